@@ -1,0 +1,20 @@
+//! The words of Jansky: names, scopes, the state of a server, time and secrets.
+//!
+//! Nothing here opens a file, a socket or a database. Every other crate may use this one and this
+//! one uses none of them, so a rule written here holds everywhere.
+
+pub mod clock;
+pub mod limits;
+pub mod name;
+pub mod progress;
+pub mod scope;
+pub mod secret;
+pub mod server;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use limits::ByteSize;
+pub use name::{InvalidName, ProviderId, ServerName, UserName};
+pub use progress::ProgressEvent;
+pub use scope::{Filter, Scope, ScopeSet};
+pub use secret::Secret;
+pub use server::{InvalidTransition, ServerEvent, ServerId, ServerState, StartId, UserId};

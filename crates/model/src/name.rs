@@ -1,0 +1,285 @@
+//! Names of users, servers and providers. Parsing is the only way to make one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+/// What JupyterHub leaves alone when it writes a name into a path: unreserved characters, `@`, `~`.
+const PATH_SET: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'@');
+
+/// What Python's `quote` leaves alone; used for OAuth client ids, where `@` is escaped.
+const QUOTE_SET: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~')
+    .remove(b'/');
+
+/// Escapes a name for use as one segment of a path.
+pub fn escape_path(name: &str) -> String {
+    utf8_percent_encode(name, PATH_SET).to_string()
+}
+
+/// Escapes a name for use in an OAuth client id, as Python's `quote` does.
+pub fn quote(name: &str) -> String {
+    utf8_percent_encode(name, QUOTE_SET).to_string()
+}
+
+/// Why a text is not a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{name}` is not a valid {kind} name: {reason}")]
+pub struct InvalidName {
+    /// The kind of name: `user`, `server` or `provider`.
+    pub kind: &'static str,
+    /// The text that was refused.
+    pub name: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub struct $type(String);
+
+        impl $type {
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl AsRef<str> for $type {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+name_type! {
+    /// The name of a user: what JupyterHub accepts as one.
+    ///
+    /// Not empty, at most 255 bytes, without `/`, control characters or surrounding white space,
+    /// and not only dots. Case is kept: [`UserName::normalize`] lowers it for sign-in.
+    UserName
+}
+
+impl FromStr for UserName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = |reason| {
+            Err(InvalidName {
+                kind: "user",
+                name: text.to_owned(),
+                reason,
+            })
+        };
+        if text.is_empty() {
+            return refuse("it is empty");
+        }
+        if text.len() > 255 {
+            return refuse("it is longer than 255 bytes");
+        }
+        if text.trim() != text {
+            return refuse("it begins or ends with white space");
+        }
+        if text.contains('/') || text.to_ascii_lowercase().contains("%2f") {
+            return refuse("it contains `/`");
+        }
+        if text.chars().any(char::is_control) {
+            return refuse("it contains a control character");
+        }
+        let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+        if decoded.chars().all(|c| c == '.') {
+            return refuse("it consists of dots only");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl UserName {
+    /// Reads a name that somebody typed or a provider sent: trims it and lowers its case.
+    pub fn normalize(text: &str) -> Result<Self, InvalidName> {
+        text.trim().to_lowercase().parse()
+    }
+
+    /// The name as one segment of a path.
+    pub fn escaped(&self) -> String {
+        escape_path(&self.0)
+    }
+}
+
+name_type! {
+    /// The name of one of a user's servers; empty for the default server.
+    ///
+    /// 1 to 30 characters of `a-z`, `0-9` and single hyphens, beginning with a letter and not
+    /// ending with a hyphen: JupyterHub's rule since 6.0.
+    ServerName
+}
+
+impl FromStr for ServerName {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refuse = |reason| {
+            Err(InvalidName {
+                kind: "server",
+                name: text.to_owned(),
+                reason,
+            })
+        };
+        if text.is_empty() {
+            return Ok(Self(String::new()));
+        }
+        if text.len() > 30 {
+            return refuse("it is longer than 30 characters");
+        }
+        if !text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        {
+            return refuse("only a-z, 0-9 and hyphens are allowed");
+        }
+        if !text.starts_with(|c: char| c.is_ascii_lowercase()) {
+            return refuse("it must begin with a letter");
+        }
+        if text.ends_with('-') || text.contains("--") {
+            return refuse("a hyphen must stand between letters or digits");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl ServerName {
+    /// The name of the default server: the empty text.
+    pub const fn default_server() -> Self {
+        Self(String::new())
+    }
+
+    /// Whether this is the default server.
+    pub fn is_default(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+name_type! {
+    /// The id of an identity provider in the configuration: `[a-z0-9-]`, 1 to 40 characters.
+    ProviderId
+}
+
+impl FromStr for ProviderId {
+    type Err = InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = !text.is_empty()
+            && text.len() <= 40
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if fits {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidName {
+                kind: "provider",
+                name: text.to_owned(),
+                reason: "it must be 1 to 40 characters of a-z, 0-9 and hyphens",
+            })
+        }
+    }
+}
+
+/// The path prefix of a server below `base` (which ends in `/`), for example `/user/river/gpu/`.
+pub fn server_prefix(base: &str, user: &UserName, server: &ServerName) -> String {
+    if server.is_default() {
+        format!("{base}user/{}/", user.escaped())
+    } else {
+        format!("{base}user/{}/{server}/", user.escaped())
+    }
+}
+
+/// The OAuth client id of a server, which is also the name of the cookie it sets.
+pub fn server_client_id(user: &UserName, server: &ServerName) -> String {
+    if server.is_default() {
+        format!("jupyterhub-user-{}", quote(user.as_str()))
+    } else {
+        format!(
+            "jupyterhub-user-{}-{}",
+            quote(user.as_str()),
+            quote(server.as_str())
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_names_that_could_leave_their_path_are_refused() {
+        for bad in ["", " a", "a/b", "a%2Fb", "..", "%2e%2e", ".", "a\nb"] {
+            assert!(bad.parse::<UserName>().is_err(), "{bad:?} was accepted");
+        }
+        for good in ["ada", "Eve X", "al@ex", "jürgen", "a.b"] {
+            assert!(good.parse::<UserName>().is_ok(), "{good:?} was refused");
+        }
+    }
+
+    #[test]
+    fn names_are_escaped_as_jupyterhub_escapes_them() {
+        let user = "al@ex b".parse::<UserName>().expect("a valid name");
+        let server = "gpu".parse::<ServerName>().expect("a valid name");
+
+        assert_eq!(
+            server_prefix("/", &user, &ServerName::default_server()),
+            "/user/al@ex%20b/"
+        );
+        assert_eq!(
+            server_prefix("/x/", &user, &server),
+            "/x/user/al@ex%20b/gpu/"
+        );
+        assert_eq!(
+            server_client_id(&user, &server),
+            "jupyterhub-user-al%40ex%20b-gpu"
+        );
+    }
+
+    #[test]
+    fn server_names_follow_the_rule_of_version_six() {
+        for good in ["", "a", "gpu", "my-lab-2"] {
+            assert!(good.parse::<ServerName>().is_ok(), "{good:?} was refused");
+        }
+        for bad in ["Bad_", "2a", "a-", "a--b", "-a", &"x".repeat(31)] {
+            assert!(bad.parse::<ServerName>().is_err(), "{bad:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn sign_in_names_are_trimmed_and_lowered() {
+        assert_eq!(
+            UserName::normalize(" ALICE ").expect("valid").as_str(),
+            "alice"
+        );
+    }
+}
