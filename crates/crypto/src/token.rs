@@ -1,5 +1,7 @@
 //! Tokens at rest: only their digests are kept.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jansky_model::Secret;
 
 /// SHA-256 of a token, which is what the database holds.
@@ -24,6 +26,11 @@ pub fn digest_text(text: &str) -> Digest {
     let mut digest = [0; 32];
     digest.copy_from_slice(computed.as_ref());
     digest
+}
+
+/// The base64url of the SHA-256 of a text: the challenge `S256` of RFC 7636 section 4.2.
+pub fn s256(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest_text(text))
 }
 
 /// Whether two texts are equal, in time that does not tell where they differ.
