@@ -1,0 +1,113 @@
+//! Turns a page and its frame into HTML.
+//!
+//! The templates are inside the program. An operator may put a file of the same name into the
+//! template directory to replace one of them; everything that it extends or includes is looked up
+//! the same way. A value that a template asks for and does not get is an error, never empty text.
+
+use std::path::PathBuf;
+
+use jansky_model::Timestamp;
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context};
+use rust_embed::RustEmbed;
+
+use crate::views::{Frame, Page, TEMPLATES};
+
+#[derive(RustEmbed)]
+#[folder = "templates/"]
+struct Templates;
+
+/// Why a page could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// The operator's template directory is not there.
+    #[error("template directory `{}` is not a directory; make it or leave `template_dir` out", .0.display())]
+    NoDirectory(PathBuf),
+    /// A template has a mistake or asks for a value that does not exist.
+    #[error("template `{template}` cannot be rendered; see the position in the cause")]
+    Template {
+        /// Name of the template.
+        template: String,
+        /// What is wrong with it, and where.
+        #[source]
+        source: minijinja::Error,
+    },
+}
+
+/// Renders pages. Cheap to share behind an `Arc`.
+#[derive(Debug)]
+pub struct Renderer {
+    environment: Environment<'static>,
+}
+
+impl Renderer {
+    /// Loads all templates, those in `template_dir` first, so that a mistake shows at start.
+    pub fn new(template_dir: Option<PathBuf>) -> Result<Self, RenderError> {
+        if let Some(directory) = &template_dir
+            && !directory.is_dir()
+        {
+            return Err(RenderError::NoDirectory(directory.clone()));
+        }
+        let mut environment = Environment::new();
+        environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_auto_escape_callback(|_| AutoEscape::Html);
+        environment.set_trim_blocks(true);
+        environment.set_lstrip_blocks(true);
+        environment.add_filter("moment", moment);
+        environment.set_loader(move |name| {
+            if let Some(directory) = &template_dir {
+                let own = minijinja::path_loader(directory)(name)?;
+                if own.is_some() {
+                    return Ok(own);
+                }
+            }
+            let Some(file) = Templates::get(name) else {
+                return Ok(None);
+            };
+            String::from_utf8(file.data.into_owned())
+                .map(Some)
+                .map_err(|source| {
+                    minijinja::Error::new(ErrorKind::SyntaxError, "template is not UTF-8")
+                        .with_source(source)
+                })
+        });
+        for template in TEMPLATES {
+            environment
+                .get_template(template)
+                .map_err(|source| RenderError::Template {
+                    template: (*template).to_owned(),
+                    source,
+                })?;
+        }
+        Ok(Self { environment })
+    }
+
+    /// Renders one page in its frame.
+    pub fn render<P: Page>(&self, frame: &Frame, page: &P) -> Result<String, RenderError> {
+        self.environment
+            .get_template(P::TEMPLATE)
+            .and_then(|template| {
+                template.render(context! {
+                    frame => Value::from_serialize(frame),
+                    page => Value::from_serialize(page),
+                })
+            })
+            .map_err(|source| RenderError::Template {
+                template: P::TEMPLATE.to_owned(),
+                source,
+            })
+    }
+}
+
+/// Writes an ISO 8601 time for a person: `26 July 2026, 09:14 UTC`.
+fn moment(iso: &str) -> String {
+    Timestamp::parse(iso)
+        .and_then(|time| jiff::Timestamp::from_microsecond(time.micros()).ok())
+        .map_or_else(
+            || iso.to_owned(),
+            |time| {
+                time.to_zoned(jiff::tz::TimeZone::UTC)
+                    .strftime("%-d %B %Y, %H:%M UTC")
+                    .to_string()
+            },
+        )
+}
