@@ -7,10 +7,13 @@
 use std::path::PathBuf;
 
 use jansky_model::Timestamp;
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context};
+use minijinja::value::Serde;
+use minijinja::{
+    AutoEscape, Environment, ErrorKind, TemplateSource, UndefinedBehavior, Value, context,
+};
 use rust_embed::RustEmbed;
 
-use crate::views::{Frame, Page, TEMPLATES};
+use crate::views::{Frame, Page};
 
 #[derive(RustEmbed)]
 #[folder = "templates/"]
@@ -50,8 +53,16 @@ impl Renderer {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        environment.set_trim_blocks(true);
-        environment.set_lstrip_blocks(true);
+        environment.set_auto_reload(false);
+        environment.set_syntax(
+            environment
+                .syntax()
+                .to_builder()
+                .trim_blocks(true)
+                .lstrip_blocks(true)
+                .build()
+                .expect("only white space differs from the default syntax"),
+        );
         environment.add_filter("moment", moment);
         environment.set_loader(move |name| {
             if let Some(directory) = &template_dir {
@@ -63,18 +74,20 @@ impl Renderer {
             let Some(file) = Templates::get(name) else {
                 return Ok(None);
             };
-            String::from_utf8(file.data.into_owned())
-                .map(Some)
-                .map_err(|source| {
-                    minijinja::Error::new(ErrorKind::SyntaxError, "template is not UTF-8")
-                        .with_source(source)
-                })
+            match String::from_utf8(file.data.into_owned()) {
+                Ok(text) => Ok(Some(TemplateSource::new(text))),
+                Err(source) => Err(minijinja::Error::new(
+                    ErrorKind::InvalidOperation,
+                    "template is not UTF-8",
+                )
+                .with_source(source)),
+            }
         });
-        for template in TEMPLATES {
+        for name in Templates::iter() {
             environment
-                .get_template(template)
+                .get_template(&name)
                 .map_err(|source| RenderError::Template {
-                    template: (*template).to_owned(),
+                    template: name.clone().into_owned(),
                     source,
                 })?;
         }
@@ -87,8 +100,8 @@ impl Renderer {
             .get_template(P::TEMPLATE)
             .and_then(|template| {
                 template.render(context! {
-                    frame => Value::from_serialize(frame),
-                    page => Value::from_serialize(page),
+                    frame => Value::from(Serde(frame)),
+                    page => Value::from(Serde(page)),
                 })
             })
             .map_err(|source| RenderError::Template {

@@ -370,9 +370,6 @@ macro_rules! pages {
         $(impl Page for $page {
             const TEMPLATE: &'static str = $template;
         })*
-
-        /// The file names of all page templates.
-        pub const TEMPLATES: &[&str] = &[$($template),*];
     };
 }
 
