@@ -1,0 +1,1 @@
+//! A spawner in memory.
