@@ -1,1 +1,22 @@
-//! stub
+//! The configuration of Jansky: sections, defaults, checks, schema and reference.
+//!
+//! There is one TOML file with typed sections ([`Config`]). The JSON schema made from the section
+//! types is the single source: [`load`] walks the file along it and collects every mistake with
+//! its place, [`reference`] prints it for operators, [`schema`] for editors. A value given in the
+//! environment or with `--set` takes the place of the one in the file.
+//!
+//! Only the binary uses this crate; it hands the settings on in the types of the other crates.
+//! Nothing here opens anything but a secret's file or variable, and only in the `read` methods.
+
+pub mod notation;
+mod problem;
+mod sections;
+
+pub use notation::{
+    DatabaseUrl, HttpUrl, SecretError, SecretSource, SecretSources, TextOrSecret, Written,
+};
+pub use problem::{Origin, Problem, Problems, Severity};
+pub use sections::{
+    Cgroups, ClaimsSource, ClientAuthentication, Config, Database, Endpoints, Hub, LocalProvider,
+    Log, LogFormat, OidcProvider, ProcessSpawner, Provider, Proxy, RunAs, Session, Spawner, Tls,
+};

@@ -1,1 +1,30 @@
-//! stub
+//! The reverse proxy: routes, forwarding, upgrades, activity and drain.
+//!
+//! It knows no users, no database and no templates. Whoever runs it hands in [`Routes`] and
+//! changes them while it serves; that is the only way in which it learns where requests go.
+//!
+//! The path of a request: accept ([`serve()`]) → find the route ([`RouteTable`]) → set and strip
+//! headers → [`RequestFilter`] → a kept or new connection to the target → stream both bodies, or
+//! join both ends of an upgraded connection.
+
+mod body;
+mod pages;
+mod path;
+mod route;
+mod routes;
+mod serve;
+mod settings;
+mod stats;
+mod table;
+mod target;
+
+pub use body::{BodyError, ProxyBody};
+pub use pages::{ErrorPages, PlainPages};
+pub use path::MalformedPath;
+pub use route::{ClientInfo, LocalService, Route, RouteError, Target};
+pub use routes::Routes;
+pub use serve::{Drained, Listener, ServeError, serve};
+pub use settings::{Proxy, ProxySettings, RequestFilter};
+pub use stats::{Counter, Gauge, ProxyStats};
+pub use table::RouteTable;
+pub use target::HttpTarget;

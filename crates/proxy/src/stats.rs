@@ -1,0 +1,68 @@
+//! Counters of the proxy, for the metrics page of the program it runs in.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::StatusCode;
+
+/// Counts since the start. Every field may be read at any time; they are not one snapshot.
+#[derive(Debug, Default)]
+pub struct ProxyStats {
+    /// Open connections of clients, without those that were upgraded.
+    pub connections: Gauge,
+    /// Open upgraded connections (WebSockets).
+    pub upgrades: Gauge,
+    /// Answers with a status of 100 to 199, 200 to 299, … 500 to 599.
+    pub responses: [Counter; 5],
+    /// Requests for which no connection to the server behind the route could be used.
+    pub upstream_errors: Counter,
+    /// Connections made to servers behind routes.
+    pub upstream_connects: Counter,
+    /// Requests sent again on a fresh connection because a kept one had been closed.
+    pub upstream_retries: Counter,
+    /// Body and upgraded bytes from clients.
+    pub received_bytes: Counter,
+    /// Body and upgraded bytes to clients.
+    pub sent_bytes: Counter,
+}
+
+impl ProxyStats {
+    pub(crate) fn count_response(&self, status: StatusCode) {
+        if let Some(class) = self.responses.get(usize::from(status.as_u16() / 100) - 1) {
+            class.add(1);
+        }
+    }
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The count until now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A number of things that exist now.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    pub(crate) fn enter(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn leave(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many there are.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
