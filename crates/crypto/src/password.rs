@@ -34,7 +34,9 @@ pub fn verify(password: &Secret, hash: Option<&str>, random: &dyn Random) -> boo
         let _ = self::hash(password, random);
         return false;
     };
-    hasher().verify_password(password.expose().as_bytes(), &parsed).is_ok()
+    hasher()
+        .verify_password(password.expose().as_bytes(), &parsed)
+        .is_ok()
 }
 
 #[cfg(test)]
@@ -47,9 +49,21 @@ mod tests {
         let hash = hash(&Secret::new("sea shanty"), &SystemRandom);
 
         assert!(hash.starts_with("$argon2id$"));
-        assert!(verify(&Secret::new("sea shanty"), Some(&hash), &SystemRandom));
-        assert!(!verify(&Secret::new("sea shanties"), Some(&hash), &SystemRandom));
+        assert!(verify(
+            &Secret::new("sea shanty"),
+            Some(&hash),
+            &SystemRandom
+        ));
+        assert!(!verify(
+            &Secret::new("sea shanties"),
+            Some(&hash),
+            &SystemRandom
+        ));
         assert!(!verify(&Secret::new("sea shanty"), None, &SystemRandom));
-        assert!(!verify(&Secret::new("sea shanty"), Some("nonsense"), &SystemRandom));
+        assert!(!verify(
+            &Secret::new("sea shanty"),
+            Some("nonsense"),
+            &SystemRandom
+        ));
     }
 }

@@ -22,10 +22,12 @@ pub trait Random: Send + Sync {
 
         let mut bytes = [0; 16];
         self.fill(&mut bytes);
-        bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        bytes
+            .iter()
+            .fold(String::with_capacity(32), |mut text, byte| {
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
     }
 
     /// A new secret with 256 random bits, beginning with `prefix`, so that a leaked one can be

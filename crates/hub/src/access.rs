@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
 use jansky_crypto::Digest;
+use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
 use jansky_model::{Clock, Timestamp, UserId};
 use jansky_store::{Store, TokenId};
 use moka::sync::Cache;
@@ -80,7 +80,10 @@ impl Access {
         let owned = user_scopes(&user);
         let written = jansky_model::ScopeSet::expand(
             token.scopes.iter().map(String::as_str),
-            jansky_model::scope::Owner { user: Some(user.name.as_str()), server: None },
+            jansky_model::scope::Owner {
+                user: Some(user.name.as_str()),
+                server: None,
+            },
             Some(&owned),
         );
         let members = self.members(&groups_in(&written)).await?;
@@ -98,6 +101,7 @@ impl Access {
             groups,
             scopes,
             members,
+            whoami: std::sync::OnceLock::new(),
         });
         self.remember(digest, &actor, changes, token.expires_at);
         self.note_use(&actor, now);
@@ -122,11 +126,14 @@ impl Access {
         let scopes = user_scopes(&user);
         let members = self.members(&groups_in(&scopes)).await?;
         let actor = Arc::new(Actor {
-            credential: Credential::Session { session_id: session.session_id.clone() },
+            credential: Credential::Session {
+                session_id: session.session_id.clone(),
+            },
             user,
             groups,
             scopes,
             members,
+            whoami: std::sync::OnceLock::new(),
         });
         self.remember(digest, &actor, changes, Some(session.expires_at));
         Ok(Some(actor))
@@ -184,12 +191,19 @@ impl Access {
         if self.changes.load(Ordering::SeqCst) != changes {
             return;
         }
-        let remembered = Remembered { actor: Arc::clone(actor), generation, expires_at };
+        let remembered = Remembered {
+            actor: Arc::clone(actor),
+            generation,
+            expires_at,
+        };
         self.remembered.insert(digest, remembered);
     }
 
     fn generation(&self, user: UserId) -> u64 {
-        lock(&self.generations).get(&user).copied().unwrap_or_default()
+        lock(&self.generations)
+            .get(&user)
+            .copied()
+            .unwrap_or_default()
     }
 
     fn note_use(&self, actor: &Actor, now: Timestamp) {
@@ -200,5 +214,7 @@ impl Access {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }

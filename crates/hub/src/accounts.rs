@@ -86,14 +86,19 @@ impl Hub {
         }
         let code = self.random.secret("");
         let expires_at = self.clock.now().plus(FIRST_ADMIN_LIFETIME);
-        self.store.create_link(&jansky_crypto::digest(&code), FIRST_ADMIN, expires_at).await?;
+        self.store
+            .create_link(&jansky_crypto::digest(&code), FIRST_ADMIN, expires_at)
+            .await?;
         Ok(Some(code))
     }
 
     /// Whether a code for the first admin can still be used.
     pub async fn is_first_admin_code(&self, code: &Secret) -> Result<bool, HubError> {
         let digest = jansky_crypto::digest(code);
-        Ok(self.store.link_exists(&digest, FIRST_ADMIN, self.clock.now()).await?)
+        Ok(self
+            .store
+            .link_exists(&digest, FIRST_ADMIN, self.clock.now())
+            .await?)
     }
 
     /// Makes the first admin account with a one-time code.
@@ -120,7 +125,11 @@ impl Hub {
         }
         // The link is used up before the account is made: two people with it make one admin.
         let digest = jansky_crypto::digest(code);
-        if !self.store.take_link(&digest, FIRST_ADMIN, self.clock.now()).await? {
+        if !self
+            .store
+            .take_link(&digest, FIRST_ADMIN, self.clock.now())
+            .await?
+        {
             return Err(unusable());
         }
         self.set_account(&name, password, true).await

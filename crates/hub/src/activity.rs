@@ -41,13 +41,20 @@ impl Hub {
                 "the body needs `last_activity` or `servers` or both",
             ));
         }
-        let at = report.last_activity.as_deref().map(|text| self.parse_time(text)).transpose()?;
+        let at = report
+            .last_activity
+            .as_deref()
+            .map(|text| self.parse_time(text))
+            .transpose()?;
         let mut servers = Vec::new();
         for (name, activity) in &report.servers {
             let unknown = || HubError::invalid(format!("no such server: `{name}`"));
             let parsed = name.parse::<ServerName>().map_err(|_| unknown())?;
-            let server =
-                self.store.server_by_name(user.id, &parsed).await?.ok_or_else(unknown)?;
+            let server = self
+                .store
+                .server_by_name(user.id, &parsed)
+                .await?
+                .ok_or_else(unknown)?;
             if let Some(text) = &activity.last_activity {
                 servers.push((server.id, self.parse_time(text)?));
             }
@@ -65,7 +72,9 @@ impl Hub {
         let at = Timestamp::parse(text)
             .ok_or_else(|| HubError::invalid(format!("not an ISO 8601 time: `{text}`")))?;
         if at > self.clock.now().plus(FUTURE_TOLERANCE) {
-            return Err(HubError::invalid(format!("`{text}` is in the future; check the clock")));
+            return Err(HubError::invalid(format!(
+                "`{text}` is in the future; check the clock"
+            )));
         }
         Ok(at)
     }

@@ -1,7 +1,7 @@
 //! Who asks, and what they may do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jansky_model::scope::{ADMIN_ROLE, Owner, Target, USER_ROLE};
 use jansky_model::{Filter, Scope, ScopeSet, ServerId, ServerName, UserName};
@@ -22,6 +22,9 @@ pub struct Actor {
     pub credential: Credential,
     /// Members of the groups that the scopes mention.
     pub members: BTreeMap<String, BTreeSet<String>>,
+    /// The answer to the question who this is, kept by the surface that gives it for as long as
+    /// the actor itself is kept.
+    pub whoami: OnceLock<bytes::Bytes>,
 }
 
 /// How a caller proved who they are.
@@ -48,7 +51,8 @@ pub enum Credential {
 impl Actor {
     /// Whether the caller holds `scope` for `target`.
     pub fn may(&self, scope: Scope, target: Target<'_>) -> bool {
-        self.scopes.allows(scope, target, &|group, user| self.is_member(group, user))
+        self.scopes
+            .allows(scope, target, &|group, user| self.is_member(group, user))
     }
 
     /// Whether the caller holds `scope` for the server `name` of `owner`.
@@ -58,7 +62,9 @@ impl Actor {
 
     /// Whether `user` is in `group`, as far as the caller's scopes need to know.
     pub fn is_member(&self, group: &str, user: &str) -> bool {
-        self.members.get(group).is_some_and(|members| members.contains(user))
+        self.members
+            .get(group)
+            .is_some_and(|members| members.contains(user))
     }
 
     /// The session that the credential belongs to.
@@ -85,8 +91,11 @@ impl Actor {
 }
 
 /// Everything that a user may do.
-pub fn user_scopes(user: &User) -> ScopeSet {
-    let owner = Owner { user: Some(user.name.as_str()), server: None };
+pub(crate) fn user_scopes(user: &User) -> ScopeSet {
+    let owner = Owner {
+        user: Some(user.name.as_str()),
+        server: None,
+    };
     let mut scopes = ScopeSet::expand(USER_ROLE.iter().copied(), owner, None);
     if user.admin {
         scopes.merge(&ScopeSet::expand(ADMIN_ROLE.iter().copied(), owner, None));
@@ -95,17 +104,20 @@ pub fn user_scopes(user: &User) -> ScopeSet {
 }
 
 /// What says who a user is, and nothing more: every token of a user may at least be asked this.
-pub fn identify_scopes(user: &UserName) -> [String; 2] {
-    [format!("read:users:name!user={user}"), format!("read:users:groups!user={user}")]
+pub(crate) fn identify_scopes(user: &UserName) -> [String; 2] {
+    [
+        format!("read:users:name!user={user}"),
+        format!("read:users:groups!user={user}"),
+    ]
 }
 
 /// The scope that lets a visitor use one server.
-pub fn access_scope(server: &Server) -> String {
+pub(crate) fn access_scope(server: &Server) -> String {
     format!("access:servers!server={}/{}", server.user, server.name)
 }
 
 /// What a token allows: what is written in it, cut to what its owner may do now.
-pub fn token_scopes(
+pub(crate) fn token_scopes(
     texts: &[String],
     user: &User,
     server: Option<&Server>,
@@ -118,7 +130,11 @@ pub fn token_scopes(
     };
     let mut written = ScopeSet::expand(texts.iter().map(String::as_str), owner, Some(&owned));
     let identify = identify_scopes(&user.name);
-    written.merge(&ScopeSet::expand(identify.iter().map(String::as_str), owner, None));
+    written.merge(&ScopeSet::expand(
+        identify.iter().map(String::as_str),
+        owner,
+        None,
+    ));
     written.intersect(&owned, is_member)
 }
 

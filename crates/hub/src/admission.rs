@@ -59,7 +59,9 @@ impl AdmissionRules {
             texts_at(&claims, path)
         });
         let in_any = |wanted: &BTreeSet<String>| {
-            groups.as_ref().is_some_and(|groups| groups.iter().any(|g| wanted.contains(g)))
+            groups
+                .as_ref()
+                .is_some_and(|groups| groups.iter().any(|g| wanted.contains(g)))
         };
         let is_admin = in_any(&self.admin_groups);
         let is_allowed = self.allow_all
@@ -70,7 +72,11 @@ impl AdmissionRules {
             return Err(Refusal::NotAllowed(name.to_string()));
         }
         let admin = (!self.admin_groups.is_empty()).then_some(is_admin);
-        Ok(Admission { name, admin, groups })
+        Ok(Admission {
+            name,
+            admin,
+            groups,
+        })
     }
 }
 
@@ -78,13 +84,17 @@ impl AdmissionRules {
 fn texts_at(claims: &Value, path: &str) -> Option<Vec<String>> {
     // A claim whose own name has dots wins over the way into objects.
     let found = claims.get(path).or_else(|| {
-        path.split('.').try_fold(claims, |value, key| value.get(key))
+        path.split('.')
+            .try_fold(claims, |value, key| value.get(key))
     })?;
     match found {
         Value::String(text) => Some(vec![text.clone()]),
-        Value::Array(values) => {
-            Some(values.iter().filter_map(|value| value.as_str().map(str::to_owned)).collect())
-        }
+        Value::Array(values) => Some(
+            values
+                .iter()
+                .filter_map(|value| value.as_str().map(str::to_owned))
+                .collect(),
+        ),
         _ => None,
     }
 }

@@ -23,7 +23,10 @@ pub(crate) fn server_environment(
     ])
     .to_string();
     let public = |path: &str| {
-        let joined = settings.public_url.as_ref().and_then(|url| url.join(path).ok());
+        let joined = settings
+            .public_url
+            .as_ref()
+            .and_then(|url| url.join(path).ok());
         joined.map(String::from).unwrap_or_default()
     };
     let plain = [
@@ -38,7 +41,10 @@ pub(crate) fn server_environment(
         ("JUPYTERHUB_HOST", String::new()),
         ("JUPYTERHUB_USER", user.to_owned()),
         ("JUPYTERHUB_SERVER_NAME", server.name.to_string()),
-        ("JUPYTERHUB_OAUTH_CALLBACK_URL", format!("{prefix}oauth_callback")),
+        (
+            "JUPYTERHUB_OAUTH_CALLBACK_URL",
+            format!("{prefix}oauth_callback"),
+        ),
         ("JUPYTERHUB_OAUTH_ACCESS_SCOPES", access.clone()),
         ("JUPYTERHUB_OAUTH_SCOPES", access),
         ("JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES", "[]".to_owned()),
@@ -46,8 +52,10 @@ pub(crate) fn server_environment(
         ("JUPYTERHUB_PUBLIC_URL", public(&prefix)),
         ("JUPYTERHUB_PUBLIC_HUB_URL", public(&settings.hub_prefix())),
     ];
-    let mut environment: BTreeMap<String, Secret> =
-        plain.into_iter().map(|(key, value)| (key.to_owned(), Secret::new(value))).collect();
+    let mut environment: BTreeMap<String, Secret> = plain
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), Secret::new(value)))
+        .collect();
     for key in ["JUPYTERHUB_API_TOKEN", "JPY_API_TOKEN"] {
         environment.insert(key.to_owned(), token.clone());
     }

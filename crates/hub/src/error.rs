@@ -75,7 +75,10 @@ impl HubError {
 
     /// Something that should not have failed did.
     pub fn internal(context: &'static str, source: impl Into<Source>) -> Self {
-        Self::Internal { context, source: source.into() }
+        Self::Internal {
+            context,
+            source: source.into(),
+        }
     }
 }
 

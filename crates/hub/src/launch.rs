@@ -33,7 +33,10 @@ struct Failure {
 
 impl Failure {
     fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), log_tail: String::new() }
+        Self {
+            reason: reason.into(),
+            log_tail: String::new(),
+        }
     }
 }
 
@@ -49,13 +52,16 @@ impl Hub {
     pub(crate) fn spawn_launch(self: &Arc<Self>, server: Server, token: Secret) {
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
-            let Some(turn) = hub.operations.begin(server.id, true) else { return };
+            let Some(turn) = hub.operations.begin(server.id, true) else {
+                return;
+            };
             hub.launch(&server, &token, &turn.cancel).await;
         });
     }
 
     async fn launch(&self, server: &Server, token: &Secret, cancel: &CancellationToken) {
-        self.operations.tell(server.id, ProgressEvent::step(0, "Server requested"));
+        self.operations
+            .tell(server.id, ProgressEvent::step(0, "Server requested"));
         let outcome = tokio::select! {
             outcome = self.bring_up(server, token) => outcome,
             () = cancel.cancelled() => Outcome::Cancelled,
@@ -90,8 +96,10 @@ impl Hub {
         };
         let (sink, mut events) = ProgressSink::channel();
         let patience = self.settings.start_timeout;
-        let mut start_call =
-            std::pin::pin!(tokio::time::timeout(patience, self.spawner.start(&spec, &sink)));
+        let mut start_call = std::pin::pin!(tokio::time::timeout(
+            patience,
+            self.spawner.start(&spec, &sink)
+        ));
         let started = loop {
             tokio::select! {
                 biased;
@@ -110,10 +118,13 @@ impl Hub {
             }
         };
         let handle = started.handle.0.clone();
-        if let Err(error) = self.store.save_handle(server.id, start, handle).await {
+        if let Err(error) = self.store.save_handle(server.id, start, &handle).await {
             warn!(server.id = %server.id, error = %error, "could not save the handle of a server");
         }
-        self.operations.tell(server.id, ProgressEvent::step(50, "Waiting for the server to answer"));
+        self.operations.tell(
+            server.id,
+            ProgressEvent::step(50, "Waiting for the server to answer"),
+        );
         self.wait_for_answer(server, &spec.prefix, started).await
     }
 
@@ -151,11 +162,15 @@ impl Hub {
 
     async fn record_answer(&self, server: &Server, url: String) -> Result<(), HubError> {
         let event = ServerEvent::Answered { url: url.clone() };
-        let Some(ready) = self.apply_to_start(server, event).await? else { return Ok(()) };
+        let Some(ready) = self.apply_to_start(server, event).await? else {
+            return Ok(());
+        };
+        self.access.forget(server.user_id);
         self.routes.add(&ready, &self.server_path(&ready), &url);
         let path = self.server_path(&ready);
         let message = format!("Server ready at {path}");
-        self.operations.tell(server.id, ProgressEvent::ready(message, path));
+        self.operations
+            .tell(server.id, ProgressEvent::ready(message, path));
         self.metrics.server_started();
         Ok(())
     }
@@ -165,9 +180,11 @@ impl Hub {
         self.end_leftovers(server).await;
         let message = format!("Spawn failed: {}", failure.reason);
         let Failure { reason, log_tail } = failure;
-        self.apply_to_start(server, ServerEvent::StartFailed { reason, log_tail }).await?;
+        self.apply_to_start(server, ServerEvent::StartFailed { reason, log_tail })
+            .await?;
         self.access.forget(server.user_id);
-        self.operations.tell(server.id, ProgressEvent::failed(message));
+        self.operations
+            .tell(server.id, ProgressEvent::failed(message));
         self.metrics.start_failed();
         Ok(())
     }
@@ -179,14 +196,20 @@ impl Hub {
         event: ServerEvent,
     ) -> Result<Option<Server>, HubError> {
         loop {
-            let Some(current) = self.store.server(server.id).await? else { return Ok(None) };
+            let Some(current) = self.store.server(server.id).await? else {
+                return Ok(None);
+            };
             let is_same = matches!(current.state, ServerState::Starting { .. })
                 && current.state.start() == server.state.start();
             if !is_same {
                 return Ok(None);
             }
             let now = self.clock.now();
-            match self.store.apply_event(current.id, current.version, event.clone(), now).await {
+            match self
+                .store
+                .apply_event(current.id, current.version, event.clone(), now)
+                .await
+            {
                 Ok(server) => return Ok(Some(server)),
                 Err(StoreError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -196,7 +219,9 @@ impl Hub {
 
     /// Ends whatever a failed start left running.
     async fn end_leftovers(&self, server: &Server) {
-        let Some(handle) = self.handle_of(server).await else { return };
+        let Some(handle) = self.handle_of(server).await else {
+            return;
+        };
         if let Err(error) = self.spawner.stop(&handle, StopMode::Now).await {
             warn!(server.id = %server.id, error = %error, "could not clean up after a failed start");
         }
@@ -252,12 +277,13 @@ impl Hub {
             return Ok(());
         }
         if let Some(handle) = self.handle_of(server).await {
-            self.spawner.stop(&handle, StopMode::Polite).await.map_err(|error| {
-                HubError::Unavailable {
+            self.spawner
+                .stop(&handle, StopMode::Polite)
+                .await
+                .map_err(|error| HubError::Unavailable {
                     message: "the spawner could not stop the server".to_owned(),
                     source: Some(Box::new(error)),
-                }
-            })?;
+                })?;
         }
         self.record_gone(server).await?;
         info!(server.id = %server.id, user.name = %server.user, "stopped");
@@ -267,15 +293,23 @@ impl Hub {
     /// Records that a server is gone, if it is still the same start.
     pub(crate) async fn record_gone(&self, server: &Server) -> Result<(), HubError> {
         loop {
-            let Some(current) = self.store.server(server.id).await? else { return Ok(()) };
-            let can_go =
-                matches!(current.state, ServerState::Ready { .. } | ServerState::Stopping { .. });
+            let Some(current) = self.store.server(server.id).await? else {
+                return Ok(());
+            };
+            let can_go = matches!(
+                current.state,
+                ServerState::Ready { .. } | ServerState::Stopping { .. }
+            );
             if !can_go || current.state.start() != server.state.start() {
                 return Ok(());
             }
             self.routes.remove(&self.server_path(&current));
             let now = self.clock.now();
-            match self.store.apply_event(current.id, current.version, ServerEvent::Gone, now).await {
+            match self
+                .store
+                .apply_event(current.id, current.version, ServerEvent::Gone, now)
+                .await
+            {
                 Ok(_) => {
                     // The tokens of all its visitors are gone with it.
                     self.access.forget_everyone();

@@ -34,6 +34,12 @@ use jansky_store::Store;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+// What the surfaces see of the layers below comes through here, so that they need no other crate.
+pub use jansky_identity::{CallbackQuery, LoginMethod, ProviderStatus};
+pub use jansky_store::{
+    ActivityFilter, Server, Token, TokenId, TokenKind, User, UserQuery, UserSort,
+};
+
 pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, SharedActor, visible_users};

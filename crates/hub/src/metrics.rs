@@ -35,7 +35,11 @@ impl Metrics {
 
     /// Notes an attempt to sign in and how it ended.
     pub fn sign_in(&self, worked: bool) {
-        let counter = if worked { &self.sign_ins } else { &self.refused_sign_ins };
+        let counter = if worked {
+            &self.sign_ins
+        } else {
+            &self.refused_sign_ins
+        };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 

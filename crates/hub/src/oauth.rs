@@ -9,7 +9,7 @@ use jansky_crypto::digest;
 use jansky_crypto::token::{digest_text, equal, s256};
 use jansky_model::name::server_prefix;
 use jansky_model::{Scope, Secret};
-use jansky_store::{Code, NewToken, Server, TokenKind};
+use jansky_store::{Challenge, Code, NewToken, Server, TokenKind};
 
 use crate::Hub;
 use crate::actor::{Actor, access_scope, identify_scopes};
@@ -171,12 +171,19 @@ impl Hub {
             Some(_) => return refuse("unsupported_response_type", "only `code` is supported"),
             None => return refuse("invalid_request", "Missing response_type parameter."),
         }
-        let challenge = match (&request.code_challenge, request.code_challenge_method.as_deref()) {
+        let challenge = match (
+            &request.code_challenge,
+            request.code_challenge_method.as_deref(),
+        ) {
             (None, _) => None,
-            (Some(challenge), None | Some("plain")) => {
-                Some((challenge.clone(), "plain".to_owned()))
-            }
-            (Some(challenge), Some("S256")) => Some((challenge.clone(), "S256".to_owned())),
+            (Some(challenge), None | Some("plain")) => Some(Challenge {
+                challenge: challenge.clone(),
+                method: "plain".to_owned(),
+            }),
+            (Some(challenge), Some("S256")) => Some(Challenge {
+                challenge: challenge.clone(),
+                method: "S256".to_owned(),
+            }),
             (Some(_), Some(_)) => {
                 return refuse("invalid_request", "Transform algorithm not supported.");
             }
@@ -188,23 +195,29 @@ impl Hub {
             scope == "identify" || scope == access || identify.iter().any(|own| own == scope)
         };
         if !asked.split_whitespace().all(is_allowed) {
-            return refuse("invalid_scope", "A requested scope is not allowed for this client.");
+            return refuse(
+                "invalid_scope",
+                "A requested scope is not allowed for this client.",
+            );
         }
         let scopes: Vec<String> = identify.into_iter().chain([access]).collect();
         if !agreed && !self.needs_no_consent(actor, &server, &scopes).await? {
-            return Ok(Authorization::Consent { server: Box::new(server), scopes });
+            return Ok(Authorization::Consent {
+                server: Box::new(server),
+                scopes,
+            });
         }
         let code = self.random.text();
         let row = Code {
             client_id: client_id.to_owned(),
             user_id: actor.user.id,
-            session_id: actor.session_id().map(str::to_owned),
+            session_id: actor.session_id().unwrap_or_default().to_owned(),
             redirect_uri: redirect_uri.to_owned(),
             scopes,
             challenge,
             expires_at: self.clock.now().plus(CODE_LIFETIME),
         };
-        self.store.create_code(&digest_text(&code), row).await?;
+        self.store.create_code(&digest_text(&code), &row).await?;
         let state = request.state.as_deref();
         let mut answer = vec![("code", code.as_str())];
         answer.extend(state.map(|state| ("state", state)));
@@ -231,15 +244,26 @@ impl Hub {
             return Ok(true);
         }
         let now = self.clock.now();
-        let earlier = self.store.client_tokens(actor.user.id, &server.client_id, now).await?;
-        Ok(earlier.iter().any(|token| scopes.iter().all(|scope| token.scopes.contains(scope))))
+        let earlier = self
+            .store
+            .client_tokens(actor.user.id, &server.client_id, now)
+            .await?;
+        Ok(earlier
+            .iter()
+            .any(|token| scopes.iter().all(|scope| token.scopes.contains(scope))))
     }
 
     /// Exchanges a code for a token.
     pub async fn exchange_code(&self, request: TokenExchange) -> Result<Granted, GrantError> {
         let now = self.clock.now();
-        let client_id = request.client_id.as_deref().ok_or(GrantError::InvalidClient)?;
-        let secret = request.client_secret.as_ref().ok_or(GrantError::InvalidClient)?;
+        let client_id = request
+            .client_id
+            .as_deref()
+            .ok_or(GrantError::InvalidClient)?;
+        let secret = request
+            .client_secret
+            .as_ref()
+            .ok_or(GrantError::InvalidClient)?;
         let server = self
             .store
             .server_by_client_id(client_id)
@@ -258,17 +282,25 @@ impl Hub {
             Some(_) => return Err(GrantError::UnsupportedGrantType),
             None => return Err(GrantError::InvalidRequest("Missing grant_type.")),
         }
-        let code = request.code.ok_or(GrantError::InvalidRequest("Missing code parameter."))?;
+        let code = request
+            .code
+            .ok_or(GrantError::InvalidRequest("Missing code parameter."))?;
         let code_digest = digest(&code);
         let invalid = GrantError::InvalidGrant("The code is unknown, was used or has expired.");
-        let Some(row) = self.store.code(&code_digest, now).await? else { return Err(invalid) };
+        let Some(row) = self.store.code(&code_digest, now).await? else {
+            return Err(invalid);
+        };
         if row.client_id != client_id {
             return Err(invalid);
         }
-        if request.redirect_uri.as_deref().is_some_and(|given| given != row.redirect_uri) {
+        if request
+            .redirect_uri
+            .as_deref()
+            .is_some_and(|given| given != row.redirect_uri)
+        {
             return Err(GrantError::InvalidRequest("Mismatching redirect URI."));
         }
-        if let Some((challenge, method)) = &row.challenge {
+        if let Some(Challenge { challenge, method }) = &row.challenge {
             let verifier = request
                 .code_verifier
                 .as_ref()
@@ -285,14 +317,18 @@ impl Hub {
             user_id: row.user_id,
             server_id: None,
             client_id: Some(client_id.to_owned()),
-            session_id: row.session_id,
+            session_id: Some(row.session_id).filter(|id| !id.is_empty()),
             scopes: row.scopes.clone(),
             note: format!("Server of {}", server.user),
             created_at: now,
             expires_at: Some(now.plus(lifetime)),
         };
         match self.store.redeem_code(&code_digest, token).await? {
-            Some(_) => Ok(Granted { access_token, lifetime, scopes: row.scopes }),
+            Some(_) => Ok(Granted {
+                access_token,
+                lifetime,
+                scopes: row.scopes,
+            }),
             None => Err(invalid),
         }
     }

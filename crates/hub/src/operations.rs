@@ -40,13 +40,27 @@ impl Operations {
         }
         let cancel = CancellationToken::new();
         let (progress, _) = watch::channel(Vec::new());
-        operations.insert(server, Operation { progress, cancel: cancel.clone(), is_start });
-        Some(Turn { operations: self, server, cancel })
+        operations.insert(
+            server,
+            Operation {
+                progress,
+                cancel: cancel.clone(),
+                is_start,
+            },
+        );
+        Some(Turn {
+            operations: self,
+            server,
+            cancel,
+        })
     }
 
     /// How many starts are under way.
     pub(crate) fn starts(&self) -> usize {
-        self.lock().values().filter(|operation| operation.is_start).count()
+        self.lock()
+            .values()
+            .filter(|operation| operation.is_start)
+            .count()
     }
 
     /// Whether something is under way for `server`.
@@ -63,7 +77,9 @@ impl Operations {
 
     /// The messages of the operation on `server`. The channel closes when the operation ends.
     pub(crate) fn watch(&self, server: ServerId) -> Option<Progress> {
-        self.lock().get(&server).map(|operation| operation.progress.subscribe())
+        self.lock()
+            .get(&server)
+            .map(|operation| operation.progress.subscribe())
     }
 
     /// Asks the operation on `server` to give up.

@@ -75,9 +75,13 @@ impl Hub {
         server: &Server,
         found: &[FoundServer],
     ) -> Result<(), HubError> {
-        let Some(start) = server.state.start() else { return Ok(()) };
+        let Some(start) = server.state.start() else {
+            return Ok(());
+        };
         let token = self.random.secret("");
-        let exists = found.iter().any(|f| f.server == server.id && f.start == start);
+        let exists = found
+            .iter()
+            .any(|f| f.server == server.id && f.start == start);
         if !exists {
             // The token of the first attempt was never handed to anybody and is not known any more.
             let token = server_token(server, start, &token, self.clock.now());
@@ -99,7 +103,9 @@ impl Hub {
     }
 
     async fn is_gone(&self, server: &Server) -> bool {
-        let Some(handle) = server.handle.clone() else { return false };
+        let Some(handle) = server.handle.clone() else {
+            return false;
+        };
         match self.spawner.poll(&SpawnHandle(handle)).await {
             PollStatus::Exited { reason } => {
                 info!(server.id = %server.id, user.name = %server.user, "the server {reason}");
@@ -165,5 +171,7 @@ impl Hub {
 
 /// Whether what was found belongs to a start that the database knows.
 fn is_wanted(found: &FoundServer, servers: &[Server]) -> bool {
-    servers.iter().any(|s| s.id == found.server && s.state.start() == Some(found.start))
+    servers
+        .iter()
+        .any(|s| s.id == found.server && s.state.start() == Some(found.start))
 }

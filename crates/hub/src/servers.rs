@@ -6,10 +6,12 @@ use std::time::Duration;
 use jansky_crypto::digest;
 use jansky_model::name::{server_client_id, server_prefix};
 use jansky_model::scope::SERVER_ROLE;
-use jansky_model::{ScopeSet, Secret, ServerEvent, ServerName, ServerState, StartId, Timestamp};
-use jansky_store::{BeginStart, NewToken, Server, StoreError, TokenKind, User};
+use jansky_model::{
+    ScopeSet, Secret, ServerEvent, ServerId, ServerName, ServerState, StartId, Timestamp, UserId,
+};
+use jansky_store::{BeginStart, NewServer, NewToken, Server, StoreError, TokenKind, User};
 use serde_json::Value;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::Hub;
 use crate::error::HubError;
@@ -20,11 +22,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 impl Hub {
     /// A server of a user by name.
-    pub async fn server(
-        &self,
-        user: &User,
-        name: &ServerName,
-    ) -> Result<Option<Server>, HubError> {
+    pub async fn server(&self, user: &User, name: &ServerName) -> Result<Option<Server>, HubError> {
         Ok(self.store.server_by_name(user.id, name).await?)
     }
 
@@ -49,15 +47,20 @@ impl Hub {
             self.check_named_servers(user, name).await?;
         }
         let client_id = server_client_id(&user.name, name);
-        let made = self
-            .store
-            .create_server(user.id, name, &client_id, display_name, self.clock.now())
-            .await;
-        match made {
+        let new = NewServer {
+            user_id: user.id,
+            name: name.clone(),
+            client_id,
+            display_name: display_name.to_owned(),
+            created_at: self.clock.now(),
+        };
+        self.access.forget(user.id);
+        match self.store.create_server(&new).await {
             Ok(server) => Ok(server),
-            Err(StoreError::AlreadyExists { .. }) => {
-                Err(HubError::conflict(format!("Server `{name}` of `{}` exists.", user.name)))
-            }
+            Err(StoreError::AlreadyExists { .. }) => Err(HubError::conflict(format!(
+                "Server `{name}` of `{}` exists.",
+                user.name
+            ))),
             Err(error) => Err(error.into()),
         }
     }
@@ -174,7 +177,11 @@ impl Hub {
             }
             self.routes.remove(&self.server_path(&current));
             let now = self.clock.now();
-            match self.store.apply_event(current.id, current.version, ServerEvent::Stop, now).await {
+            match self
+                .store
+                .apply_event(current.id, current.version, ServerEvent::Stop, now)
+                .await
+            {
                 Ok(stopping) => {
                     current = stopping;
                     info!(server.id = %current.id, user.name = %current.user, "stopping");
@@ -209,12 +216,13 @@ impl Hub {
         self.operations.watch(server.id)
     }
 
-    /// Gives a stopped server another name or title.
-    pub async fn rename_server(
+    /// Gives a stopped server another name, title or options; what is `None` stays.
+    pub async fn change_server(
         &self,
         server: &Server,
         name: Option<&ServerName>,
         display_name: Option<&str>,
+        options: Option<serde_json::Map<String, Value>>,
     ) -> Result<Server, HubError> {
         if server.state.is_active() {
             return Err(HubError::invalid(format!(
@@ -237,6 +245,12 @@ impl Hub {
         if let Some(title) = display_name {
             self.store.set_display_name(server.id, title).await?;
         }
+        if let Some(options) = options {
+            self.store
+                .set_user_options(server.id, &Value::Object(options))
+                .await?;
+        }
+        self.access.forget(server.user_id);
         let server = self.store.server(server.id).await?;
         server.ok_or_else(|| HubError::not_found("No such server."))
     }
@@ -247,11 +261,41 @@ impl Hub {
             return Err(HubError::invalid("The default server cannot be removed."));
         }
         if server.state.is_active() {
-            return Err(HubError::conflict(format!("{} is running", self.title_of(server))));
+            return Err(HubError::conflict(format!(
+                "{} is running",
+                self.title_of(server)
+            )));
         }
         self.store.delete_server(server.id).await?;
-        self.spawner.remove(server.id).await;
+        self.access.forget(server.user_id);
+        self.clear_away(server.id).await;
         Ok(())
+    }
+
+    /// Removes what is left of a server that is gone; what cannot be removed only takes up room.
+    pub(crate) async fn clear_away(&self, server: ServerId) {
+        if let Err(error) = self.spawner.remove(server).await {
+            warn!(server.id = %server, error = %error, "could not clear away after a server");
+        }
+    }
+
+    /// A server as the database has it now.
+    pub async fn reread(&self, server: &Server) -> Result<Option<Server>, HubError> {
+        Ok(self.store.server(server.id).await?)
+    }
+
+    /// The servers of several users at once.
+    pub async fn servers_of_users(&self, users: &[UserId]) -> Result<Vec<Server>, HubError> {
+        Ok(self.store.servers_of_users(users).await?)
+    }
+
+    /// How many servers are ready.
+    pub async fn count_running(&self) -> Result<u64, HubError> {
+        let servers = self.store.active_servers().await?;
+        Ok(servers
+            .iter()
+            .filter(|server| server.state.is_ready())
+            .count() as u64)
     }
 
     /// What people call the server.

@@ -85,6 +85,8 @@ impl Settings {
 
     /// Whether browsers reach the hub over TLS, so that cookies must be `Secure`.
     pub fn is_public_secure(&self) -> bool {
-        self.public_url.as_ref().is_some_and(|url| url.scheme() == "https")
+        self.public_url
+            .as_ref()
+            .is_some_and(|url| url.scheme() == "https")
     }
 }

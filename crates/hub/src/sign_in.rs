@@ -9,7 +9,7 @@ use jansky_identity::{
     CallbackQuery, ExternalIdentity, IdentityProvider, LoginAttempt, LoginMethod, RedirectLogin,
 };
 use jansky_model::{ProviderId, Secret};
-use jansky_store::{LoginAttemptRow, NewSession, StoreError, User};
+use jansky_store::{LoginAttemptRow, NewIdentity, NewSession, StoreError, User};
 use tracing::{info, warn};
 use url::Url;
 
@@ -65,7 +65,10 @@ impl Hub {
     }
 
     fn provider(&self, id: &str) -> Result<&ConfiguredProvider, HubError> {
-        let found = self.providers.iter().find(|p| p.provider.id().as_str() == id);
+        let found = self
+            .providers
+            .iter()
+            .find(|p| p.provider.id().as_str() == id);
         found.ok_or_else(|| {
             HubError::not_found("There is no such way to sign in. Choose one on the sign-in page.")
         })
@@ -77,9 +80,9 @@ impl Hub {
     ) -> Result<&'a dyn RedirectLogin, HubError> {
         match configured.provider.method() {
             LoginMethod::Redirect(login) => Ok(login),
-            LoginMethod::Form(_) => {
-                Err(HubError::invalid("This way to sign in has no page of its own."))
-            }
+            LoginMethod::Form(_) => Err(HubError::invalid(
+                "This way to sign in has no page of its own.",
+            )),
         }
     }
 
@@ -99,7 +102,10 @@ impl Hub {
             redirect_uri,
             extra: std::collections::BTreeMap::new(),
         };
-        let url = login.begin(&attempt).await.map_err(|error| sign_in_error(id, error))?;
+        let url = login
+            .begin(&attempt)
+            .await
+            .map_err(|error| sign_in_error(id, error))?;
         let browser = self.random.secret("");
         let now = self.clock.now();
         let row = LoginAttemptRow {
@@ -112,7 +118,9 @@ impl Hub {
             created_at: now,
             expires_at: now.plus(ATTEMPT_LIFETIME),
         };
-        self.store.create_login_attempt(&digest_text(&attempt.state), row).await?;
+        self.store
+            .create_login_attempt(&digest_text(&attempt.state), &row)
+            .await?;
         Ok(Departure { url, browser })
     }
 
@@ -132,8 +140,15 @@ impl Hub {
         let state = query.state.as_deref().ok_or_else(again)?;
         let now = self.clock.now();
         // Taking the attempt away first makes every state usable once, also when what follows fails.
-        let row = self.store.take_login_attempt(&digest_text(state), now).await?.ok_or_else(again)?;
-        if !browsers.iter().any(|browser| digest(browser) == row.browser_digest) {
+        let row = self
+            .store
+            .take_login_attempt(&digest_text(state), now)
+            .await?
+            .ok_or_else(again)?;
+        if !browsers
+            .iter()
+            .any(|browser| digest(browser) == row.browser_digest)
+        {
             warn!(provider.id = %row.provider, "a sign-in came back to another browser");
             return Err(again());
         }
@@ -147,10 +162,16 @@ impl Hub {
             extra: std::collections::BTreeMap::new(),
         };
         let id = row.provider.as_str();
-        let identity =
-            login.finish(attempt, query).await.map_err(|error| sign_in_error(id, error))?;
+        let identity = login
+            .finish(attempt, query)
+            .await
+            .map_err(|error| sign_in_error(id, error))?;
         let user = self.admit(configured, &identity).await?;
-        Ok(Arrival { user, provider: row.provider, next: row.next })
+        Ok(Arrival {
+            user,
+            provider: row.provider,
+            next: row.next,
+        })
     }
 
     /// Finds or makes the user of an identity, bound to its issuer and subject and never to a name
@@ -166,16 +187,26 @@ impl Hub {
             HubError::forbidden(refusal.to_string())
         })?;
         let now = self.clock.now();
-        let known = self.store.identity(&identity.issuer, &identity.subject).await?;
+        let known = self
+            .store
+            .identity(&identity.issuer, &identity.subject)
+            .await?;
         let user = match known {
             Some((bound, user)) => {
                 self.store.touch_identity(bound.id, now).await?;
                 user
             }
-            None => self.user_for_new_identity(provider, identity, &admission.name).await?,
+            None => {
+                self.user_for_new_identity(provider, identity, &admission.name)
+                    .await?
+            }
         };
         let is_listed = self.settings.admin_users.contains(user.name.as_str());
-        let admin = if is_listed { Some(true) } else { admission.admin };
+        let admin = if is_listed {
+            Some(true)
+        } else {
+            admission.admin
+        };
         let mut user = user;
         if let Some(admin) = admin.filter(|admin| *admin != user.admin) {
             self.store.set_admin(user.id, admin).await?;
@@ -195,12 +226,17 @@ impl Hub {
         name: &jansky_model::UserName,
     ) -> Result<User, HubError> {
         let now = self.clock.now();
+        let new = NewIdentity {
+            provider,
+            issuer: &identity.issuer,
+            subject: &identity.subject,
+        };
         let made = self
             .store
-            .create_user_with_identity(name, false, provider, &identity.issuer, &identity.subject, now)
+            .create_user_with_identity(name, false, new, now)
             .await;
         match made {
-            Ok(user) => {
+            Ok((user, _)) => {
                 info!(user.name = %user.name, provider.id = %provider, "new user");
                 return Ok(user);
             }
@@ -213,9 +249,7 @@ impl Hub {
             && self.store.password_hash(name).await?.is_none()
             && self.store.servers_of(user.id).await?.is_empty()
         {
-            self.store
-                .bind_identity(user.id, provider, &identity.issuer, &identity.subject, now)
-                .await?;
+            self.store.bind_identity(user.id, new, now).await?;
             return Ok(user);
         }
         warn!(user.name = %name, provider.id = %provider, "identity conflict: the name is taken");
@@ -270,10 +304,13 @@ impl Hub {
 
 /// Turns a provider's failure into words for the person, with the cause for the log.
 fn sign_in_error(provider: &str, error: jansky_identity::IdentityError) -> HubError {
-    warn!(provider.id = provider, error = %error, error.detail = error.detail(), "sign-in failed");
-    let message = error.public();
-    if error.is_unavailable() {
-        HubError::Unavailable { message, source: Some(Box::new(error)) }
+    warn!(provider.id = provider, error = %error, error.code = error.code(), "sign-in failed");
+    let message = error.public().to_owned();
+    if error.is_transient() {
+        HubError::Unavailable {
+            message,
+            source: Some(Box::new(error)),
+        }
     } else {
         HubError::forbidden(message)
     }

@@ -21,7 +21,8 @@ pub(crate) struct Throttle {
 impl Throttle {
     pub(crate) fn new(attempts_per_minute: u32) -> Self {
         let attempts = NonZeroU32::new(attempts_per_minute).unwrap_or(NonZeroU32::MIN);
-        let per_address = attempts.saturating_mul(NonZeroU32::new(ADDRESS_FACTOR).unwrap_or(attempts));
+        let per_address =
+            attempts.saturating_mul(NonZeroU32::new(ADDRESS_FACTOR).unwrap_or(attempts));
         Self {
             by_name: RateLimiter::keyed(Quota::per_minute(attempts)),
             by_address: RateLimiter::keyed(Quota::per_minute(per_address)),
@@ -33,7 +34,9 @@ impl Throttle {
     pub(crate) fn check(&self, name: &str, address: &str) -> Result<(), HubError> {
         let by_address = self.by_address.check_key(&address.to_owned());
         let by_name = self.by_name.check_key(&name.to_owned());
-        let Err(refused) = by_address.and(by_name) else { return Ok(()) };
+        let Err(refused) = by_address.and(by_name) else {
+            return Ok(());
+        };
         let wait = refused.wait_time_from(self.clock.now());
         let seconds = wait.as_secs() + 1;
         Err(HubError::Busy {
@@ -63,6 +66,9 @@ mod tests {
         let refused = throttle.check("river", "127.0.0.1");
 
         assert!(matches!(refused, Err(HubError::Busy { .. })), "{refused:?}");
-        assert!(throttle.check("wash", "127.0.0.1").is_ok(), "another name is not held up");
+        assert!(
+            throttle.check("wash", "127.0.0.1").is_ok(),
+            "another name is not held up"
+        );
     }
 }

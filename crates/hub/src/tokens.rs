@@ -38,7 +38,10 @@ impl Hub {
         check_scopes(scopes.iter().map(String::as_str))
             .map_err(|error| HubError::invalid(error.to_string()))?;
         let owned = user_scopes(owner);
-        let of_owner = Owner { user: Some(owner.name.as_str()), server: None };
+        let of_owner = Owner {
+            user: Some(owner.name.as_str()),
+            server: None,
+        };
         for text in &scopes {
             let wanted = ScopeSet::expand([text.as_str()], of_owner, Some(&owned));
             if !wanted.is_within(&owned, &|_, _| false) {
@@ -77,7 +80,11 @@ impl Hub {
     pub async fn revoke_token(&self, owner: &User, id: TokenId) -> Result<(), HubError> {
         let existed = self.store.delete_token(owner.id, id).await?;
         self.access.forget(owner.id);
-        if existed { Ok(()) } else { Err(HubError::not_found("No such token.")) }
+        if existed {
+            Ok(())
+        } else {
+            Err(HubError::not_found("No such token."))
+        }
     }
 
     /// What a stored token allows now, as texts.

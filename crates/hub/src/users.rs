@@ -1,9 +1,10 @@
 //! Users as the REST API and the pages ask for them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_model::UserName;
+use jansky_model::{UserId, UserName};
 use jansky_store::{StoreError, User, UserQuery};
 use tracing::info;
 
@@ -16,7 +17,9 @@ const STOP_PATIENCE: Duration = Duration::from_secs(60);
 impl Hub {
     /// A user by name.
     pub async fn user(&self, name: &str) -> Result<Option<User>, HubError> {
-        let Ok(name) = name.parse::<UserName>() else { return Ok(None) };
+        let Ok(name) = name.parse::<UserName>() else {
+            return Ok(None);
+        };
         Ok(self.store.user_by_name(&name).await?)
     }
 
@@ -28,6 +31,23 @@ impl Hub {
     /// The groups of a user.
     pub async fn groups_of(&self, user: &User) -> Result<Vec<String>, HubError> {
         Ok(self.store.groups_of(user.id).await?)
+    }
+
+    /// The groups of several users at once.
+    pub async fn groups_of_users(
+        &self,
+        users: &[UserId],
+    ) -> Result<HashMap<UserId, Vec<String>>, HubError> {
+        Ok(self.store.groups_of_users(users).await?)
+    }
+
+    /// How many users there are.
+    pub async fn count_users(&self) -> Result<u64, HubError> {
+        let query = UserQuery {
+            limit: 0,
+            ..UserQuery::default()
+        };
+        Ok(self.store.list_users(&query).await?.1)
     }
 
     /// Makes a user who can sign in later.
@@ -87,7 +107,7 @@ impl Hub {
                     self.title_of(server)
                 )));
             }
-            self.spawner.remove(server.id).await;
+            self.clear_away(server.id).await;
         }
         self.store.delete_user(user.id).await?;
         self.access.forget(user.id);

@@ -56,7 +56,11 @@ impl Routes {
     ///
     /// # Errors
     /// [`MalformedPath`] when the path cannot be decoded.
-    pub fn find(&self, host: Option<&str>, path: &str) -> Result<Option<Arc<Route>>, MalformedPath> {
+    pub fn find(
+        &self,
+        host: Option<&str>,
+        path: &str,
+    ) -> Result<Option<Arc<Route>>, MalformedPath> {
         Ok(self.table.load().find(host, path)?.map(Arc::clone))
     }
 

@@ -73,7 +73,11 @@ impl RouteTable {
     ///
     /// # Errors
     /// [`MalformedPath`] when the path cannot be decoded.
-    pub fn find(&self, host: Option<&str>, path: &str) -> Result<Option<&Arc<Route>>, MalformedPath> {
+    pub fn find(
+        &self,
+        host: Option<&str>,
+        path: &str,
+    ) -> Result<Option<&Arc<Route>>, MalformedPath> {
         let path = path::decode(path)?;
         if self.with_host > 0
             && let Some(host) = host
@@ -141,7 +145,10 @@ impl RouteTable {
         Arc::make_mut(&mut self.shards[index])
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "only the lowest bits are used")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "only the lowest bits are used"
+    )]
     fn shard_of(&self, key: &str) -> usize {
         self.hasher.hash_one(key) as usize % SHARDS
     }

@@ -18,6 +18,18 @@ impl Store {
         rows.iter().map(|row| row.get("name")).collect()
     }
 
+    /// The names of the users in a group; empty for a group that does not exist.
+    pub async fn members_of(&self, group: &str) -> Result<Vec<String>, StoreError> {
+        let statement = sql("SELECT users.name AS name
+             FROM users
+             JOIN group_members ON group_members.user_id = users.id
+             JOIN groups ON groups.id = group_members.group_id
+             WHERE groups.name = $1
+             ORDER BY users.name");
+        let rows = self.db.fetch_all(statement.bind(group)).await?;
+        rows.iter().map(|row| row.get("name")).collect()
+    }
+
     /// The names of the groups of several users in one question; users without one are left out.
     pub async fn groups_of_users(
         &self,
