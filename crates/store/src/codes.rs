@@ -96,6 +96,14 @@ impl Store {
         token: NewToken,
     ) -> Result<Option<Token>, StoreError> {
         let mut transaction = self.db.begin().await?;
+        // Takes the lock on the session before that on the code, as the end of a session does:
+        // the other way round the two could wait for each other.
+        let hold = sql(
+            "UPDATE sessions SET expires_at = expires_at WHERE session_id IN
+             (SELECT session_id FROM codes WHERE digest = $1)",
+        )
+        .bind(digest);
+        transaction.execute(hold).await?;
         let statement = sql("DELETE FROM codes WHERE digest = $1 AND expires_at > $2")
             .bind(digest)
             .bind(token.created_at);

@@ -72,7 +72,7 @@ impl Store {
             });
         }
         let options = SqliteConnectOptions::from_str(url)
-            .map_err(bad_url)?
+            .map_err(|error| bad_url(&error))?
             .create_if_missing(false)
             .journal_mode(SqliteJournalMode::Wal)
             // In WAL mode a commit is in the file when it returns and survives the death of the
@@ -109,7 +109,7 @@ impl Store {
 
     async fn open_postgres(url: &str) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(url)
-            .map_err(bad_url)?
+            .map_err(|error| bad_url(&error))?
             .application_name("jansky")
             .disable_statement_logging();
 
@@ -225,7 +225,7 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
 }
 
 /// The driver's message names the part of the URL that is wrong, not its password.
-fn bad_url(error: sqlx::Error) -> StoreError {
+fn bad_url(error: &sqlx::Error) -> StoreError {
     StoreError::BadUrl {
         reason: error.to_string(),
     }
