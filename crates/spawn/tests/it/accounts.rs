@@ -78,9 +78,8 @@ async fn a_server_runs_with_the_rights_of_its_account_only() {
         return;
     }
     let account = TemporaryAccount::create("jsky");
-    let mut bench = bench("id -un; id -Gn; pwd; echo error > /dev/stderr; exec sleep 600");
+    let mut bench = bench("id -un; id -Gn; pwd; echo error >> /dev/stderr; exec sleep 600");
     bench.settings.home = HomePolicy::Account;
-    // Beside everything else, the way to the launcher's own files must stay closed.
     let spawner = bench.spawner();
     let mut spec = spec(1, 1);
     spec.user = account.0.parse().expect("a valid user name");

@@ -95,12 +95,26 @@ impl Bench {
 }
 
 impl Drop for Bench {
+    /// Ends everything, also when a test fails in its middle.
     fn drop(&mut self) {
-        // Also when a test fails in its middle.
         for pid in self.pids() {
             if let Some(pid) = rustix::process::Pid::from_raw(pid) {
                 let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
             }
+        }
+        let group = format!("jansky-{}", self.settings.instance);
+        let membership = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        for line in membership.lines() {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (Some(tree), Some(path)) = (fields.next(), fields.next()) else {
+                continue;
+            };
+            let base = Path::new("/sys/fs/cgroup").join(tree);
+            let group = base.join(path.trim_start_matches('/')).join(&group);
+            for server in std::fs::read_dir(&group).into_iter().flatten().flatten() {
+                let _ = std::fs::remove_dir(server.path());
+            }
+            let _ = std::fs::remove_dir(group);
         }
     }
 }

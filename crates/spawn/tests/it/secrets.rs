@@ -89,18 +89,33 @@ fn files_below(directory: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn nothing_of_the_hub_is_open_in_a_server() {
-    let bench = Bench::shell("ls -l /proc/$$/fd | wc -l; exec sleep 600");
+async fn a_server_holds_no_socket_pipe_or_file_of_the_hub() {
+    let bench = Bench::shell("ls -l /proc/$$/fd >> listing; mv listing whole; exec sleep 600");
     let spawner = bench.spawner();
-    let _hub_listens = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let _listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    // What the test itself inherited is no doing of the spawner.
+    let before: Vec<String> = std::fs::read_dir("/proc/self/fd")
+        .expect("proc(5)")
+        .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+        .map(|target| target.to_string_lossy().into_owned())
+        .filter(|target| target.starts_with("pipe:"))
+        .collect();
 
     let started = bench.start(&spawner).await;
 
-    let log = bench.path().join("state/servers/1/1.log");
-    let count = || std::fs::read_to_string(&log).unwrap_or_default();
-    eventually("the server has counted", || !count().is_empty()).await;
-    // The line with the total, the three standard streams.
-    assert_eq!(count().trim(), "4");
+    let whole = bench.home().join("whole");
+    eventually("the server has looked", || whole.exists()).await;
+    let listing = std::fs::read_to_string(whole).expect("readable");
+    assert!(
+        listing.contains("1.log") && listing.contains("/dev/null"),
+        "{listing}"
+    );
+    for line in listing.lines() {
+        let inherited = before.iter().any(|target| line.contains(target));
+        let foreign = line.contains("socket:") || line.contains("pipe:");
+        assert!(inherited || !foreign, "{line}");
+        assert!(!line.contains("/lock"), "{line}");
+    }
     stop(&spawner, &started.handle).await;
 }
 

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jansky_spawn::{CgroupPolicy, Spawner, StopMode};
@@ -24,14 +25,20 @@ fn careful(ends_at: &str) -> Bench {
     bench
 }
 
-async fn stopped(bench: &Bench, mode: StopMode) -> (String, Duration) {
-    let spawner = bench.spawner();
-    let started = bench.start(&spawner).await;
+/// Waits until the server can take signals, and returns its log.
+async fn ready(bench: &Bench) -> PathBuf {
     let log = bench.path().join("state/servers/1/1.log");
     eventually("the server is ready", || {
         std::fs::read_to_string(&log).is_ok_and(|text| text.contains("ready"))
     })
     .await;
+    log
+}
+
+async fn stopped(bench: &Bench, mode: StopMode) -> (String, Duration) {
+    let spawner = bench.spawner();
+    let started = bench.start(&spawner).await;
+    let log = ready(bench).await;
     let began = Instant::now();
     spawner.stop(&started.handle, mode).await.expect("ended");
     let took = began.elapsed();
@@ -126,6 +133,7 @@ async fn a_stop_that_was_broken_off_can_be_repeated() {
     let spawner = bench.spawner();
     let started = bench.start(&spawner).await;
 
+    ready(&bench).await;
     let stop = spawner.stop(&started.handle, StopMode::Polite);
     let broken_off = tokio::time::timeout(Duration::from_millis(50), stop).await;
     let again = spawner.stop(&started.handle, StopMode::Now).await;
