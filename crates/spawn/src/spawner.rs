@@ -58,8 +58,8 @@ pub trait Spawner: Send + Sync {
     /// Finds everything this spawner made that still exists, also what no handle was kept of.
     ///
     /// That includes the remains of a server that has ended (a kernel without its server, a
-    /// container that does not run): [`Spawner::poll`] says which it is and [`Spawner::stop`]
-    /// clears it away.
+    /// container that does not run) and a server that is just being started: [`Spawner::poll`]
+    /// says whether it runs, and [`Spawner::stop`] clears it away.
     ///
     /// # Errors
     /// [`SpawnError::Unavailable`] when not everything could be looked at.
@@ -122,7 +122,7 @@ pub struct SpawnHandle(pub serde_json::Value);
 pub enum PollStatus {
     /// It runs; whether it answers is another question.
     Running,
-    /// It has ended.
+    /// It has ended. [`Spawner::stop`] clears away what is left of it.
     Exited {
         /// How, for a person, as the end of a sentence that begins with the server: `ended with
         /// status 3`, `was killed by signal 9 (out of memory)`, or just `ended`.

@@ -50,7 +50,7 @@ pub struct ProcessSettings {
     pub no_new_privileges: bool,
 }
 
-/// The variables that JupyterHub lets servers inherit, and all of conda's.
+/// The variables that `JupyterHub` lets servers inherit, and all of conda's.
 const KEPT: [&str; 8] = [
     "CONDA_*",
     "JUPYTERHUB_SINGLEUSER_APP",
