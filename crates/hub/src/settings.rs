@@ -16,6 +16,8 @@ pub struct Settings {
     pub api_url: String,
     /// How long a browser stays signed in.
     pub session_lifetime: Duration,
+    /// How long a person may take at their provider.
+    pub sign_in_timeout: Duration,
     /// How long a token lives that a server gets for a visitor.
     pub oauth_token_lifetime: Duration,
     /// Whether people may have servers beside their default one.
@@ -57,6 +59,7 @@ impl Default for Settings {
             public_url: None,
             api_url: "http://127.0.0.1:8000/hub/api".to_owned(),
             session_lifetime: Duration::from_hours(14 * 24),
+            sign_in_timeout: Duration::from_mins(15),
             oauth_token_lifetime: Duration::from_hours(14 * 24),
             allow_named_servers: true,
             named_server_limit_per_user: 0,

@@ -1,7 +1,7 @@
 //! From a person at a browser to a session: attempts, identities, sign-out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use jansky_crypto::digest;
 use jansky_crypto::token::digest_text;
@@ -18,9 +18,6 @@ use crate::actor::Actor;
 use crate::admission::AdmissionRules;
 use crate::error::HubError;
 
-/// How long a person may take at their provider.
-const ATTEMPT_LIFETIME: Duration = Duration::from_mins(15);
-
 /// The id under which sessions of local accounts are kept.
 pub const LOCAL_PROVIDER: &str = "local";
 
@@ -30,6 +27,12 @@ pub struct ConfiguredProvider {
     pub provider: Arc<dyn IdentityProvider>,
     /// Who may come in.
     pub rules: AdmissionRules,
+    /// Where the provider sends browsers back to; `None` for the usual address.
+    pub callback_url: Option<String>,
+    /// Whether people who are not signed in are sent there at once.
+    pub auto_login: bool,
+    /// Names of parameters that a link to the sign-in may hand on to the provider.
+    pub hint_parameters: Vec<String>,
 }
 
 /// A browser session that was just made.
@@ -86,21 +89,26 @@ impl Hub {
         }
     }
 
-    /// Begins a sign-in at the provider `id`; `redirect_uri` is where it sends the browser back.
+    /// Begins a sign-in at the provider `id`. `usual_callback` is where it sends the browser back
+    /// unless the configuration says otherwise; of `hints` only those that it allows are handed on.
     pub async fn begin_sign_in(
         &self,
         id: &str,
-        redirect_uri: String,
+        usual_callback: String,
         next: Option<String>,
+        hints: BTreeMap<String, String>,
     ) -> Result<Departure, HubError> {
         let configured = self.provider(id)?;
         let login = self.redirect_login(configured)?;
+        let redirect_uri = configured.callback_url.clone().unwrap_or(usual_callback);
+        let mut extra = hints;
+        extra.retain(|name, _| configured.hint_parameters.contains(name));
         let attempt = LoginAttempt {
             state: self.random.text(),
             nonce: self.random.text(),
             verifier: self.random.secret(""),
             redirect_uri,
-            extra: std::collections::BTreeMap::new(),
+            extra,
         };
         let url = login
             .begin(&attempt)
@@ -116,7 +124,7 @@ impl Hub {
             next,
             browser_digest: digest(&browser),
             created_at: now,
-            expires_at: now.plus(ATTEMPT_LIFETIME),
+            expires_at: now.plus(self.settings.sign_in_timeout),
         };
         self.store
             .create_login_attempt(&digest_text(&attempt.state), &row)
@@ -159,7 +167,7 @@ impl Hub {
             nonce: row.nonce,
             verifier: row.verifier,
             redirect_uri: row.redirect_uri,
-            extra: std::collections::BTreeMap::new(),
+            extra: BTreeMap::new(),
         };
         let id = row.provider.as_str();
         let identity = login

@@ -19,5 +19,5 @@ mod visit;
 mod xsrf;
 
 pub use metrics::RequestMetrics;
-pub use routes::{route_names, router};
+pub use routes::{proxy_page, route_names, router};
 pub use state::{Peer, Policies, Web, WebState};

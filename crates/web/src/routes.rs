@@ -9,6 +9,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -20,7 +21,8 @@ use crate::error::ApiError;
 use crate::pages::{
     assets, consent, home, provider, server, setup, sign_in, sign_out, spawn, tokens,
 };
-use crate::state::WebState;
+use crate::state::{Peer, WebState};
+use crate::visit::Visit;
 
 /// One route: its method (`*` for any), its path below the hub's prefix, and its handler.
 type Route = (&'static str, &'static str, MethodRouter<WebState>);
@@ -182,6 +184,22 @@ pub fn router(web: WebState) -> Router {
         .fallback(server::outside)
         .layer(middleware::from_fn_with_state(Arc::clone(&web), around))
         .with_state(web)
+}
+
+/// The page that a proxy shows when it has to answer itself: `head` is the request that it could
+/// not carry to a server.
+pub fn proxy_page(web: &WebState, status: StatusCode, head: &Parts, peer: Peer) -> Response {
+    let words = match status.as_u16() {
+        503 => "The server does not answer. It may have ended: look at the home page.",
+        504 => "The server took too long to answer.",
+        431 => "The request is too large for this server.",
+        400 => "The address or the request is malformed.",
+        _ => "The request could not be carried out.",
+    };
+    let visit = Visit::of_stranger(web, head, peer);
+    let mut response = visit.error_page(status, words);
+    add_headers(web, false, &mut response);
+    response
 }
 
 async fn wrong_method(method: Method, uri: axum::http::Uri) -> Response {

@@ -102,17 +102,32 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Visit {
+    /// A request whose caller nobody asked for.
+    pub(crate) fn of_stranger(web: &WebState, head: &Parts, peer: Peer) -> Self {
+        Self {
+            web: Arc::clone(web),
+            actor: None,
+            failure: None,
+            peer,
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            headers: head.headers.clone(),
+            xsrf: xsrf::expected(web, None, peer, &head.headers),
+        }
+    }
+
     /// The same request as if nobody were signed in.
     pub(crate) fn as_stranger(&self) -> Self {
+        let (method, uri, headers) = (&self.method, &self.uri, &self.headers);
         Self {
             web: Arc::clone(&self.web),
             actor: None,
             failure: None,
             peer: self.peer,
-            method: self.method.clone(),
-            uri: self.uri.clone(),
-            headers: self.headers.clone(),
-            xsrf: xsrf::expected(&self.web, None, self.peer, &self.headers),
+            method: method.clone(),
+            uri: uri.clone(),
+            xsrf: xsrf::expected(&self.web, None, self.peer, headers),
+            headers: headers.clone(),
         }
     }
 

@@ -11,9 +11,6 @@ use crate::cookies::{self, SetCookie};
 use crate::pages::sign_in;
 use crate::visit::{Refusal, Visit, redirect};
 
-/// How long the cookie of an attempt lives; the attempt itself ends no later.
-const ATTEMPT_COOKIE_AGE: std::time::Duration = std::time::Duration::from_mins(15);
-
 /// `GET /hub/oauth_login`: leaves for the provider that `idp` names.
 pub(crate) async fn leave(visit: Visit) -> Response {
     match begin(&visit).await {
@@ -33,7 +30,8 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         .origin()
         .join(&visit.hub_path("oauth_callback"))
         .map_err(|error| HubError::internal("could not make the callback address", error))?;
-    let departure = hub.begin_sign_in(&chosen, callback.into(), next).await?;
+    let hints = visit.query_pairs().filter(|(key, _)| key != "idp" && key != "next").collect();
+    let departure = hub.begin_sign_in(&chosen, callback.into(), next, hints).await?;
     let mut response = redirect(departure.url.as_str());
     let name = attempt_cookie(state_of(&departure.url).as_deref().unwrap_or_default());
     let cookie = SetCookie {
@@ -42,7 +40,7 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         path: &visit.hub(),
         secure: visit.is_secure(),
         http_only: true,
-        max_age: Some(ATTEMPT_COOKIE_AGE),
+        max_age: Some(hub.settings().sign_in_timeout),
     };
     visit.set_cookie(&mut response, &cookie.to_header());
     Ok(response)

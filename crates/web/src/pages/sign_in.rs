@@ -29,7 +29,13 @@ async fn show(visit: &Visit) -> PageResult {
         return Ok(redirect(&target));
     }
     let next = visit.query("next").unwrap_or_default();
-    Ok(visit.page("Sign in", &page(visit, &next, "", None)))
+    let page = page(visit, &next, "", None);
+    let chosen = visit.web.hub.providers().iter().position(|p| p.auto_login);
+    let automatic = chosen.and_then(|index| page.providers.get(index)).filter(|p| p.available);
+    if let Some(provider) = automatic {
+        return Ok(redirect(&provider.url));
+    }
+    Ok(visit.page("Sign in", &page))
 }
 
 fn page(visit: &Visit, next: &str, username: &str, error: Option<String>) -> LoginPage {
