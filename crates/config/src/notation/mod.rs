@@ -147,3 +147,8 @@ const FORMATS: [Format; 9] = [
 pub(crate) fn format_named(name: &str) -> Option<Format> {
     FORMATS.into_iter().find(|format| format.name == name)
 }
+
+/// Every notation, for the reference.
+pub(crate) fn all_formats() -> impl Iterator<Item = Format> {
+    FORMATS.into_iter()
+}
