@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 use jansky_model::Timestamp;
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{
     AutoEscape, Environment, ErrorKind, TemplateSource, UndefinedBehavior, Value, context,
@@ -54,15 +55,7 @@ impl Renderer {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         environment.set_auto_reload(false);
-        environment.set_syntax(
-            environment
-                .syntax()
-                .to_builder()
-                .trim_blocks(true)
-                .lstrip_blocks(true)
-                .build()
-                .expect("only white space differs from the default syntax"),
-        );
+        environment.set_syntax(without_lines_of_tags());
         environment.add_filter("moment", moment);
         environment.set_loader(move |name| {
             if let Some(directory) = &template_dir {
@@ -109,6 +102,20 @@ impl Renderer {
                 source,
             })
     }
+}
+
+/// The names of all templates in the program, which are those that an operator can replace.
+pub fn template_names() -> impl Iterator<Item = String> {
+    Templates::iter().map(std::borrow::Cow::into_owned)
+}
+
+/// The usual syntax, where a line with only a block tag leaves no line in the page.
+fn without_lines_of_tags() -> SyntaxConfig {
+    SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .build()
+        .expect("only white space differs from the default syntax")
 }
 
 /// Writes an ISO 8601 time for a person: `26 July 2026, 09:14 UTC`.

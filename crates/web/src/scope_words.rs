@@ -62,20 +62,30 @@ pub fn scope_description(scope: &str) -> &'static str {
     }
 }
 
-/// What a scope allows and what its filter limits that to, for a consent page.
-pub fn scope_in_words(scope: &str) -> String {
+/// What a scope allows and what its filter limits that to, told to the user `reader`.
+pub fn scope_in_words(scope: &str, reader: &str) -> String {
     let words = scope_description(scope);
     let Some((_, filter)) = scope.split_once('!') else {
         return words.to_owned();
     };
     match filter.split_once('=') {
+        Some(("user", user)) if user == reader => format!("{words}, only your own"),
         Some(("user", user)) => format!("{words}, only for the user {user}"),
         Some(("group", group)) => format!("{words}, only for the group {group}"),
         Some(("service", service)) => format!("{words}, only for the service {service}"),
-        Some(("server", server)) => match server.trim_end_matches('/').split_once('/') {
-            Some((user, name)) => format!("{words}, only {user}'s server {name}"),
-            None => format!("{words}, only {}'s server", server.trim_end_matches('/')),
-        },
+        Some(("server", path)) => {
+            let (user, server) = path.split_once('/').unwrap_or((path, ""));
+            let whose = if user == reader {
+                "your".to_owned()
+            } else {
+                format!("{user}'s")
+            };
+            if server.is_empty() {
+                format!("{words}, only {whose} server")
+            } else {
+                format!("{words}, only {whose} server {server}")
+            }
+        }
         _ if filter == "user" => format!("{words}, only your own"),
         _ if filter == "server" => format!("{words}, only this server"),
         _ => words.to_owned(),
@@ -114,22 +124,31 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_is_told() {
-        assert_eq!(
-            scope_in_words("access:servers!server=wash/gpu"),
-            "open and use servers, only wash's server gpu"
-        );
-        assert_eq!(
-            scope_in_words("access:servers!server=wash/"),
-            "open and use servers, only wash's server"
-        );
-        assert_eq!(
-            scope_in_words("tokens!user=river"),
-            "make, list and revoke tokens, only for the user river"
-        );
-        assert_eq!(
-            scope_in_words("read:hub"),
-            "read facts about the hub, such as its version"
-        );
+    fn a_filter_is_told_from_where_the_reader_stands() {
+        for (scope, words) in [
+            (
+                "access:servers!server=wash/gpu",
+                "open and use servers, only wash's server gpu",
+            ),
+            (
+                "access:servers!server=river/",
+                "open and use servers, only your server",
+            ),
+            (
+                "tokens!user=river",
+                "make, list and revoke tokens, only your own",
+            ),
+            (
+                "tokens!user=wash",
+                "make, list and revoke tokens, only for the user wash",
+            ),
+            (
+                "groups!group=crew",
+                "read groups and change their members, only for the group crew",
+            ),
+            ("read:hub", "read facts about the hub, such as its version"),
+        ] {
+            assert_eq!(scope_in_words(scope, "river"), words);
+        }
     }
 }

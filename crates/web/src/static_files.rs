@@ -82,3 +82,42 @@ fn content_type(path: &str) -> &'static str {
         _ => "application/octet-stream",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_has_a_type_and_its_own_tag() {
+        let mut tags = std::collections::BTreeSet::new();
+        for name in names() {
+            let file = serve(&name).expect("a listed file exists");
+            assert_ne!(file.content_type, "application/octet-stream", "`{name}`");
+            assert!(
+                tags.insert(file.etag),
+                "`{name}` has the tag of another file"
+            );
+        }
+    }
+
+    #[test]
+    fn a_path_outside_finds_nothing() {
+        for path in [
+            "",
+            "..",
+            "../Cargo.toml",
+            "/etc/passwd",
+            "style.css/",
+            "./style.css",
+        ] {
+            assert!(serve(path).is_none(), "`{path}`");
+        }
+    }
+
+    #[test]
+    fn only_our_version_may_be_kept() {
+        assert!(cache_control(Some(version())).contains("immutable"));
+        assert_eq!(cache_control(Some("0123")), "no-cache");
+        assert_eq!(cache_control(None), "no-cache");
+    }
+}

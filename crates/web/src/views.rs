@@ -244,7 +244,7 @@ pub struct SignedOutPage {
 
 /// Asks whether an application may learn who the user is and act for them.
 ///
-/// The form posts one hidden `scopes` per scope, as JupyterHub's does.
+/// The form posts one hidden `scopes` per scope.
 #[derive(Clone, Debug, Serialize)]
 pub struct ConsentPage {
     /// What people call the application, for example `river's server`.
@@ -264,7 +264,7 @@ pub struct ConsentPage {
 pub struct ScopeLine {
     /// The scope as text, with its filter.
     pub name: String,
-    /// What it means; see [`crate::scope_words::scope_description`].
+    /// What it means; see [`crate::scope_words::scope_in_words`].
     pub description: String,
 }
 

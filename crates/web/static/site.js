@@ -50,3 +50,12 @@ for (const time of document.querySelectorAll("time[datetime]")) {
   const date = day.format(moment);
   time.textContent = date === today ? `today, ${clock.format(moment)}` : `${date}, ${clock.format(moment)}`;
 }
+
+// While something ends by itself, look again from time to time, but never under somebody's hands.
+for (const waiting of document.querySelectorAll("[data-reload-seconds]")) {
+  window.setInterval(() => {
+    if (!document.hidden && !document.activeElement?.matches("input, select, button")) {
+      window.location.reload();
+    }
+  }, Number(waiting.dataset.reloadSeconds) * 1000);
+}

@@ -20,6 +20,8 @@ type Render = dyn Fn(&Renderer, &Frame) -> Result<String, RenderError> + Send + 
 pub struct Sample {
     /// What it shows, usable as a file name.
     pub name: &'static str,
+    /// File name of its template.
+    pub template: &'static str,
     /// Title of the page.
     pub title: String,
     /// Whether somebody is signed in.
@@ -36,6 +38,7 @@ impl Sample {
     ) -> Self {
         Self {
             name,
+            template: P::TEMPLATE,
             title: title.to_owned(),
             signed_in,
             render: Box::new(move |renderer, frame| renderer.render(frame, &page)),
@@ -429,7 +432,7 @@ fn sign_out() -> Vec<Sample> {
 fn consent() -> Vec<Sample> {
     let line = |scope: &str| ScopeLine {
         name: scope.into(),
-        description: scope_in_words(scope),
+        description: scope_in_words(scope, "river"),
     };
     let page = ConsentPage {
         client_title: "wash's server".into(),
