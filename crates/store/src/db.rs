@@ -16,6 +16,7 @@ use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Decode, Row as _, SqlStr, Type};
 
 use crate::StoreError;
+use crate::readers::Readers;
 
 /// How long one statement may take on PostgreSQL before the connection is taken for dead.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -242,7 +243,7 @@ pub(crate) enum Db {
     Sqlite {
         /// One connection: SQLite has one writer at a time, and queueing here is fair.
         writer: SqlitePool,
-        readers: SqlitePool,
+        readers: Readers,
     },
     Postgres(PgPool),
 }
@@ -295,7 +296,7 @@ impl Db {
     ) -> Result<Option<Row>, StoreError> {
         Ok(match self {
             Self::Sqlite { readers, .. } => query!(statement)
-                .fetch_optional(readers)
+                .fetch_optional(&mut *readers.acquire().await?)
                 .await?
                 .map(Row::Sqlite),
             Self::Postgres(pool) => in_time(query!(statement).fetch_optional(pool))
@@ -308,7 +309,9 @@ impl Db {
     pub(crate) async fn fetch_all(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
             Self::Sqlite { readers, .. } => {
-                let rows = query!(statement).fetch_all(readers).await?;
+                let rows = query!(statement)
+                    .fetch_all(&mut *readers.acquire().await?)
+                    .await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres(pool) => {

@@ -19,6 +19,7 @@ mod identities;
 mod links;
 mod migrate;
 mod open;
+mod readers;
 mod servers;
 mod sessions;
 mod settings;

@@ -17,12 +17,13 @@ use sqlx::{ConnectOptions, Connection};
 use crate::StoreError;
 use crate::db::{Db, sql};
 use crate::migrate;
+use crate::readers::Readers;
 
 /// How long to wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections that read an SQLite file at the same time.
-const SQLITE_READERS: u32 = 4;
+const SQLITE_READERS: usize = 4;
 
 /// Connections to PostgreSQL.
 const POSTGRES_CONNECTIONS: u32 = 16;
@@ -89,20 +90,16 @@ impl Store {
         migrate::sqlite(&mut connection).await?;
         connection.close().await?;
 
-        let pool = || {
-            SqlitePoolOptions::new()
-                .acquire_timeout(ACQUIRE_TIMEOUT)
-                .idle_timeout(None)
-                .max_lifetime(None)
-                .test_before_acquire(false)
-        };
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.clone());
+        let readers = Readers::open(&options.read_only(true), SQLITE_READERS).await?;
         Ok(Self {
-            db: Arc::new(Db::Sqlite {
-                writer: pool().max_connections(1).connect_lazy_with(options.clone()),
-                readers: pool()
-                    .max_connections(SQLITE_READERS)
-                    .connect_lazy_with(options.read_only(true)),
-            }),
+            db: Arc::new(Db::Sqlite { writer, readers }),
             lock: Some(Arc::new(lock)),
         })
     }

@@ -3,8 +3,9 @@
 //! Every change of a server's state is a compare-and-set on its `version` that goes through
 //! [`ServerState::next`], so of several who decide on the same reading exactly one succeeds.
 
-use jansky_model::UserName;
-use jansky_model::{ServerEvent, ServerId, ServerName, ServerState, StartId, Timestamp, UserId};
+use jansky_model::{
+    ServerEvent, ServerId, ServerName, ServerState, StartId, Timestamp, UserId, UserName,
+};
 
 use crate::db::{Composed, Row, Statement, Transaction, sql};
 use crate::tokens::insert_token;

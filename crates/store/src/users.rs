@@ -2,7 +2,7 @@
 
 use jansky_model::{Timestamp, UserId, UserName};
 
-use crate::db::{Composed, Row, sql};
+use crate::db::{Composed, Row, Statement, sql};
 use crate::{Store, StoreError};
 
 /// A person (or a robot) who can own servers and tokens.
@@ -101,16 +101,17 @@ fn containing(text: &str) -> String {
     pattern
 }
 
+/// Names the user whose name is taken, for an error.
 pub(crate) fn taken(name: &UserName) -> impl FnOnce() -> String {
     let text = format!("user `{name}`");
     move || text
 }
 
-pub(crate) const INSERT_USER: &str = "INSERT INTO users (name, name_folded, admin, created_at)
+const INSERT_USER: &str = "INSERT INTO users (name, name_folded, admin, created_at)
     VALUES ($1, $2, $3, $4) RETURNING id";
 
 /// The statement that makes a user.
-pub(crate) fn insert_user(name: &UserName, admin: bool, at: Timestamp) -> crate::db::Statement {
+pub(crate) fn insert_user(name: &UserName, admin: bool, at: Timestamp) -> Statement {
     sql(INSERT_USER)
         .bind(name)
         .bind(&folded(name.as_str()))

@@ -4,17 +4,21 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use jansky_store::{Store, StoreError};
+use jansky_store::{Store, StoreError, UserQuery};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::harness::{TestStore, at, new_postgres_database, on_both, user_name};
+use crate::servers::begin;
 
 on_both! {
     a_closed_store_opens_again_with_its_data,
     a_newer_schema_is_refused,
     a_closed_store_is_unavailable,
     a_store_says_that_it_is_alive,
+    an_abandoned_call_is_whole_or_absent_and_disturbs_no_other,
 }
 
 /// An error and all its causes.
@@ -60,6 +64,37 @@ async fn a_closed_store_is_unavailable(store: TestStore) {
 
 async fn a_store_says_that_it_is_alive(store: TestStore) {
     store.ping().await.expect("it is alive");
+}
+
+async fn an_abandoned_call_is_whole_or_absent_and_disturbs_no_other(store: TestStore) {
+    let river = store.add_user("river").await;
+    let started = async |id| {
+        let server = store.server(id).await.expect("an answer");
+        server.expect("it is there").starts == 1
+    };
+    for round in 0..100_u64 {
+        let patience = Duration::from_micros(round * 20);
+        let name = format!("user-{round}");
+        let server = store.add_server(&name).await;
+        let all = UserQuery {
+            limit: 1000,
+            ..UserQuery::default()
+        };
+
+        // Whether they end in time does not matter.
+        let _ = timeout(patience, store.list_users(&all)).await;
+        let _ = timeout(patience, begin(&store, &server)).await;
+
+        let found = store.user(river.id).await;
+        assert_eq!(found.expect("an answer"), Some(river.clone()));
+        let before = started(server.id).await;
+        let tokens = store.tokens_of(server.user_id, at(20)).await;
+        let has_token = !tokens.expect("an answer").is_empty();
+        // The database may still be at it; then this round tells nothing.
+        if before == started(server.id).await {
+            assert_eq!(has_token, before, "round {round}");
+        }
+    }
 }
 
 #[tokio::test]
