@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use rustix::fs::FlockOperation;
-use rustix::process::{Gid, Uid};
+use rustix::process::{Gid, Signal, Uid};
 use serde::{Deserialize, Serialize};
 
 use crate::process::{ProcessTable, Record};
@@ -23,6 +23,8 @@ use crate::process::{ProcessTable, Record};
 /// What to become.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LaunchRequest<'a> {
+    /// The pid of the hub, without which nothing is begun.
+    pub(crate) hub: u32,
     pub(crate) command: Vec<Cow<'a, str>>,
     /// All of the server's environment, with secrets.
     pub(crate) environment: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
@@ -100,6 +102,13 @@ fn become_server(status: &mut File) -> Result<Record, String> {
         return Err("the launcher must be called before the program has threads".to_owned());
     }
 
+    // Until there is a record a launcher is not found, so it must not outlive its hub: the next one
+    // may already have started this server with another token.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
+        .map_err(because("could not ask to end with the hub"))?;
+    if std::os::unix::process::parent_id() != request.hub {
+        return Err("the hub has ended".to_owned());
+    }
     rustix::process::setsid().map_err(because("could not leave the session of the hub"))?;
     let (log, lock) = open_files(&request)?;
     rustix::fs::flock(&lock, FlockOperation::LockExclusive)
@@ -125,6 +134,8 @@ fn become_server(status: &mut File) -> Result<Record, String> {
     record
         .write(&request.record)
         .map_err(because("could not write the record"))?;
+    rustix::process::set_parent_process_death_signal(None)
+        .map_err(because("could not ask to outlive the hub"))?;
     give_up_rights(&request).map_err(because("could not take the rights of the account"))?;
     enter(&request)?;
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use super::cgroup::Cgroups;
-use super::{HomePolicy, Machine, ProcessSettings, RunAs, home};
+use super::machine::Machine;
+use super::{HomePolicy, ProcessSettings, RunAs, home};
 use crate::Finding;
 
 /// What to do when control groups cannot be used.

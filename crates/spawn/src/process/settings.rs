@@ -15,7 +15,8 @@ pub struct ProcessSettings {
     /// Arguments after those of `command`.
     pub arguments: Vec<String>,
     /// The command line of the program that calls [`crate::launcher::run`]: in production this
-    /// program itself with `launch`.
+    /// program itself with `launch`. As `/proc/self/exe` it is also found after an upgrade has
+    /// replaced the file.
     pub launcher: Vec<String>,
     /// Where logs and the records of running servers are kept. Only the hub may read it; it must be
     /// on this machine and must not be shared with another hub.

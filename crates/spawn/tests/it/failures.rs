@@ -122,3 +122,45 @@ async fn settings_that_contradict_themselves_are_refused() {
     });
     assert!(template.contains("`../{username}`"), "{template}");
 }
+
+#[tokio::test]
+async fn a_launcher_begins_nothing_when_its_hub_has_ended() {
+    use std::io::Write;
+
+    let bench = Bench::shell("true");
+    let file = |name: &str| bench.path().join(name);
+    let request = serde_json::json!({
+        // Not the parent of the launcher.
+        "hub": 1,
+        "command": ["touch", file("touched")],
+        "environment": {},
+        "directory": bench.path(),
+        "make_directory": false,
+        "account": null,
+        "cgroups": [],
+        "log": file("log"),
+        "lock": file("lock"),
+        "record": file("record"),
+        "url": "http://127.0.0.1:1",
+        "no_new_privileges": true,
+    });
+    let mut launcher = std::process::Command::new(&bench.settings.launcher[0])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("the launcher runs");
+    let mut input = launcher.stdin.take().expect("a pipe");
+    input
+        .write_all(request.to_string().as_bytes())
+        .expect("written");
+    drop(input);
+
+    let output = launcher.wait_with_output().expect("it ends");
+
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "{\"failed\":\"the hub has ended\"}\n"
+    );
+    assert!(!output.status.success());
+    assert!(!file("record").exists() && !file("touched").exists());
+}
