@@ -290,6 +290,12 @@ impl Hub {
         Ok(())
     }
 
+    /// Records that a server ended by itself, after clearing away what it left running.
+    pub(crate) async fn record_ended(&self, server: &Server) -> Result<(), HubError> {
+        self.end_leftovers(server).await;
+        self.record_gone(server).await
+    }
+
     /// Records that a server is gone, if it is still the same start.
     pub(crate) async fn record_gone(&self, server: &Server) -> Result<(), HubError> {
         loop {

@@ -47,7 +47,7 @@ impl Hub {
                 }
                 ServerState::Ready { url, .. } => {
                     if self.is_gone(server).await {
-                        self.record_gone(server).await?;
+                        self.record_ended(server).await?;
                         resumed.gone += 1;
                     } else {
                         self.routes.add(server, &self.server_path(server), url);
@@ -128,7 +128,7 @@ impl Hub {
             match &server.state {
                 ServerState::Ready { .. } => {
                     if self.is_gone(&server).await {
-                        self.record_gone(&server).await?;
+                        self.record_ended(&server).await?;
                     }
                 }
                 ServerState::Stopping { .. } => self.spawn_shut_down(server),

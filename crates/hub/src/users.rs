@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jansky_model::name::server_client_id;
 use jansky_model::{UserId, UserName};
 use jansky_store::{StoreError, User, UserQuery};
 use tracing::info;
@@ -83,6 +84,13 @@ impl Hub {
                     )));
                 }
                 other => other?,
+            }
+            // The OAuth client of a server is named after its owner.
+            for server in servers {
+                let client_id = server_client_id(name, &server.name);
+                self.store
+                    .rename_server(server.id, &server.name, &client_id)
+                    .await?;
             }
         }
         if let Some(admin) = admin {

@@ -47,7 +47,7 @@ async fn authorize(visit: &Visit, agreed: bool) -> PageResult {
                 scopes: scopes
                     .into_iter()
                     .map(|scope| ScopeLine {
-                        description: scope_in_words(&scope),
+                        description: scope_in_words(&scope, actor.user.name.as_str()),
                         name: scope,
                     })
                     .collect(),

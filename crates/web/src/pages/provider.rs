@@ -30,8 +30,13 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         .origin()
         .join(&visit.hub_path("oauth_callback"))
         .map_err(|error| HubError::internal("could not make the callback address", error))?;
-    let hints = visit.query_pairs().filter(|(key, _)| key != "idp" && key != "next").collect();
-    let departure = hub.begin_sign_in(&chosen, callback.into(), next, hints).await?;
+    let hints = visit
+        .query_pairs()
+        .filter(|(key, _)| key != "idp" && key != "next")
+        .collect();
+    let departure = hub
+        .begin_sign_in(&chosen, callback.into(), next, hints)
+        .await?;
     let mut response = redirect(departure.url.as_str());
     let name = attempt_cookie(state_of(&departure.url).as_deref().unwrap_or_default());
     let cookie = SetCookie {

@@ -31,7 +31,9 @@ async fn show(visit: &Visit) -> PageResult {
     let next = visit.query("next").unwrap_or_default();
     let page = page(visit, &next, "", None);
     let chosen = visit.web.hub.providers().iter().position(|p| p.auto_login);
-    let automatic = chosen.and_then(|index| page.providers.get(index)).filter(|p| p.available);
+    let automatic = chosen
+        .and_then(|index| page.providers.get(index))
+        .filter(|p| p.available);
     if let Some(provider) = automatic {
         return Ok(redirect(&provider.url));
     }

@@ -49,7 +49,7 @@ async fn show(
         .map(|token| TokenRow {
             id: format!("a{}", token.id.0),
             revoke_action: visit.hub_path(&format!("token/a{}/revoke", token.id.0)),
-            scopes_text: words_of(&token.scopes),
+            scopes_text: words_of(&token.scopes, actor.user.name.as_str()),
             note: token.note,
             created: token.created_at,
             last_used: token.last_used_at,
@@ -80,10 +80,10 @@ async fn show(
     Ok(visit.page_with_status(status, "Tokens", &page))
 }
 
-fn words_of(scopes: &[String]) -> String {
+fn words_of(scopes: &[String], reader: &str) -> String {
     scopes
         .iter()
-        .map(|scope| scope_in_words(scope))
+        .map(|scope| scope_in_words(scope, reader))
         .collect::<Vec<_>>()
         .join("; ")
 }
