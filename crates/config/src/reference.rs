@@ -92,10 +92,8 @@ pub fn reference() -> String {
 fn notations(page: &mut String) {
     page.push_str("## How values are written\n\n| value | how to write it |\n|---|---|\n");
     for format in all_formats() {
-        add(
-            page,
-            &format!("| {} | {} |\n", format.meaning, format.advice),
-        );
+        let how = format.advice.trim_start_matches("write ");
+        add(page, &format!("| {} | {how} |\n", format.meaning));
     }
     page.push('\n');
 }

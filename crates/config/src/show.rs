@@ -37,10 +37,7 @@ impl Page<'_> {
         };
         for (name, schema) in root.keys {
             match (schema.shape(), &json[name]) {
-                (_, Value::Null) => {
-                    self.heading(&[name]);
-                    self.line("# not used");
-                }
+                (_, Value::Null) => self.line(&format!("\n# [{name}] is not used")),
                 (Shape::Map { value, .. }, Value::Object(entries)) => {
                     for (id, entry) in entries {
                         self.table(&[name, id], value, entry);

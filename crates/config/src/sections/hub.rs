@@ -76,7 +76,8 @@ pub struct Hub {
     #[schemars(example = false)]
     pub authenticate_metrics: bool,
 
-    /// The names of people who are administrators once they have signed in.
+    /// The names of people who are administrators once they have signed in. They may come in
+    /// whatever the rules of a provider say, unless it blocks them.
     ///
     /// The names count for every provider. Prefer the `admin_groups` of a provider when several
     /// providers may know different people under the same name.
