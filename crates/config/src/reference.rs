@@ -9,9 +9,7 @@ use crate::written_toml;
 
 /// The JSON schema of `jansky.toml` as text, for editors and other tools.
 pub fn schema() -> String {
-    let json = serde_json::to_string_pretty(Schema::root().json())
-        .expect("a JSON value can be written as text");
-    json + "\n"
+    format!("{:#}\n", Schema::root().json())
 }
 
 const INTRODUCTION: &str = r#"# Configuration reference

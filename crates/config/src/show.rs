@@ -14,13 +14,11 @@ impl Loaded {
     /// Writes the effective configuration as TOML in which a comment says where each value comes
     /// from. Of secrets there is only the source.
     pub fn show(&self) -> String {
-        let json = serde_json::to_value(&self.config)
-            .expect("sections are made of texts, numbers, lists and tables");
         let mut page = Page {
             loaded: self,
             text: String::new(),
         };
-        page.sections(&json);
+        page.sections();
         page.text
     }
 }
@@ -31,7 +29,9 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn sections(&mut self, json: &Value) {
+    fn sections(&mut self) {
+        let json = serde_json::to_value(&self.loaded.config)
+            .expect("sections are made of texts, numbers, lists and tables");
         let Shape::Table(root) = Schema::root().shape() else {
             return;
         };

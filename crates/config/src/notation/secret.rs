@@ -313,7 +313,7 @@ mod tests {
     fn secrets_that_are_not_there_say_where_they_should_be() {
         let (_directory, empty) = file_with(b"\n", 0o600);
         let (_other, binary) = file_with(b"\xff\xfe", 0o600);
-        let (_third, large) = file_with(&[b'a'; 70_000], 0o600);
+        let (_third, large) = file_with("a".repeat(70_000).as_bytes(), 0o600);
         let missing = SecretSource::File(PathBuf::from("/nonexistent/secret"));
         let unset = SecretSource::Env("JANSKY_TEST_THIS_IS_NOT_SET".to_owned());
 
