@@ -1,4 +1,6 @@
 //! The configuration as a tree in which every value knows where it comes from.
+//!
+//! The tree has no `Debug`: the URL of a database may hold a password.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,14 +11,14 @@ use toml::de::{DeTable, DeValue};
 use crate::problem::Origin;
 
 /// A value and where it comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Node {
     pub(crate) value: Value,
     pub(crate) origin: Origin,
 }
 
 /// A value of TOML.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) enum Value {
     Text(String),
     Integer(i64),
@@ -32,7 +34,7 @@ pub(crate) enum Value {
 pub(crate) type Table = BTreeMap<String, Entry>;
 
 /// What stands behind a key.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Entry {
     /// Where the key is written; of a table, its heading.
     pub(crate) key: Origin,

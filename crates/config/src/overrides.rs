@@ -1,6 +1,6 @@
 //! Values from the environment and from `--set`, which take the place of those in the file.
 
-use crate::document::{Entry, Node, Table, Value};
+use crate::document::{Entry, Node, Value};
 use crate::problem::Origin;
 use crate::shape::{Schema, Shape};
 
@@ -124,10 +124,7 @@ fn insert(parent: &mut Node, key: &[String], node: Node, origin: &Origin) {
     }
     let entry = table.entry(first.clone()).or_insert_with(|| Entry {
         key: origin.clone(),
-        node: Node {
-            value: Value::Table(Table::new()),
-            origin: origin.clone(),
-        },
+        node: Node::empty_table(origin.clone()),
     });
     insert(&mut entry.node, rest, node, origin);
 }

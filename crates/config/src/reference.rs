@@ -9,9 +9,7 @@ use crate::written_toml;
 
 /// The JSON schema of `jansky.toml` as text, for editors and other tools.
 pub fn schema() -> String {
-    let json = serde_json::to_string_pretty(Schema::root().json())
-        .expect("a JSON value can be written as text");
-    json + "\n"
+    format!("{:#}\n", Schema::root().json())
 }
 
 const INTRODUCTION: &str = r#"# Configuration reference
@@ -92,10 +90,8 @@ pub fn reference() -> String {
 fn notations(page: &mut String) {
     page.push_str("## How values are written\n\n| value | how to write it |\n|---|---|\n");
     for format in all_formats() {
-        add(
-            page,
-            &format!("| {} | {} |\n", format.meaning, format.advice),
-        );
+        let how = format.advice.trim_start_matches("write ");
+        add(page, &format!("| {} | {how} |\n", format.meaning));
     }
     page.push('\n');
 }

@@ -303,7 +303,7 @@ mod tests {
                 schema.shape(),
                 Shape::Table(_) | Shape::Kinds(_) | Shape::Map { .. }
             );
-            let is_kind = path.ends_with(".kind");
+            let is_kind = path.rsplit('.').next() == Some(KIND);
             let described = is_kind || !schema.description().is_empty();
             let shown = is_kind || is_section || schema.example().is_some();
             if !described || !shown {

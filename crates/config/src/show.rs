@@ -14,13 +14,11 @@ impl Loaded {
     /// Writes the effective configuration as TOML in which a comment says where each value comes
     /// from. Of secrets there is only the source.
     pub fn show(&self) -> String {
-        let json = serde_json::to_value(&self.config)
-            .expect("sections are made of texts, numbers, lists and tables");
         let mut page = Page {
             loaded: self,
             text: String::new(),
         };
-        page.sections(&json);
+        page.sections();
         page.text
     }
 }
@@ -31,16 +29,15 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn sections(&mut self, json: &Value) {
+    fn sections(&mut self) {
+        let json = serde_json::to_value(&self.loaded.config)
+            .expect("sections are made of texts, numbers, lists and tables");
         let Shape::Table(root) = Schema::root().shape() else {
             return;
         };
         for (name, schema) in root.keys {
             match (schema.shape(), &json[name]) {
-                (_, Value::Null) => {
-                    self.heading(&[name]);
-                    self.line("# not used");
-                }
+                (_, Value::Null) => self.line(&format!("\n# [{name}] is not used")),
                 (Shape::Map { value, .. }, Value::Object(entries)) => {
                     for (id, entry) in entries {
                         self.table(&[name, id], value, entry);

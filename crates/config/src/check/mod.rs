@@ -1,8 +1,11 @@
 //! Reads a configuration and finds every mistake in it in one go.
 
 mod rules;
+mod secrets;
 mod structure;
 mod suggestion;
+
+use std::fmt;
 
 use serde::Deserialize;
 
@@ -27,7 +30,7 @@ pub struct Input {
 }
 
 /// A configuration without errors.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
@@ -35,6 +38,15 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     pub(crate) file_name: String,
     pub(crate) document: Node,
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loaded")
+            .field("config", &self.config)
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Reads a configuration.

@@ -77,7 +77,7 @@ impl Walk<'_, '_> {
             (Shape::Either(alternatives), _) => {
                 let fitting = alternatives
                     .iter()
-                    .find(|one| takes(one.shape(), &node.value));
+                    .find(|one| takes(&one.shape(), &node.value));
                 if let Some(fitting) = fitting {
                     return self.value(node, *fitting, key);
                 }
@@ -264,7 +264,7 @@ impl Walk<'_, '_> {
 }
 
 /// Whether a shape takes values of this type, whatever their content.
-fn takes(shape: Shape, value: &Value) -> bool {
+fn takes(shape: &Shape, value: &Value) -> bool {
     match value {
         Value::Text(_) => matches!(shape, Shape::Text { .. } | Shape::Choice(_)),
         Value::Table(_) => matches!(

@@ -36,11 +36,11 @@ const FOREIGN_NAMES: [(&str, &str); 28] = [
 
 /// The advice for an unknown key in a table that has `known` keys.
 pub(super) fn for_key(key: &str, known: &[&str]) -> String {
-    if let Some(meant) = closest(key, known) {
-        return format!("did you mean `{meant}`?");
-    }
     if let Some((_, ours)) = FOREIGN_NAMES.iter().find(|(foreign, _)| *foreign == key) {
         return format!("did you mean `{ours}`?");
+    }
+    if let Some(meant) = closest(key, known) {
+        return format!("did you mean `{meant}`?");
     }
     let elsewhere = sections_with(key);
     if !elsewhere.is_empty() {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use jansky_model::Secret;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// More than this is not a secret but the wrong file.
 const LARGEST_FILE: u64 = 64 * 1024;
@@ -165,8 +165,7 @@ impl JsonSchema for SecretSource {
 
 /// One secret, or several of which each is valid: two during the time in which one replaces the
 /// other. The first is the one to use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretSources(Vec<SecretSource>);
 
 impl SecretSources {
@@ -178,6 +177,15 @@ impl SecretSources {
     /// Reads all secrets.
     pub fn read(&self) -> Result<Vec<Secret>, SecretError> {
         self.0.iter().map(SecretSource::read).collect()
+    }
+}
+
+impl Serialize for SecretSources {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0[..] {
+            [only] => only.serialize(serializer),
+            several => several.serialize(serializer),
+        }
     }
 }
 
@@ -305,7 +313,7 @@ mod tests {
     fn secrets_that_are_not_there_say_where_they_should_be() {
         let (_directory, empty) = file_with(b"\n", 0o600);
         let (_other, binary) = file_with(b"\xff\xfe", 0o600);
-        let (_third, large) = file_with(&[b'a'; 70_000], 0o600);
+        let (_third, large) = file_with("a".repeat(70_000).as_bytes(), 0o600);
         let missing = SecretSource::File(PathBuf::from("/nonexistent/secret"));
         let unset = SecretSource::Env("JANSKY_TEST_THIS_IS_NOT_SET".to_owned());
 

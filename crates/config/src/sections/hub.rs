@@ -15,6 +15,7 @@ use crate::notation::{DatabaseUrl, HttpUrl, Written};
 /// The hub: where it listens, how people reach it and what they may do.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Hub {
     /// The address and port on which Jansky listens, for browsers and for servers.
     #[schemars(example = &"0.0.0.0:443")]
@@ -76,7 +77,8 @@ pub struct Hub {
     #[schemars(example = false)]
     pub authenticate_metrics: bool,
 
-    /// The names of people who are administrators once they have signed in.
+    /// The names of people who are administrators once they have signed in. They may come in
+    /// whatever the rules of a provider say, unless it blocks them.
     ///
     /// The names count for every provider. Prefer the `admin_groups` of a provider when several
     /// providers may know different people under the same name.

@@ -14,9 +14,12 @@ use crate::notation::{HttpUrl, SecretSources, Written};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Provider {
-    /// Accounts with a password that Jansky keeps itself.
+    /// Accounts with a password that Jansky keeps itself. Whoever has an account may sign in.
     Local(LocalProvider),
     /// An identity provider that speaks OpenID Connect, such as Keycloak.
+    ///
+    /// Signing in there is not enough: nobody gets in unless `allow_all`, `allowed_users`,
+    /// `allowed_groups`, `admin_groups` or `hub.admin_users` lets them in.
     Oidc(Box<OidcProvider>),
 }
 
@@ -30,7 +33,7 @@ impl Provider {
     }
 }
 
-/// Accounts with a password that Jansky keeps itself. Whoever has an account may sign in.
+/// Accounts with a password that Jansky keeps itself.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LocalProvider {
@@ -59,9 +62,6 @@ impl Default for LocalProvider {
 }
 
 /// An identity provider that speaks OpenID Connect, such as Keycloak.
-///
-/// Nobody gets in unless `allow_all`, `allowed_users`, `allowed_groups`, `admin_groups` or
-/// `hub.admin_users` lets them in.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OidcProvider {

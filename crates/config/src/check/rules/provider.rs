@@ -35,7 +35,7 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     among_each_other(&config.provider, rules);
     for (id, provider) in &config.provider {
         if let Provider::Oidc(oidc) = provider {
-            let mut one = Oidc { id, oidc, rules };
+            let mut one = Examined { id, oidc, rules };
             one.urls();
             one.requests();
             one.claims();
@@ -84,13 +84,13 @@ fn among_each_other(providers: &BTreeMap<ProviderId, Provider>, rules: &mut Rule
 }
 
 /// One provider under examination.
-struct Oidc<'a, 'b, 'c> {
+struct Examined<'a, 'b, 'c> {
     id: &'a ProviderId,
     oidc: &'a OidcProvider,
     rules: &'a mut Rules<'b, 'c>,
 }
 
-impl Oidc<'_, '_, '_> {
+impl Examined<'_, '_, '_> {
     fn error(&mut self, key: &[&str], found: &str, advice: &str) {
         let path = [&["provider", self.id.as_str()], key].concat();
         self.rules.error(&path, found, advice);
