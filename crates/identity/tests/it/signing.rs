@@ -1,6 +1,5 @@
 //! Keys and signatures of the scripted provider, made without the crate that checks them.
 
-use aws_lc_rs::encoding::AsBigEndian as _;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
