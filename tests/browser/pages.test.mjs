@@ -119,7 +119,7 @@ async function findings(page) {
   const client = await page.context().newCDPSession(page);
   await client.send("Runtime.evaluate", { expression: AXE });
   const expression = `axe.run({ runOnly: ${JSON.stringify(RULES)} }).then((result) =>
-    result.violations.map((rule) => rule.id + ": " + rule.nodes.map((node) => node.target).join(" ")))`;
+    result.violations.map(({ id, nodes }) => id + ": " + nodes.map((it) => it.target).join(" ")))`;
   const { result } = await client.send("Runtime.evaluate", {
     expression,
     awaitPromise: true,
