@@ -169,10 +169,7 @@ mod tests {
     #[test]
     fn key_is_the_decoded_spec_without_final_slash() {
         assert_eq!(key_of("/"), Ok(String::new()));
-        assert_eq!(
-            key_of("/user/al@ex%20b/"),
-            Ok("/user/al@ex b".to_owned())
-        );
+        assert_eq!(key_of("/user/al@ex%20b/"), Ok("/user/al@ex b".to_owned()));
         assert_eq!(
             key_of("Hub.Example.org/user/x"),
             Ok("hub.example.org/user/x".to_owned())
@@ -184,8 +181,7 @@ mod tests {
     #[test]
     fn activity_never_goes_back() {
         let target = Target::http("http://127.0.0.1:1").expect("a valid target");
-        let route =
-            Route::new("/", target, Timestamp::from_seconds(5)).expect("a valid route");
+        let route = Route::new("/", target, Timestamp::from_seconds(5)).expect("a valid route");
 
         route.touch(Timestamp::from_seconds(9));
         route.touch(Timestamp::from_seconds(7));

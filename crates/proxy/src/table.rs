@@ -60,20 +60,26 @@ impl RouteTable {
         table
     }
 
-    /// This table without the route that `key` names, and that route.
-    pub(crate) fn without(&self, key: &str) -> Option<(Self, Arc<Route>)> {
+    /// This table without the route that `key` names, and that route if there was one.
+    pub(crate) fn without(&self, key: &str) -> (Self, Option<Arc<Route>>) {
         let mut table = self.clone();
-        let route = table.shard_mut(key).remove(key)?;
-        table.len -= 1;
-        table.with_host -= usize::from(has_host(key));
-        Some((table, route))
+        let route = table.shard_mut(key).remove(key);
+        if route.is_some() {
+            table.len -= 1;
+            table.with_host -= usize::from(has_host(key));
+        }
+        (table, route)
     }
 
     /// Finds the route of a request for `path` (as received, without the query) at `host`.
     ///
     /// # Errors
     /// [`MalformedPath`] when the path cannot be decoded.
-    pub fn find(&self, host: Option<&str>, path: &str) -> Result<Option<&Arc<Route>>, MalformedPath> {
+    pub fn find(
+        &self,
+        host: Option<&str>,
+        path: &str,
+    ) -> Result<Option<&Arc<Route>>, MalformedPath> {
         let path = path::decode(path)?;
         if self.with_host > 0
             && let Some(host) = host
@@ -141,7 +147,10 @@ impl RouteTable {
         Arc::make_mut(&mut self.shards[index])
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "only the lowest bits are used")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "only the lowest bits are used"
+    )]
     fn shard_of(&self, key: &str) -> usize {
         self.hasher.hash_one(key) as usize % SHARDS
     }
