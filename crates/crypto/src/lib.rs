@@ -1,1 +1,12 @@
-//! stub
+//! The few cryptographic operations of Jansky, each in one place.
+//!
+//! Everything rests on aws-lc-rs (which rustls uses too) and on argon2 for passwords.
+
+pub mod mac;
+pub mod password;
+pub mod random;
+pub mod token;
+
+pub use mac::MacKey;
+pub use random::{Random, SystemRandom};
+pub use token::{Digest, digest};

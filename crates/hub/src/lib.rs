@@ -1,1 +1,194 @@
-//! stub
+//! The use cases of the hub: signing people in, giving them tokens, running their servers.
+//!
+//! This crate decides. It knows no HTTP status, no page and no configuration format; the store, the
+//! spawner, the providers and the proxy are handed in. The state of every server is in the database
+//! before anything happens, so a hub that is killed goes on where it was (see [`Hub::resume`]).
+
+mod access;
+mod accounts;
+mod activity;
+mod actor;
+mod admission;
+mod environment;
+mod error;
+mod launch;
+mod metrics;
+mod oauth;
+mod operations;
+mod reconcile;
+mod routes;
+mod servers;
+mod settings;
+mod sign_in;
+mod throttle;
+mod tokens;
+mod users;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_crypto::Random;
+use jansky_model::{Clock, ProviderId};
+use jansky_spawn::Spawner;
+use jansky_store::Store;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+// What the surfaces see of the layers below comes through here, so that they need no other crate.
+pub use jansky_identity::{CallbackQuery, LoginMethod, ProviderStatus};
+pub use jansky_store::{
+    ActivityFilter, Server, Token, TokenId, TokenKind, User, UserQuery, UserSort,
+};
+
+pub use access::{Access, REMEMBERED_FOR};
+pub use activity::{ActivityReport, ServerActivity};
+pub use actor::{Actor, Credential, SharedActor, visible_users};
+pub use admission::{Admission, AdmissionRules, Refusal};
+pub use error::HubError;
+pub use metrics::{Counts, Metrics};
+pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
+pub use operations::Progress;
+pub use reconcile::Resumed;
+pub use routes::RouteTable;
+pub use settings::Settings;
+pub use sign_in::{Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession};
+pub use tokens::TokenRequest;
+
+/// The version of JupyterHub whose contract the hub keeps; clients compare it with theirs.
+pub const JUPYTERHUB_VERSION: &str = "6.1.1";
+
+/// Everything that a hub is made of.
+pub struct Parts {
+    /// The database.
+    pub store: Arc<Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+    /// What starts servers.
+    pub spawner: Arc<dyn Spawner>,
+    /// What carries traffic to them.
+    pub routes: Arc<dyn RouteTable>,
+    /// The ways to sign in, in the order in which people see them.
+    pub providers: Vec<ConfiguredProvider>,
+    /// Whether local accounts can sign in, and under which id their sessions are kept.
+    pub local_accounts: Option<ProviderId>,
+    /// What the operator decided.
+    pub settings: Settings,
+    /// The client with which servers are asked whether they answer. It follows no redirects.
+    pub http: reqwest::Client,
+}
+
+/// The hub. All methods that begin something lasting need it in an [`Arc`].
+pub struct Hub {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    spawner: Arc<dyn Spawner>,
+    routes: Arc<dyn RouteTable>,
+    providers: Vec<ConfiguredProvider>,
+    local_accounts: Option<ProviderId>,
+    settings: Settings,
+    http: reqwest::Client,
+    access: Access,
+    throttle: throttle::Throttle,
+    operations: Arc<operations::Operations>,
+    metrics: Metrics,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Hub {
+    /// Puts a hub together. It does nothing by itself until [`Hub::resume`] and
+    /// [`Hub::spawn_housekeeping`] are called.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            access: Access::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
+            throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
+            operations: Arc::default(),
+            metrics: Metrics::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            store: parts.store,
+            clock: parts.clock,
+            random: parts.random,
+            spawner: parts.spawner,
+            routes: parts.routes,
+            providers: parts.providers,
+            local_accounts: parts.local_accounts,
+            settings: parts.settings,
+            http: parts.http,
+        })
+    }
+
+    /// What the operator decided.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The database, for surfaces that only read.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Randomness.
+    pub fn random(&self) -> &dyn Random {
+        &*self.random
+    }
+
+    /// What starts servers.
+    pub fn spawner(&self) -> &dyn Spawner {
+        &*self.spawner
+    }
+
+    /// The id of local accounts, when people can sign in with them.
+    pub const fn local_accounts(&self) -> Option<&ProviderId> {
+        self.local_accounts.as_ref()
+    }
+
+    /// Who callers are.
+    pub const fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Counters since the process began.
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Cancelled when the hub shuts down; long answers end then.
+    pub const fn stopping(&self) -> &CancellationToken {
+        &self.stopping
+    }
+
+    /// Stops every server and waits for it, at most for `patience`.
+    pub async fn stop_all_servers(self: &Arc<Self>, patience: Duration) -> Result<(), HubError> {
+        let servers = self.store.active_servers().await?;
+        for server in &servers {
+            self.stop_server(server).await?;
+        }
+        let all_gone = async {
+            for server in &servers {
+                self.operations.finished(server.id).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, all_gone).await;
+        Ok(())
+    }
+
+    /// Ends the work of this process and leaves the servers running. Starts and stops under way are
+    /// taken up by the next process.
+    pub async fn shut_down_process(&self, patience: Duration) {
+        self.stopping.cancel();
+        self.tasks.close();
+        let _ = tokio::time::timeout(patience, self.tasks.wait()).await;
+        if let Err(error) = self.write_activity().await {
+            tracing::warn!(error = %error, "could not write activity down");
+        }
+    }
+}

@@ -1,1 +1,23 @@
-//! stub
+//! Who is at the browser?
+//!
+//! An [`IdentityProvider`] answers with an [`ExternalIdentity`]: an issuer, a subject that never
+//! changes, claims and upstream tokens. Whether that person may come in, and as which user, is the
+//! hub's decision. This crate keeps nothing: random strings, attempts and tokens come in as
+//! arguments and go out as values, so several processes can serve one sign-in.
+//!
+//! [`OidcProvider`] is the relying party of OpenID Connect: discovery, PKCE, ID-token checks and
+//! key rotation. Local accounts need the database and therefore live in the hub.
+
+mod attempt;
+mod error;
+mod identity;
+pub mod oidc;
+mod provider;
+
+pub use attempt::{CallbackQuery, LoginAttempt, code_challenge};
+pub use error::{CallbackProblem, IdentityError, TokenProblem};
+pub use identity::{Claims, ExternalIdentity, UpstreamTokens, claim_at};
+pub use oidc::{OidcProvider, OidcSettings, http_client};
+pub use provider::{
+    FormLogin, IdentityProvider, LoginMethod, ProviderStatus, RedirectLogin, UpstreamSession,
+};

@@ -186,6 +186,11 @@ impl Scope {
         Some(Self(TABLE[index].0))
     }
 
+    /// Every scope, sorted by name.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|(name, _)| Self(name))
+    }
+
     /// The name.
     pub const fn name(self) -> &'static str {
         self.0

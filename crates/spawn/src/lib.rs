@@ -1,1 +1,23 @@
-//! stub
+//! How servers are made, watched and ended.
+//!
+//! [`Spawner`] is the contract between the hub and whatever runs servers: processes on this
+//! machine, containers, jobs. This crate has the contract and the [`ProcessSpawner`], which runs
+//! each server as a process that outlives the hub. The program that embeds it must call
+//! [`launcher::run`] for its hidden role `launch`.
+//!
+//! What the hub does with servers (tokens, routes, readiness, limits on how many) is not here.
+
+mod error;
+#[cfg(feature = "testing")]
+pub mod fake;
+mod finding;
+pub mod launcher;
+mod process;
+mod progress;
+mod spawner;
+
+pub use error::SpawnError;
+pub use finding::{Finding, Severity};
+pub use process::{CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner, RunAs};
+pub use progress::ProgressSink;
+pub use spawner::{FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started, StopMode};

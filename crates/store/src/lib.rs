@@ -1,1 +1,40 @@
-//! stub
+//! Everything that outlives the process: users, sessions, tokens, servers.
+//!
+//! SQLite (embedded, the default) and PostgreSQL stand behind one set of statements and one set of
+//! migrations; a [`Store`] is opened by URL and nobody else needs to know which one it is. Each
+//! function is one short transaction: when it returns, its effect survives a kill of the process;
+//! when its future is dropped, the effect is either whole or absent.
+//!
+//! Secrets that others present to us (tokens, cookies, codes, state, links) are never stored: the
+//! caller passes their SHA-256 as a [`Digest`]. Times come from the caller, too. Something with an
+//! expiry is valid as long as its `expires_at` is later than `now`.
+
+mod accounts;
+mod attempts;
+mod codes;
+mod db;
+mod error;
+mod groups;
+mod identities;
+mod links;
+mod migrate;
+mod open;
+mod readers;
+mod servers;
+mod sessions;
+mod settings;
+mod tokens;
+mod users;
+
+pub use attempts::LoginAttemptRow;
+pub use codes::{Challenge, Code};
+pub use error::StoreError;
+pub use identities::{Identity, IdentityId, NewIdentity};
+pub use open::Store;
+pub use servers::{BeginStart, NewServer, Server};
+pub use sessions::{NewSession, Session};
+pub use tokens::{NewToken, Token, TokenId, TokenKind};
+pub use users::{ActivityFilter, User, UserQuery, UserSort};
+
+/// The SHA-256 of a secret that somebody presents to us.
+pub type Digest = [u8; 32];

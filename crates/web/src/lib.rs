@@ -1,1 +1,23 @@
-//! stub
+//! HTTP surfaces of the hub: pages, REST API and OAuth provider.
+//!
+//! Handlers read a request, ask [`jansky_hub::Hub`] and answer. They decide nothing; what status an
+//! error has is known in one place for each surface.
+
+mod api;
+mod cookies;
+mod error;
+mod metrics;
+mod next_url;
+mod pages;
+pub mod render;
+mod routes;
+pub mod scope_words;
+mod state;
+pub mod static_files;
+pub mod views;
+mod visit;
+mod xsrf;
+
+pub use metrics::RequestMetrics;
+pub use routes::{proxy_page, route_names, router};
+pub use state::{Peer, Policies, Web, WebState};

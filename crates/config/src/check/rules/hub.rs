@@ -1,0 +1,139 @@
+//! Rules of `[hub]`, `[tls]`, `[session]`, `[proxy]` and `[log]`.
+
+use super::Rules;
+use crate::notation::HttpUrl;
+use crate::sections::Config;
+
+pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
+    addresses(config, rules);
+    transport(config, rules);
+    limits(config, rules);
+    times(config, rules);
+    log(config, rules);
+}
+
+fn addresses(config: &Config, rules: &mut Rules<'_, '_>) {
+    let bind = &["hub", "bind"];
+    let public_url = &["hub", "public_url"];
+    let api_url = &["hub", "api_url"];
+    match &config.hub.public_url {
+        Some(url) if url.query().is_some() => {
+            rules.error(
+                public_url,
+                "a URL with a query",
+                "leave out the \"?\" and what follows it",
+            );
+        }
+        None if config.hub.bind.ip().is_unspecified() => rules.warning(
+            bind,
+            "an address that listens everywhere, and no `hub.public_url`",
+            "give the URL that people use as `hub.public_url`",
+        ),
+        _ => {}
+    }
+    if let Some(url) = &config.hub.default_url
+        && !is_path_or_url(url)
+    {
+        rules.error(
+            &["hub", "default_url"],
+            &format!("`{url}`"),
+            "write a path that begins with \"/\", or a URL",
+        );
+    }
+    let Some(api) = &config.hub.api_url else {
+        return;
+    };
+    let end = format!("{}hub/api", config.base_path());
+    if api.query().is_some() || !api.path().trim_end_matches('/').ends_with(&end) {
+        rules.error(
+            api_url,
+            &format!("the URL `{}`", api.as_written()),
+            &format!("the URL of the API ends in \"{end}\""),
+        );
+    } else if api.is_loopback() && api.port_or_known_default() != Some(config.hub.bind.port()) {
+        rules.warning(
+            api_url,
+            "a port of this machine on which Jansky does not listen",
+            &format!("Jansky listens on port {}", config.hub.bind.port()),
+        );
+    }
+}
+
+fn is_path_or_url(text: &str) -> bool {
+    use crate::notation::Notation;
+
+    let is_path = text.starts_with('/') && !text.starts_with("//") && !text.contains('\\');
+    is_path || HttpUrl::read(text).is_ok()
+}
+
+fn transport(config: &Config, rules: &mut Rules<'_, '_>) {
+    let public_url = &["hub", "public_url"];
+    let hub = &config.hub;
+    match (&hub.public_url, &config.tls) {
+        (Some(url), Some(_)) if url.scheme() == "http" => rules.error(
+            public_url,
+            "a URL with http although there is a section `[tls]`",
+            "write https, or remove `[tls]`",
+        ),
+        (Some(url), None) if url.scheme() == "https" && hub.trusted_proxies.is_empty() => rules
+            .warning(
+                public_url,
+                "a URL with https, and neither `[tls]` nor `hub.trusted_proxies`",
+                "name the proxy that does TLS in `hub.trusted_proxies`, or add a section `[tls]`",
+            ),
+        (Some(url), None) if url.scheme() == "http" && !url.is_loopback() => rules.warning(
+            public_url,
+            "a URL with http that is not of this machine",
+            "use https: passwords and cookies can be read on the way",
+        ),
+        (None, None) if !hub.bind.ip().is_loopback() && !hub.bind.ip().is_unspecified() => rules
+            .warning(
+                &["hub", "bind"],
+                "an address that others can reach, and no TLS",
+                "add a section `[tls]`, or give the https URL of the proxy in front as `hub.public_url`",
+            ),
+        _ => {}
+    }
+    let size = config.proxy.max_header_size.get().0;
+    if !(4 << 10..=1 << 20).contains(&size) {
+        rules.error(
+            &["proxy", "max_header_size"],
+            &format!("`{}`", config.proxy.max_header_size),
+            "write a size from \"4 KiB\" to \"1 MiB\"",
+        );
+    }
+}
+
+fn limits(config: &Config, rules: &mut Rules<'_, '_>) {
+    if !config.hub.allow_named_servers && config.hub.named_server_limit_per_user > 0 {
+        rules.warning(
+            &["hub", "named_server_limit_per_user"],
+            "a limit for named servers, which are not allowed",
+            "remove it, or set `hub.allow_named_servers = true`",
+        );
+    }
+}
+
+fn times(config: &Config, rules: &mut Rules<'_, '_>) {
+    let session = &config.session;
+    rules.not_zero(&["session", "lifetime"], &session.lifetime);
+    rules.not_zero(&["session", "token_lifetime"], &session.token_lifetime);
+    rules.not_zero(&["session", "sign_in_timeout"], &session.sign_in_timeout);
+    rules.not_zero(&["proxy", "connect_timeout"], &config.proxy.connect_timeout);
+    rules.not_zero(&["proxy", "idle_timeout"], &config.proxy.idle_timeout);
+}
+
+fn log(config: &Config, rules: &mut Rules<'_, '_>) {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+    let is_level = |text: &str| LEVELS.contains(&text.trim().to_ascii_lowercase().as_str());
+    let mut directives = config.log.filter.split(',');
+    // A word alone may also be a part of the program, so one level anywhere is enough.
+    if !directives.any(|one| one.rsplit('=').next().is_some_and(is_level)) {
+        rules.error(
+            &["log", "filter"],
+            "no level of logging",
+            "write `error`, `warn`, `info`, `debug` or `trace`, for example \"info,jansky_proxy=debug\"",
+        );
+    }
+}

@@ -1,0 +1,257 @@
+//! Rules of `[provider.<id>]`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jansky_model::{ProviderId, UserName};
+
+use super::Rules;
+use crate::notation::{HttpUrl, Written};
+use crate::sections::{ClaimsSource, Config, OidcProvider, Provider};
+
+/// Parameters of a sign-in request that keep it safe and are therefore ours alone.
+const PROTOCOL_PARAMETERS: [&str; 12] = [
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
+pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
+    if config.provider.is_empty() {
+        rules.error(
+            &["provider"],
+            "no way to sign in",
+            "add a section such as [provider.local] with kind = \"local\"",
+        );
+    }
+    among_each_other(&config.provider, rules);
+    for (id, provider) in &config.provider {
+        if let Provider::Oidc(oidc) = provider {
+            let mut one = Examined { id, oidc, rules };
+            one.urls();
+            one.requests();
+            one.claims();
+            one.admission(config);
+        }
+    }
+}
+
+fn among_each_other(providers: &BTreeMap<ProviderId, Provider>, rules: &mut Rules<'_, '_>) {
+    let mut clients = BTreeMap::new();
+    let mut local: Option<&ProviderId> = None;
+    let mut automatic: Option<&ProviderId> = None;
+    for (id, provider) in providers {
+        match provider {
+            Provider::Local(_) => {
+                if let Some(first) = local {
+                    rules.error(
+                        &["provider", id.as_str(), "kind"],
+                        &format!("a second provider of local accounts, after `provider.{first}`"),
+                        "all local accounts are in one provider; remove one of the two",
+                    );
+                }
+                local = Some(id);
+            }
+            Provider::Oidc(oidc) => {
+                let client = (oidc.issuer.as_written(), oidc.client_id.as_str());
+                if let Some(first) = clients.insert(client, id) {
+                    rules.error(
+                        &["provider", id.as_str(), "client_id"],
+                        &format!("the issuer and client of `provider.{first}`"),
+                        "give each provider its own client, or remove one of the two",
+                    );
+                }
+                if oidc.auto_login
+                    && let Some(first) = automatic.replace(id)
+                {
+                    rules.error(
+                        &["provider", id.as_str(), "auto_login"],
+                        &format!("a second automatic provider, after `provider.{first}`"),
+                        "only one provider can have `auto_login`",
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// One provider under examination.
+struct Examined<'a, 'b, 'c> {
+    id: &'a ProviderId,
+    oidc: &'a OidcProvider,
+    rules: &'a mut Rules<'b, 'c>,
+}
+
+impl Examined<'_, '_, '_> {
+    fn error(&mut self, key: &[&str], found: &str, advice: &str) {
+        let path = [&["provider", self.id.as_str()], key].concat();
+        self.rules.error(&path, found, advice);
+    }
+
+    fn warning(&mut self, key: &[&str], found: &str, advice: &str) {
+        let path = [&["provider", self.id.as_str()], key].concat();
+        self.rules.warning(&path, found, advice);
+    }
+
+    fn urls(&mut self) {
+        let oidc = self.oidc;
+        if oidc.issuer.query().is_some() {
+            self.error(
+                &["issuer"],
+                "an issuer with a query",
+                "write the issuer as the provider publishes it, without \"?\"",
+            );
+        }
+        self.encrypted(&["issuer"], &oidc.issuer);
+        if let Some(endpoints) = &oidc.endpoints {
+            let all = [
+                ("authorization", Some(&endpoints.authorization)),
+                ("token", Some(&endpoints.token)),
+                ("jwks", Some(&endpoints.jwks)),
+                ("userinfo", endpoints.userinfo.as_ref()),
+                ("end_session", endpoints.end_session.as_ref()),
+                ("revocation", endpoints.revocation.as_ref()),
+            ];
+            for (name, url) in all {
+                if let Some(url) = url {
+                    self.encrypted(&["endpoints", name], url);
+                }
+            }
+        }
+    }
+
+    /// What a provider says must not be changed on the way.
+    fn encrypted(&mut self, key: &[&str], url: &HttpUrl) {
+        if url.scheme() == "https" || url.is_loopback() {
+            return;
+        }
+        let found = "a URL with http that is not of this machine";
+        if self.oidc.allow_insecure_issuer {
+            self.warning(
+                key,
+                found,
+                "use https: everybody on the way can sign in as anybody",
+            );
+        } else {
+            self.error(
+                key,
+                found,
+                "use https, or for a trial set `allow_insecure_issuer = true`",
+            );
+        }
+    }
+
+    fn requests(&mut self) {
+        let oidc = self.oidc;
+        if !oidc.scopes.iter().any(|scope| scope == "openid") {
+            self.error(
+                &["scopes"],
+                "scopes without `openid`",
+                "add \"openid\": without it the provider does not say who signs in",
+            );
+        }
+        if oidc
+            .scopes
+            .iter()
+            .any(|scope| scope.is_empty() || scope.contains(char::is_whitespace))
+        {
+            self.error(
+                &["scopes"],
+                "a scope that is empty or has a space in it",
+                "write each scope as its own text: [\"openid\", \"email\"]",
+            );
+        }
+        for name in oidc.extra_authorize_parameters.keys() {
+            self.not_of_protocol(&["extra_authorize_parameters", name.as_str()], name);
+        }
+        for name in &oidc.hint_parameters {
+            self.not_of_protocol(&["hint_parameters"], name);
+        }
+        if oidc.idp_hint.is_some() && oidc.extra_authorize_parameters.contains_key("kc_idp_hint") {
+            self.error(
+                &["idp_hint"],
+                "a hint that `extra_authorize_parameters` also gives as `kc_idp_hint`",
+                "remove one of the two",
+            );
+        }
+    }
+
+    fn not_of_protocol(&mut self, key: &[&str], name: &str) {
+        if PROTOCOL_PARAMETERS.contains(&name) {
+            self.error(
+                key,
+                &format!("the parameter `{name}`"),
+                "remove it: it is a part of the protocol that Jansky sets itself",
+            );
+        }
+    }
+
+    fn claims(&mut self) {
+        let without_userinfo = self
+            .oidc
+            .endpoints
+            .as_ref()
+            .is_some_and(|endpoints| endpoints.userinfo.is_none());
+        if self.oidc.claims_source == ClaimsSource::Userinfo && without_userinfo {
+            self.error(
+                &["claims_source"],
+                "`userinfo`, and endpoints without `userinfo`",
+                "add `endpoints.userinfo`, or write \"id-token\"",
+            );
+        }
+    }
+
+    fn admission(&mut self, config: &Config) {
+        let oidc = self.oidc;
+        let named = !oidc.allowed_users.is_empty() || !oidc.allowed_groups.is_empty();
+        let admins = !oidc.admin_groups.is_empty() || !config.hub.admin_users.is_empty();
+        if !oidc.allow_all && !named && !admins {
+            self.warning(
+                &[],
+                "no rule that lets anybody in",
+                "set `allowed_users`, `allowed_groups` or `admin_groups`, or `allow_all = true`",
+            );
+        }
+        if oidc.allow_all && named {
+            self.warning(
+                &["allow_all"],
+                "`true`, and rules that name people or groups",
+                "remove `allow_all`, or the rules: they change nothing",
+            );
+        }
+        let blocked = names(&oidc.blocked_users);
+        let both = |others: &[Written<UserName>]| {
+            let others = names(others);
+            blocked
+                .intersection(&others)
+                .next()
+                .map(ToString::to_string)
+        };
+        if let Some(name) = both(&oidc.allowed_users) {
+            self.warning(
+                &["blocked_users"],
+                &format!("`{name}`, who is also in `allowed_users`"),
+                "remove one of the two: blocked people stay out",
+            );
+        }
+        if let Some(name) = both(&config.hub.admin_users) {
+            self.warning(
+                &["blocked_users"],
+                &format!("`{name}`, who is also in `hub.admin_users`"),
+                "remove one of the two: blocked people stay out",
+            );
+        }
+    }
+}
+
+fn names(users: &[Written<UserName>]) -> BTreeSet<&UserName> {
+    users.iter().map(Written::get).collect()
+}

@@ -1,0 +1,147 @@
+//! Rules of `[spawner]`.
+
+use super::Rules;
+use crate::looks_secret;
+use crate::notation::TextOrSecret;
+use crate::sections::{Cgroups, Config, ProcessSpawner, Spawner};
+
+/// Variables that the hub sets for each server.
+const RESERVED: [&str; 12] = [
+    "JPY_API_TOKEN",
+    "JUPYTERHUB_ACTIVITY_URL",
+    "JUPYTERHUB_API_TOKEN",
+    "JUPYTERHUB_API_URL",
+    "JUPYTERHUB_BASE_URL",
+    "JUPYTERHUB_CLIENT_ID",
+    "JUPYTERHUB_HOST",
+    "JUPYTERHUB_OAUTH_CALLBACK_URL",
+    "JUPYTERHUB_SERVER_NAME",
+    "JUPYTERHUB_SERVICE_PREFIX",
+    "JUPYTERHUB_SERVICE_URL",
+    "JUPYTERHUB_USER",
+];
+
+pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
+    let Spawner::Process(process) = &config.spawner;
+    command(process, rules);
+    home_dir(process, config, rules);
+    environment(process, rules);
+    limits(process, rules);
+    for (name, duration) in [
+        ("start_timeout", &process.start_timeout),
+        ("http_timeout", &process.http_timeout),
+        ("poll_interval", &process.poll_interval),
+    ] {
+        rules.not_zero(&["spawner", name], duration);
+    }
+    if let Some(path) = &process.default_url
+        && !path.starts_with('/')
+    {
+        rules.error(
+            &["spawner", "default_url"],
+            &format!("`{path}`"),
+            "write a path that begins with \"/\", for example \"/lab\"",
+        );
+    }
+}
+
+fn command(process: &ProcessSpawner, rules: &mut Rules<'_, '_>) {
+    if process.command.first().is_some_and(String::is_empty) {
+        rules.error(
+            &["spawner", "command"],
+            "a program without a name",
+            "write the program first, for example [\"jupyterhub-singleuser\"]",
+        );
+    }
+    let all = process.command.iter().chain(&process.arguments);
+    if all.into_iter().any(|argument| argument.contains('\0')) {
+        rules.error(
+            &["spawner", "command"],
+            "a command with a NUL character",
+            "remove it: no program can be started so",
+        );
+    }
+}
+
+fn home_dir(process: &ProcessSpawner, config: &Config, rules: &mut Rules<'_, '_>) {
+    let key = &["spawner", "home_dir"];
+    let Some(given) = &process.home_dir else {
+        return;
+    };
+    let found = format!("`{given}`");
+    let template = process
+        .home_template(&config.hub.data_dir)
+        .unwrap_or_default();
+    let plain = template.replace("{username}", "");
+    if plain.contains(['{', '}']) {
+        rules.error(
+            key,
+            &found,
+            "only `{username}` and `{data_dir}` are replaced",
+        );
+    } else if !template.contains("{username}") {
+        rules.error(
+            key,
+            &found,
+            "write \"{username}\" in it: without it all people share one directory",
+        );
+    } else if !template.starts_with('/') || template.split('/').any(|part| part == "..") {
+        rules.error(
+            key,
+            &found,
+            "write a path that begins with \"/\" and is without \"..\"",
+        );
+    }
+}
+
+fn environment(process: &ProcessSpawner, rules: &mut Rules<'_, '_>) {
+    for (name, value) in &process.environment {
+        let key = &["spawner", "environment", name.as_str()];
+        if name.is_empty() || name.contains(['=', '\0']) {
+            rules.error(
+                key,
+                "a variable that cannot exist",
+                "a name has no \"=\" in it",
+            );
+        } else if RESERVED.contains(&name.as_str()) {
+            rules.error(
+                key,
+                "a variable that Jansky sets for each server",
+                "remove it: no server would work with another value",
+            );
+        } else if matches!(value, TextOrSecret::Text(_)) && looks_secret(name) {
+            rules.warning(
+                key,
+                "a text in a variable that seems to be secret",
+                "give it as { file = \"…\" } or { env = \"…\" }",
+            );
+        }
+    }
+}
+
+fn limits(process: &ProcessSpawner, rules: &mut Rules<'_, '_>) {
+    if process.cgroups == Cgroups::Off {
+        for (name, limited) in [
+            ("memory_limit", process.memory_limit.is_some()),
+            ("cpu_limit", process.cpu_limit.is_some()),
+        ] {
+            if limited {
+                rules.error(
+                    &["spawner", name],
+                    "a limit although control groups are off",
+                    "remove it, or set `cgroups = \"auto\"`",
+                );
+            }
+        }
+    }
+    if process
+        .memory_limit
+        .is_some_and(|limit| limit.get().0 < 32 << 20)
+    {
+        rules.error(
+            &["spawner", "memory_limit"],
+            "less memory than any server needs",
+            "write at least \"32 MiB\"; JupyterLab alone needs about \"150 MiB\"",
+        );
+    }
+}

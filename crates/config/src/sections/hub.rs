@@ -1,0 +1,154 @@
+//! `[hub]`, `[database]` and `[session]`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use jansky_model::UserName;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::written;
+use crate::notation::{DatabaseUrl, HttpUrl, Written};
+
+/// The hub: where it listens, how people reach it and what they may do.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Hub {
+    /// The address and port on which Jansky listens, for browsers and for servers.
+    #[schemars(example = &"0.0.0.0:443")]
+    pub bind: Written<SocketAddr>,
+
+    /// The URL under which people reach the hub, with the base path if there is one.
+    ///
+    /// Identity providers send browsers back to this URL, so give it whenever people do not use the
+    /// address in `bind`.
+    #[schemars(extend("x-default" = "made from `bind`"), example = &"https://jupyter.example.org/")]
+    pub public_url: Option<Written<HttpUrl>>,
+
+    /// The URL under which single-user servers reach the API of the hub.
+    ///
+    /// Give it when servers run on other machines and cannot use the address in `bind`.
+    #[schemars(extend("x-default" = "made from `bind`, or from `public_url` with TLS"), example = &"http://10.0.0.1:8000/hub/api")]
+    pub api_url: Option<Written<HttpUrl>>,
+
+    /// The directory in which Jansky keeps what it must not lose. Only its own account needs
+    /// access to it.
+    #[schemars(example = &"/srv/jansky")]
+    pub data_dir: Written<PathBuf>,
+
+    /// Whether people may have more than their one default server.
+    #[schemars(example = false)]
+    pub allow_named_servers: bool,
+
+    /// How many named servers each person may have; 0 means any number.
+    #[schemars(example = 3)]
+    pub named_server_limit_per_user: u32,
+
+    /// How many servers may be starting at the same time; further ones are asked to try again
+    /// shortly. 0 means any number.
+    #[schemars(example = 20)]
+    pub concurrent_spawn_limit: u32,
+
+    /// How many servers may run at the same time; 0 means any number.
+    #[schemars(example = 200)]
+    pub active_server_limit: u32,
+
+    /// Where people land after signing in, as a path or URL. `{username}` is replaced.
+    #[schemars(extend("x-default" = "their server or the home page, see `redirect_to_server`"), example = &"/hub/home")]
+    pub default_url: Option<String>,
+
+    /// Whether people land on their own server after signing in, and not on the home page.
+    #[schemars(example = false)]
+    pub redirect_to_server: bool,
+
+    /// Whether signing out stops the servers of the person.
+    #[schemars(example = true)]
+    pub shutdown_on_sign_out: bool,
+
+    /// Whether servers are stopped when Jansky ends. Otherwise they keep running, and Jansky finds
+    /// them again when it is started.
+    #[schemars(example = true)]
+    pub stop_servers_on_exit: bool,
+
+    /// Whether `/hub/metrics` needs a token with the scope `read:metrics`.
+    #[schemars(example = false)]
+    pub authenticate_metrics: bool,
+
+    /// The names of people who are administrators once they have signed in. They may come in
+    /// whatever the rules of a provider say, unless it blocks them.
+    ///
+    /// The names count for every provider. Prefer the `admin_groups` of a provider when several
+    /// providers may know different people under the same name.
+    #[schemars(extend("examples" = [["ada", "grace"]]))]
+    pub admin_users: Vec<Written<UserName>>,
+
+    /// The addresses of proxies in front of Jansky, from which `X-Forwarded-For`,
+    /// `X-Forwarded-Proto` and `Forwarded` are believed.
+    #[schemars(extend("examples" = [["10.0.0.0/8", "127.0.0.1"]]))]
+    pub trusted_proxies: Vec<Written<IpNet>>,
+}
+
+impl Default for Hub {
+    fn default() -> Self {
+        Self {
+            bind: written("127.0.0.1:8000"),
+            public_url: None,
+            api_url: None,
+            data_dir: written("/var/lib/jansky"),
+            allow_named_servers: true,
+            named_server_limit_per_user: 0,
+            concurrent_spawn_limit: 100,
+            active_server_limit: 0,
+            default_url: None,
+            redirect_to_server: true,
+            shutdown_on_sign_out: false,
+            stop_servers_on_exit: false,
+            authenticate_metrics: true,
+            admin_users: Vec::new(),
+            trusted_proxies: Vec::new(),
+        }
+    }
+}
+
+/// The database with users, servers, sessions and tokens.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// The URL of an SQLite file or of a PostgreSQL database, as text or, since it may hold a
+    /// password, from a file or variable.
+    #[schemars(extend("x-default" = "the file `jansky.sqlite` in `hub.data_dir`"), example = DATABASE_EXAMPLE)]
+    pub url: Option<DatabaseUrl>,
+}
+
+const DATABASE_EXAMPLE: &str = "postgres://jansky@db.example.org/jansky";
+
+/// How long sign-ins and tokens are valid.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Session {
+    /// How long a person stays signed in without signing in again.
+    #[schemars(example = &"12h")]
+    pub lifetime: Written<Duration>,
+
+    /// How long the tokens are valid that the hub gives to servers and services when a person opens
+    /// them in a browser. It need not be longer than `lifetime`.
+    #[schemars(example = &"12h")]
+    pub token_lifetime: Written<Duration>,
+
+    /// How long a person may take between "Sign in" and the return from the identity provider.
+    #[schemars(example = &"5m")]
+    pub sign_in_timeout: Written<Duration>,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self {
+            lifetime: written("14d"),
+            token_lifetime: written("14d"),
+            sign_in_timeout: written("15m"),
+        }
+    }
+}

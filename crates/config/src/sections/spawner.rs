@@ -1,0 +1,179 @@
+//! `[spawner]`: how servers are started.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jansky_model::ByteSize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::written;
+use crate::notation::{TextOrSecret, Written};
+
+/// How servers are started.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Spawner {
+    /// Each server is a process on this machine.
+    Process(Box<ProcessSpawner>),
+}
+
+impl Default for Spawner {
+    fn default() -> Self {
+        Self::Process(Box::default())
+    }
+}
+
+/// Each server is a process on this machine.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProcessSpawner {
+    /// The program of a server and its first arguments. A name without `/` is looked up in the
+    /// `PATH` of the server.
+    #[schemars(length(min = 1), extend("examples" = [["/opt/jupyter/bin/jupyterhub-singleuser"]]))]
+    pub command: Vec<String>,
+
+    /// Arguments that are added to the command.
+    #[schemars(extend("examples" = [["--LabApp.collaborative=true"]]))]
+    pub arguments: Vec<String>,
+
+    /// The working directory of a server, which is also its `HOME`; it is made when it does not
+    /// exist. `{username}` and `{data_dir}` are replaced.
+    #[schemars(extend("x-default" = "`\"{data_dir}/homes/{username}\"`, or the home directory of the account with `run_as = \"unix-account\"`"), example = &"/home/jupyter/{username}")]
+    pub home_dir: Option<String>,
+
+    /// The account that servers run as.
+    #[schemars(example = RunAs::UnixAccount)]
+    pub run_as: RunAs,
+
+    /// With `run_as = "unix-account"`, accounts with a lower user id are refused, so that nobody
+    /// becomes a system account by having its name.
+    #[schemars(range(min = 1), example = 2000)]
+    pub lowest_uid: u32,
+
+    /// Variables for every server, as text, or from a file or variable. They have the last word.
+    #[schemars(extend("examples" = [{ "DATA": "/data", "API_KEY": { "file": "/etc/jansky/api-key" } }]))]
+    pub environment: BTreeMap<String, TextOrSecret>,
+
+    /// Which variables of Jansky's own environment servers inherit. A name may end in `*`.
+    #[schemars(extend("examples" = [["PATH", "LANG", "CASA*"]]))]
+    pub keep_environment: Vec<String>,
+
+    /// The most memory that a server with all its kernels may use. Needs control groups.
+    #[schemars(extend("x-default" = "no limit"), example = &"4 GiB")]
+    pub memory_limit: Option<Written<ByteSize>>,
+
+    /// The most processor time that a server may use, in processors. Needs control groups.
+    #[schemars(extend("x-default" = "no limit", "exclusiveMinimum" = 0), example = 1.5)]
+    pub cpu_limit: Option<f64>,
+
+    /// How long a server may take from its start until its process runs and has an address.
+    #[schemars(example = &"5m")]
+    pub start_timeout: Written<Duration>,
+
+    /// How long a server may then take to answer.
+    #[schemars(example = &"2m")]
+    pub http_timeout: Written<Duration>,
+
+    /// How often Jansky looks whether a server still runs.
+    #[schemars(example = &"1m")]
+    pub poll_interval: Written<Duration>,
+
+    /// How long a server that is to stop may take to end after SIGINT, before it gets SIGTERM.
+    #[schemars(example = &"30s")]
+    pub interrupt_timeout: Written<Duration>,
+
+    /// How long it may then take after SIGTERM, before it gets SIGKILL.
+    #[schemars(example = &"30s")]
+    pub terminate_timeout: Written<Duration>,
+
+    /// Whether servers are put into control groups.
+    #[schemars(example = Cgroups::Off)]
+    pub cgroups: Cgroups,
+
+    /// Keeps programs such as `sudo` from giving servers more rights.
+    #[schemars(example = false)]
+    pub no_new_privileges: bool,
+
+    /// What a server shows first, as a path below its own address.
+    #[schemars(extend("x-default" = "JupyterLab"), example = &"/lab/tree/welcome.ipynb")]
+    pub default_url: Option<String>,
+
+    /// The directory that a server shows. `~` and `{username}` are replaced.
+    #[schemars(extend("x-default" = "the working directory"), example = &"~/notebooks")]
+    pub notebook_dir: Option<String>,
+}
+
+impl Default for ProcessSpawner {
+    fn default() -> Self {
+        Self {
+            command: vec!["jupyterhub-singleuser".to_owned()],
+            arguments: Vec::new(),
+            home_dir: None,
+            run_as: RunAs::Hub,
+            lowest_uid: 1000,
+            environment: BTreeMap::new(),
+            keep_environment: KEPT.map(str::to_owned).to_vec(),
+            memory_limit: None,
+            cpu_limit: None,
+            start_timeout: written("60s"),
+            http_timeout: written("30s"),
+            poll_interval: written("30s"),
+            interrupt_timeout: written("10s"),
+            terminate_timeout: written("10s"),
+            cgroups: Cgroups::Auto,
+            no_new_privileges: true,
+            default_url: None,
+            notebook_dir: None,
+        }
+    }
+}
+
+impl ProcessSpawner {
+    /// The template of the working directory with `{data_dir}` replaced and `{username}` left, or
+    /// `None` for the home directory of the account.
+    pub fn home_template(&self, data_dir: &std::path::Path) -> Option<String> {
+        let template = match (&self.home_dir, self.run_as) {
+            (Some(given), _) => given,
+            (None, RunAs::Hub) => HOME_DIR,
+            (None, RunAs::UnixAccount) => return None,
+        };
+        Some(template.replace("{data_dir}", &data_dir.display().to_string()))
+    }
+}
+
+const HOME_DIR: &str = "{data_dir}/homes/{username}";
+
+/// The variables that JupyterHub lets servers inherit, and all of conda's.
+const KEPT: [&str; 8] = [
+    "CONDA_*",
+    "JUPYTERHUB_SINGLEUSER_APP",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "PATH",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+];
+
+/// The account that servers run as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum RunAs {
+    /// The account of Jansky itself. People are not kept apart from each other.
+    Hub,
+    /// The account of this machine with the name of the user. Jansky must run as root.
+    UnixAccount,
+}
+
+/// Whether servers are put into control groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Cgroups {
+    /// When the machine allows it.
+    Auto,
+    /// Never. Limits cannot be used then.
+    Off,
+}

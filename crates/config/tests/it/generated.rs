@@ -1,0 +1,99 @@
+//! Files that are made from the code, and the examples.
+
+use std::fs::read_to_string;
+use std::path::PathBuf;
+
+use crate::read;
+
+fn repository() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn is_up_to_date(path: &str, generated: &str, command: &str) {
+    let committed = read_to_string(repository().join(path)).unwrap_or_default();
+
+    // Not `assert_eq`, which would print both files.
+    assert!(
+        committed == generated,
+        "{path} is stale; run: jansky config {command} > {path}"
+    );
+}
+
+#[test]
+fn the_reference_page_is_up_to_date() {
+    is_up_to_date(
+        "docs/reference/configuration.md",
+        &jansky_config::reference(),
+        "reference",
+    );
+}
+
+#[test]
+fn the_schema_is_up_to_date() {
+    is_up_to_date(
+        "docs/reference/jansky.schema.json",
+        &jansky_config::schema(),
+        "schema",
+    );
+}
+
+#[test]
+fn every_example_checks_clean() {
+    let directory = repository().join("deploy/examples");
+    let mut count = 0;
+    for file in directory.read_dir().expect("the examples are there") {
+        let path = file.expect("readable").path();
+        let text = read_to_string(&path).expect("readable");
+
+        let loaded =
+            read(&text).unwrap_or_else(|problems| panic!("{}: {problems:#?}", path.display()));
+
+        assert_eq!(loaded.warnings, [], "{}", path.display());
+        count += 1;
+    }
+    assert!(count >= 2, "only {count} examples were found");
+}
+
+#[test]
+fn every_toml_example_of_the_reference_is_accepted() {
+    let page = jansky_config::reference();
+    let mut key: Vec<String> = Vec::new();
+    let mut checked = 0;
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        if let Some(heading) = line.strip_prefix("### `") {
+            let path = heading.trim_end_matches('`').replace("<id>", "jive");
+            key = path.split('.').map(str::to_owned).collect();
+        } else if line == "```toml" && !key.is_empty() {
+            let (_, value) = lines
+                .next()
+                .and_then(|example| example.split_once(" = "))
+                .expect("a key and a value");
+            let text = match key[0].as_str() {
+                // A provider may refuse a key of the other kind, which is tried then.
+                "provider" => [crate::OIDC, "[provider.jive]\nkind = \"local\"\n"],
+                _ => [crate::LOCAL, crate::LOCAL],
+            };
+            let problems = text.map(|text| {
+                // Overrides read text as it is.
+                let value = value
+                    .strip_prefix('"')
+                    .map_or(value, |text| text.trim_end_matches('"'));
+                match crate::read_with(text, &[], &[(&key.join("."), value)]) {
+                    Ok(_) => Vec::new(),
+                    Err(problems) => problems,
+                }
+            });
+            let about_key = |problems: &[jansky_config::Problem]| {
+                problems.iter().any(|problem| problem.key == key.join("."))
+            };
+            assert!(
+                problems.iter().any(|problems| !about_key(problems)),
+                "{}: {problems:#?}",
+                key.join(".")
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 50, "only {checked} examples were found");
+}

@@ -1,0 +1,300 @@
+//! Rules over several keys.
+
+use crate::{LOCAL, OIDC, message, messages, read};
+
+#[test]
+fn a_file_without_a_way_to_sign_in_is_refused() {
+    assert_eq!(
+        message(""),
+        "jansky.toml: provider: found no way to sign in; add a section such as [provider.local] \
+         with kind = \"local\""
+    );
+}
+
+#[test]
+fn a_provider_with_a_mistake_is_not_also_missing() {
+    let found = message("[provider.local]\nkind = \"local\"\nattempts_per_minute = 0\n");
+
+    assert!(
+        found.starts_with("jansky.toml:3: provider.local.attempts_per_minute: "),
+        "{found}"
+    );
+}
+
+#[test]
+fn nobody_gets_in_without_a_rule_and_the_check_says_so() {
+    let text = OIDC.replace("allowed_users = [\"river\"]\n", "");
+
+    let loaded = read(&text).expect("only a warning");
+
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "jansky.toml:1: warning: provider.jive: found no rule that lets anybody in; set \
+          `allowed_users`, `allowed_groups` or `admin_groups`, or `allow_all = true`"
+        ]
+    );
+}
+
+#[test]
+fn a_rule_or_an_administrator_is_enough() {
+    let without = OIDC.replace("allowed_users = [\"river\"]\n", "");
+    for rule in [
+        "allow_all = true",
+        "allowed_users = [\"ada\"]",
+        "allowed_groups = [\"/a\"]",
+        "admin_groups = [\"/a\"]",
+        "[hub]\nadmin_users = [\"ada\"]",
+    ] {
+        assert_eq!(
+            messages(&format!("{without}{rule}\n")),
+            Vec::<String>::new(),
+            "{rule}"
+        );
+    }
+}
+
+#[test]
+fn rules_that_contradict_each_other_are_warned_about() {
+    let found = messages(&format!(
+        "{OIDC}allow_all = true\nblocked_users = [\"RIVER\"]\n"
+    ));
+
+    assert_eq!(
+        found,
+        [
+            "jansky.toml:7: warning: provider.jive.allow_all: found `true`, and rules that name \
+             people or groups; remove `allow_all`, or the rules: they change nothing",
+            "jansky.toml:8: warning: provider.jive.blocked_users: found `river`, who is also in \
+             `allowed_users`; remove one of the two: blocked people stay out",
+        ]
+    );
+}
+
+#[test]
+fn two_providers_with_the_same_issuer_and_client_are_refused() {
+    let second = OIDC.replace("provider.jive", "provider.other");
+
+    assert_eq!(
+        message(&format!("{OIDC}{second}")),
+        "jansky.toml:10: provider.other.client_id: found the issuer and client of `provider.jive`; \
+         give each provider its own client, or remove one of the two"
+    );
+}
+
+#[test]
+fn only_one_provider_is_automatic_and_only_one_is_local() {
+    let one = format!("{OIDC}auto_login = true\n");
+    let other = one
+        .replace("provider.jive", "provider.other")
+        .replace("realms/jive", "realms/other");
+    let local = "[provider.local]\nkind = \"local\"\n[provider.more]\nkind = \"local\"\n";
+
+    assert_eq!(
+        messages(&format!("{one}{other}{local}")),
+        [
+            "jansky.toml:14: provider.other.auto_login: found a second automatic provider, after \
+             `provider.jive`; only one provider can have `auto_login`",
+            "jansky.toml:18: provider.more.kind: found a second provider of local accounts, after \
+             `provider.local`; all local accounts are in one provider; remove one of the two",
+        ]
+    );
+}
+
+#[test]
+fn an_issuer_without_tls_is_for_trials_only() {
+    let insecure = OIDC.replace("https://sso", "http://sso");
+
+    assert_eq!(
+        message(&insecure),
+        "jansky.toml:3: provider.jive.issuer: found a URL with http that is not of this machine; \
+         use https, or for a trial set `allow_insecure_issuer = true`"
+    );
+    assert_eq!(
+        message(&format!("{insecure}allow_insecure_issuer = true\n")),
+        "jansky.toml:3: warning: provider.jive.issuer: found a URL with http that is not of this \
+         machine; use https: everybody on the way can sign in as anybody"
+    );
+    let here = OIDC.replace("https://sso.example.org", "http://127.0.0.1:8080");
+    assert_eq!(messages(&here), Vec::<String>::new());
+}
+
+#[test]
+fn endpoints_by_hand_are_checked_like_the_issuer() {
+    let endpoints = "[provider.jive.endpoints]\nauthorization = \"http://sso.example.org/a\"\n\
+                     token = \"https://sso.example.org/t\"\njwks = \"https://sso.example.org/j\"\n";
+    let text = format!("{OIDC}claims_source = \"userinfo\"\n{endpoints}");
+
+    let found = messages(&text);
+
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(
+        found[0].starts_with("jansky.toml:7: provider.jive.claims_source: "),
+        "{found:#?}"
+    );
+    assert!(
+        found[1].starts_with("jansky.toml:9: provider.jive.endpoints.authorization: "),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn parameters_of_the_protocol_cannot_be_set() {
+    for (line, key) in [
+        (
+            "extra_authorize_parameters = { state = \"x\" }",
+            "extra_authorize_parameters.state",
+        ),
+        ("hint_parameters = [\"nonce\"]", "hint_parameters"),
+        ("scopes = [\"email\"]", "scopes"),
+        ("scopes = [\"openid email\"]", "scopes"),
+        (
+            "idp_hint = \"google\"\nextra_authorize_parameters = { kc_idp_hint = \"x\" }",
+            "idp_hint",
+        ),
+    ] {
+        let found = &messages(&format!("{OIDC}{line}\n"))[0];
+        assert!(
+            found.starts_with(&format!("jansky.toml:7: provider.jive.{key}: ")),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn an_issuer_has_no_query() {
+    let found = message(&OIDC.replace("realms/jive", "realms/jive?x=1"));
+
+    assert!(
+        found.starts_with("jansky.toml:3: provider.jive.issuer: "),
+        "{found}"
+    );
+}
+
+#[test]
+fn the_public_url_must_be_one_that_works() {
+    for (lines, expected) in [
+        (
+            "[hub]\npublic_url = \"https://example.org/?x=1\"\ntrusted_proxies = [\"::1\"]",
+            "jansky.toml:2: hub.public_url: found a URL with a query",
+        ),
+        (
+            "[hub]\npublic_url = \"https://example.org/\"",
+            "jansky.toml:2: warning: hub.public_url: found a URL with https, and neither",
+        ),
+        (
+            "[hub]\npublic_url = \"http://example.org/\"",
+            "jansky.toml:2: warning: hub.public_url: found a URL with http that is not of this machine",
+        ),
+        (
+            "[hub]\nbind = \"0.0.0.0:8000\"",
+            "jansky.toml:2: warning: hub.bind: found an address that listens everywhere",
+        ),
+        (
+            "[hub]\nbind = \"192.0.2.1:8000\"",
+            "jansky.toml:2: warning: hub.bind: found an address that others can reach, and no TLS",
+        ),
+        (
+            "[hub]\npublic_url = \"http://example.org/\"\n[tls]\ncertificate = \"/c\"\nkey = \"/k\"",
+            "jansky.toml:2: hub.public_url: found a URL with http although there is a section `[tls]`",
+        ),
+    ] {
+        let found = message(&format!("{lines}{LOCAL}"));
+        assert!(found.starts_with(expected), "{found}");
+    }
+    let behind_a_proxy =
+        "[hub]\npublic_url = \"https://example.org/\"\ntrusted_proxies = [\"127.0.0.1\"]";
+    assert_eq!(
+        messages(&format!("{behind_a_proxy}{LOCAL}")),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
+fn the_url_of_the_api_belongs_to_the_address() {
+    for (url, expected) in [
+        (
+            "http://127.0.0.1:8000/hub",
+            "hub.api_url: found the URL `http://127.0.0.1:8000/hub`; the URL of the API ends in \"/hub/api\"",
+        ),
+        (
+            "http://127.0.0.1:8081/hub/api",
+            "warning: hub.api_url: found a port of this machine on which Jansky does not listen; Jansky listens on port 8000",
+        ),
+    ] {
+        let found = message(&format!("[hub]\napi_url = \"{url}\"{LOCAL}"));
+        assert_eq!(found, format!("jansky.toml:2: {expected}"));
+    }
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    for (line, key) in [
+        (
+            "[hub]\ndefault_url = \"//evil.example.org\"",
+            "hub.default_url",
+        ),
+        (
+            "[hub]\nallow_named_servers = false\nnamed_server_limit_per_user = 3",
+            "hub.named_server_limit_per_user",
+        ),
+        ("[session]\nlifetime = \"0s\"", "session.lifetime"),
+        (
+            "[proxy]\nmax_header_size = \"1 KiB\"",
+            "proxy.max_header_size",
+        ),
+        ("[proxy]\nidle_timeout = \"0s\"", "proxy.idle_timeout"),
+        ("[log]\nfilter = \"verbose\"", "log.filter"),
+        ("[spawner]\ncommand = [\"\"]", "spawner.command"),
+        ("[spawner]\nhome_dir = \"/home/shared\"", "spawner.home_dir"),
+        ("[spawner]\nhome_dir = \"/home/{user}\"", "spawner.home_dir"),
+        (
+            "[spawner]\nhome_dir = \"homes/{username}\"",
+            "spawner.home_dir",
+        ),
+        (
+            "[spawner]\nhome_dir = \"/home/../{username}\"",
+            "spawner.home_dir",
+        ),
+        (
+            "[spawner]\nmemory_limit = \"1 MiB\"",
+            "spawner.memory_limit",
+        ),
+        (
+            "[spawner]\nmemory_limit = \"1 GiB\"\ncgroups = \"off\"",
+            "spawner.memory_limit",
+        ),
+        ("[spawner]\npoll_interval = \"0s\"", "spawner.poll_interval"),
+        ("[spawner]\ndefault_url = \"lab\"", "spawner.default_url"),
+        (
+            "[spawner]\nenvironment = { JUPYTERHUB_USER = \"x\" }",
+            "spawner.environment.JUPYTERHUB_USER",
+        ),
+        (
+            "[spawner]\nenvironment = { \"A=B\" = \"x\" }",
+            "spawner.environment.\"A=B\"",
+        ),
+        (
+            "[spawner]\nenvironment = { DB_PASSWORD = \"hunter2\" }",
+            "spawner.environment.DB_PASSWORD",
+        ),
+    ] {
+        let found = message(&format!("{line}{LOCAL}"));
+        assert!(
+            found.contains(&format!(": {key}: found ")),
+            "{line}: {found}"
+        );
+        assert!(found.starts_with("jansky.toml:"), "{line}: {found}");
+        assert!(!found.contains("hunter2"), "{found}");
+    }
+}
+
+#[test]
+fn rules_are_checked_although_another_key_has_a_mistake() {
+    let found = messages(&format!(
+        "[hub]\nbind = \"nowhere\"\n[session]\nlifetime = \"0s\"{LOCAL}"
+    ));
+
+    assert_eq!(found.len(), 2, "{found:#?}");
+}

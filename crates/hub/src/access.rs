@@ -1,0 +1,220 @@
+//! From a cookie or a token to an [`Actor`].
+//!
+//! The answer is kept for [`REMEMBERED_FOR`], so that the many checks of running servers cost no
+//! query; whatever changes a user's rights or credentials calls [`Access::forget`], so that the
+//! change holds at once in this process.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jansky_crypto::Digest;
+use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
+use jansky_model::{Clock, Timestamp, UserId};
+use jansky_store::{Store, TokenId};
+use moka::sync::Cache;
+
+use crate::actor::{Actor, Credential, SharedActor, groups_in, token_scopes, user_scopes};
+use crate::error::HubError;
+
+/// How long an answer is kept; also the bound after which another process sees a change.
+pub const REMEMBERED_FOR: Duration = Duration::from_secs(30);
+
+/// How many answers are kept.
+const CAPACITY: u64 = 50_000;
+
+/// A remembered answer, valid as long as the user's generation has not moved.
+#[derive(Clone)]
+struct Remembered {
+    actor: SharedActor,
+    generation: u64,
+    expires_at: Option<Timestamp>,
+}
+
+/// Finds out who a caller is.
+pub struct Access {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    remembered: Cache<Digest, Remembered>,
+    generations: Mutex<HashMap<UserId, u64>>,
+    changes: AtomicU64,
+    used: Mutex<HashMap<TokenId, Timestamp>>,
+}
+
+impl Access {
+    pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            remembered: Cache::builder()
+                .max_capacity(CAPACITY)
+                .time_to_live(REMEMBERED_FOR)
+                .build(),
+            generations: Mutex::default(),
+            changes: AtomicU64::new(0),
+            used: Mutex::default(),
+        }
+    }
+
+    /// The caller behind a token, or `None` when it is unknown or has expired.
+    pub async fn by_token(&self, token: &str) -> Result<Option<SharedActor>, HubError> {
+        if token.is_empty() || token.len() > MAX_TOKEN_LENGTH {
+            return Ok(None);
+        }
+        let digest = digest_text(token);
+        let now = self.clock.now();
+        if let Some(actor) = self.recall(&digest, now) {
+            self.note_use(&actor, now);
+            return Ok(Some(actor));
+        }
+        let changes = self.changes.load(Ordering::SeqCst);
+        let Some((token, user)) = self.store.token_by_digest(&digest, now).await? else {
+            return Ok(None);
+        };
+        let groups = self.store.groups_of(user.id).await?;
+        let server = match token.server_id {
+            Some(server) => self.store.server(server).await?,
+            None => None,
+        };
+        let owned = user_scopes(&user);
+        let written = jansky_model::ScopeSet::expand(
+            token.scopes.iter().map(String::as_str),
+            jansky_model::scope::Owner {
+                user: Some(user.name.as_str()),
+                server: None,
+            },
+            Some(&owned),
+        );
+        let members = self.members(&groups_in(&written)).await?;
+        let is_member =
+            |group: &str, name: &str| members.get(group).is_some_and(|m| m.contains(name));
+        let scopes = token_scopes(&token.scopes, &user, server.as_ref(), &is_member);
+        let actor = Arc::new(Actor {
+            credential: Credential::Token {
+                id: token.id,
+                kind: token.kind,
+                session_id: token.session_id.clone(),
+                server: token.server_id,
+            },
+            user,
+            groups,
+            scopes,
+            members,
+            whoami: std::sync::OnceLock::new(),
+        });
+        self.remember(digest, &actor, changes, token.expires_at);
+        self.note_use(&actor, now);
+        Ok(Some(actor))
+    }
+
+    /// The caller behind the cookie of a browser session.
+    pub async fn by_session(&self, cookie: &str) -> Result<Option<SharedActor>, HubError> {
+        if cookie.is_empty() || cookie.len() > MAX_TOKEN_LENGTH {
+            return Ok(None);
+        }
+        let digest = digest_text(cookie);
+        let now = self.clock.now();
+        if let Some(actor) = self.recall(&digest, now) {
+            return Ok(Some(actor));
+        }
+        let changes = self.changes.load(Ordering::SeqCst);
+        let Some((session, user)) = self.store.session_by_digest(&digest, now).await? else {
+            return Ok(None);
+        };
+        let groups = self.store.groups_of(user.id).await?;
+        let scopes = user_scopes(&user);
+        let members = self.members(&groups_in(&scopes)).await?;
+        let actor = Arc::new(Actor {
+            credential: Credential::Session {
+                session_id: session.session_id.clone(),
+            },
+            user,
+            groups,
+            scopes,
+            members,
+            whoami: std::sync::OnceLock::new(),
+        });
+        self.remember(digest, &actor, changes, Some(session.expires_at));
+        Ok(Some(actor))
+    }
+
+    /// Forgets what is remembered about a user, because their rights or credentials changed.
+    pub fn forget(&self, user: UserId) {
+        *lock(&self.generations).entry(user).or_default() += 1;
+        self.changes.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Forgets what is remembered about everybody: visitors of a server that is gone, for example.
+    pub fn forget_everyone(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.remembered.invalidate_all();
+    }
+
+    /// Takes the times at which tokens were last used, to be written to the database.
+    pub(crate) fn take_used(&self) -> Vec<(TokenId, Timestamp)> {
+        lock(&self.used).drain().collect()
+    }
+
+    async fn members(
+        &self,
+        groups: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, BTreeSet<String>>, HubError> {
+        let mut members = BTreeMap::new();
+        for group in groups {
+            let names = self.store.members_of(group).await?;
+            members.insert(group.clone(), names.into_iter().collect());
+        }
+        Ok(members)
+    }
+
+    fn recall(&self, digest: &Digest, now: Timestamp) -> Option<SharedActor> {
+        let found = self.remembered.get(digest)?;
+        let is_current = found.generation == self.generation(found.actor.user.id);
+        let is_alive = found.expires_at.is_none_or(|at| at > now);
+        if is_current && is_alive {
+            return Some(found.actor);
+        }
+        self.remembered.invalidate(digest);
+        None
+    }
+
+    fn remember(
+        &self,
+        digest: Digest,
+        actor: &SharedActor,
+        changes: u64,
+        expires_at: Option<Timestamp>,
+    ) {
+        // Somebody's rights changed while the database was read: the answer may be the old one.
+        let generation = self.generation(actor.user.id);
+        if self.changes.load(Ordering::SeqCst) != changes {
+            return;
+        }
+        let remembered = Remembered {
+            actor: Arc::clone(actor),
+            generation,
+            expires_at,
+        };
+        self.remembered.insert(digest, remembered);
+    }
+
+    fn generation(&self, user: UserId) -> u64 {
+        lock(&self.generations)
+            .get(&user)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn note_use(&self, actor: &Actor, now: Timestamp) {
+        if let Some(id) = actor.token_id() {
+            lock(&self.used).insert(id, now);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

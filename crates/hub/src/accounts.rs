@@ -1,0 +1,145 @@
+//! Local accounts: names and passwords that Jansky itself keeps.
+
+use std::time::Duration;
+
+use jansky_crypto::password;
+use jansky_model::{Secret, UserName};
+use jansky_store::{StoreError, User};
+
+use crate::Hub;
+use crate::error::HubError;
+
+/// What a one-time link is for.
+const FIRST_ADMIN: &str = "first-admin";
+
+/// How long the link for the first admin can be used.
+const FIRST_ADMIN_LIFETIME: Duration = Duration::from_hours(24);
+
+impl Hub {
+    /// Checks a name and a password; `address` is the client's, for the rate limit.
+    ///
+    /// The answer to a wrong name and to a wrong password is the same and takes as long.
+    pub async fn check_password(
+        &self,
+        name: &str,
+        password: Secret,
+        address: &str,
+    ) -> Result<Option<User>, HubError> {
+        let typed = name.trim().to_lowercase();
+        self.throttle.check(&typed, address)?;
+        let found = match UserName::normalize(&typed) {
+            Ok(name) => self.store.password_hash(&name).await?,
+            Err(_) => None,
+        };
+        let (user, hash) = found.unzip();
+        let random = self.random.clone();
+        let matches = tokio::task::spawn_blocking(move || {
+            password::verify(&password, hash.as_deref(), &*random)
+        })
+        .await
+        .map_err(|error| HubError::internal("could not check a password", error))?;
+        let Some(mut user) = user.filter(|_| matches) else {
+            return Ok(None);
+        };
+        if !user.admin && self.settings.admin_users.contains(user.name.as_str()) {
+            self.store.set_admin(user.id, true).await?;
+            self.access.forget(user.id);
+            user.admin = true;
+        }
+        Ok(Some(user))
+    }
+
+    /// Makes a local account, or sets the password of an existing user.
+    pub async fn set_account(
+        &self,
+        name: &UserName,
+        password: Secret,
+        admin: bool,
+    ) -> Result<User, HubError> {
+        let minimum = self.settings.minimum_password_length;
+        if password.expose().chars().count() < minimum {
+            return Err(HubError::invalid(format!(
+                "The password is too short: it needs at least {minimum} characters."
+            )));
+        }
+        let random = self.random.clone();
+        let hash = tokio::task::spawn_blocking(move || password::hash(&password, &*random))
+            .await
+            .map_err(|error| HubError::internal("could not hash a password", error))?;
+        let now = self.clock.now();
+        let user = match self.store.create_user(name, admin, now).await {
+            Ok(user) => user,
+            Err(StoreError::AlreadyExists { .. }) => {
+                let user = self
+                    .store
+                    .user_by_name(name)
+                    .await?
+                    .ok_or_else(|| HubError::not_found(format!("no user `{name}`")))?;
+                if admin && !user.admin {
+                    self.store.set_admin(user.id, true).await?;
+                }
+                user
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.store.set_password(user.id, &hash, now).await?;
+        self.access.forget(user.id);
+        Ok(user)
+    }
+
+    /// Makes the link code with which the first admin account is set up, if there is no admin.
+    pub async fn first_admin_code(&self) -> Result<Option<Secret>, HubError> {
+        if self.store.has_admin().await? {
+            return Ok(None);
+        }
+        let code = self.random.secret("");
+        let expires_at = self.clock.now().plus(FIRST_ADMIN_LIFETIME);
+        self.store
+            .create_link(&jansky_crypto::digest(&code), FIRST_ADMIN, expires_at)
+            .await?;
+        Ok(Some(code))
+    }
+
+    /// Whether a code for the first admin can still be used.
+    pub async fn is_first_admin_code(&self, code: &Secret) -> Result<bool, HubError> {
+        let digest = jansky_crypto::digest(code);
+        Ok(self
+            .store
+            .link_exists(&digest, FIRST_ADMIN, self.clock.now())
+            .await?)
+    }
+
+    /// Makes the first admin account with a one-time code.
+    pub async fn set_up_first_admin(
+        &self,
+        code: &Secret,
+        name: &str,
+        password: Secret,
+    ) -> Result<User, HubError> {
+        let unusable = || HubError::not_found("This link has been used or has expired.");
+        if !self.is_first_admin_code(code).await? {
+            return Err(unusable());
+        }
+        let name =
+            UserName::normalize(name).map_err(|error| HubError::invalid(error.to_string()))?;
+        if self.store.user_by_name(&name).await?.is_some() {
+            return Err(HubError::conflict(format!("The name `{name}` is taken.")));
+        }
+        let minimum = self.settings.minimum_password_length;
+        if password.expose().chars().count() < minimum {
+            return Err(HubError::invalid(format!(
+                "The password is too short: it needs at least {minimum} characters."
+            )));
+        }
+        // The link is used up before the account is made: two people with it make one admin.
+        let digest = jansky_crypto::digest(code);
+        if !self
+            .store
+            .take_link(&digest, FIRST_ADMIN, self.clock.now())
+            .await?
+        {
+            return Err(unusable());
+        }
+        self.set_account(&name, password, true).await
+    }
+}

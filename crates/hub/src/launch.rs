@@ -1,0 +1,339 @@
+//! The work behind a start and a stop, from the recorded wish to the recorded result.
+//!
+//! Every step can be repeated: the database has the state before the first side effect, and the
+//! spawner finds what an earlier attempt made. So whatever ends this process, the next one goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_model::name::server_prefix;
+use jansky_model::{ProgressEvent, Secret, ServerEvent, ServerState};
+use jansky_spawn::{
+    PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle, Started, StopMode,
+};
+use jansky_store::{Server, StoreError};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::Hub;
+use crate::environment::server_environment;
+use crate::error::HubError;
+
+/// Between two questions whether a server answers.
+const PROBE_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long one question may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a start did not work, with the end of the server's log.
+struct Failure {
+    reason: String,
+    log_tail: String,
+}
+
+impl Failure {
+    fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            log_tail: String::new(),
+        }
+    }
+}
+
+/// How a start ended.
+enum Outcome {
+    Answered(String),
+    Failed(Failure),
+    Cancelled,
+}
+
+impl Hub {
+    /// Carries a recorded start out, in a task of its own.
+    pub(crate) fn spawn_launch(self: &Arc<Self>, server: Server, token: Secret) {
+        // Entered here and not in the task, so that who waits for the start finds it under way.
+        let Some(turn) = self.operations.begin(server.id, true) else {
+            return;
+        };
+        let hub = Arc::clone(self);
+        self.tasks.spawn(async move {
+            hub.launch(&server, &token, &turn.cancel).await;
+            drop(turn);
+        });
+    }
+
+    async fn launch(&self, server: &Server, token: &Secret, cancel: &CancellationToken) {
+        self.operations
+            .tell(server.id, ProgressEvent::step(0, "Server requested"));
+        let outcome = tokio::select! {
+            outcome = self.bring_up(server, token) => outcome,
+            () = cancel.cancelled() => Outcome::Cancelled,
+        };
+        let recorded = match outcome {
+            Outcome::Answered(url) => self.record_answer(server, url).await,
+            Outcome::Failed(failure) => self.record_failure(server, failure).await,
+            Outcome::Cancelled => {
+                let event = ProgressEvent::failed("Spawn cancelled");
+                self.operations.tell(server.id, event);
+                Ok(())
+            }
+        };
+        if let Err(error) = recorded {
+            // The row still says "starting": the next look at unfinished servers takes it up.
+            error!(server.id = %server.id, error = %error, "could not record the end of a start");
+        }
+    }
+
+    async fn bring_up(&self, server: &Server, token: &Secret) -> Outcome {
+        let Some(start) = server.state.start() else {
+            return Outcome::Failed(Failure::new("the start was not recorded"));
+        };
+        let spec = ServerSpec {
+            server: server.id,
+            start,
+            user: server.user.clone(),
+            name: server.name.clone(),
+            prefix: server_prefix(&self.settings.base, &server.user, &server.name),
+            environment: server_environment(&self.settings, server, token),
+            options: server.user_options.clone(),
+        };
+        let (sink, mut events) = ProgressSink::channel();
+        let patience = self.settings.start_timeout;
+        let mut start_call = std::pin::pin!(tokio::time::timeout(
+            patience,
+            self.spawner.start(&spec, &sink)
+        ));
+        let started = loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => self.operations.tell(server.id, event),
+                started = &mut start_call => break started,
+            }
+        };
+        let started = match started {
+            Ok(Ok(started)) => started,
+            Ok(Err(error)) => return Outcome::Failed(Failure::from(error)),
+            Err(_) => {
+                return Outcome::Failed(Failure::new(format!(
+                    "The server could not be started within {} seconds.",
+                    patience.as_secs()
+                )));
+            }
+        };
+        let handle = started.handle.0.clone();
+        if let Err(error) = self.store.save_handle(server.id, start, &handle).await {
+            warn!(server.id = %server.id, error = %error, "could not save the handle of a server");
+        }
+        self.operations.tell(
+            server.id,
+            ProgressEvent::step(50, "Waiting for the server to answer"),
+        );
+        self.wait_for_answer(server, &spec.prefix, started).await
+    }
+
+    /// Asks the server until it answers with anything below 500, as JupyterHub does.
+    async fn wait_for_answer(&self, server: &Server, prefix: &str, started: Started) -> Outcome {
+        let question = format!("{}{prefix}api", started.url);
+        let patience = self.settings.http_timeout;
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let asked = self.http.get(&question).timeout(PROBE_TIMEOUT).send().await;
+            // Who answers must be this server: a process that is gone cannot have.
+            let status = self.spawner.poll(&started.handle).await;
+            if let PollStatus::Exited { reason } = status {
+                let log_tail = self.spawner.log_tail(&started.handle).await;
+                let reason = format!("The server ended before it answered: {reason}.");
+                return Outcome::Failed(Failure { reason, log_tail });
+            }
+            if let Ok(answer) = asked
+                && answer.status().as_u16() < 500
+            {
+                info!(server.id = %server.id, user.name = %server.user, "ready");
+                return Outcome::Answered(started.url);
+            }
+            if tokio::time::Instant::now() >= deadline {
+                let log_tail = self.spawner.log_tail(&started.handle).await;
+                let reason = format!(
+                    "The server was started but did not answer within {} seconds.",
+                    patience.as_secs()
+                );
+                return Outcome::Failed(Failure { reason, log_tail });
+            }
+            tokio::time::sleep(PROBE_INTERVAL).await;
+        }
+    }
+
+    async fn record_answer(&self, server: &Server, url: String) -> Result<(), HubError> {
+        let event = ServerEvent::Answered { url: url.clone() };
+        let Some(ready) = self.apply_to_start(server, event).await? else {
+            return Ok(());
+        };
+        self.access.forget(server.user_id);
+        self.routes.add(&ready, &self.server_path(&ready), &url);
+        let path = self.server_path(&ready);
+        let message = format!("Server ready at {path}");
+        self.operations
+            .tell(server.id, ProgressEvent::ready(message, path));
+        self.metrics.server_started();
+        Ok(())
+    }
+
+    async fn record_failure(&self, server: &Server, failure: Failure) -> Result<(), HubError> {
+        warn!(server.id = %server.id, user.name = %server.user, "start failed: {}", failure.reason);
+        self.end_leftovers(server).await;
+        let message = format!("Spawn failed: {}", failure.reason);
+        let Failure { reason, log_tail } = failure;
+        self.apply_to_start(server, ServerEvent::StartFailed { reason, log_tail })
+            .await?;
+        self.access.forget(server.user_id);
+        self.operations
+            .tell(server.id, ProgressEvent::failed(message));
+        self.metrics.start_failed();
+        Ok(())
+    }
+
+    /// Applies an event to a server as long as it is still the same start that is under way.
+    async fn apply_to_start(
+        &self,
+        server: &Server,
+        event: ServerEvent,
+    ) -> Result<Option<Server>, HubError> {
+        loop {
+            let Some(current) = self.store.server(server.id).await? else {
+                return Ok(None);
+            };
+            let is_same = matches!(current.state, ServerState::Starting { .. })
+                && current.state.start() == server.state.start();
+            if !is_same {
+                return Ok(None);
+            }
+            let now = self.clock.now();
+            match self
+                .store
+                .apply_event(current.id, current.version, event.clone(), now)
+                .await
+            {
+                Ok(server) => return Ok(Some(server)),
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Ends whatever a failed start left running.
+    async fn end_leftovers(&self, server: &Server) {
+        let Some(handle) = self.handle_of(server).await else {
+            return;
+        };
+        if let Err(error) = self.spawner.stop(&handle, StopMode::Now).await {
+            warn!(server.id = %server.id, error = %error, "could not clean up after a failed start");
+        }
+    }
+
+    /// The handle of a server: the saved one, or the one that the spawner finds.
+    pub(crate) async fn handle_of(&self, server: &Server) -> Option<SpawnHandle> {
+        if let Ok(Some(current)) = self.store.server(server.id).await
+            && let Some(handle) = current.handle
+        {
+            return Some(SpawnHandle(handle));
+        }
+        let found = match self.spawner.list().await {
+            Ok(found) => found,
+            Err(error) => {
+                warn!(error = %error, "could not list what the spawner runs");
+                return None;
+            }
+        };
+        let start = server.state.start();
+        found
+            .into_iter()
+            .find(|found| found.server == server.id && Some(found.start) == start)
+            .map(|found| found.handle)
+    }
+
+    /// Carries a recorded stop out, in a task of its own.
+    pub(crate) fn spawn_shut_down(self: &Arc<Self>, server: Server) {
+        let mut turn = self.operations.begin(server.id, false);
+        let hub = Arc::clone(self);
+        self.tasks.spawn(async move {
+            // A start that is giving up is waited for: two must not work on one server.
+            while turn.is_none() {
+                hub.operations.finished(server.id).await;
+                turn = hub.operations.begin(server.id, false);
+            }
+            if let Err(error) = hub.shut_down(&server).await {
+                error!(server.id = %server.id, error = %error, "could not stop a server; will try again");
+            }
+            drop(turn);
+        });
+    }
+
+    async fn shut_down(&self, server: &Server) -> Result<(), HubError> {
+        // Two tasks may have been asked; the second finds the work done.
+        let still_stopping = self
+            .store
+            .server(server.id)
+            .await?
+            .is_some_and(|now| matches!(now.state, ServerState::Stopping { .. }));
+        if !still_stopping {
+            return Ok(());
+        }
+        if let Some(handle) = self.handle_of(server).await {
+            self.spawner
+                .stop(&handle, StopMode::Polite)
+                .await
+                .map_err(|error| HubError::Unavailable {
+                    message: "the spawner could not stop the server".to_owned(),
+                    source: Some(Box::new(error)),
+                })?;
+        }
+        self.record_gone(server).await?;
+        info!(server.id = %server.id, user.name = %server.user, "stopped");
+        Ok(())
+    }
+
+    /// Records that a server ended by itself, after clearing away what it left running.
+    pub(crate) async fn record_ended(&self, server: &Server) -> Result<(), HubError> {
+        self.end_leftovers(server).await;
+        self.record_gone(server).await
+    }
+
+    /// Records that a server is gone, if it is still the same start.
+    pub(crate) async fn record_gone(&self, server: &Server) -> Result<(), HubError> {
+        loop {
+            let Some(current) = self.store.server(server.id).await? else {
+                return Ok(());
+            };
+            let can_go = matches!(
+                current.state,
+                ServerState::Ready { .. } | ServerState::Stopping { .. }
+            );
+            if !can_go || current.state.start() != server.state.start() {
+                return Ok(());
+            }
+            self.routes.remove(&self.server_path(&current));
+            let now = self.clock.now();
+            match self
+                .store
+                .apply_event(current.id, current.version, ServerEvent::Gone, now)
+                .await
+            {
+                Ok(_) => {
+                    // The tokens of all its visitors are gone with it.
+                    self.access.forget_everyone();
+                    return Ok(());
+                }
+                Err(StoreError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl From<SpawnError> for Failure {
+    fn from(error: SpawnError) -> Self {
+        match error {
+            SpawnError::Failed { reason, log_tail } => Self { reason, log_tail },
+            other => Self::new(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Making what runs and what the database says agree: at start-up and from time to time.
+
+use std::sync::Arc;
+
+use jansky_model::ServerState;
+use jansky_spawn::{FoundServer, PollStatus, SpawnHandle, StopMode};
+use jansky_store::Server;
+use tracing::{info, warn};
+
+use crate::Hub;
+use crate::error::HubError;
+use crate::servers::server_token;
+
+/// What was found at start-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Resumed {
+    /// Servers that run and have their route again.
+    pub adopted: usize,
+    /// Starts that go on.
+    pub starting: usize,
+    /// Stops that go on.
+    pub stopping: usize,
+    /// Servers that ended while no hub looked.
+    pub gone: usize,
+    /// Things that run and belong to no server; they are ended.
+    pub orphans: usize,
+}
+
+impl Hub {
+    /// Takes up where an earlier process left off. Call it once, before the first request.
+    pub async fn resume(self: &Arc<Self>) -> Result<Resumed, HubError> {
+        let mut resumed = Resumed::default();
+        let servers = self.store.active_servers().await?;
+        let found = match self.spawner.list().await {
+            Ok(found) => found,
+            Err(error) => {
+                // Unknown is not gone: everything stays as it is until the spawner answers.
+                warn!(error = %error, "could not list what the spawner runs");
+                Vec::new()
+            }
+        };
+        for server in &servers {
+            match &server.state {
+                ServerState::Starting { .. } => {
+                    self.resume_start(server, &found).await?;
+                    resumed.starting += 1;
+                }
+                ServerState::Ready { url, .. } => {
+                    if self.is_gone(server).await {
+                        self.record_ended(server).await?;
+                        resumed.gone += 1;
+                    } else {
+                        self.routes.add(server, &self.server_path(server), url);
+                        resumed.adopted += 1;
+                    }
+                }
+                ServerState::Stopping { .. } => {
+                    self.spawn_shut_down(server.clone());
+                    resumed.stopping += 1;
+                }
+                ServerState::Stopped | ServerState::Failed { .. } => {}
+            }
+        }
+        for orphan in found.iter().filter(|found| !is_wanted(found, &servers)) {
+            resumed.orphans += 1;
+            self.end_orphan(orphan.clone());
+        }
+        info!(?resumed, "took up where the last process left off");
+        Ok(resumed)
+    }
+
+    /// Goes on with a start: with the process that the spawner already has, or from the beginning.
+    async fn resume_start(
+        self: &Arc<Self>,
+        server: &Server,
+        found: &[FoundServer],
+    ) -> Result<(), HubError> {
+        let Some(start) = server.state.start() else {
+            return Ok(());
+        };
+        let token = self.random.secret("");
+        let exists = found
+            .iter()
+            .any(|f| f.server == server.id && f.start == start);
+        if !exists {
+            // The token of the first attempt was never handed to anybody and is not known any more.
+            let token = server_token(server, start, &token, self.clock.now());
+            self.store.replace_server_token(server.id, token).await?;
+            self.access.forget(server.user_id);
+        }
+        self.spawn_launch(server.clone(), token);
+        Ok(())
+    }
+
+    fn end_orphan(self: &Arc<Self>, orphan: FoundServer) {
+        warn!(server.id = %orphan.server, start.id = %orphan.start, "ending a server without a row");
+        let hub = Arc::clone(self);
+        self.tasks.spawn(async move {
+            if let Err(error) = hub.spawner.stop(&orphan.handle, StopMode::Polite).await {
+                warn!(server.id = %orphan.server, error = %error, "could not end it");
+            }
+        });
+    }
+
+    async fn is_gone(&self, server: &Server) -> bool {
+        let Some(handle) = server.handle.clone() else {
+            return false;
+        };
+        match self.spawner.poll(&SpawnHandle(handle)).await {
+            PollStatus::Exited { reason } => {
+                info!(server.id = %server.id, user.name = %server.user, "the server {reason}");
+                true
+            }
+            PollStatus::Running => false,
+            PollStatus::Unknown { reason } => {
+                warn!(server.id = %server.id, "could not look at the server: {reason}");
+                false
+            }
+        }
+    }
+
+    /// Looks once at every server that should run or should have stopped.
+    pub async fn look_at_servers(self: &Arc<Self>) -> Result<(), HubError> {
+        for server in self.store.active_servers().await? {
+            if self.operations.is_busy(server.id) {
+                continue;
+            }
+            match &server.state {
+                ServerState::Ready { .. } => {
+                    if self.is_gone(&server).await {
+                        self.record_ended(&server).await?;
+                    }
+                }
+                ServerState::Stopping { .. } => self.spawn_shut_down(server),
+                ServerState::Starting { .. } => {
+                    let found = self.spawner.list().await.unwrap_or_default();
+                    self.resume_start(&server, &found).await?;
+                }
+                ServerState::Stopped | ServerState::Failed { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at the servers and writes down activity, again and again, until the hub shuts down.
+    pub fn spawn_housekeeping(self: &Arc<Self>) {
+        let hub = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let mut rounds = tokio::time::interval(hub.settings.poll_interval);
+            rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            rounds.tick().await;
+            loop {
+                tokio::select! {
+                    _ = rounds.tick() => {}
+                    () = hub.stopping.cancelled() => break,
+                }
+                if let Err(error) = hub.look_at_servers().await {
+                    warn!(error = %error, "could not look at the servers");
+                }
+                if let Err(error) = hub.write_activity().await {
+                    warn!(error = %error, "could not write activity down");
+                }
+                if let Err(error) = hub.store.purge_expired(hub.clock.now()).await {
+                    warn!(error = %error, "could not remove what has expired");
+                }
+                hub.throttle.shrink();
+            }
+        });
+    }
+}
+
+/// Whether what was found belongs to a start that the database knows.
+fn is_wanted(found: &FoundServer, servers: &[Server]) -> bool {
+    servers
+        .iter()
+        .any(|s| s.id == found.server && s.state.start() == Some(found.start))
+}

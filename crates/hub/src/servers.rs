@@ -1,0 +1,351 @@
+//! Servers as people and programs ask for them: made, started, stopped, renamed, removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_crypto::digest;
+use jansky_model::name::{server_client_id, server_prefix};
+use jansky_model::scope::SERVER_ROLE;
+use jansky_model::{
+    ScopeSet, Secret, ServerEvent, ServerId, ServerName, ServerState, StartId, Timestamp, UserId,
+};
+use jansky_store::{BeginStart, NewServer, NewToken, Server, StoreError, TokenKind, User};
+use serde_json::Value;
+use tracing::{info, warn};
+
+use crate::Hub;
+use crate::error::HubError;
+use crate::operations::Progress;
+
+/// Between two looks at a row that somebody else works on.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// How long a caller who was refused for load should wait.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+impl Hub {
+    /// A server of a user by name.
+    pub async fn server(&self, user: &User, name: &ServerName) -> Result<Option<Server>, HubError> {
+        Ok(self.store.server_by_name(user.id, name).await?)
+    }
+
+    /// All servers of a user, also stopped ones.
+    pub async fn servers_of(&self, user: &User) -> Result<Vec<Server>, HubError> {
+        Ok(self.store.servers_of(user.id).await?)
+    }
+
+    /// The path of a server, for example `/user/river/`.
+    pub fn server_path(&self, server: &Server) -> String {
+        server_prefix(&self.settings.base, &server.user, &server.name)
+    }
+
+    /// Makes a server without starting it.
+    pub async fn create_server(
+        &self,
+        user: &User,
+        name: &ServerName,
+        display_name: &str,
+    ) -> Result<Server, HubError> {
+        if !name.is_default() {
+            self.check_named_servers(user, name).await?;
+        }
+        let client_id = server_client_id(&user.name, name);
+        let new = NewServer {
+            user_id: user.id,
+            name: name.clone(),
+            client_id,
+            display_name: display_name.to_owned(),
+            created_at: self.clock.now(),
+        };
+        self.access.forget(user.id);
+        match self.store.create_server(&new).await {
+            Ok(server) => Ok(server),
+            Err(StoreError::AlreadyExists { .. }) => Err(HubError::conflict(format!(
+                "Server `{name}` of `{}` exists.",
+                user.name
+            ))),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn check_named_servers(&self, user: &User, name: &ServerName) -> Result<(), HubError> {
+        if !self.settings.allow_named_servers {
+            return Err(HubError::invalid("Named servers are not enabled."));
+        }
+        let limit = self.settings.named_server_limit_per_user;
+        if limit == 0 {
+            return Ok(());
+        }
+        let servers = self.store.servers_of(user.id).await?;
+        let named = servers.iter().filter(|server| !server.name.is_default());
+        if named.filter(|server| server.name != *name).count() as u64 >= limit {
+            return Err(HubError::invalid(format!(
+                "User `{}` already has the maximum of {limit} named servers. \
+                 Remove one before making another.",
+                user.name
+            )));
+        }
+        Ok(())
+    }
+
+    /// Starts a server, making it first if needed; `options` are kept and used again next time.
+    ///
+    /// When this returns, the start is recorded and goes on by itself, whatever happens to the
+    /// caller. Use [`Hub::settled`] to wait for it and [`Hub::progress`] to watch it.
+    pub async fn start_server(
+        self: &Arc<Self>,
+        user: &User,
+        name: &ServerName,
+        options: Option<Value>,
+    ) -> Result<Server, HubError> {
+        let server = match self.store.server_by_name(user.id, name).await? {
+            Some(server) => server,
+            None => self.create_server(user, name, "").await?,
+        };
+        match &server.state {
+            ServerState::Starting { .. } => return Ok(server),
+            ServerState::Ready { .. } => {
+                return Err(HubError::conflict(format!(
+                    "{} is already running",
+                    self.title_of(&server)
+                )));
+            }
+            ServerState::Stopping { .. } => {
+                return Err(HubError::conflict(format!(
+                    "{} is stopping; start it again when that is done",
+                    self.title_of(&server)
+                )));
+            }
+            ServerState::Stopped | ServerState::Failed { .. } => {}
+        }
+        self.check_load().await?;
+        let token = self.random.secret("");
+        let now = self.clock.now();
+        let start = StartId(server.starts + 1);
+        let begun = self
+            .store
+            .begin_start(
+                server.id,
+                server.version,
+                BeginStart {
+                    start,
+                    user_options: options.unwrap_or_else(|| server.user_options.clone()),
+                    spawner: self.spawner.kind().to_owned(),
+                    token: server_token(&server, start, &token, now),
+                    at: now,
+                },
+            )
+            .await;
+        let server = match begun {
+            Ok(server) => server,
+            // Somebody else was faster: theirs is the start that both wanted.
+            Err(StoreError::Conflict { .. }) => {
+                let server = self.store.server(server.id).await?;
+                return server.ok_or_else(|| HubError::not_found("The server was removed."));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.access.forget(user.id);
+        info!(server.id = %server.id, user.name = %server.user, "starting `{}`", server.name);
+        self.spawn_launch(server.clone(), token);
+        Ok(server)
+    }
+
+    async fn check_load(&self) -> Result<(), HubError> {
+        if self.operations.starts() >= self.settings.concurrent_spawn_limit {
+            return Err(HubError::Busy {
+                message: "Many servers are starting at the moment. Try again in a little while."
+                    .to_owned(),
+                retry_after: RETRY_AFTER,
+            });
+        }
+        let limit = self.settings.active_server_limit;
+        if limit > 0 && self.store.active_servers().await?.len() >= limit {
+            return Err(HubError::Busy {
+                message: "All places for running servers are taken. Try again later.".to_owned(),
+                retry_after: RETRY_AFTER,
+            });
+        }
+        Ok(())
+    }
+
+    /// Stops a server. When this returns, the stop is recorded and goes on by itself.
+    pub async fn stop_server(self: &Arc<Self>, server: &Server) -> Result<(), HubError> {
+        let mut current = server.clone();
+        loop {
+            match current.state {
+                ServerState::Stopped | ServerState::Failed { .. } => return Ok(()),
+                ServerState::Stopping { .. } => break,
+                ServerState::Starting { .. } | ServerState::Ready { .. } => {}
+            }
+            self.routes.remove(&self.server_path(&current));
+            let now = self.clock.now();
+            match self
+                .store
+                .apply_event(current.id, current.version, ServerEvent::Stop, now)
+                .await
+            {
+                Ok(stopping) => {
+                    current = stopping;
+                    info!(server.id = %current.id, user.name = %current.user, "stopping");
+                    break;
+                }
+                Err(StoreError::Conflict { .. }) => {
+                    let reread = self.store.server(current.id).await?;
+                    current = reread.ok_or_else(|| HubError::not_found("No such server."))?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.access.forget(current.user_id);
+        self.operations.cancel(current.id);
+        self.spawn_shut_down(current);
+        Ok(())
+    }
+
+    /// Waits until nothing is under way for a server, at most for `patience`, and returns it as it
+    /// is then; `None` when it was removed meanwhile.
+    pub async fn settled(
+        &self,
+        server: &Server,
+        patience: Duration,
+    ) -> Result<Option<Server>, HubError> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let finished = self.operations.finished(server.id);
+            let in_time = tokio::time::timeout_at(deadline, finished).await.is_ok();
+            let current = self.store.server(server.id).await?;
+            let is_pending = current
+                .as_ref()
+                .is_some_and(|now| now.state.pending().is_some());
+            if !is_pending || !in_time || tokio::time::Instant::now() >= deadline {
+                return Ok(current);
+            }
+            // A stop waits for its turn, or another process has it.
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    /// The messages of a start that is under way in this process.
+    pub fn progress(&self, server: &Server) -> Option<Progress> {
+        self.operations.watch(server.id)
+    }
+
+    /// Gives a stopped server another name, title or options; what is `None` stays.
+    pub async fn change_server(
+        &self,
+        server: &Server,
+        name: Option<&ServerName>,
+        display_name: Option<&str>,
+        options: Option<serde_json::Map<String, Value>>,
+    ) -> Result<Server, HubError> {
+        if server.state.is_active() {
+            return Err(HubError::invalid(format!(
+                "{} is running; stop it before changing it",
+                self.title_of(server)
+            )));
+        }
+        if let Some(name) = name.filter(|name| **name != server.name) {
+            let client_id = server_client_id(&server.user, name);
+            match self.store.rename_server(server.id, name, &client_id).await {
+                Err(StoreError::AlreadyExists { .. }) => {
+                    return Err(HubError::conflict(format!(
+                        "Server `{name}` of `{}` exists.",
+                        server.user
+                    )));
+                }
+                other => other?,
+            }
+        }
+        if let Some(title) = display_name {
+            self.store.set_display_name(server.id, title).await?;
+        }
+        if let Some(options) = options {
+            self.store
+                .set_user_options(server.id, &Value::Object(options))
+                .await?;
+        }
+        self.access.forget(server.user_id);
+        let server = self.store.server(server.id).await?;
+        server.ok_or_else(|| HubError::not_found("No such server."))
+    }
+
+    /// Removes a stopped named server.
+    pub async fn remove_server(&self, server: &Server) -> Result<(), HubError> {
+        if server.name.is_default() {
+            return Err(HubError::invalid("The default server cannot be removed."));
+        }
+        if server.state.is_active() {
+            return Err(HubError::conflict(format!(
+                "{} is running",
+                self.title_of(server)
+            )));
+        }
+        self.store.delete_server(server.id).await?;
+        self.access.forget(server.user_id);
+        self.clear_away(server.id).await;
+        Ok(())
+    }
+
+    /// Removes what is left of a server that is gone; what cannot be removed only takes up room.
+    pub(crate) async fn clear_away(&self, server: ServerId) {
+        if let Err(error) = self.spawner.remove(server).await {
+            warn!(server.id = %server, error = %error, "could not clear away after a server");
+        }
+    }
+
+    /// A server as the database has it now.
+    pub async fn reread(&self, server: &Server) -> Result<Option<Server>, HubError> {
+        Ok(self.store.server(server.id).await?)
+    }
+
+    /// The servers of several users at once.
+    pub async fn servers_of_users(&self, users: &[UserId]) -> Result<Vec<Server>, HubError> {
+        Ok(self.store.servers_of_users(users).await?)
+    }
+
+    /// How many servers are ready.
+    pub async fn count_running(&self) -> Result<u64, HubError> {
+        let servers = self.store.active_servers().await?;
+        Ok(servers
+            .iter()
+            .filter(|server| server.state.is_ready())
+            .count() as u64)
+    }
+
+    /// What people call the server.
+    pub fn title_of(&self, server: &Server) -> String {
+        if !server.display_name.is_empty() {
+            server.display_name.clone()
+        } else if server.name.is_default() {
+            format!("{}'s server", server.user)
+        } else {
+            format!("{}'s server `{}`", server.user, server.name)
+        }
+    }
+}
+
+/// The token of a server itself, as JupyterHub's role `server` has it.
+pub(crate) fn server_token(
+    server: &Server,
+    start: StartId,
+    secret: &Secret,
+    at: Timestamp,
+) -> NewToken {
+    let owner = jansky_model::scope::Owner {
+        user: Some(server.user.as_str()),
+        server: Some((server.user.as_str(), server.name.as_str())),
+    };
+    NewToken {
+        digest: digest(secret),
+        kind: TokenKind::Server,
+        user_id: server.user_id,
+        server_id: Some(server.id),
+        client_id: None,
+        session_id: None,
+        scopes: ScopeSet::expand(SERVER_ROLE.iter().copied(), owner, None).to_texts(),
+        note: format!("Server at {}, start {start}", server.client_id),
+        created_at: at,
+        expires_at: None,
+    }
+}

@@ -1,0 +1,95 @@
+//! What an operator decides about the hub, as the use cases need it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use url::Url;
+
+/// The settings of a hub. The binary makes them from the configuration; tests make them directly.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Path in front of everything, beginning and ending with `/`.
+    pub base: String,
+    /// Address at which people reach the hub, with `base`; `None` when only the request knows.
+    pub public_url: Option<Url>,
+    /// Address of the REST API as single-user servers reach it, without a slash at the end.
+    pub api_url: String,
+    /// How long a browser stays signed in.
+    pub session_lifetime: Duration,
+    /// How long a person may take at their provider.
+    pub sign_in_timeout: Duration,
+    /// How long a token lives that a server gets for a visitor.
+    pub oauth_token_lifetime: Duration,
+    /// Whether people may have servers beside their default one.
+    pub allow_named_servers: bool,
+    /// How many named servers one person may have; 0 for any number.
+    pub named_server_limit_per_user: u64,
+    /// How many servers may be starting at the same time.
+    pub concurrent_spawn_limit: usize,
+    /// How many servers may be active at the same time; 0 for any number.
+    pub active_server_limit: usize,
+    /// How long a spawner may take.
+    pub start_timeout: Duration,
+    /// How long a server may take to answer after its spawner is done.
+    pub http_timeout: Duration,
+    /// How often running servers are looked at.
+    pub poll_interval: Duration,
+    /// Where a person lands after sign-in; `None` for the server or the home page.
+    pub default_url: Option<String>,
+    /// Whether `/hub/` leads to the person's server when it runs.
+    pub redirect_to_server: bool,
+    /// Whether signing out stops the person's servers.
+    pub shutdown_on_sign_out: bool,
+    /// Page inside a server on which people land, for example `/lab`.
+    pub server_default_url: Option<String>,
+    /// Folder that a server shows, for example `~/work`.
+    pub notebook_dir: Option<String>,
+    /// Sign-in attempts per minute for one name before it has to wait.
+    pub sign_in_attempts_per_minute: u32,
+    /// The shortest password that a local account may have, in characters.
+    pub minimum_password_length: usize,
+    /// Names that are admins whenever they sign in.
+    pub admin_users: BTreeSet<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            base: "/".to_owned(),
+            public_url: None,
+            api_url: "http://127.0.0.1:8000/hub/api".to_owned(),
+            session_lifetime: Duration::from_hours(14 * 24),
+            sign_in_timeout: Duration::from_mins(15),
+            oauth_token_lifetime: Duration::from_hours(14 * 24),
+            allow_named_servers: true,
+            named_server_limit_per_user: 0,
+            concurrent_spawn_limit: 100,
+            active_server_limit: 0,
+            start_timeout: Duration::from_mins(1),
+            http_timeout: Duration::from_secs(30),
+            poll_interval: Duration::from_secs(30),
+            default_url: None,
+            redirect_to_server: true,
+            shutdown_on_sign_out: false,
+            server_default_url: None,
+            notebook_dir: None,
+            sign_in_attempts_per_minute: 10,
+            minimum_password_length: 8,
+            admin_users: BTreeSet::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// The prefix of the hub's own pages, for example `/hub/`.
+    pub fn hub_prefix(&self) -> String {
+        format!("{}hub/", self.base)
+    }
+
+    /// Whether browsers reach the hub over TLS, so that cookies must be `Secure`.
+    pub fn is_public_secure(&self) -> bool {
+        self.public_url
+            .as_ref()
+            .is_some_and(|url| url.scheme() == "https")
+    }
+}

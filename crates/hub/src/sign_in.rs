@@ -1,0 +1,325 @@
+//! From a person at a browser to a session: attempts, identities, sign-out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jansky_crypto::digest;
+use jansky_crypto::token::digest_text;
+use jansky_identity::{
+    CallbackQuery, ExternalIdentity, IdentityProvider, LoginAttempt, LoginMethod, RedirectLogin,
+};
+use jansky_model::{ProviderId, Secret};
+use jansky_store::{LoginAttemptRow, NewIdentity, NewSession, StoreError, User};
+use tracing::{info, warn};
+use url::Url;
+
+use crate::Hub;
+use crate::actor::Actor;
+use crate::admission::AdmissionRules;
+use crate::error::HubError;
+
+/// The id under which sessions of local accounts are kept.
+pub const LOCAL_PROVIDER: &str = "local";
+
+/// A provider with the rules for those who come from it.
+pub struct ConfiguredProvider {
+    /// The provider.
+    pub provider: Arc<dyn IdentityProvider>,
+    /// Who may come in.
+    pub rules: AdmissionRules,
+    /// Where the provider sends browsers back to; `None` for the usual address.
+    pub callback_url: Option<String>,
+    /// Whether people who are not signed in are sent there at once.
+    pub auto_login: bool,
+    /// Names of parameters that a link to the sign-in may hand on to the provider.
+    pub hint_parameters: Vec<String>,
+}
+
+/// A browser session that was just made.
+pub struct NewBrowserSession {
+    /// The value of the sign-in cookie; only its digest is kept.
+    pub cookie: Secret,
+    /// The public id, which is also the value of JupyterHub's session-id cookie.
+    pub session_id: String,
+}
+
+/// Where to send a browser so that a provider can ask who is there.
+pub struct Departure {
+    /// The provider's page.
+    pub url: Url,
+    /// Ties the attempt to this browser; the value of a cookie.
+    pub browser: Secret,
+}
+
+/// Somebody who came back from a provider and was let in.
+pub struct Arrival {
+    /// The user.
+    pub user: User,
+    /// The provider they came from.
+    pub provider: ProviderId,
+    /// Where they wanted to go.
+    pub next: Option<String>,
+}
+
+impl Hub {
+    /// The providers, in the order of the configuration.
+    pub fn providers(&self) -> &[ConfiguredProvider] {
+        &self.providers
+    }
+
+    fn provider(&self, id: &str) -> Result<&ConfiguredProvider, HubError> {
+        let found = self
+            .providers
+            .iter()
+            .find(|p| p.provider.id().as_str() == id);
+        found.ok_or_else(|| {
+            HubError::not_found("There is no such way to sign in. Choose one on the sign-in page.")
+        })
+    }
+
+    fn redirect_login<'a>(
+        &self,
+        configured: &'a ConfiguredProvider,
+    ) -> Result<&'a dyn RedirectLogin, HubError> {
+        match configured.provider.method() {
+            LoginMethod::Redirect(login) => Ok(login),
+            LoginMethod::Form(_) => Err(HubError::invalid(
+                "This way to sign in has no page of its own.",
+            )),
+        }
+    }
+
+    /// Begins a sign-in at the provider `id`. `usual_callback` is where it sends the browser back
+    /// unless the configuration says otherwise; of `hints` only those that it allows are handed on.
+    pub async fn begin_sign_in(
+        &self,
+        id: &str,
+        usual_callback: String,
+        next: Option<String>,
+        hints: BTreeMap<String, String>,
+    ) -> Result<Departure, HubError> {
+        let configured = self.provider(id)?;
+        let login = self.redirect_login(configured)?;
+        let redirect_uri = configured.callback_url.clone().unwrap_or(usual_callback);
+        let mut extra = hints;
+        extra.retain(|name, _| configured.hint_parameters.contains(name));
+        let attempt = LoginAttempt {
+            state: self.random.text(),
+            nonce: self.random.text(),
+            verifier: self.random.secret(""),
+            redirect_uri,
+            extra,
+        };
+        let url = login
+            .begin(&attempt)
+            .await
+            .map_err(|error| sign_in_error(id, error))?;
+        let browser = self.random.secret("");
+        let now = self.clock.now();
+        let row = LoginAttemptRow {
+            provider: configured.provider.id().clone(),
+            nonce: attempt.nonce,
+            verifier: attempt.verifier,
+            redirect_uri: attempt.redirect_uri,
+            next,
+            browser_digest: digest(&browser),
+            created_at: now,
+            expires_at: now.plus(self.settings.sign_in_timeout),
+        };
+        self.store
+            .create_login_attempt(&digest_text(&attempt.state), &row)
+            .await?;
+        Ok(Departure { url, browser })
+    }
+
+    /// Ends a sign-in with what the browser brought back. `browsers` are the values of the
+    /// browser's attempt cookies.
+    pub async fn finish_sign_in(
+        &self,
+        query: CallbackQuery,
+        browsers: &[Secret],
+    ) -> Result<Arrival, HubError> {
+        let again = || {
+            HubError::invalid(
+                "This sign-in was already used, took too long or began in another browser. \
+                 Please sign in again.",
+            )
+        };
+        let state = query.state.as_deref().ok_or_else(again)?;
+        let now = self.clock.now();
+        // Taking the attempt away first makes every state usable once, also when what follows fails.
+        let row = self
+            .store
+            .take_login_attempt(&digest_text(state), now)
+            .await?
+            .ok_or_else(again)?;
+        if !browsers
+            .iter()
+            .any(|browser| digest(browser) == row.browser_digest)
+        {
+            warn!(provider.id = %row.provider, "a sign-in came back to another browser");
+            return Err(again());
+        }
+        let configured = self.provider(row.provider.as_str())?;
+        let login = self.redirect_login(configured)?;
+        let attempt = LoginAttempt {
+            state: state.to_owned(),
+            nonce: row.nonce,
+            verifier: row.verifier,
+            redirect_uri: row.redirect_uri,
+            extra: BTreeMap::new(),
+        };
+        let id = row.provider.as_str();
+        let identity = login
+            .finish(attempt, query)
+            .await
+            .map_err(|error| sign_in_error(id, error))?;
+        let user = self.admit(configured, &identity).await?;
+        Ok(Arrival {
+            user,
+            provider: row.provider,
+            next: row.next,
+        })
+    }
+
+    /// Finds or makes the user of an identity, bound to its issuer and subject and never to a name
+    /// that the provider may let people change.
+    async fn admit(
+        &self,
+        configured: &ConfiguredProvider,
+        identity: &ExternalIdentity,
+    ) -> Result<User, HubError> {
+        let provider = configured.provider.id();
+        let admission = configured.rules.admit(identity).map_err(|refusal| {
+            info!(provider.id = %provider, "sign-in refused: {refusal}");
+            HubError::forbidden(refusal.to_string())
+        })?;
+        let now = self.clock.now();
+        let known = self
+            .store
+            .identity(&identity.issuer, &identity.subject)
+            .await?;
+        let user = match known {
+            Some((bound, user)) => {
+                self.store.touch_identity(bound.id, now).await?;
+                user
+            }
+            None => {
+                self.user_for_new_identity(provider, identity, &admission.name)
+                    .await?
+            }
+        };
+        let is_listed = self.settings.admin_users.contains(user.name.as_str());
+        let admin = if is_listed {
+            Some(true)
+        } else {
+            admission.admin
+        };
+        let mut user = user;
+        if let Some(admin) = admin.filter(|admin| *admin != user.admin) {
+            self.store.set_admin(user.id, admin).await?;
+            user.admin = admin;
+        }
+        if let Some(groups) = &admission.groups {
+            self.store.set_groups(user.id, groups).await?;
+        }
+        self.access.forget(user.id);
+        Ok(user)
+    }
+
+    async fn user_for_new_identity(
+        &self,
+        provider: &ProviderId,
+        identity: &ExternalIdentity,
+        name: &jansky_model::UserName,
+    ) -> Result<User, HubError> {
+        let now = self.clock.now();
+        let new = NewIdentity {
+            provider,
+            issuer: &identity.issuer,
+            subject: &identity.subject,
+        };
+        let made = self
+            .store
+            .create_user_with_identity(name, false, new, now)
+            .await;
+        match made {
+            Ok((user, _)) => {
+                info!(user.name = %user.name, provider.id = %provider, "new user");
+                return Ok(user);
+            }
+            Err(StoreError::AlreadyExists { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // A user whom an admin made beforehand and who never signed in may be taken over.
+        if let Some(user) = self.store.user_by_name(name).await?
+            && self.store.identities_of(user.id).await?.is_empty()
+            && self.store.password_hash(name).await?.is_none()
+            && self.store.servers_of(user.id).await?.is_empty()
+        {
+            self.store.bind_identity(user.id, new, now).await?;
+            return Ok(user);
+        }
+        warn!(user.name = %name, provider.id = %provider, "identity conflict: the name is taken");
+        Err(HubError::forbidden(format!(
+            "The name `{name}` belongs to another account here, which was made with another way \
+             to sign in. Use that one, or ask the operator to connect the two."
+        )))
+    }
+
+    /// Makes a browser session for a user who has proved who they are.
+    pub async fn open_session(
+        &self,
+        user: &User,
+        provider: &ProviderId,
+    ) -> Result<NewBrowserSession, HubError> {
+        let cookie = self.random.secret("");
+        let session_id = self.random.hex_id();
+        let now = self.clock.now();
+        self.store
+            .create_session(NewSession {
+                digest: digest(&cookie),
+                session_id: session_id.clone(),
+                user_id: user.id,
+                provider: provider.clone(),
+                created_at: now,
+                expires_at: now.plus(self.settings.session_lifetime),
+            })
+            .await?;
+        self.store.touch_user(user.id, now).await?;
+        info!(user.name = %user.name, provider.id = %provider, "signed in");
+        Ok(NewBrowserSession { cookie, session_id })
+    }
+
+    /// Ends the caller's session with every token that came from it, and their servers if the
+    /// operator wants that.
+    pub async fn sign_out(self: &Arc<Self>, actor: &Actor) -> Result<(), HubError> {
+        if let Some(session_id) = actor.session_id() {
+            self.store.delete_session(session_id).await?;
+        }
+        self.access.forget(actor.user.id);
+        info!(user.name = %actor.user.name, "signed out");
+        if self.settings.shutdown_on_sign_out {
+            for server in self.store.servers_of(actor.user.id).await? {
+                if server.state.is_active() {
+                    self.stop_server(&server).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Turns a provider's failure into words for the person, with the cause for the log.
+fn sign_in_error(provider: &str, error: jansky_identity::IdentityError) -> HubError {
+    warn!(provider.id = provider, error = %error, error.code = error.code(), "sign-in failed");
+    let message = error.public().to_owned();
+    if error.is_transient() {
+        HubError::Unavailable {
+            message,
+            source: Some(Box::new(error)),
+        }
+    } else {
+        HubError::forbidden(message)
+    }
+}

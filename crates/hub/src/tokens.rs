@@ -1,0 +1,94 @@
+//! Tokens for the REST API: made, listed and revoked.
+
+use std::time::Duration;
+
+use jansky_crypto::digest;
+use jansky_crypto::token::API_TOKEN_PREFIX;
+use jansky_model::scope::{Owner, TOKEN_ROLE, check_scopes};
+use jansky_model::{ScopeSet, Secret};
+use jansky_store::{NewToken, Token, TokenId, TokenKind, User};
+
+use crate::Hub;
+use crate::actor::user_scopes;
+use crate::error::HubError;
+
+/// What somebody wants of a new token.
+#[derive(Clone, Debug, Default)]
+pub struct TokenRequest {
+    /// What it is for, in the maker's words.
+    pub note: String,
+    /// How long it lives; `None` for ever.
+    pub lifetime: Option<Duration>,
+    /// What it allows; `None` for whatever its owner may do.
+    pub scopes: Option<Vec<String>>,
+    /// The browser session that asked, so that signing out ends the token; `None` outlives it.
+    pub session_id: Option<String>,
+}
+
+impl Hub {
+    /// Makes a token for `owner`. The secret is shown this once.
+    pub async fn create_token(
+        &self,
+        owner: &User,
+        request: TokenRequest,
+    ) -> Result<(Token, Secret), HubError> {
+        let scopes = request
+            .scopes
+            .unwrap_or_else(|| TOKEN_ROLE.iter().map(|&role| role.to_owned()).collect());
+        check_scopes(scopes.iter().map(String::as_str))
+            .map_err(|error| HubError::invalid(error.to_string()))?;
+        let owned = user_scopes(owner);
+        let of_owner = Owner {
+            user: Some(owner.name.as_str()),
+            server: None,
+        };
+        for text in &scopes {
+            let wanted = ScopeSet::expand([text.as_str()], of_owner, Some(&owned));
+            if !wanted.is_within(&owned, &|_, _| false) {
+                return Err(HubError::invalid(format!(
+                    "Not assigning requested scope `{text}`: user `{}` does not hold it",
+                    owner.name
+                )));
+            }
+        }
+        let secret = self.random.secret(API_TOKEN_PREFIX);
+        let now = self.clock.now();
+        let token = self
+            .store
+            .create_token(NewToken {
+                digest: digest(&secret),
+                kind: TokenKind::Api,
+                user_id: owner.id,
+                server_id: None,
+                client_id: None,
+                session_id: request.session_id,
+                scopes,
+                note: request.note,
+                created_at: now,
+                expires_at: request.lifetime.map(|lifetime| now.plus(lifetime)),
+            })
+            .await?;
+        Ok((token, secret))
+    }
+
+    /// The tokens of a user that have not expired.
+    pub async fn tokens_of(&self, owner: &User) -> Result<Vec<Token>, HubError> {
+        Ok(self.store.tokens_of(owner.id, self.clock.now()).await?)
+    }
+
+    /// Revokes a token; an OAuth token takes all others of its client with it.
+    pub async fn revoke_token(&self, owner: &User, id: TokenId) -> Result<(), HubError> {
+        let existed = self.store.delete_token(owner.id, id).await?;
+        self.access.forget(owner.id);
+        if existed {
+            Ok(())
+        } else {
+            Err(HubError::not_found("No such token."))
+        }
+    }
+
+    /// What a stored token allows now, as texts.
+    pub fn resolved_scopes(&self, owner: &User, token: &Token) -> Vec<String> {
+        crate::actor::token_scopes(&token.scopes, owner, None, &|_, _| false).to_texts()
+    }
+}

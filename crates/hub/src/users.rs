@@ -1,0 +1,125 @@
+//! Users as the REST API and the pages ask for them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_model::name::server_client_id;
+use jansky_model::{UserId, UserName};
+use jansky_store::{StoreError, User, UserQuery};
+use tracing::info;
+
+use crate::Hub;
+use crate::error::HubError;
+
+/// How long deleting a user waits for each of their servers to stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(60);
+
+impl Hub {
+    /// A user by name.
+    pub async fn user(&self, name: &str) -> Result<Option<User>, HubError> {
+        let Ok(name) = name.parse::<UserName>() else {
+            return Ok(None);
+        };
+        Ok(self.store.user_by_name(&name).await?)
+    }
+
+    /// A page of users and how many there are in all.
+    pub async fn list_users(&self, query: &UserQuery) -> Result<(Vec<User>, u64), HubError> {
+        Ok(self.store.list_users(query).await?)
+    }
+
+    /// The groups of a user.
+    pub async fn groups_of(&self, user: &User) -> Result<Vec<String>, HubError> {
+        Ok(self.store.groups_of(user.id).await?)
+    }
+
+    /// The groups of several users at once.
+    pub async fn groups_of_users(
+        &self,
+        users: &[UserId],
+    ) -> Result<HashMap<UserId, Vec<String>>, HubError> {
+        Ok(self.store.groups_of_users(users).await?)
+    }
+
+    /// How many users there are.
+    pub async fn count_users(&self) -> Result<u64, HubError> {
+        let query = UserQuery {
+            limit: 0,
+            ..UserQuery::default()
+        };
+        Ok(self.store.list_users(&query).await?.1)
+    }
+
+    /// Makes a user who can sign in later.
+    pub async fn create_user(&self, name: &UserName, admin: bool) -> Result<User, HubError> {
+        match self.store.create_user(name, admin, self.clock.now()).await {
+            Ok(user) => Ok(user),
+            Err(StoreError::AlreadyExists { .. }) => {
+                Err(HubError::conflict(format!("User {name} already exists")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Changes a user's name or admin flag; what is `None` or the same stays.
+    pub async fn change_user(
+        &self,
+        user: &User,
+        name: Option<&UserName>,
+        admin: Option<bool>,
+    ) -> Result<User, HubError> {
+        if let Some(name) = name.filter(|name| **name != user.name) {
+            let servers = self.store.servers_of(user.id).await?;
+            if servers.iter().any(|server| server.state.is_active()) {
+                return Err(HubError::invalid(format!(
+                    "`{}` has running servers; stop them before renaming the user",
+                    user.name
+                )));
+            }
+            match self.store.rename_user(user.id, name).await {
+                Err(StoreError::AlreadyExists { .. }) => {
+                    return Err(HubError::invalid(format!(
+                        "User {name} already exists, username must be unique"
+                    )));
+                }
+                other => other?,
+            }
+            // The OAuth client of a server is named after its owner.
+            for server in servers {
+                let client_id = server_client_id(name, &server.name);
+                self.store
+                    .rename_server(server.id, &server.name, &client_id)
+                    .await?;
+            }
+        }
+        if let Some(admin) = admin {
+            self.store.set_admin(user.id, admin).await?;
+        }
+        self.access.forget(user.id);
+        let user = self.store.user(user.id).await?;
+        user.ok_or_else(|| HubError::not_found("No such user."))
+    }
+
+    /// Deletes a user after stopping all their servers.
+    pub async fn delete_user(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
+        let servers = self.store.servers_of(user.id).await?;
+        for server in servers.iter().filter(|server| server.state.is_active()) {
+            self.stop_server(server).await?;
+        }
+        for server in &servers {
+            let left = self.settled(server, STOP_PATIENCE).await?;
+            if left.is_some_and(|server| server.state.is_active()) {
+                return Err(HubError::conflict(format!(
+                    "{} is still stopping; delete the user when it is gone",
+                    self.title_of(server)
+                )));
+            }
+            self.clear_away(server.id).await;
+        }
+        self.store.delete_user(user.id).await?;
+        self.access.forget(user.id);
+        info!(user.name = %user.name, "user deleted");
+        Ok(())
+    }
+}

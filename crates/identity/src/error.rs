@@ -1,0 +1,281 @@
+//! Why a sign-in did not work: one text for the log, another for the person.
+
+use std::time::Duration;
+
+/// Why a provider could not say who is at the browser.
+///
+/// The display text is for the operator's log and never holds a token, a code or a secret; text
+/// that came from outside is cleaned first. [`IdentityError::public`] is for the person.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The provider cannot be reached or is in trouble; trying again may help.
+    #[error("identity provider is unavailable: {context}")]
+    Unavailable {
+        /// What happened.
+        context: String,
+        /// When trying again makes sense.
+        retry: Duration,
+        /// The cause, if it was the network.
+        #[source]
+        source: Option<reqwest::Error>,
+    },
+    /// The provider did not answer in time.
+    #[error("{endpoint} endpoint of the identity provider did not answer in time")]
+    Timeout {
+        /// Which endpoint.
+        endpoint: &'static str,
+        /// The cause.
+        #[source]
+        source: Option<reqwest::Error>,
+    },
+    /// The provider publishes another issuer than the configuration names.
+    #[error("issuer is `{found}` where `{expected}` is configured; make them equal to the letter")]
+    IssuerMismatch {
+        /// The issuer in the configuration.
+        expected: String,
+        /// The issuer that the provider published.
+        found: String,
+    },
+    /// The person or the provider said no (`access_denied`, `login_required`…).
+    #[error("provider answered `{code}` to the authorize request ({context})")]
+    Denied {
+        /// The provider's error code, cleaned.
+        code: String,
+        /// Its description, cleaned.
+        context: String,
+    },
+    /// The provider does not accept our request (`invalid_scope`, `unauthorized_client`…): the
+    /// configuration has to change.
+    #[error("{endpoint} endpoint answered `{code}` ({context})")]
+    Refused {
+        /// Which endpoint.
+        endpoint: &'static str,
+        /// The provider's error code, cleaned.
+        code: String,
+        /// Its description, cleaned.
+        context: String,
+    },
+    /// What the browser brought back does not belong to this sign-in.
+    #[error("callback refused: {reason}")]
+    InvalidCallback {
+        /// What is wrong with it.
+        reason: CallbackProblem,
+    },
+    /// The ID token or the userinfo answer failed a check.
+    #[error("ID token refused: {reason}")]
+    InvalidToken {
+        /// Which check.
+        reason: TokenProblem,
+    },
+    /// The provider does not know our client id or any of our secrets.
+    #[error("provider refused the client's credentials; check `client_id` and `client_secret`")]
+    InvalidClient,
+    /// The code or refresh token is used up, expired or revoked: the person signs in again.
+    #[error("provider answered `invalid_grant` ({context})")]
+    InvalidGrant {
+        /// The provider's description, cleaned.
+        context: String,
+    },
+    /// The provider's answer is not what the standard says.
+    #[error("{endpoint} endpoint gave an unusable answer: {reason}")]
+    BadAnswer {
+        /// Which endpoint.
+        endpoint: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Wrong name or wrong password (form sign-in).
+    #[error("wrong name or password")]
+    InvalidCredentials,
+}
+
+impl IdentityError {
+    /// A sentence for the person. Holds nothing that came from outside.
+    pub fn public(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => {
+                "The sign-in service cannot be reached at the moment. Please try again in a minute."
+            }
+            Self::Timeout { .. } => {
+                "The sign-in service took too long to answer. Please try again."
+            }
+            Self::IssuerMismatch { .. } | Self::InvalidClient | Self::Refused { .. } => {
+                "This way to sign in is not set up correctly. Please tell the administrator."
+            }
+            Self::Denied { .. } => {
+                "The sign-in was cancelled or refused by the sign-in service. You can try again."
+            }
+            Self::InvalidCallback { .. } | Self::InvalidGrant { .. } => {
+                "This sign-in is no longer valid. Please start again from the sign-in page."
+            }
+            Self::InvalidToken {
+                reason: TokenProblem::UnknownKey,
+            } => {
+                "The sign-in service has just changed its keys. Please try again in half a minute."
+            }
+            Self::InvalidToken { .. } | Self::BadAnswer { .. } => {
+                "The answer of the sign-in service could not be trusted. Please tell the \
+                 administrator if this happens again."
+            }
+            Self::InvalidCredentials => "Wrong name or password.",
+        }
+    }
+
+    /// One word for metrics, tests and audit.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Timeout { .. } => "timeout",
+            Self::IssuerMismatch { .. } => "issuer_mismatch",
+            Self::Denied { .. } => "denied",
+            Self::Refused { .. } => "refused",
+            Self::InvalidCallback { .. } => "invalid_callback",
+            Self::InvalidToken { .. } => "invalid_token",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant { .. } => "invalid_grant",
+            Self::BadAnswer { .. } => "bad_answer",
+            Self::InvalidCredentials => "invalid_credentials",
+        }
+    }
+
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::Timeout { .. })
+    }
+}
+
+impl From<CallbackProblem> for IdentityError {
+    fn from(reason: CallbackProblem) -> Self {
+        Self::InvalidCallback { reason }
+    }
+}
+
+impl From<TokenProblem> for IdentityError {
+    fn from(reason: TokenProblem) -> Self {
+        Self::InvalidToken { reason }
+    }
+}
+
+/// What is wrong with a callback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallbackProblem {
+    /// A parameter is there twice.
+    #[error("a parameter is given more than once")]
+    RepeatedParameter,
+    /// `state` is missing or is that of another attempt.
+    #[error("`state` is missing or belongs to another sign-in")]
+    WrongState,
+    /// `iss` is missing although the provider advertises it.
+    #[error("`iss` is missing although the provider announces it (RFC 9207)")]
+    MissingIssuer,
+    /// `iss` names another issuer: the answer of one provider was sent to another's callback.
+    #[error("`iss` names another issuer (RFC 9207)")]
+    WrongIssuer,
+    /// Neither `code` nor `error` is there.
+    #[error("`code` is missing")]
+    MissingCode,
+}
+
+/// Which check an ID token or userinfo answer failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenProblem {
+    /// The provider sent no ID token.
+    #[error("the provider sent none")]
+    Missing,
+    /// It is not a signed JWT of reasonable size with a JSON object in it.
+    #[error("it is not a well-formed JWT")]
+    Malformed,
+    /// Its algorithm is not accepted: `none`, `HS*` or one that the settings leave out.
+    #[error("its algorithm is not accepted")]
+    Algorithm,
+    /// It has header fields that change its meaning (`crit`) or the `typ` of another kind of token.
+    #[error("its header asks for something else than an ID token")]
+    Header,
+    /// No key of the provider fits its `kid` and algorithm.
+    #[error("no key of the provider fits it")]
+    UnknownKey,
+    /// The signature is wrong.
+    #[error("its signature is wrong")]
+    Signature,
+    /// `iss` is not the configured issuer.
+    #[error("`iss` is not the configured issuer")]
+    Issuer,
+    /// `aud` does not hold our client id.
+    #[error("`aud` does not hold the client id")]
+    Audience,
+    /// `azp` is missing beside several audiences, or is not our client id.
+    #[error("`azp` is not the client id")]
+    AuthorizedParty,
+    /// `exp` is missing or in the past.
+    #[error("it has expired or has no `exp`")]
+    Expired,
+    /// `nbf` or `iat` is in the future, or `iat` is missing.
+    #[error("`nbf` or `iat` lies in the future or is missing; compare the clocks")]
+    NotYetValid,
+    /// `nonce` is missing or that of another attempt.
+    #[error("`nonce` belongs to another sign-in")]
+    Nonce,
+    /// `at_hash` does not fit the access token.
+    #[error("`at_hash` does not fit the access token")]
+    AccessTokenHash,
+    /// `sub` is missing, empty, longer than 255 characters, or not the expected one.
+    #[error("`sub` is missing, unusable or another one than expected")]
+    Subject,
+}
+
+/// Makes text from outside fit for a log: one line, printable, short, `secrets` and everything that
+/// looks like a token masked.
+pub(crate) fn clean(text: &str, secrets: &[&str]) -> String {
+    const LONGEST_WORD: usize = 24;
+    const LONGEST_TEXT: usize = 200;
+    let mut text = text.to_owned();
+    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+        text = text.replace(secret, "…");
+    }
+    let mut cleaned = String::new();
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+        if word.is_empty() {
+            continue;
+        }
+        if cleaned.len() > LONGEST_TEXT {
+            cleaned.push('…');
+            break;
+        }
+        if !cleaned.is_empty() {
+            cleaned.push(' ');
+        }
+        if word.chars().count() > LONGEST_WORD {
+            cleaned.push('…');
+        } else {
+            cleaned.extend(word.chars().map(|c| {
+                if c.is_ascii_graphic() || c == '…' {
+                    c
+                } else {
+                    '?'
+                }
+            }));
+        }
+    }
+    cleaned
+}
+
+/// Makes a URL from outside fit for a log: one line, printable, short.
+pub(crate) fn clean_url(text: &str) -> String {
+    text.chars()
+        .filter(char::is_ascii_graphic)
+        .take(200)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_is_one_short_line_without_tokens() {
+        let text = "bad\r\ncode eyJhbGciOiJSUzI1NiIsImtpZCI6IjEifQ.e30.c2ln for s3cret \u{1b}[31m";
+
+        assert_eq!(clean(text, &["s3cret"]), "bad code … for … [31m");
+        assert!(clean(&"word ".repeat(1000), &[]).len() < 250);
+    }
+}

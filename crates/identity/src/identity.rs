@@ -1,0 +1,78 @@
+//! What a provider says about a person.
+
+use jansky_model::{ProviderId, Secret, Timestamp};
+
+/// Claims as the provider sent them.
+pub type Claims = serde_json::Map<String, serde_json::Value>;
+
+/// A person as a provider knows them.
+#[derive(Clone, Debug)]
+pub struct ExternalIdentity {
+    /// The configured provider that vouches for this.
+    pub provider: ProviderId,
+    /// The issuer; together with [`ExternalIdentity::subject`] the person's lasting identity.
+    pub issuer: String,
+    /// The issuer's name for the person, which never changes and is never given to another.
+    pub subject: String,
+    /// The value of the configured username claim. The person may be able to edit it: it is a wish
+    /// for a name, never a key.
+    pub username: Option<String>,
+    /// All claims, those of the ID token about itself (`iss`, `aud`, `exp`, `sid`…) included.
+    pub claims: Claims,
+    /// The tokens that came with the sign-in.
+    pub tokens: UpstreamTokens,
+}
+
+/// Tokens of an upstream provider.
+#[derive(Clone, Debug)]
+pub struct UpstreamTokens {
+    /// The access token.
+    pub access: Secret,
+    /// The refresh token, if the provider gave one.
+    pub refresh: Option<Secret>,
+    /// The ID token, which ends the session at the provider later (`id_token_hint`).
+    pub id_token: Option<Secret>,
+    /// When the access token ends, counted from before the request that brought it; `None` if the
+    /// provider did not say.
+    pub expires_at: Option<Timestamp>,
+    /// The scope that was granted, if the provider named it.
+    pub scope: Option<String>,
+}
+
+/// Finds a claim by its name, or by a dotted path such as `realm_access.roles` if no claim has the
+/// whole text as its name (names of claims may be URLs, which hold dots).
+pub fn claim_at<'a>(claims: &'a Claims, path: &str) -> Option<&'a serde_json::Value> {
+    if let Some(value) = claims.get(path) {
+        return Some(value);
+    }
+    let (first, rest) = path.split_once('.')?;
+    claim_at(claims.get(first)?.as_object()?, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_is_found_by_its_name_before_its_path() {
+        let claims = serde_json::json!({
+            "https://example.org/name": "river",
+            "realm_access": { "roles": ["staff"] },
+            "a.b": 1,
+            "a": { "b": 2 },
+        });
+        let claims = claims.as_object().expect("it is an object");
+
+        assert_eq!(
+            claim_at(claims, "https://example.org/name"),
+            Some(&"river".into())
+        );
+        assert_eq!(claim_at(claims, "realm_access.roles.0"), None);
+        assert_eq!(
+            claim_at(claims, "realm_access.roles"),
+            Some(&serde_json::json!(["staff"]))
+        );
+        assert_eq!(claim_at(claims, "a.b"), Some(&1.into()));
+        assert_eq!(claim_at(claims, "a.c"), None);
+    }
+}

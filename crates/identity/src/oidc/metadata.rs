@@ -1,0 +1,334 @@
+//! What a provider publishes about itself, and which of its endpoints we are willing to call.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use url::{Host, Url};
+
+use super::settings::{ManualEndpoints, OidcSettings, SettingsProblem};
+
+/// The parts of a provider's metadata that sign-in needs, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metadata {
+    /// Where the browser goes.
+    pub authorization: Url,
+    /// Where codes become tokens.
+    pub token: Url,
+    /// The provider's public keys.
+    pub jwks: Url,
+    /// Where claims can be read with an access token.
+    pub userinfo: Option<Url>,
+    /// Where a session at the provider ends.
+    pub end_session: Option<Url>,
+    /// Where tokens are revoked.
+    pub revocation: Option<Url>,
+    /// How the token endpoint wants clients to authenticate; empty if it does not say.
+    pub token_authentication: Vec<String>,
+    /// Whether callbacks carry `iss` (RFC 9207).
+    pub sends_issuer: bool,
+}
+
+/// Why published metadata are not used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MetadataProblem {
+    /// It is not the JSON that OpenID Connect Discovery describes.
+    #[error("the metadata are not valid JSON or lack a required field")]
+    Malformed,
+    /// It is somebody else's.
+    #[error("the metadata are those of issuer `{0}`")]
+    Issuer(String),
+    /// An endpoint that we refuse to call.
+    #[error("{name} endpoint is refused: {reason}")]
+    Endpoint {
+        /// Which endpoint.
+        name: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// OpenID Connect Discovery 3; unknown fields are ignored.
+#[derive(Deserialize)]
+struct Document {
+    issuer: String,
+    authorization_endpoint: Url,
+    token_endpoint: Url,
+    jwks_uri: Url,
+    userinfo_endpoint: Option<Url>,
+    end_session_endpoint: Option<Url>,
+    revocation_endpoint: Option<Url>,
+    #[serde(default)]
+    token_endpoint_auth_methods_supported: Vec<String>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+
+impl Metadata {
+    /// Reads a discovery document.
+    ///
+    /// # Errors
+    /// When the issuer in it is not the configured one to the letter (OpenID Connect Discovery
+    /// 4.3), or it sends us to an address that [`refuse_endpoint`] does not let pass.
+    pub fn parse(document: &[u8], settings: &OidcSettings) -> Result<Self, MetadataProblem> {
+        #[derive(Deserialize)]
+        struct Name {
+            issuer: String,
+        }
+        // First only the issuer: a document of another provider is a mismatch whatever else it is.
+        let name: Name =
+            serde_json::from_slice(document).map_err(|_| MetadataProblem::Malformed)?;
+        if name.issuer != settings.issuer {
+            return Err(MetadataProblem::Issuer(name.issuer));
+        }
+        let document: Document =
+            serde_json::from_slice(document).map_err(|_| MetadataProblem::Malformed)?;
+        let metadata = Self {
+            authorization: document.authorization_endpoint,
+            token: document.token_endpoint,
+            jwks: document.jwks_uri,
+            userinfo: document.userinfo_endpoint,
+            end_session: document.end_session_endpoint,
+            revocation: document.revocation_endpoint,
+            token_authentication: document.token_endpoint_auth_methods_supported,
+            sends_issuer: document.authorization_response_iss_parameter_supported,
+        };
+        let issuer = Url::parse(&document.issuer).map_err(|_| MetadataProblem::Malformed)?;
+        for (name, url) in metadata.endpoints() {
+            if let Some(reason) = refuse_endpoint(&issuer, url, settings.allow_insecure_issuer) {
+                return Err(MetadataProblem::Endpoint { name, reason });
+            }
+        }
+        Ok(metadata)
+    }
+
+    /// Takes endpoints that the operator gave. They may be on any host, private ones included, but
+    /// need TLS like all others.
+    pub(crate) fn by_hand(
+        endpoints: &ManualEndpoints,
+        settings: &OidcSettings,
+    ) -> Result<Self, Vec<SettingsProblem>> {
+        let metadata = Self {
+            authorization: endpoints.authorization.clone(),
+            token: endpoints.token.clone(),
+            jwks: endpoints.jwks.clone(),
+            userinfo: endpoints.userinfo.clone(),
+            end_session: endpoints.end_session.clone(),
+            revocation: endpoints.revocation.clone(),
+            token_authentication: Vec::new(),
+            sends_issuer: false,
+        };
+        let problems: Vec<_> = metadata
+            .endpoints()
+            .filter_map(|(name, url)| {
+                let reason = refuse_transport(url, settings.allow_insecure_issuer)?;
+                Some(SettingsProblem::Endpoint {
+                    name,
+                    url: url.to_string(),
+                    reason,
+                })
+            })
+            .collect();
+        if problems.is_empty() {
+            Ok(metadata)
+        } else {
+            Err(problems)
+        }
+    }
+
+    fn endpoints(&self) -> impl Iterator<Item = (&'static str, &Url)> {
+        [
+            ("authorization", Some(&self.authorization)),
+            ("token", Some(&self.token)),
+            ("jwks", Some(&self.jwks)),
+            ("userinfo", self.userinfo.as_ref()),
+            ("end_session", self.end_session.as_ref()),
+            ("revocation", self.revocation.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(name, url)| Some((name, url?)))
+    }
+}
+
+/// Where a provider publishes its metadata (OpenID Connect Discovery 4).
+pub(crate) fn discovery_url(issuer: &str) -> Option<Url> {
+    let issuer = issuer.trim_end_matches('/');
+    Url::parse(&format!("{issuer}/.well-known/openid-configuration")).ok()
+}
+
+/// Says why an endpoint that `issuer` published is not called, if it is not.
+///
+/// Endpoints may be on another host, as some large providers have them, but metadata must not
+/// turn us against our own network: a provider out there cannot send us to a private address.
+pub(crate) fn refuse_endpoint(
+    issuer: &Url,
+    endpoint: &Url,
+    allow_insecure: bool,
+) -> Option<&'static str> {
+    if let Some(reason) = refuse_transport(endpoint, allow_insecure) {
+        return Some(reason);
+    }
+    if allow_insecure || endpoint.host() == issuer.host() || is_loopback(issuer) {
+        return None;
+    }
+    is_private(endpoint).then_some("it is a private address and not the issuer's own host")
+}
+
+fn refuse_transport(endpoint: &Url, allow_insecure: bool) -> Option<&'static str> {
+    if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host().is_none() {
+        return Some("it is not an http(s) URL");
+    }
+    if !endpoint.username().is_empty() || endpoint.password().is_some() {
+        return Some("it holds a user name or password");
+    }
+    if endpoint.fragment().is_some() {
+        return Some("it has a fragment");
+    }
+    if endpoint.scheme() != "https" && !is_loopback(endpoint) && !allow_insecure {
+        return Some("it is not https");
+    }
+    None
+}
+
+/// Whether a URL has the form of an issuer: http(s), a host, no password, query or fragment.
+pub(crate) fn is_plain(url: &Url) -> bool {
+    refuse_transport(url, true).is_none() && url.query().is_none()
+}
+
+/// Whether a URL is on this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether a URL names, by its text alone, an address that the public network does not reach.
+fn is_private(url: &Url) -> bool {
+    let address = match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).to_canonical(),
+        Some(Host::Domain(_)) | None => return is_loopback(url),
+    };
+    match address {
+        IpAddr::V4(address) => {
+            address.is_loopback()
+                || address.is_private()
+                || address.is_link_local()
+                || address.is_unspecified()
+                || address.is_broadcast()
+                || address.is_multicast()
+        }
+        IpAddr::V6(address) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || address.is_multicast()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("the test writes a URL")
+    }
+
+    #[test]
+    fn endpoints_need_tls_unless_they_are_on_this_machine() {
+        let issuer = url("https://id.example.org/realm");
+
+        for refused in [
+            "http://id.example.org/token",
+            "ftp://id.example.org/token",
+            "https://me:pw@id.example.org/token",
+            "https://id.example.org/token#x",
+        ] {
+            assert!(
+                refuse_endpoint(&issuer, &url(refused), false).is_some(),
+                "{refused}"
+            );
+        }
+        for accepted in [
+            "https://id.example.org/token",
+            "https://tokens.example.net/token",
+        ] {
+            assert_eq!(
+                refuse_endpoint(&issuer, &url(accepted), false),
+                None,
+                "{accepted}"
+            );
+        }
+        let local = url("http://127.0.0.1:8080");
+        assert_eq!(
+            refuse_endpoint(&local, &url("http://localhost:8081/token"), false),
+            None
+        );
+        assert!(refuse_endpoint(&local, &url("http://id.example.org/token"), false).is_some());
+    }
+
+    #[test]
+    fn a_provider_out_there_cannot_send_us_to_a_private_address() {
+        let issuer = url("https://id.example.org");
+
+        for inside in [
+            "http://127.0.0.1:8081/api",
+            "https://localhost/api",
+            "https://10.0.0.1/",
+            "https://169.254.169.254/latest",
+            "https://[::1]/",
+            "https://[::ffff:192.168.1.1]/",
+            "https://[fd00::1]/",
+            "https://0.0.0.0/",
+            "https://2130706433/",
+        ] {
+            assert!(
+                refuse_endpoint(&issuer, &url(inside), false).is_some(),
+                "{inside}"
+            );
+        }
+        let inside = url("https://10.0.0.1");
+        assert_eq!(
+            refuse_endpoint(&inside, &url("https://10.0.0.1/token"), false),
+            None
+        );
+    }
+
+    #[test]
+    fn the_discovery_url_does_not_double_the_slash() {
+        for issuer in [
+            "https://id.example.org/realm",
+            "https://id.example.org/realm/",
+        ] {
+            assert_eq!(
+                discovery_url(issuer).as_ref().map(Url::as_str),
+                Some("https://id.example.org/realm/.well-known/openid-configuration")
+            );
+        }
+    }
+
+    #[test]
+    fn metadata_of_another_issuer_are_a_mismatch_whatever_else_they_hold() {
+        let id = "op".parse().expect("it is a provider id");
+        let settings = OidcSettings::new(id, "https://id.example.org", "jansky");
+
+        assert_eq!(
+            Metadata::parse(br#"{"issuer": "https://id.example.org/"}"#, &settings),
+            Err(MetadataProblem::Issuer(
+                "https://id.example.org/".to_owned()
+            ))
+        );
+        assert_eq!(
+            Metadata::parse(br#"{"issuer": "https://id.example.org"}"#, &settings),
+            Err(MetadataProblem::Malformed)
+        );
+        assert_eq!(
+            Metadata::parse(b"<html>", &settings),
+            Err(MetadataProblem::Malformed)
+        );
+    }
+}

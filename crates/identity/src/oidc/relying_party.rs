@@ -1,0 +1,434 @@
+//! The sign-in itself: to the provider, back, and from a code to an identity.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jansky_model::{Clock, ProviderId, Secret};
+use reqwest::Client;
+use serde_json::Value;
+use url::Url;
+
+use super::back_channel::send;
+use super::discovery::Discovery;
+use super::id_token::{Expectations, same, verify_id_token};
+use super::key_cache::{KeyCache, KeySource};
+use super::metadata::Metadata;
+use super::settings::{ClaimsSource, InvalidSettings, OidcSettings, SettingsProblem};
+use super::token_endpoint::{Caller, ClientCredentials};
+use crate::attempt::{CallbackQuery, LoginAttempt, code_challenge};
+use crate::error::{CallbackProblem, IdentityError, TokenProblem, clean};
+use crate::identity::{Claims, ExternalIdentity, UpstreamTokens, claim_at};
+use crate::provider::{
+    IdentityProvider, LoginMethod, ProviderStatus, RedirectLogin, UpstreamSession,
+};
+
+/// The shortest and longest sleep between looks at a provider.
+const WATCH: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
+
+/// What an ID token says about itself, which userinfo cannot replace.
+const ABOUT_THE_TOKEN: [&str; 14] = [
+    "acr",
+    "amr",
+    "at_hash",
+    "aud",
+    "auth_time",
+    "azp",
+    "c_hash",
+    "exp",
+    "iat",
+    "iss",
+    "jti",
+    "nbf",
+    "nonce",
+    "sid",
+];
+
+/// An OpenID Connect provider, seen from us, its relying party.
+pub struct OidcProvider {
+    settings: OidcSettings,
+    http: Client,
+    clock: Arc<dyn Clock>,
+    discovery: Discovery,
+    keys: KeyCache,
+    credentials: ClientCredentials,
+}
+
+impl OidcProvider {
+    /// Takes the settings of a provider. Does not contact it: a provider that is down must not
+    /// keep the hub from starting.
+    ///
+    /// # Errors
+    /// [`InvalidSettings`] with everything that is wrong with the settings by themselves.
+    pub fn new(
+        settings: OidcSettings,
+        http: Client,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, InvalidSettings> {
+        let mut problems = settings.problems();
+        let discovery = match &settings.endpoints {
+            None => Discovery::new(),
+            Some(endpoints) => {
+                if settings.claims_source == ClaimsSource::UserInfo && endpoints.userinfo.is_none()
+                {
+                    problems.push(SettingsProblem::NoUserinfoEndpoint);
+                }
+                match Metadata::by_hand(endpoints, &settings) {
+                    Ok(metadata) => Discovery::settled(metadata),
+                    Err(refused) => {
+                        problems.extend(refused);
+                        Discovery::new()
+                    }
+                }
+            }
+        };
+        if !problems.is_empty() {
+            return Err(InvalidSettings {
+                provider: settings.id,
+                problems,
+            });
+        }
+        Ok(Self {
+            settings,
+            http,
+            clock,
+            discovery,
+            keys: KeyCache::default(),
+            credentials: ClientCredentials::default(),
+        })
+    }
+
+    /// The settings it was made with.
+    pub fn settings(&self) -> &OidcSettings {
+        &self.settings
+    }
+
+    async fn metadata(&self) -> Result<Arc<Metadata>, IdentityError> {
+        self.discovery
+            .metadata(&self.settings, &self.http, &*self.clock)
+            .await
+    }
+
+    fn caller<'a>(&'a self, metadata: &'a Metadata) -> Caller<'a> {
+        Caller {
+            settings: &self.settings,
+            metadata,
+            http: &self.http,
+            clock: &*self.clock,
+            credentials: &self.credentials,
+        }
+    }
+
+    /// Checks what the browser brought back, before anything is asked of the provider.
+    fn check_callback(
+        &self,
+        metadata: &Metadata,
+        attempt: &LoginAttempt,
+        query: CallbackQuery,
+    ) -> Result<Secret, IdentityError> {
+        let state = query.state.as_deref().unwrap_or_default();
+        if attempt.state.is_empty() || !same(state, &attempt.state) {
+            return Err(CallbackProblem::WrongState.into());
+        }
+        // RFC 9207 2.4: before the rest of the answer, error or not, is looked at.
+        match query.iss.as_deref() {
+            Some(issuer) if issuer != self.settings.issuer => {
+                return Err(CallbackProblem::WrongIssuer.into());
+            }
+            None if metadata.sends_issuer => return Err(CallbackProblem::MissingIssuer.into()),
+            _ => {}
+        }
+        if let Some(code) = query.error {
+            return Err(authorize_error(&code, query.error_description.as_deref()));
+        }
+        query
+            .code
+            .filter(|code| !code.is_empty())
+            .ok_or(CallbackProblem::MissingCode.into())
+    }
+
+    async fn check_id_token(
+        &self,
+        metadata: &Metadata,
+        tokens: &UpstreamTokens,
+        nonce: Option<&str>,
+    ) -> Result<Option<Claims>, IdentityError> {
+        let Some(id_token) = &tokens.id_token else {
+            return Ok(None);
+        };
+        let source = KeySource {
+            http: &self.http,
+            url: &metadata.jwks,
+            timeout: self.settings.http_timeout,
+            clock: &*self.clock,
+        };
+        let expected = Expectations {
+            issuer: &self.settings.issuer,
+            client_id: &self.settings.client_id,
+            nonce,
+            access_token: Some(&tokens.access),
+            algorithms: &self.settings.accepted_algorithms,
+            leeway: self.settings.leeway,
+        };
+        let check =
+            |keys: &_| verify_id_token(keys, &expected, id_token.expose(), self.clock.now());
+        self.keys.with_keys(&source, check).await.map(Some)
+    }
+
+    /// Adds the claims of the userinfo endpoint where the settings want them.
+    async fn add_userinfo(
+        &self,
+        metadata: &Metadata,
+        subject: &str,
+        tokens: &UpstreamTokens,
+        from_token: Option<Claims>,
+    ) -> Result<Option<Claims>, IdentityError> {
+        let wanted = match self.settings.claims_source {
+            // A refresh may bring no ID token; userinfo is then the only place to look.
+            ClaimsSource::IdToken => from_token.is_none(),
+            ClaimsSource::UserInfo | ClaimsSource::Both => true,
+        };
+        let url = match &metadata.userinfo {
+            Some(url) if wanted => url,
+            None if self.settings.claims_source == ClaimsSource::UserInfo => {
+                let reason = "the provider has none, and claims are to come from it".to_owned();
+                return Err(IdentityError::BadAnswer {
+                    endpoint: "userinfo",
+                    reason,
+                });
+            }
+            _ => return Ok(from_token),
+        };
+        let fresh = self.userinfo(url, subject, &tokens.access).await?;
+        let mut claims = from_token.unwrap_or_default();
+        if self.settings.claims_source == ClaimsSource::UserInfo {
+            claims.retain(|name, _| ABOUT_THE_TOKEN.contains(&name.as_str()));
+        }
+        let fresh = fresh
+            .into_iter()
+            .filter(|(name, _)| !ABOUT_THE_TOKEN.contains(&name.as_str()));
+        claims.extend(fresh);
+        Ok(Some(claims))
+    }
+
+    async fn userinfo(
+        &self,
+        url: &Url,
+        subject: &str,
+        access: &Secret,
+    ) -> Result<Claims, IdentityError> {
+        const ENDPOINT: &str = "userinfo";
+        let request = self
+            .http
+            .get(url.clone())
+            .header(reqwest::header::ACCEPT, "application/json")
+            .bearer_auth(access.expose());
+        let answer = send(ENDPOINT, request, self.settings.http_timeout).await?;
+        answer.expect_success(ENDPOINT)?;
+        if answer.content_type.starts_with("application/jwt") {
+            let reason = "it is signed or encrypted; set the client to plain JSON".to_owned();
+            return Err(IdentityError::BadAnswer {
+                endpoint: ENDPOINT,
+                reason,
+            });
+        }
+        let claims: Claims = answer.json(ENDPOINT)?;
+        // OpenID Connect Core 5.3.2: otherwise the answer may be about somebody else.
+        if claims.get("sub").and_then(Value::as_str) != Some(subject) {
+            return Err(TokenProblem::Subject.into());
+        }
+        Ok(claims)
+    }
+}
+
+#[async_trait]
+impl IdentityProvider for OidcProvider {
+    fn id(&self) -> &ProviderId {
+        &self.settings.id
+    }
+
+    fn title(&self) -> &str {
+        &self.settings.title
+    }
+
+    fn method(&self) -> LoginMethod<'_> {
+        LoginMethod::Redirect(self)
+    }
+
+    fn status(&self) -> ProviderStatus {
+        self.discovery.status()
+    }
+
+    fn upstream_session(&self) -> Option<&dyn UpstreamSession> {
+        Some(self)
+    }
+
+    async fn watch(&self) {
+        loop {
+            // The outcome is kept as the status.
+            let _ = self.metadata().await;
+            let (shortest, longest) = WATCH;
+            let pause = self.discovery.due_in(&*self.clock).clamp(shortest, longest);
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+#[async_trait]
+impl RedirectLogin for OidcProvider {
+    async fn begin(&self, attempt: &LoginAttempt) -> Result<Url, IdentityError> {
+        let metadata = self.metadata().await?;
+        let mut url = metadata.authorization.clone();
+        let mut query = url.query_pairs_mut();
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &self.settings.client_id)
+            .append_pair("redirect_uri", &attempt.redirect_uri)
+            .append_pair("scope", &self.settings.scopes.join(" "))
+            .append_pair("state", &attempt.state)
+            .append_pair("nonce", &attempt.nonce)
+            .append_pair("code_challenge", &code_challenge(&attempt.verifier))
+            .append_pair("code_challenge_method", "S256");
+        let hints = &self.settings.hint_parameters;
+        for (name, value) in attempt
+            .extra
+            .iter()
+            .filter(|(name, _)| hints.contains(name))
+        {
+            query.append_pair(name, value);
+        }
+        for (name, value) in &self.settings.extra_authorize_parameters {
+            let hinted = hints.contains(name) && attempt.extra.contains_key(name);
+            if !hinted {
+                query.append_pair(name, value);
+            }
+        }
+        drop(query);
+        Ok(url)
+    }
+
+    async fn finish(
+        &self,
+        attempt: LoginAttempt,
+        query: CallbackQuery,
+    ) -> Result<ExternalIdentity, IdentityError> {
+        let metadata = self.metadata().await?;
+        let code = self.check_callback(&metadata, &attempt, query)?;
+        let grant = [
+            ("grant_type", "authorization_code"),
+            ("code", code.expose()),
+            ("redirect_uri", &attempt.redirect_uri),
+            ("code_verifier", attempt.verifier.expose()),
+        ];
+        let tokens = self.caller(&metadata).tokens(&grant).await?;
+        let from_token = self
+            .check_id_token(&metadata, &tokens, Some(&attempt.nonce))
+            .await?
+            .ok_or(TokenProblem::Missing)?;
+        let subject = from_token
+            .get("sub")
+            .and_then(Value::as_str)
+            .ok_or(TokenProblem::Subject)?
+            .to_owned();
+        let claims = self
+            .add_userinfo(&metadata, &subject, &tokens, Some(from_token))
+            .await?
+            .unwrap_or_default();
+        let username = claim_at(&claims, &self.settings.username_claim)
+            .and_then(Value::as_str)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned);
+        Ok(ExternalIdentity {
+            provider: self.settings.id.clone(),
+            issuer: self.settings.issuer.clone(),
+            subject,
+            username,
+            claims,
+            tokens,
+        })
+    }
+}
+
+#[async_trait]
+impl UpstreamSession for OidcProvider {
+    async fn refresh(&self, refresh_token: &Secret) -> Result<UpstreamTokens, IdentityError> {
+        let metadata = self.metadata().await?;
+        let grant = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose()),
+        ];
+        self.caller(&metadata).tokens(&grant).await
+    }
+
+    async fn claims(
+        &self,
+        subject: &str,
+        tokens: &UpstreamTokens,
+    ) -> Result<Option<Claims>, IdentityError> {
+        let metadata = self.metadata().await?;
+        // OpenID Connect Core 12.2: the same issuer and subject, and no nonce of its own.
+        let from_token = self.check_id_token(&metadata, tokens, None).await?;
+        if let Some(claims) = &from_token
+            && claims.get("sub").and_then(Value::as_str) != Some(subject)
+        {
+            return Err(TokenProblem::Subject.into());
+        }
+        self.add_userinfo(&metadata, subject, tokens, from_token)
+            .await
+    }
+
+    async fn revoke(&self, token: &Secret) -> Result<(), IdentityError> {
+        let metadata = self.metadata().await?;
+        match &metadata.revocation {
+            Some(url) => self.caller(&metadata).revoke(url, token).await,
+            None => Ok(()),
+        }
+    }
+
+    fn end_session_url(
+        &self,
+        id_token_hint: Option<&Secret>,
+        post_logout_redirect_uri: Option<&str>,
+        state: Option<&str>,
+    ) -> Option<Url> {
+        let mut url = self.discovery.kept()?.end_session.clone()?;
+        let parameters = [
+            ("client_id", Some(self.settings.client_id.as_str())),
+            ("id_token_hint", id_token_hint.map(Secret::expose)),
+            ("post_logout_redirect_uri", post_logout_redirect_uri),
+            ("state", state),
+        ];
+        for (name, value) in parameters {
+            if let Some(value) = value {
+                url.query_pairs_mut().append_pair(name, value);
+            }
+        }
+        Some(url)
+    }
+}
+
+/// Reads an error that the authorize endpoint sent through the browser (RFC 6749 4.1.2.1, OpenID
+/// Connect Core 3.1.2.6).
+fn authorize_error(code: &str, description: Option<&str>) -> IdentityError {
+    const ENDPOINT: &str = "authorization";
+    let context = clean(description.unwrap_or("no description"), &[]);
+    match code {
+        "server_error" | "temporarily_unavailable" => IdentityError::Unavailable {
+            context: format!("{ENDPOINT} endpoint answered `{code}` ({context})"),
+            retry: Duration::from_secs(5),
+            source: None,
+        },
+        "invalid_request"
+        | "invalid_scope"
+        | "unauthorized_client"
+        | "unsupported_response_type" => IdentityError::Refused {
+            endpoint: ENDPOINT,
+            code: code.to_owned(),
+            context,
+        },
+        _ => IdentityError::Denied {
+            code: clean(code, &[]),
+            context,
+        },
+    }
+}

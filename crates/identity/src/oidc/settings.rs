@@ -1,0 +1,308 @@
+//! What an operator decides about a provider, and which decisions are refused at once.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jansky_model::{ProviderId, Secret};
+use jsonwebtoken::Algorithm;
+use url::Url;
+
+/// The settings of one OpenID Connect provider.
+#[derive(Clone, Debug)]
+pub struct OidcSettings {
+    /// The provider's id in the configuration.
+    pub id: ProviderId,
+    /// The text on its sign-in button.
+    pub title: String,
+    /// The issuer, to the letter as the provider publishes it (a trailing `/` counts).
+    pub issuer: String,
+    /// Our name at the provider.
+    pub client_id: String,
+    /// Our secrets at the provider, tried in order when it answers `invalid_client`, so that a
+    /// secret can be changed without a gap. None for a public client.
+    pub client_secrets: Vec<Secret>,
+    /// How the secret is sent; chosen from the provider's metadata if not given.
+    pub client_authentication: Option<ClientAuthentication>,
+    /// The scopes to ask for; must hold `openid`.
+    pub scopes: Vec<String>,
+    /// The claim with the wished user name: a name or a dotted path.
+    pub username_claim: String,
+    /// Parameters added to every authorize request, such as `prompt` or `acr_values`.
+    pub extra_authorize_parameters: BTreeMap<String, String>,
+    /// Names that one sign-in may add to its authorize request (`kc_idp_hint`, `idp`,
+    /// `login_hint`); see [`LoginAttempt::extra`](crate::LoginAttempt::extra).
+    pub hint_parameters: Vec<String>,
+    /// Endpoints given by hand; discovery is not used then.
+    pub endpoints: Option<ManualEndpoints>,
+    /// How far the clocks may differ.
+    pub leeway: Duration,
+    /// How long one request to the provider may take.
+    pub http_timeout: Duration,
+    /// Where claims come from.
+    pub claims_source: ClaimsSource,
+    /// Accepts `http` for an issuer, and its endpoints, that are not on this machine.
+    pub allow_insecure_issuer: bool,
+    /// The signature algorithms that ID tokens may have.
+    pub accepted_algorithms: Vec<SigningAlgorithm>,
+}
+
+impl OidcSettings {
+    /// Settings with the usual values: scopes `openid profile email`, `preferred_username` as the
+    /// name, claims from the ID token and userinfo together, 10 seconds of leeway and of patience.
+    pub fn new(id: ProviderId, issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
+        Self {
+            title: id.to_string(),
+            id,
+            issuer: issuer.into(),
+            client_id: client_id.into(),
+            client_secrets: Vec::new(),
+            client_authentication: None,
+            scopes: ["openid", "profile", "email"].map(String::from).to_vec(),
+            username_claim: "preferred_username".to_owned(),
+            extra_authorize_parameters: BTreeMap::new(),
+            hint_parameters: Vec::new(),
+            endpoints: None,
+            leeway: Duration::from_secs(10),
+            http_timeout: Duration::from_secs(10),
+            claims_source: ClaimsSource::Both,
+            allow_insecure_issuer: false,
+            accepted_algorithms: SigningAlgorithm::DEFAULT.to_vec(),
+        }
+    }
+
+    /// Finds everything that is wrong with the settings by themselves.
+    pub(crate) fn problems(&self) -> Vec<SettingsProblem> {
+        let mut problems = Vec::new();
+        match Url::parse(&self.issuer) {
+            Err(_) => problems.push(SettingsProblem::IssuerNotUrl(self.issuer.clone())),
+            Ok(url) if !super::metadata::is_plain(&url) => {
+                problems.push(SettingsProblem::IssuerNotUrl(self.issuer.clone()));
+            }
+            Ok(url) => {
+                let secure = url.scheme() == "https"
+                    || super::metadata::is_loopback(&url)
+                    || self.allow_insecure_issuer;
+                if !secure {
+                    problems.push(SettingsProblem::IssuerNotSecure(self.issuer.clone()));
+                }
+            }
+        }
+        if self.client_id.is_empty() {
+            problems.push(SettingsProblem::EmptyClientId);
+        }
+        if self.client_secrets.iter().any(Secret::is_empty) {
+            problems.push(SettingsProblem::EmptyClientSecret);
+        }
+        if !self.scopes.iter().any(|scope| scope == "openid") {
+            problems.push(SettingsProblem::NoOpenidScope);
+        }
+        if self.accepted_algorithms.is_empty() {
+            problems.push(SettingsProblem::NoAlgorithm);
+        }
+        let added = self
+            .extra_authorize_parameters
+            .keys()
+            .chain(&self.hint_parameters);
+        for name in added {
+            if PROTOCOL_PARAMETERS.contains(&name.as_str()) {
+                problems.push(SettingsProblem::ProtocolParameter(name.clone()));
+            }
+        }
+        problems
+    }
+}
+
+/// Parameters of the authorize request that keep the sign-in safe and are therefore ours alone.
+const PROTOCOL_PARAMETERS: [&str; 12] = [
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
+/// Endpoints given by hand, for a provider without discovery.
+#[derive(Clone, Debug)]
+pub struct ManualEndpoints {
+    /// Where the browser goes.
+    pub authorization: Url,
+    /// Where codes become tokens.
+    pub token: Url,
+    /// The provider's public keys.
+    pub jwks: Url,
+    /// Where claims can be read with an access token.
+    pub userinfo: Option<Url>,
+    /// Where a session at the provider ends.
+    pub end_session: Option<Url>,
+    /// Where tokens are revoked.
+    pub revocation: Option<Url>,
+}
+
+/// How the client secret is sent to the provider (OpenID Connect Core 9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// In the `Authorization` header.
+    SecretBasic,
+    /// In the form.
+    SecretPost,
+}
+
+/// Where claims come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimsSource {
+    /// Only from the ID token.
+    IdToken,
+    /// From the userinfo endpoint; only what an ID token says about itself comes from there.
+    UserInfo,
+    /// From both; where they differ userinfo wins, which is fresher. Without a userinfo endpoint
+    /// the same as [`ClaimsSource::IdToken`].
+    Both,
+}
+
+/// A signature algorithm that an ID token may have.
+///
+/// `none` and the symmetric `HS*` cannot be expressed: with a public key as the shared secret
+/// they would let anybody sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SigningAlgorithm {
+    /// RSA PKCS #1 with SHA-256.
+    Rs256,
+    /// RSA PKCS #1 with SHA-384.
+    Rs384,
+    /// RSA PKCS #1 with SHA-512.
+    Rs512,
+    /// RSA PSS with SHA-256.
+    Ps256,
+    /// RSA PSS with SHA-384.
+    Ps384,
+    /// RSA PSS with SHA-512.
+    Ps512,
+    /// ECDSA on P-256.
+    Es256,
+    /// ECDSA on P-384.
+    Es384,
+    /// Ed25519.
+    EdDsa,
+}
+
+impl SigningAlgorithm {
+    /// All of them.
+    pub const DEFAULT: [Self; 9] = [
+        Self::Rs256,
+        Self::Rs384,
+        Self::Rs512,
+        Self::Ps256,
+        Self::Ps384,
+        Self::Ps512,
+        Self::Es256,
+        Self::Es384,
+        Self::EdDsa,
+    ];
+
+    pub(crate) fn jws(self) -> Algorithm {
+        match self {
+            Self::Rs256 => Algorithm::RS256,
+            Self::Rs384 => Algorithm::RS384,
+            Self::Rs512 => Algorithm::RS512,
+            Self::Ps256 => Algorithm::PS256,
+            Self::Ps384 => Algorithm::PS384,
+            Self::Ps512 => Algorithm::PS512,
+            Self::Es256 => Algorithm::ES256,
+            Self::Es384 => Algorithm::ES384,
+            Self::EdDsa => Algorithm::EdDSA,
+        }
+    }
+
+    /// Its name in a JWT header.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Ps384 => "PS384",
+            Self::Ps512 => "PS512",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+        }
+    }
+}
+
+impl fmt::Display for SigningAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for SigningAlgorithm {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::DEFAULT
+            .into_iter()
+            .find(|own| own.as_str() == text)
+            .ok_or_else(|| {
+                let names = Self::DEFAULT.map(Self::as_str).join(", ");
+                format!("`{text}` is not a usable signature algorithm; choose among {names}")
+            })
+    }
+}
+
+/// Settings that cannot work, all problems at once.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("identity provider `{provider}`: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct InvalidSettings {
+    /// The provider.
+    pub provider: ProviderId,
+    /// What is wrong.
+    pub problems: Vec<SettingsProblem>,
+}
+
+/// One thing that is wrong with the settings of a provider.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsProblem {
+    /// The issuer is not a URL of the form that issuers have.
+    #[error("issuer `{0}` is not an http(s) URL without query, fragment and password")]
+    IssuerNotUrl(String),
+    /// The issuer is reached without TLS.
+    #[error("issuer `{0}` is not https; use https, or set `allow_insecure_issuer` for a test")]
+    IssuerNotSecure(String),
+    /// An endpoint given by hand may not be used.
+    #[error("{name} endpoint `{url}` is refused: {reason}")]
+    Endpoint {
+        /// Which endpoint.
+        name: &'static str,
+        /// Its URL.
+        url: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// No client id.
+    #[error("`client_id` is empty")]
+    EmptyClientId,
+    /// A client secret is the empty text.
+    #[error("a client secret is empty")]
+    EmptyClientSecret,
+    /// Without `openid` there is no ID token.
+    #[error("`scopes` must hold `openid`")]
+    NoOpenidScope,
+    /// No algorithm would be accepted.
+    #[error("`accepted_algorithms` is empty")]
+    NoAlgorithm,
+    /// A parameter that is part of the protocol cannot be set by hand.
+    #[error("authorize parameter `{0}` is part of the protocol and cannot be set")]
+    ProtocolParameter(String),
+    /// Claims are to come from userinfo and there is no such endpoint.
+    #[error("claims are to come from userinfo, so a userinfo endpoint is needed")]
+    NoUserinfoEndpoint,
+}

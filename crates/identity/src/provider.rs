@@ -1,0 +1,153 @@
+//! What an identity provider can do: one value per configured provider.
+
+use async_trait::async_trait;
+use jansky_model::{ProviderId, Secret, Timestamp};
+use url::Url;
+
+use crate::{CallbackQuery, Claims, ExternalIdentity, IdentityError, LoginAttempt, UpstreamTokens};
+
+/// A configured way to sign in.
+#[async_trait]
+pub trait IdentityProvider: Send + Sync {
+    /// The provider's id in the configuration and in URLs.
+    fn id(&self) -> &ProviderId;
+
+    /// The text on its sign-in button.
+    fn title(&self) -> &str;
+
+    /// How a person signs in with it.
+    fn method(&self) -> LoginMethod<'_>;
+
+    /// Whether it can be used now. Answers at once, from what is known.
+    fn status(&self) -> ProviderStatus;
+
+    /// What can be done with the tokens of a finished sign-in; `None` if the provider gives none.
+    fn upstream_session(&self) -> Option<&dyn UpstreamSession> {
+        None
+    }
+
+    /// Keeps [`IdentityProvider::status`] true: looks at the provider now and again, forever.
+    ///
+    /// Whoever started it stops it by dropping the future. Signing in works without it; only the
+    /// status would then be as old as the last sign-in.
+    async fn watch(&self) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// How a person signs in.
+pub enum LoginMethod<'a> {
+    /// The browser goes to the provider and comes back.
+    Redirect(&'a dyn RedirectLogin),
+    /// A name and a password are typed into our own page.
+    Form(&'a dyn FormLogin),
+}
+
+/// Sign-in by a round trip of the browser.
+#[async_trait]
+pub trait RedirectLogin: Send + Sync {
+    /// Makes the URL at the provider to which the browser is sent.
+    async fn begin(&self, attempt: &LoginAttempt) -> Result<Url, IdentityError>;
+
+    /// Turns the provider's answer into an identity.
+    ///
+    /// Takes the attempt by value because an attempt is good for one answer: the caller removes it
+    /// from where it was kept *before* it calls this, so a replayed callback finds none.
+    async fn finish(
+        &self,
+        attempt: LoginAttempt,
+        query: CallbackQuery,
+    ) -> Result<ExternalIdentity, IdentityError>;
+}
+
+/// Sign-in by name and password.
+#[async_trait]
+pub trait FormLogin: Send + Sync {
+    /// Checks a name and a password.
+    ///
+    /// # Errors
+    /// [`IdentityError::InvalidCredentials`] for a wrong name and for a wrong password alike.
+    async fn verify(
+        &self,
+        name: &str,
+        password: &Secret,
+    ) -> Result<ExternalIdentity, IdentityError>;
+}
+
+/// What can be done with upstream tokens after the sign-in.
+#[async_trait]
+pub trait UpstreamSession: Send + Sync {
+    /// Trades a refresh token for new tokens. One request, no check of claims: once the provider
+    /// has answered, the old token may be dead, so the caller stores the answer before all else
+    /// and then calls [`UpstreamSession::claims`].
+    ///
+    /// [`UpstreamTokens::refresh`] is `None` when the provider did not rotate: keep the old one.
+    ///
+    /// # Errors
+    /// [`IdentityError::InvalidGrant`] when the person has to sign in again; with
+    /// [`IdentityError::Unavailable`] and [`IdentityError::Timeout`] the old token may still live.
+    async fn refresh(&self, refresh_token: &Secret) -> Result<UpstreamTokens, IdentityError>;
+
+    /// Reads the claims again from refreshed tokens, from the source that the settings name, and
+    /// checks that they are about `subject`. `None` when the provider sent no ID token and has no
+    /// userinfo endpoint: nothing new is known.
+    async fn claims(
+        &self,
+        subject: &str,
+        tokens: &UpstreamTokens,
+    ) -> Result<Option<Claims>, IdentityError>;
+
+    /// Revokes an access or refresh token (RFC 7009); does nothing if the provider cannot.
+    async fn revoke(&self, token: &Secret) -> Result<(), IdentityError>;
+
+    /// The URL that ends the session at the provider (OpenID Connect RP-Initiated Logout), if it
+    /// has one. `id_token_hint` ends up in the URL, as that standard wants it.
+    fn end_session_url(
+        &self,
+        id_token_hint: Option<&Secret>,
+        post_logout_redirect_uri: Option<&str>,
+        state: Option<&str>,
+    ) -> Option<Url>;
+}
+
+/// Whether a provider can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProviderStatus {
+    /// Nobody has asked the provider yet.
+    Unknown,
+    /// It answered, and with what we expect.
+    Ready,
+    /// It did not answer usefully; it is asked again by itself.
+    Unavailable {
+        /// What happened, for the operator.
+        reason: String,
+        /// When this was first seen.
+        since: Timestamp,
+        /// When it is asked again.
+        retry_at: Timestamp,
+    },
+    /// It calls itself by another name than the configuration: refused until one of them changes.
+    IssuerMismatch {
+        /// The issuer in the configuration.
+        expected: String,
+        /// The issuer that the provider published.
+        found: String,
+    },
+}
+
+impl ProviderStatus {
+    /// One word for health answers and metrics.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Ready => "ready",
+            Self::Unavailable { .. } => "unavailable",
+            Self::IssuerMismatch { .. } => "issuer_mismatch",
+        }
+    }
+
+    /// Whether it makes sense to offer this provider.
+    pub fn is_usable(&self) -> bool {
+        matches!(self, Self::Unknown | Self::Ready)
+    }
+}

@@ -1,0 +1,253 @@
+//! From the configuration to the parts of a hub.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jansky_config::{Cgroups, Config, OidcProvider, ProcessSpawner, Provider, Spawner as Spawners};
+use jansky_crypto::{Random, SystemRandom};
+use jansky_hub::{AdmissionRules, ConfiguredProvider, Hub, Parts, RouteTable, Settings};
+use jansky_identity::oidc::{ClaimsSource, ClientAuthentication, ManualEndpoints, OidcSettings};
+use jansky_model::{Clock, ProviderId};
+use jansky_spawn::{
+    CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
+};
+use jansky_store::Store;
+
+use crate::cli::LAUNCH;
+use crate::files::make_private_dir;
+
+/// The setting in the database that tells this hub from others on the same machine.
+const INSTANCE: &str = "instance";
+
+/// Opens the database, making the data directory if needed.
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
+    make_private_dir(&config.hub.data_dir)?;
+    let url = config
+        .database_url()
+        .context("database.url cannot be read")?;
+    Ok(Arc::new(Store::open(url.expose()).await?))
+}
+
+/// Makes a hub on an open database.
+pub(crate) async fn hub(
+    config: &Config,
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    routes: Arc<dyn RouteTable>,
+) -> anyhow::Result<Arc<Hub>> {
+    let random: Arc<dyn Random> = Arc::new(SystemRandom);
+    let instance = store
+        .put_setting_if_absent(INSTANCE, &random.hex_id()[..12])
+        .await?;
+    let spawner = spawner(config, &instance)?;
+    let providers = providers(config, &clock)?;
+    let local_accounts = config
+        .provider
+        .iter()
+        .find_map(|(id, provider)| matches!(provider, Provider::Local(_)).then(|| id.clone()));
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .context("could not make an HTTP client")?;
+    Ok(Hub::new(Parts {
+        store,
+        clock,
+        random,
+        spawner,
+        routes,
+        providers,
+        local_accounts,
+        settings: settings(config),
+        http,
+    }))
+}
+
+fn settings(config: &Config) -> Settings {
+    let hub = &config.hub;
+    let Spawners::Process(spawner) = &config.spawner;
+    let local = config
+        .provider
+        .values()
+        .find_map(|provider| match provider {
+            Provider::Local(local) => Some(local.clone()),
+            Provider::Oidc(_) => None,
+        });
+    let local = local.unwrap_or_default();
+    Settings {
+        base: config.base_path(),
+        public_url: hub.public_url.is_some().then(|| config.public_url()),
+        api_url: config.api_url(),
+        session_lifetime: *config.session.lifetime,
+        sign_in_timeout: *config.session.sign_in_timeout,
+        oauth_token_lifetime: *config.session.token_lifetime,
+        allow_named_servers: hub.allow_named_servers,
+        named_server_limit_per_user: hub.named_server_limit_per_user.into(),
+        concurrent_spawn_limit: hub.concurrent_spawn_limit as usize,
+        active_server_limit: hub.active_server_limit as usize,
+        start_timeout: *spawner.start_timeout,
+        http_timeout: *spawner.http_timeout,
+        poll_interval: *spawner.poll_interval,
+        default_url: hub.default_url.clone(),
+        redirect_to_server: hub.redirect_to_server,
+        shutdown_on_sign_out: hub.shutdown_on_sign_out,
+        server_default_url: spawner.default_url.clone(),
+        notebook_dir: spawner.notebook_dir.clone(),
+        sign_in_attempts_per_minute: local.attempts_per_minute,
+        minimum_password_length: local.minimum_password_length as usize,
+        admin_users: hub
+            .admin_users
+            .iter()
+            .map(|name| name.to_string())
+            .collect(),
+    }
+}
+
+/// Makes the spawner that the configuration names.
+pub(crate) fn spawner(config: &Config, instance: &str) -> anyhow::Result<Arc<dyn Spawner>> {
+    let Spawners::Process(process) = &config.spawner;
+    // Through /proc the program is found also after an upgrade has replaced its file.
+    let launcher = vec!["/proc/self/exe".to_owned(), LAUNCH.to_owned()];
+    let state_dir = config.hub.data_dir.join("spawner");
+    make_private_dir(&state_dir)?;
+    let mut settings = ProcessSettings::new(process.command.clone(), launcher, state_dir, instance);
+    settings.arguments.clone_from(&process.arguments);
+    settings.home = home_policy(process, &config.hub.data_dir)?;
+    settings.run_as = match process.run_as {
+        jansky_config::RunAs::Hub => RunAs::Hub,
+        jansky_config::RunAs::UnixAccount => RunAs::UnixAccount,
+    };
+    settings.lowest_uid = process.lowest_uid;
+    for (name, value) in &process.environment {
+        let value = value
+            .read()
+            .with_context(|| format!("spawner.environment.{name} cannot be read"))?;
+        settings
+            .environment
+            .insert(name.clone(), value.expose().to_owned());
+    }
+    settings
+        .keep_environment
+        .clone_from(&process.keep_environment);
+    settings.memory_limit = process.memory_limit.as_ref().map(|limit| **limit);
+    settings.cpu_limit = process.cpu_limit;
+    settings.interrupt_timeout = *process.interrupt_timeout;
+    settings.terminate_timeout = *process.terminate_timeout;
+    settings.no_new_privileges = process.no_new_privileges;
+    settings.cgroups = match process.cgroups {
+        Cgroups::Auto => CgroupPolicy::Auto,
+        Cgroups::Off => CgroupPolicy::Off,
+    };
+    Ok(Arc::new(RunningProcesses::new(settings)?))
+}
+
+/// The part of a template before `{username}` is the directory that all homes are in.
+fn home_policy(process: &ProcessSpawner, data_dir: &Path) -> anyhow::Result<HomePolicy> {
+    let is_unix = matches!(process.run_as, jansky_config::RunAs::UnixAccount);
+    let template = match &process.home_dir {
+        None if is_unix => return Ok(HomePolicy::Account),
+        None => "{data_dir}/homes/{username}",
+        Some(template) => template.as_str(),
+    };
+    let template = template.replace("{data_dir}", &data_dir.display().to_string());
+    let Some(at) = template.find("{username}") else {
+        anyhow::bail!("spawner.home_dir: `{template}` must contain `{{username}}`");
+    };
+    let split = template[..at].rfind('/').map_or(0, |slash| slash + 1);
+    let root = PathBuf::from(&template[..split]);
+    if !root.is_dir() {
+        make_private_dir(&root)?;
+    }
+    Ok(HomePolicy::Directory {
+        root,
+        template: template[split..].to_owned(),
+    })
+}
+
+/// Makes the providers, local accounts left out, in the order of the configuration.
+pub(crate) fn providers(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Vec<ConfiguredProvider>> {
+    let http = jansky_identity::http_client().context("could not make an HTTP client")?;
+    let mut providers = Vec::new();
+    for (id, provider) in &config.provider {
+        let Provider::Oidc(oidc) = provider else {
+            continue;
+        };
+        let settings = oidc_settings(id, oidc)?;
+        let made = jansky_identity::OidcProvider::new(settings, http.clone(), Arc::clone(clock))
+            .with_context(|| format!("provider.{id} cannot be used"))?;
+        providers.push(ConfiguredProvider {
+            provider: Arc::new(made),
+            rules: admission_rules(config, oidc),
+            callback_url: oidc
+                .callback_url
+                .as_ref()
+                .map(|url| url.as_written().to_owned()),
+            auto_login: oidc.auto_login,
+            hint_parameters: oidc.hint_parameters.clone(),
+        });
+    }
+    Ok(providers)
+}
+
+fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSettings> {
+    let issuer = oidc.issuer.as_written();
+    let mut settings = OidcSettings::new(id.clone(), issuer, oidc.client_id.clone());
+    if let Some(title) = &oidc.title {
+        settings.title.clone_from(title);
+    }
+    settings.client_secrets = oidc
+        .client_secret
+        .read()
+        .with_context(|| format!("provider.{id}.client_secret cannot be read"))?;
+    settings.client_authentication = oidc.client_authentication.map(|way| match way {
+        jansky_config::ClientAuthentication::Basic => ClientAuthentication::SecretBasic,
+        jansky_config::ClientAuthentication::Post => ClientAuthentication::SecretPost,
+    });
+    settings.scopes.clone_from(&oidc.scopes);
+    settings.username_claim.clone_from(&oidc.username_claim);
+    settings.extra_authorize_parameters = oidc.authorize_parameters();
+    settings.hint_parameters.clone_from(&oidc.hint_parameters);
+    settings.endpoints = oidc.endpoints.as_ref().map(|by_hand| {
+        let plain = |url: &jansky_config::Written<jansky_config::HttpUrl>| url::Url::clone(url);
+        ManualEndpoints {
+            authorization: plain(&by_hand.authorization),
+            token: plain(&by_hand.token),
+            jwks: plain(&by_hand.jwks),
+            userinfo: by_hand.userinfo.as_ref().map(plain),
+            end_session: by_hand.end_session.as_ref().map(plain),
+            revocation: by_hand.revocation.as_ref().map(plain),
+        }
+    });
+    settings.leeway = *oidc.clock_leeway;
+    settings.http_timeout = *oidc.http_timeout;
+    settings.claims_source = match oidc.claims_source {
+        jansky_config::ClaimsSource::IdToken => ClaimsSource::IdToken,
+        jansky_config::ClaimsSource::Userinfo => ClaimsSource::UserInfo,
+        jansky_config::ClaimsSource::Both => ClaimsSource::Both,
+    };
+    settings.allow_insecure_issuer = oidc.allow_insecure_issuer;
+    Ok(settings)
+}
+
+fn admission_rules(config: &Config, oidc: &OidcProvider) -> AdmissionRules {
+    let names = |names: &[jansky_config::Written<jansky_model::UserName>]| {
+        names
+            .iter()
+            .map(|name| name.to_string())
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let mut allowed_users = names(&oidc.allowed_users);
+    allowed_users.extend(names(&config.hub.admin_users));
+    AdmissionRules {
+        allow_all: oidc.allow_all,
+        allowed_users,
+        allowed_groups: oidc.allowed_groups.iter().cloned().collect(),
+        blocked_users: names(&oidc.blocked_users),
+        admin_groups: oidc.admin_groups.iter().cloned().collect(),
+        groups_claim: Some(oidc.groups_claim.clone()),
+    }
+}

@@ -1,0 +1,66 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{config_command, demo, doctor, serve};
+
+/// The role in which the program becomes a single-user server; not for people.
+pub(crate) const LAUNCH: &str = "launch";
+
+/// A science gateway: sign-in, JupyterLab, tokens and an archive in one program.
+#[derive(Debug, Parser)]
+#[command(name = "jansky", version, about, propagate_version = true)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try Jansky on this machine: prepares everything below one directory and starts it
+    Demo(demo::Options),
+    /// Run the hub and its proxy with a configuration
+    Serve(ConfigFile),
+    /// Check, show and document the configuration
+    Config {
+        #[command(subcommand)]
+        action: config_command::Action,
+    },
+    /// Look at the machine and the configuration and say what to do
+    Doctor(ConfigFile),
+    /// Become a single-user server (internal)
+    #[command(hide = true, name = LAUNCH)]
+    Launch,
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The configuration file
+    #[arg(long, value_name = "FILE", default_value = "jansky.toml")]
+    pub(crate) config: PathBuf,
+    /// Sets one key, for example `hub.bind=127.0.0.1:9000`; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(crate) settings: Vec<(String, String)>,
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is not KEY=VALUE, as in `hub.bind=127.0.0.1:9000`"))?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// Does what the command line asks for.
+pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Serve(file) => serve::run(&file),
+        Command::Config { action } => config_command::run(&action),
+        Command::Doctor(file) => doctor::run(&file),
+        Command::Launch => anyhow::bail!("`{LAUNCH}` must be the first argument"),
+    }
+}

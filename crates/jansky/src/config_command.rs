@@ -1,0 +1,37 @@
+//! `jansky config`: check, show and document the configuration.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::cli::ConfigFile;
+use crate::serve::load;
+use crate::telemetry::say;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Action {
+    /// Report every mistake in the configuration
+    Check(ConfigFile),
+    /// Show every value and where it comes from, without secrets
+    Show(ConfigFile),
+    /// Print the JSON schema of the configuration
+    Schema,
+    /// Print the reference of the configuration as Markdown
+    Reference,
+}
+
+pub(crate) fn run(action: &Action) -> anyhow::Result<ExitCode> {
+    match action {
+        Action::Check(file) => {
+            let loaded = load(file)?;
+            for warning in &loaded.warnings {
+                say(&warning.to_string());
+            }
+            say(&format!("{}: no mistakes", file.config.display()));
+        }
+        Action::Show(file) => say(load(file)?.show().trim_end()),
+        Action::Schema => say(jansky_config::schema().trim_end()),
+        Action::Reference => say(jansky_config::reference().trim_end()),
+    }
+    Ok(ExitCode::SUCCESS)
+}

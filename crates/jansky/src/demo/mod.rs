@@ -1,0 +1,188 @@
+//! `jansky demo`: everything that is needed to try Jansky, below one directory.
+//!
+//! It prepares a Python environment with the unmodified single-user server, writes a configuration,
+//! makes two accounts with a notebook each, and serves. A second start finds all that and is quick.
+
+mod accounts;
+mod python;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Args;
+use jansky_config::Loaded;
+use jansky_hub::{Hub, TokenRequest};
+use serde_json::json;
+
+use crate::files::{make_private_dir, write_private};
+use crate::serve::{Running, load_text, runtime};
+use crate::telemetry::{self, say};
+use accounts::Account;
+
+/// The notebook that every account of the demo finds in its home.
+const NOTEBOOK: &str = include_str!("welcome.ipynb");
+
+/// The name of that notebook.
+const NOTEBOOK_NAME: &str = "welcome.ipynb";
+
+/// What can be chosen about the demo.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// The port on 127.0.0.1; 0 chooses a free one
+    #[arg(long, default_value_t = 8000)]
+    port: u16,
+    /// Where everything is written [default: jansky-demo in the data directory of this account]
+    #[arg(long, value_name = "DIR")]
+    home: Option<PathBuf>,
+    /// Ask nothing
+    #[arg(long)]
+    no_input: bool,
+    /// Writes address, accounts and an admin token there as JSON once everything answers
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// Use this Python environment, which must have the single-user server, instead of making one
+    #[arg(long, value_name = "DIR", hide = true)]
+    python: Option<PathBuf>,
+}
+
+/// Prepares and serves until it is told to end.
+pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    let home = match &options.home {
+        Some(home) => home.clone(),
+        None => usual_home()?,
+    };
+    make_private_dir(&home)?;
+    let home = home
+        .canonicalize()
+        .context("could not find the demo's directory")?;
+    let python = match &options.python {
+        Some(given) => given.clone(),
+        None => python::prepare(&home.join("python"), options.no_input)?,
+    };
+    let accounts = accounts::load_or_make(&home)?;
+    let loaded = configuration(&home, &python, options.port)?;
+    telemetry::begin(&loaded.config.log)?;
+    runtime()?.block_on(serve(options, &home, &loaded, &accounts))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn usual_home() -> anyhow::Result<PathBuf> {
+    if let Some(data) = std::env::var_os("XDG_DATA_HOME").filter(|data| !data.is_empty()) {
+        return Ok(PathBuf::from(data).join("jansky-demo"));
+    }
+    let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
+    let home = home.context("HOME is not set; say with --home DIR where the demo may write")?;
+    Ok(PathBuf::from(home).join(".local/share/jansky-demo"))
+}
+
+/// Writes the configuration, so that people can read it and go on from it, and reads it as
+/// `jansky serve` would.
+fn configuration(home: &Path, python: &Path, port: u16) -> anyhow::Result<Loaded> {
+    let quoted = |path: &Path| serde_json::Value::from(path.display().to_string()).to_string();
+    // Jupyter refuses to run as root unless it is told that this is meant.
+    let arguments = if rustix::process::geteuid().is_root() {
+        "[\"--allow-root\"]"
+    } else {
+        "[]"
+    };
+    let text = format!(
+        "# Written by `jansky demo` at each start. Copy it to make your own.\n\
+         [hub]\n\
+         bind = \"127.0.0.1:{port}\"\n\
+         data_dir = {data}\n\n\
+         [provider.local]\n\
+         kind = \"local\"\n\n\
+         [spawner]\n\
+         kind = \"process\"\n\
+         command = [{command}]\n\
+         arguments = {arguments}\n\
+         home_dir = {homes}\n\
+         default_url = \"/lab/tree/{NOTEBOOK_NAME}\"\n\
+         poll_interval = \"5s\"\n\n\
+         [log]\n\
+         filter = \"warn\"\n",
+        data = quoted(&home.join("data")),
+        command = quoted(&python.join("bin/jupyterhub-singleuser")),
+        homes = quoted(&home.join("homes/{username}")),
+    );
+    let path = home.join("jansky.toml");
+    write_private(&path, &text)?;
+    load_text(&path, text, Vec::new())
+}
+
+async fn serve(
+    options: &Options,
+    home: &Path,
+    loaded: &Loaded,
+    accounts: &[Account],
+) -> anyhow::Result<()> {
+    for account in accounts {
+        give_notebook(&home.join("homes").join(account.name))?;
+    }
+    let running = Running::begin(&loaded.config).await?;
+    let admin_token = make_accounts(&running.hub, accounts).await?;
+    let url = format!("http://{}/", running.address);
+    if let Some(path) = &options.ready_file {
+        let accounts: Vec<_> = accounts
+            .iter()
+            .map(|account| {
+                json!({
+                    "name": account.name,
+                    "password": account.password.expose(),
+                    "admin": account.admin,
+                })
+            })
+            .collect();
+        let ready = json!({ "url": url, "accounts": accounts, "admin_token": admin_token });
+        write_private(path, &format!("{ready:#}\n"))?;
+    }
+    say(&format!("\nJansky is running. Open  {url}  and sign in:\n"));
+    for account in accounts {
+        let role = if account.admin { "  (admin)" } else { "" };
+        say(&format!(
+            "  user {:<8} password {}{role}",
+            account.name,
+            account.password.expose()
+        ));
+    }
+    say("\nThen start your server and run the notebook that opens. Ctrl-C ends Jansky;");
+    say("servers that are running go on and are found again at the next start.");
+    running.until_told().await
+}
+
+/// Makes the accounts, and a token with which scripts can be the admin until the next start.
+async fn make_accounts(hub: &Hub, accounts: &[Account]) -> anyhow::Result<String> {
+    let mut token = None;
+    for account in accounts {
+        let name = account.name.parse()?;
+        let user = hub
+            .set_account(&name, account.password.clone(), account.admin)
+            .await?;
+        if account.admin {
+            for old in hub.tokens_of(&user).await? {
+                if old.note == accounts::TOKEN_NOTE {
+                    hub.revoke_token(&user, old.id).await?;
+                }
+            }
+            let request = TokenRequest {
+                note: accounts::TOKEN_NOTE.to_owned(),
+                ..TokenRequest::default()
+            };
+            let (_, secret) = hub.create_token(&user, request).await?;
+            token = Some(secret.expose().to_owned());
+        }
+    }
+    token.context("the demo has no admin account")
+}
+
+/// Puts the notebook into a home unless its owner has one already.
+fn give_notebook(home: &Path) -> anyhow::Result<()> {
+    make_private_dir(home)?;
+    let path = home.join(NOTEBOOK_NAME);
+    if !path.exists() {
+        std::fs::write(&path, NOTEBOOK)
+            .with_context(|| format!("could not write `{}`", path.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,254 @@
+//! `jansky doctor`: looks at the machine and the configuration and says what to do.
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_config::{Config, Provider};
+use jansky_model::{Clock, SystemClock, Timestamp};
+use jansky_spawn::{Finding, Severity};
+use jansky_store::Store;
+
+use crate::assemble;
+use crate::cli::ConfigFile;
+use crate::serve::{load, runtime};
+use crate::telemetry::say;
+
+/// The clocks of this machine and of a provider may differ by this much before it is a warning.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
+/// How long a provider may take to answer.
+const PROVIDER_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Looks at everything and says what was found; fails when something must be mended.
+pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
+    let loaded = load(file)?;
+    for warning in &loaded.warnings {
+        say(&format!("[warn] {warning}"));
+    }
+    say(&format!(
+        "[ ok ] configuration: `{}` has no mistakes",
+        file.config.display()
+    ));
+    let findings = runtime()?.block_on(examine(&loaded.config));
+    let mut is_broken = false;
+    for finding in &findings {
+        let mark = match finding.severity {
+            Severity::Good => " ok ",
+            Severity::Warning => "warn",
+            Severity::Error => "FAIL",
+        };
+        is_broken |= matches!(finding.severity, Severity::Error);
+        say(&format!(
+            "[{mark}] {}: {}",
+            finding.subject, finding.message
+        ));
+        if !finding.advice.is_empty() {
+            say(&format!("       {}", finding.advice));
+        }
+    }
+    Ok(if is_broken {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![port(config)];
+    findings.push(database(config).await);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    match assemble::providers(config, &clock) {
+        Ok(_) => {
+            for (id, provider) in &config.provider {
+                if let Provider::Oidc(oidc) = provider {
+                    findings.extend(examine_provider(id.as_str(), oidc, &*clock).await);
+                }
+            }
+        }
+        Err(error) => findings.push(Finding::error(
+            "providers",
+            chain(&error),
+            "mend the configuration of the provider",
+        )),
+    }
+    match assemble::spawner(config, "doctor") {
+        Ok(spawner) => findings.extend(spawner.check().await),
+        Err(error) => findings.push(Finding::error(
+            "spawner",
+            chain(&error),
+            "mend the section [spawner] of the configuration",
+        )),
+    }
+    findings
+}
+
+fn chain(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+fn port(config: &Config) -> Finding {
+    let address = *config.hub.bind.get();
+    match TcpListener::bind(address) {
+        Ok(_) => Finding::good("port", format!("{address} is free")),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Finding::warning(
+            "port",
+            format!("{address} is in use"),
+            "fine when Jansky itself is running; otherwise end the other program or change hub.bind",
+        ),
+        Err(error) => Finding::error(
+            "port",
+            format!("cannot listen on {address}: {error}"),
+            "choose an address of this machine and a port that this account may use in hub.bind",
+        ),
+    }
+}
+
+async fn database(config: &Config) -> Finding {
+    let url = match config.database_url() {
+        Ok(url) => url,
+        Err(error) => {
+            return Finding::error("database", error.to_string(), "mend database.url");
+        }
+    };
+    // Opening would make a new SQLite file; a doctor changes nothing.
+    if let Some(path) = url.expose().strip_prefix("sqlite://")
+        && !std::path::Path::new(path).exists()
+    {
+        return Finding::good(
+            "database",
+            format!("`{path}` will be made at the first start"),
+        );
+    }
+    match Store::open(url.expose()).await {
+        Ok(store) => {
+            let kind = store.kind();
+            store.close().await;
+            Finding::good(
+                "database",
+                format!("{kind} answers and its schema is current"),
+            )
+        }
+        Err(error) => Finding::warning(
+            "database",
+            error.to_string(),
+            "fine when Jansky itself is running on it; otherwise see the message",
+        ),
+    }
+}
+
+/// Reads the discovery document of a provider by itself, to say more than that it works or not.
+async fn examine_provider(
+    id: &str,
+    oidc: &jansky_config::OidcProvider,
+    clock: &dyn Clock,
+) -> Vec<Finding> {
+    let issuer = oidc.issuer.as_written();
+    let address = format!(
+        "{}/.well-known/openid-configuration",
+        issuer.trim_end_matches('/')
+    );
+    let answer = match ask(&address).await {
+        Ok(answer) => answer,
+        Err(message) => {
+            return vec![Finding::error(
+                "provider",
+                format!("`{id}` cannot be reached at {address}: {message}"),
+                "check provider.issuer, the network and the certificate of the provider",
+            )];
+        }
+    };
+    let mut findings = Vec::new();
+    if answer.issuer.as_deref() == Some(issuer) {
+        findings.push(Finding::good(
+            "provider",
+            format!("`{id}` answers as {issuer}"),
+        ));
+    } else {
+        findings.push(Finding::error(
+            "provider",
+            format!(
+                "`{id}` calls itself {}, but the configuration says {issuer}",
+                answer.issuer.as_deref().unwrap_or("nothing")
+            ),
+            "write provider.issuer exactly as the provider does, with or without `/` at its end",
+        ));
+    }
+    if let Some(theirs) = answer.date {
+        let ours = clock.now();
+        let apart = ours.since(theirs).max(theirs.since(ours));
+        if apart > CLOCK_TOLERANCE {
+            findings.push(Finding::warning(
+                "clock",
+                format!(
+                    "this machine and `{id}` are {} seconds apart",
+                    apart.as_secs()
+                ),
+                "synchronize the clock (for example with systemd-timesyncd or chrony)",
+            ));
+        } else {
+            findings.push(Finding::good("clock", format!("agrees with `{id}`")));
+        }
+    }
+    findings
+}
+
+struct Answer {
+    issuer: Option<String>,
+    date: Option<Timestamp>,
+}
+
+async fn ask(address: &str) -> Result<Answer, String> {
+    let client = jansky_identity::http_client().map_err(|error| error.to_string())?;
+    let sent = client.get(address).timeout(PROVIDER_PATIENCE).send().await;
+    let response = sent.map_err(|error| {
+        let error = anyhow::Error::new(error.without_url());
+        chain(&error)
+    })?;
+    if !response.status().is_success() {
+        return Err(format!("it answered {}", response.status()));
+    }
+    let date = response
+        .headers()
+        .get("date")
+        .and_then(|date| date.to_str().ok());
+    let date = date.and_then(parse_http_date);
+    let bytes = response
+        .bytes()
+        .await
+        .map_err(|error| error.without_url().to_string())?;
+    let document: serde_json::Value = serde_json::from_slice(&bytes)
+        .map_err(|_| "its answer is not a discovery document".to_owned())?;
+    let issuer = document
+        .get("issuer")
+        .and_then(|issuer| issuer.as_str())
+        .map(str::to_owned);
+    Ok(Answer { issuer, date })
+}
+
+/// Reads the header `Date` (RFC 9110 section 5.6.7).
+fn parse_http_date(text: &str) -> Option<Timestamp> {
+    let time = httpdate::parse_http_date(text).ok()?;
+    let elapsed = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_seconds(
+        i64::try_from(elapsed.as_secs()).ok()?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        let date = parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT");
+
+        assert_eq!(date, Some(Timestamp::from_seconds(784_111_777)));
+        assert_eq!(parse_http_date("soon"), None);
+    }
+}

@@ -1,0 +1,279 @@
+//! Running: from a configuration to an open port, and to an orderly end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use jansky_config::{Config, Input, Loaded};
+use jansky_crypto::SystemRandom;
+use jansky_hub::Hub;
+use jansky_model::{Clock, SystemClock};
+use jansky_proxy::{Listener, Proxy, ProxySettings, Route, Routes, Target};
+use jansky_web::{Policies, RequestMetrics, Web};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::cli::ConfigFile;
+use crate::front::{HubPages, ProxyRoutes, local_service, proxy_metrics};
+use crate::telemetry::say;
+use crate::{assemble, files, telemetry};
+
+/// How long the end of the process waits for its own tasks.
+const TASK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it waits for servers that it was asked to stop.
+const STOP_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Reads a configuration file, with the environment and `--set` over it.
+pub(crate) fn load(file: &ConfigFile) -> anyhow::Result<Loaded> {
+    let path = &file.config;
+    let text = std::fs::read_to_string(path).with_context(|| {
+        format!(
+            "could not read the configuration `{}`; give --config FILE",
+            path.display()
+        )
+    })?;
+    load_text(path, text, file.settings.clone())
+}
+
+/// Reads a configuration from its text.
+pub(crate) fn load_text(
+    path: &Path,
+    text: String,
+    settings: Vec<(String, String)>,
+) -> anyhow::Result<Loaded> {
+    let input = Input {
+        file_name: path.display().to_string(),
+        text,
+        environment: std::env::vars().collect(),
+        settings,
+    };
+    Ok(jansky_config::load(&input)?)
+}
+
+/// `jansky serve`
+pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
+    let loaded = load(file)?;
+    telemetry::begin(&loaded.config.log)?;
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let running = Running::begin(&loaded.config).await?;
+        running.announce().await?;
+        running.until_told().await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The runtime of the hub; the proxy has threads of its own.
+pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("could not start the runtime")
+}
+
+/// A hub with its proxy, listening.
+pub(crate) struct Running {
+    pub(crate) hub: Arc<Hub>,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Where people find it.
+    pub(crate) url: String,
+    config: Config,
+    shutdown: CancellationToken,
+    stop_servers: Arc<AtomicBool>,
+    proxy: tokio::task::JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    /// Opens the port and the database, takes up where the last process left off, and serves.
+    pub(crate) async fn begin(config: &Config) -> anyhow::Result<Self> {
+        // The port comes first: with it taken, nothing else is touched.
+        let socket = listen(*config.hub.bind.get())?;
+        let address = socket
+            .local_addr()
+            .context("could not read the listener's address")?;
+        let tls = config.tls.as_ref().map(tls_config).transpose()?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = assemble::open_store(config).await?;
+        let routes = Routes::new();
+        let table = Arc::new(ProxyRoutes::new(routes.clone(), Arc::clone(&clock)));
+        let hub = assemble::hub(config, store, Arc::clone(&clock), table).await?;
+        let shutdown = CancellationToken::new();
+        let stop_servers = Arc::new(AtomicBool::new(config.hub.stop_servers_on_exit));
+        let proxy = Proxy::new(routes.clone(), proxy_settings(config), Arc::clone(&clock));
+        let stats = Arc::clone(proxy.stats());
+        let web = Arc::new(Web {
+            key: files::signing_key(&config.hub.data_dir, &SystemRandom)?,
+            hub: Arc::clone(&hub),
+            renderer: jansky_web::render::Renderer::new(None)?,
+            site_name: "Jansky".to_owned(),
+            announcement: None,
+            authenticate_metrics: config.hub.authenticate_metrics,
+            more_metrics: Some(Box::new(move || proxy_metrics(&stats))),
+            on_shutdown: Some(on_shutdown(&shutdown, &stop_servers)),
+            request_metrics: RequestMetrics::default(),
+            policies: Policies::new(&hub.settings().hub_prefix()),
+        });
+        let router = jansky_web::router(Arc::clone(&web));
+        let to_hub = Route::new("/", Target::Local(local_service(router)), clock.now())?;
+        routes.add(to_hub);
+        let proxy = proxy.with_pages(Arc::new(HubPages(web)));
+        hub.resume().await?;
+        hub.spawn_housekeeping();
+        let listener = Listener { socket, tls };
+        let token = shutdown.clone();
+        let proxy = tokio::spawn(async move {
+            let drained = jansky_proxy::serve(vec![listener], proxy, token).await?;
+            if drained.cut > 0 {
+                warn!(
+                    connections = drained.cut,
+                    "cut connections at the end of the drain"
+                );
+            }
+            Ok(())
+        });
+        let url = config.public_url().to_string();
+        info!(%address, %url, "listening");
+        Ok(Self {
+            hub,
+            address,
+            url,
+            config: config.clone(),
+            shutdown,
+            stop_servers,
+            proxy,
+        })
+    }
+
+    /// Says on the terminal where to go, and how the first admin comes in.
+    pub(crate) async fn announce(&self) -> anyhow::Result<()> {
+        say(&format!("Jansky is running at {}", self.url));
+        let has_local = self.hub.local_accounts().is_some();
+        if has_local && let Some(code) = self.hub.first_admin_code().await? {
+            say(&format!(
+                "There is no admin yet. Make the first account within a day at\n  {}hub/setup?code={}",
+                self.url,
+                code.expose()
+            ));
+        }
+        Ok(())
+    }
+
+    /// Serves until a signal or the API says otherwise, and ends in order.
+    pub(crate) async fn until_told(self) -> anyhow::Result<()> {
+        let Self {
+            hub,
+            shutdown,
+            stop_servers,
+            mut proxy,
+            config,
+            ..
+        } = self;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let ended_early = tokio::select! {
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+            () = shutdown.cancelled() => None,
+            ended = &mut proxy => Some(ended),
+        };
+        info!("ending");
+        if stop_servers.load(Ordering::SeqCst) {
+            hub.stop_all_servers(STOP_PATIENCE).await?;
+        }
+        shutdown.cancel();
+        hub.stopping().cancel();
+        let drained = match ended_early {
+            Some(ended) => ended,
+            None => tokio::select! {
+                ended = &mut proxy => ended,
+                // A second signal does not wait for the drain.
+                _ = terminate.recv() => { proxy.abort(); Ok(Ok(())) }
+                _ = interrupt.recv() => { proxy.abort(); Ok(Ok(())) }
+            },
+        };
+        hub.shut_down_process(TASK_PATIENCE).await;
+        hub.store().close().await;
+        drop(config);
+        drained.context("the proxy ended")?
+    }
+}
+
+fn on_shutdown(
+    shutdown: &CancellationToken,
+    stop_servers: &Arc<AtomicBool>,
+) -> Box<dyn Fn(bool) + Send + Sync> {
+    let (shutdown, stop_servers) = (shutdown.clone(), Arc::clone(stop_servers));
+    Box::new(move |servers| {
+        stop_servers.fetch_or(servers, Ordering::SeqCst);
+        shutdown.cancel();
+    })
+}
+
+/// Opens the port, or says who is in the way.
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    use std::io::ErrorKind;
+
+    TcpListener::bind(address).map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => anyhow::anyhow!(
+            "hub.bind: {address} is in use by another program; choose another port or end it"
+        ),
+        ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "hub.bind: this account may not listen on {address}; choose a port above 1023"
+        ),
+        ErrorKind::AddrNotAvailable => {
+            anyhow::anyhow!("hub.bind: {address} is not an address of this machine")
+        }
+        _ => anyhow::Error::new(error).context(format!("could not listen on {address}")),
+    })
+}
+
+fn proxy_settings(config: &Config) -> ProxySettings {
+    let usual = ProxySettings::default();
+    ProxySettings {
+        workers: usize::from(config.proxy.threads)
+            .try_into()
+            .unwrap_or(usual.workers),
+        trusted_proxies: config.hub.trusted_proxies.iter().map(|net| **net).collect(),
+        header_limit: usize::try_from(config.proxy.max_header_size.0.0).unwrap_or(usize::MAX),
+        header_timeout: *config.proxy.idle_timeout,
+        connect_timeout: *config.proxy.connect_timeout,
+        pool_idle_timeout: *config.proxy.idle_timeout,
+        drain_timeout: *config.proxy.drain_timeout,
+        ..usual
+    }
+}
+
+fn tls_config(
+    tls: &jansky_config::Tls,
+) -> anyhow::Result<Arc<arc_swap::ArcSwap<rustls::ServerConfig>>> {
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    let (certificate, key) = (tls.certificate.get(), tls.key.get());
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| {
+            anyhow::anyhow!("tls.certificate: `{}`: {error}", certificate.display())
+        })?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| anyhow::anyhow!("tls.key: `{}`: {error}", key.display()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context("tls: no usable protocol version")?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("tls.key does not belong to tls.certificate")?;
+    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(arc_swap::ArcSwap::from_pointee(server)))
+}

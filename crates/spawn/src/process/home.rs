@@ -1,0 +1,160 @@
+//! The working directory of a server.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+
+use jansky_model::UserName;
+
+use super::HomePolicy;
+use super::account::Account;
+use crate::SpawnError;
+
+/// What in a template stands for the name of the user.
+const USERNAME: &str = "{username}";
+
+/// The working directory of a server, and whether the server's account still has to make it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Home {
+    pub(crate) directory: PathBuf,
+    pub(crate) make: bool,
+}
+
+impl Home {
+    /// Finds the working directory, and makes as much of it as only the hub can.
+    ///
+    /// The hub makes the directories down to the one that is the user's own. What lies below is
+    /// left to the launcher, which does it with the rights of the account.
+    pub(crate) fn prepare(
+        policy: &HomePolicy,
+        user: &UserName,
+        account: &Account,
+    ) -> Result<Self, SpawnError> {
+        let HomePolicy::Directory { root, template } = policy else {
+            return Ok(Self {
+                directory: account.home.clone(),
+                make: false,
+            });
+        };
+        check_template(template).map_err(SpawnError::refused)?;
+        let mut directory = root.clone();
+        make(&directory, 0o755, None)?;
+        let mut own = false;
+        for part in Path::new(template) {
+            let part = part.to_string_lossy();
+            directory.push(part.replace(USERNAME, user.as_str()));
+            if own {
+                continue;
+            }
+            own = part.contains(USERNAME);
+            if own {
+                make(&directory, 0o700, Some(account))?;
+            } else {
+                make(&directory, 0o755, None)?;
+            }
+        }
+        Ok(Self {
+            directory,
+            make: true,
+        })
+    }
+}
+
+/// Whether a template leads to a directory of the user's own below the root.
+pub(crate) fn check_template(template: &str) -> Result<(), String> {
+    let inside = Path::new(template)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    if inside && template.contains(USERNAME) {
+        Ok(())
+    } else {
+        Err(format!(
+            "`{template}` is not a path below the root with `{USERNAME}` in it, such as \
+             \"{USERNAME}\" or \"home/{USERNAME}\""
+        ))
+    }
+}
+
+fn make(directory: &Path, mode: u32, owner: Option<&Account>) -> Result<(), SpawnError> {
+    let made = make_owned(directory, mode, owner);
+    made.map_err(|error| {
+        let reason = format!("could not make the directory `{}`", directory.display());
+        SpawnError::unavailable_because(reason, error)
+    })
+}
+
+fn make_owned(directory: &Path, mode: u32, owner: Option<&Account>) -> io::Result<()> {
+    // Not recursive: only the last part may be missing, but for the root.
+    let recursive = owner.is_none();
+    match std::fs::DirBuilder::new()
+        .recursive(recursive)
+        .mode(mode)
+        .create(directory)
+    {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made?,
+    }
+    let Some(identity) = owner.and_then(|account| account.identity.as_ref()) else {
+        return Ok(());
+    };
+    let found = std::fs::symlink_metadata(directory)?;
+    // Also one that a hub made which ended before it could give it away. A link or a directory of
+    // somebody else's was put there on purpose.
+    if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() {
+        std::os::unix::fs::lchown(directory, Some(identity.uid), Some(identity.gid))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    fn account() -> Account {
+        Account {
+            name: "hub".to_owned(),
+            home: "/home/hub".into(),
+            shell: "/bin/sh".into(),
+            identity: None,
+        }
+    }
+
+    #[test]
+    fn templates_that_leave_the_root_are_refused() {
+        for bad in [
+            "",
+            "/abs/{username}",
+            "../{username}",
+            "{username}/..",
+            "same-for-all",
+        ] {
+            assert!(check_template(bad).is_err(), "`{bad}` passed");
+        }
+        for good in ["{username}", "home/{username}/work", "u-{username}"] {
+            assert_eq!(check_template(good), Ok(()));
+        }
+    }
+
+    #[test]
+    fn the_users_own_directory_is_made_for_the_user_only() {
+        let root = tempfile::tempdir().expect("a directory");
+        let policy = HomePolicy::Directory {
+            root: root.path().join("homes"),
+            template: "all/{username}/work".to_owned(),
+        };
+        let user: UserName = "al@ex b".parse().expect("a valid name");
+
+        let home = Home::prepare(&policy, &user, &account()).expect("prepared");
+
+        let own = root.path().join("homes/all/al@ex b");
+        let mode = std::fs::metadata(&own)
+            .expect("it was made")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o700);
+        assert_eq!(home.directory, own.join("work"));
+        assert!(home.make && !home.directory.exists());
+    }
+}

@@ -1,0 +1,11 @@
+//! The process spawner against real processes, and the fake one against its contract.
+
+mod accounts;
+mod bench;
+mod failures;
+mod fake;
+mod finding;
+mod lifecycle;
+mod limits;
+mod secrets;
+mod stopping;

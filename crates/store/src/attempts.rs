@@ -1,0 +1,85 @@
+//! Sign-ins under way at an identity provider.
+
+use jansky_model::{ProviderId, Secret, Timestamp};
+
+use crate::db::sql;
+use crate::{Digest, Store, StoreError};
+
+/// What must be known when the browser comes back from the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginAttemptRow {
+    /// Where the browser was sent.
+    pub provider: ProviderId,
+    /// The nonce that the ID token must repeat.
+    pub nonce: String,
+    /// The PKCE verifier (RFC 7636 4.1).
+    pub verifier: Secret,
+    /// The redirect URI that was sent.
+    pub redirect_uri: String,
+    /// Where the person wanted to go.
+    pub next: Option<String>,
+    /// The digest of the cookie that ties the attempt to one browser.
+    pub browser_digest: Digest,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it is too late to come back.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// Keeps an attempt under the digest of its `state`.
+    pub async fn create_login_attempt(
+        &self,
+        state_digest: &Digest,
+        attempt: &LoginAttemptRow,
+    ) -> Result<(), StoreError> {
+        let statement = sql(
+            "INSERT INTO login_attempts (state_digest, provider, nonce, verifier,
+                 redirect_uri, next, browser_digest, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(state_digest)
+        .bind(&attempt.provider)
+        .bind(&attempt.nonce)
+        .bind(&attempt.verifier)
+        .bind(&attempt.redirect_uri)
+        .bind(attempt.next.as_ref())
+        .bind(&attempt.browser_digest)
+        .bind(attempt.created_at)
+        .bind(attempt.expires_at);
+        self.db
+            .execute(statement)
+            .await
+            .map_err(|error| error.naming(|| "a sign-in with this state".to_owned()))?;
+        Ok(())
+    }
+
+    /// Takes an attempt, which makes its `state` worthless; `None` if it is expired or was taken.
+    pub async fn take_login_attempt(
+        &self,
+        state_digest: &Digest,
+        now: Timestamp,
+    ) -> Result<Option<LoginAttemptRow>, StoreError> {
+        let statement = sql("DELETE FROM login_attempts WHERE state_digest = $1
+             RETURNING provider, nonce, verifier, redirect_uri, next, browser_digest,
+                 created_at, expires_at")
+        .bind(state_digest);
+        let mut transaction = self.db.begin().await?;
+        let row = transaction.fetch_optional(statement).await?;
+        transaction.commit().await?;
+        let Some(row) = row else {
+            return Ok(None);
+        };
+        let attempt = LoginAttemptRow {
+            provider: row.get("provider")?,
+            nonce: row.get("nonce")?,
+            verifier: row.get("verifier")?,
+            redirect_uri: row.get("redirect_uri")?,
+            next: row.get_optional("next")?,
+            browser_digest: row.get("browser_digest")?,
+            created_at: row.get("created_at")?,
+            expires_at: row.get("expires_at")?,
+        };
+        Ok((attempt.expires_at > now).then_some(attempt))
+    }
+}

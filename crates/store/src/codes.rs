@@ -1,0 +1,117 @@
+//! OAuth authorization codes.
+
+use jansky_model::{Timestamp, UserId};
+
+use crate::db::sql;
+use crate::tokens::insert_token;
+use crate::{Digest, NewToken, Store, StoreError, Token};
+
+/// The PKCE challenge that a client sent (RFC 7636 4.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    /// `code_challenge`.
+    pub challenge: String,
+    /// `code_challenge_method`: `S256` or `plain`.
+    pub method: String,
+}
+
+/// What stands behind an authorization code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Code {
+    /// The client that may redeem it.
+    pub client_id: String,
+    /// Who gave the consent.
+    pub user_id: UserId,
+    /// The browser session in which it was given; the code ends with it.
+    pub session_id: String,
+    /// The redirect URI that must be repeated (RFC 6749 4.1.3).
+    pub redirect_uri: String,
+    /// What the token may do.
+    pub scopes: Vec<String>,
+    /// The PKCE challenge, if the client sent one.
+    pub challenge: Option<Challenge>,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// Keeps a code.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the user or the session is gone.
+    pub async fn create_code(&self, digest: &Digest, code: &Code) -> Result<(), StoreError> {
+        let challenge = code.challenge.as_ref();
+        let statement = sql("INSERT INTO codes (digest, client_id, user_id, session_id,
+                 redirect_uri, scopes, challenge, challenge_method, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+        .bind(digest)
+        .bind(&code.client_id)
+        .bind(code.user_id)
+        .bind(&code.session_id)
+        .bind(&code.redirect_uri)
+        .bind(code.scopes.as_slice())
+        .bind(challenge.map(|pair| &pair.challenge))
+        .bind(challenge.map(|pair| &pair.method))
+        .bind(code.expires_at);
+        self.db
+            .execute(statement)
+            .await
+            .map_err(|error| error.naming(|| "a code with this digest".to_owned()))?;
+        Ok(())
+    }
+
+    /// Looks at a code, if it is not expired, without using it up.
+    pub async fn code(&self, digest: &Digest, now: Timestamp) -> Result<Option<Code>, StoreError> {
+        let statement = sql(
+            "SELECT client_id, user_id, session_id, redirect_uri, scopes,
+                 challenge, challenge_method, expires_at
+             FROM codes WHERE digest = $1 AND expires_at > $2",
+        )
+        .bind(digest)
+        .bind(now);
+        let Some(row) = self.db.fetch_optional(statement).await? else {
+            return Ok(None);
+        };
+        let challenge = row.get_optional("challenge")?;
+        let method = row.get_optional("challenge_method")?;
+        Ok(Some(Code {
+            client_id: row.get("client_id")?,
+            user_id: row.get("user_id")?,
+            session_id: row.get("session_id")?,
+            redirect_uri: row.get("redirect_uri")?,
+            scopes: row.get("scopes")?,
+            challenge: challenge
+                .zip(method)
+                .map(|(challenge, method)| Challenge { challenge, method }),
+            expires_at: row.get("expires_at")?,
+        }))
+    }
+
+    /// Exchanges a code for a token; of several who try, one gets it and the others `None`.
+    ///
+    /// A code that is expired at the token's `created_at` or whose session ended gives `None`, too.
+    pub async fn redeem_code(
+        &self,
+        digest: &Digest,
+        token: NewToken,
+    ) -> Result<Option<Token>, StoreError> {
+        let mut transaction = self.db.begin().await?;
+        // Takes the lock on the session before that on the code, as the end of a session does:
+        // the other way round the two could wait for each other.
+        let hold = sql(
+            "UPDATE sessions SET expires_at = expires_at WHERE session_id IN
+             (SELECT session_id FROM codes WHERE digest = $1)",
+        )
+        .bind(digest);
+        transaction.execute(hold).await?;
+        let statement = sql("DELETE FROM codes WHERE digest = $1 AND expires_at > $2")
+            .bind(digest)
+            .bind(token.created_at);
+        if transaction.execute(statement).await? == 0 {
+            return Ok(None);
+        }
+        let token = insert_token(&mut transaction, token).await?;
+        transaction.commit().await?;
+        Ok(Some(token))
+    }
+}

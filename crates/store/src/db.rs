@@ -1,0 +1,398 @@
+//! One way to run a statement on either database.
+//!
+//! A [`Statement`] is a text with `$1` parameters that means the same to SQLite and PostgreSQL,
+//! plus its values. [`Db`] runs single statements, [`Transaction`] several as one; both give back
+//! [`Row`]s that are read by the name of a column. Nothing outside this file and `open.rs` knows
+//! which database it is.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jansky_model::{
+    ProviderId, Secret, ServerId, ServerName, StartId, Timestamp, UserId, UserName,
+};
+use sqlx::postgres::{PgPool, PgRow, Postgres};
+use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, Decode, Row as _, SqlStr, Type};
+
+use crate::StoreError;
+use crate::readers::Readers;
+
+/// How long one statement may take on PostgreSQL before the connection is taken for dead.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A value for a parameter; each kind has its own NULL because PostgreSQL types it.
+#[derive(Clone)]
+pub(crate) enum Value {
+    Text(Option<String>),
+    Int(Option<i64>),
+    Bytes(Option<Vec<u8>>),
+}
+
+/// A text and the values of its parameters.
+pub(crate) struct Statement {
+    text: SqlStr,
+    values: Vec<Value>,
+}
+
+/// A statement with a fixed text.
+pub(crate) fn sql(text: &'static str) -> Statement {
+    Statement {
+        text: SqlStr::from_static(text),
+        values: Vec::new(),
+    }
+}
+
+impl Statement {
+    /// Binds the next parameter.
+    pub(crate) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+}
+
+/// A statement whose text depends on the question; it is put together from fixed pieces only.
+#[derive(Clone, Default)]
+pub(crate) struct Composed {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Composed {
+    /// Appends a fixed piece.
+    pub(crate) fn push(&mut self, piece: &'static str) -> &mut Self {
+        self.text.push_str(piece);
+        self
+    }
+
+    /// Appends a parameter with this value.
+    pub(crate) fn push_value(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        self.text.push('$');
+        self.text.push_str(&self.values.len().to_string());
+        self
+    }
+
+    /// Appends a list of parameters in parentheses, for `IN`; `values` must not be empty.
+    pub(crate) fn push_list<V: Into<Value>>(
+        &mut self,
+        values: impl IntoIterator<Item = V>,
+    ) -> &mut Self {
+        let mut separator = "(";
+        for value in values {
+            self.push(separator).push_value(value);
+            separator = ", ";
+        }
+        self.push(")")
+    }
+
+    /// Appends another composition, which must not have parameters if this one has some already.
+    pub(crate) fn append(&mut self, other: Self) -> &mut Self {
+        debug_assert!(self.values.is_empty() || other.values.is_empty());
+        self.text.push_str(&other.text);
+        self.values.extend(other.values);
+        self
+    }
+
+    /// The finished statement.
+    pub(crate) fn finish(self) -> Statement {
+        Statement {
+            text: sqlx::SqlSafeStr::into_sql_str(AssertSqlSafe(self.text)),
+            values: self.values,
+        }
+    }
+}
+
+macro_rules! value_from {
+    ($($source:ty => $kind:ident($value:ident) $convert:expr;)*) => {$(
+        impl From<$source> for Value {
+            fn from($value: $source) -> Self {
+                Self::$kind(Some($convert))
+            }
+        }
+        impl From<Option<$source>> for Value {
+            fn from(value: Option<$source>) -> Self {
+                Self::$kind(value.map(|$value| $convert))
+            }
+        }
+    )*};
+}
+
+value_from! {
+    &str => Text(value) storable(value);
+    &String => Text(value) storable(value);
+    &UserName => Text(value) value.as_str().to_owned();
+    &ServerName => Text(value) value.as_str().to_owned();
+    &ProviderId => Text(value) value.as_str().to_owned();
+    &Secret => Text(value) value.expose().to_owned();
+    &serde_json::Value => Text(value) value.to_string();
+    i64 => Int(value) value;
+    bool => Int(value) i64::from(value);
+    Timestamp => Int(value) value.micros();
+    UserId => Int(value) value.0;
+    ServerId => Int(value) value.0;
+    StartId => Int(value) value.0;
+    crate::TokenId => Int(value) value.0;
+    crate::IdentityId => Int(value) value.0;
+    &crate::Digest => Bytes(value) value.to_vec();
+}
+
+/// PostgreSQL refuses the character NUL in a text; a log can hold one.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+impl From<&[String]> for Value {
+    /// A list of texts is stored as JSON.
+    fn from(texts: &[String]) -> Self {
+        let list = texts.iter().map(String::as_str).collect::<Vec<_>>();
+        Self::Text(Some(serde_json::Value::from(list).to_string()))
+    }
+}
+
+/// A row of an answer.
+pub(crate) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+/// What both databases can decode.
+pub(crate) trait Raw:
+    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
+{
+}
+
+impl Raw for String {}
+impl Raw for i64 {}
+impl Raw for Vec<u8> {}
+
+/// A type that a column can be read as.
+pub(crate) trait FromColumn: Sized {
+    /// How the databases store it.
+    type Raw: Raw;
+
+    /// Reads it, or says what is wrong.
+    fn from_raw(raw: Self::Raw) -> Result<Self, String>;
+}
+
+macro_rules! from_column {
+    ($($target:ty: $raw:ty => |$value:ident| $convert:expr;)*) => {$(
+        impl FromColumn for $target {
+            type Raw = $raw;
+
+            fn from_raw($value: $raw) -> Result<Self, String> {
+                $convert
+            }
+        }
+    )*};
+}
+
+from_column! {
+    String: String => |raw| Ok(raw);
+    i64: i64 => |raw| Ok(raw);
+    bool: i64 => |raw| Ok(raw != 0);
+    Timestamp: i64 => |raw| Ok(Self::from_micros(raw));
+    UserId: i64 => |raw| Ok(Self(raw));
+    ServerId: i64 => |raw| Ok(Self(raw));
+    StartId: i64 => |raw| Ok(Self(raw));
+    crate::TokenId: i64 => |raw| Ok(Self(raw));
+    crate::IdentityId: i64 => |raw| Ok(Self(raw));
+    Secret: String => |raw| Ok(Self::new(raw));
+    UserName: String => |raw| raw.parse().map_err(|error| format!("{error}"));
+    ServerName: String => |raw| raw.parse().map_err(|error| format!("{error}"));
+    ProviderId: String => |raw| raw.parse().map_err(|error| format!("{error}"));
+    crate::TokenKind: String => |raw| raw.parse();
+    crate::Digest: Vec<u8> => |raw| {
+        raw.try_into().map_err(|raw: Vec<u8>| format!("{} bytes instead of 32", raw.len()))
+    };
+    serde_json::Value: String => |raw| {
+        serde_json::from_str(&raw).map_err(|error| error.to_string())
+    };
+    Vec<String>: String => |raw| {
+        serde_json::from_str(&raw).map_err(|error| error.to_string())
+    };
+}
+
+impl Row {
+    /// Reads a column that is never NULL.
+    pub(crate) fn get<T: FromColumn>(&self, column: &'static str) -> Result<T, StoreError> {
+        self.get_optional(column)?
+            .ok_or(StoreError::InconsistentRow {
+                column,
+                reason: "it is NULL".to_owned(),
+            })
+    }
+
+    /// Reads a column that may be NULL.
+    pub(crate) fn get_optional<T: FromColumn>(
+        &self,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        let raw: Option<T::Raw> = match self {
+            Self::Sqlite(row) => row.try_get(column)?,
+            Self::Postgres(row) => row.try_get(column)?,
+        };
+        raw.map(T::from_raw)
+            .transpose()
+            .map_err(|reason| StoreError::InconsistentRow { column, reason })
+    }
+}
+
+/// The database.
+pub(crate) enum Db {
+    Sqlite {
+        /// One connection: SQLite has one writer at a time, and queueing here is fair.
+        writer: SqlitePool,
+        readers: Readers,
+    },
+    Postgres(PgPool),
+}
+
+/// Several statements that happen together or not at all; dropping it undoes them.
+pub(crate) enum Transaction {
+    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+/// The query of a statement; the same text for both, but of another type in each place.
+macro_rules! query {
+    ($statement:expr) => {{
+        let Statement { text, values } = $statement;
+        let mut query = sqlx::query(text);
+        for value in values {
+            query = match value {
+                Value::Text(value) => query.bind(value),
+                Value::Int(value) => query.bind(value),
+                Value::Bytes(value) => query.bind(value),
+            };
+        }
+        query
+    }};
+}
+
+/// Runs something on PostgreSQL, but not for ever: its machine may be gone without a word.
+async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, StoreError> {
+    match tokio::time::timeout(STATEMENT_TIMEOUT, work).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(elapsed) => Err(StoreError::unavailable(elapsed)),
+    }
+}
+
+impl Db {
+    /// Runs one writing statement and says how many rows it touched.
+    pub(crate) async fn execute(&self, statement: Statement) -> Result<u64, StoreError> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => query!(statement).execute(writer).await?.rows_affected(),
+            Self::Postgres(pool) => in_time(query!(statement).execute(pool))
+                .await?
+                .rows_affected(),
+        })
+    }
+
+    /// Runs one reading statement and gives back its only row, if there is one.
+    pub(crate) async fn fetch_optional(
+        &self,
+        statement: Statement,
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => query!(statement)
+                .fetch_optional(&mut *readers.acquire().await?)
+                .await?
+                .map(Row::Sqlite),
+            Self::Postgres(pool) => in_time(query!(statement).fetch_optional(pool))
+                .await?
+                .map(Row::Postgres),
+        })
+    }
+
+    /// Runs one reading statement and gives back all its rows.
+    pub(crate) async fn fetch_all(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => {
+                let rows = query!(statement)
+                    .fetch_all(&mut *readers.acquire().await?)
+                    .await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+            Self::Postgres(pool) => {
+                let rows = in_time(query!(statement).fetch_all(pool)).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// Begins a transaction that may write.
+    ///
+    /// On SQLite it is the only one from here on (`BEGIN IMMEDIATE`); on PostgreSQL it is `READ
+    /// COMMITTED`, so a decision on what was read needs a condition in the statement that writes.
+    pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => {
+                Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
+            }
+            Self::Postgres(pool) => Transaction::Postgres(in_time(pool.begin()).await?),
+        })
+    }
+}
+
+impl Transaction {
+    /// Runs a statement and says how many rows it touched.
+    pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
+        Ok(match self {
+            Self::Sqlite(transaction) => query!(statement)
+                .execute(&mut **transaction)
+                .await?
+                .rows_affected(),
+            Self::Postgres(transaction) => in_time(query!(statement).execute(&mut **transaction))
+                .await?
+                .rows_affected(),
+        })
+    }
+
+    /// Runs a statement and gives back its only row, if there is one.
+    pub(crate) async fn fetch_optional(
+        &mut self,
+        statement: Statement,
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(transaction) => query!(statement)
+                .fetch_optional(&mut **transaction)
+                .await?
+                .map(Row::Sqlite),
+            Self::Postgres(transaction) => {
+                in_time(query!(statement).fetch_optional(&mut **transaction))
+                    .await?
+                    .map(Row::Postgres)
+            }
+        })
+    }
+
+    /// Runs a statement that always gives back exactly one row, such as `INSERT … RETURNING`.
+    pub(crate) async fn fetch_one(&mut self, statement: Statement) -> Result<Row, StoreError> {
+        self.fetch_optional(statement)
+            .await?
+            .ok_or_else(|| sqlx::Error::RowNotFound.into())
+    }
+
+    /// Runs a statement and gives back all its rows.
+    pub(crate) async fn fetch_all(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite(transaction) => {
+                let rows = query!(statement).fetch_all(&mut **transaction).await?;
+                rows.into_iter().map(Row::Sqlite).collect()
+            }
+            Self::Postgres(transaction) => {
+                let rows = in_time(query!(statement).fetch_all(&mut **transaction)).await?;
+                rows.into_iter().map(Row::Postgres).collect()
+            }
+        })
+    }
+
+    /// Makes everything in it last; after this it survives the death of the process.
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(transaction) => Ok(transaction.commit().await?),
+            Self::Postgres(transaction) => in_time(transaction.commit()).await,
+        }
+    }
+}

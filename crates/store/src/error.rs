@@ -1,0 +1,157 @@
+//! What can go wrong, by what the caller can do about it.
+
+use std::path::PathBuf;
+
+use jansky_model::InvalidTransition;
+
+/// A cause that is only of interest to an operator.
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the store did not do what it was asked.
+///
+/// A look-up that finds nothing is not an error: it answers `None`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Something that must be changed or referred to is not there (any more).
+    #[error("there is no {what}")]
+    NotFound {
+        /// The thing, for example "user `river`".
+        what: String,
+    },
+    /// A name or key is taken; choose another one.
+    #[error("{what} already exists")]
+    AlreadyExists {
+        /// The thing, for example "user `river`".
+        what: String,
+    },
+    /// Somebody else was faster; read again and decide again.
+    #[error("{what} was changed by somebody else in the meantime")]
+    Conflict {
+        /// The thing, for example "server `7`".
+        what: String,
+    },
+    /// The event makes no sense in the state that the server is in.
+    #[error(transparent)]
+    InvalidTransition(#[from] InvalidTransition),
+    /// The database is away, full or too busy; trying again later may help.
+    #[error("the database does not answer")]
+    Unavailable {
+        /// What the database or the network said.
+        #[source]
+        source: Cause,
+    },
+    /// The database was written by a newer version of this program.
+    #[error(
+        "the database has schema version `{found}` and this program knows only up to `{known}`; use the newer program"
+    )]
+    NewerSchema {
+        /// The version in the database.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// Another process has the database file open.
+    #[error(
+        "the database `{}` is in use by another Jansky; stop that one first",
+        path.display()
+    )]
+    InUse {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The URL of the database cannot be used. The URL itself is not repeated: it may hold a password.
+    #[error("the database URL cannot be used: {reason}")]
+    BadUrl {
+        /// What is wrong and what to write.
+        reason: String,
+    },
+    /// A row holds something that this program never writes.
+    #[error("column `{column}` holds a value that cannot be: {reason}")]
+    InconsistentRow {
+        /// The column as the query names it.
+        column: &'static str,
+        /// What is wrong with the value.
+        reason: String,
+    },
+    /// A mistake in this program or a broken database.
+    #[error("the database refused a statement")]
+    Internal {
+        /// What the database said.
+        #[source]
+        source: Cause,
+    },
+}
+
+impl StoreError {
+    pub(crate) fn unavailable(source: impl Into<Cause>) -> Self {
+        Self::Unavailable {
+            source: source.into(),
+        }
+    }
+
+    pub(crate) fn not_found(what: impl Into<String>) -> Self {
+        Self::NotFound { what: what.into() }
+    }
+
+    pub(crate) fn conflict(what: impl Into<String>) -> Self {
+        Self::Conflict { what: what.into() }
+    }
+
+    /// Says which thing a unique constraint was about; other errors stay as they are.
+    pub(crate) fn naming(self, what: impl FnOnce() -> String) -> Self {
+        match self {
+            Self::AlreadyExists { .. } => Self::AlreadyExists { what: what() },
+            other => other,
+        }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(refusal) if refusal.is_unique_violation() => {
+                Self::AlreadyExists {
+                    what: "a row with this key".to_owned(),
+                }
+            }
+            sqlx::Error::Database(refusal) if refusal.is_foreign_key_violation() => {
+                Self::not_found("row that the new one would belong to")
+            }
+            sqlx::Error::Database(refusal)
+                if refusal
+                    .code()
+                    .is_some_and(|code| may_pass(&code, refusal.as_ref())) =>
+            {
+                Self::unavailable(error)
+            }
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::unavailable(error),
+            _ => Self::Internal {
+                source: error.into(),
+            },
+        }
+    }
+}
+
+/// Whether trying again may help, by the code of the database.
+fn may_pass(code: &str, refusal: &dyn sqlx::error::DatabaseError) -> bool {
+    if refusal
+        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+        .is_some()
+    {
+        // https://sqlite.org/rescode.html: the low byte is the primary result code.
+        // BUSY 5, LOCKED 6, READONLY 8, IOERR 10, FULL 13, CANTOPEN 14.
+        return code
+            .parse::<i32>()
+            .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
+    }
+    // PostgreSQL, appendix A: connection exception, invalid authorization, unknown database,
+    // transaction rollback (deadlock), insufficient resources, operator intervention.
+    ["08", "28", "3D", "40", "53", "57", "58"]
+        .iter()
+        .any(|class| code.starts_with(class))
+}

@@ -1,0 +1,229 @@
+//! Opening and closing: which database a URL means and how its connections are set up.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_model::Timestamp;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection};
+
+use crate::StoreError;
+use crate::db::{Db, sql};
+use crate::migrate;
+use crate::readers::Readers;
+
+/// How long to wait for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Connections that read an SQLite file at the same time.
+const SQLITE_READERS: usize = 4;
+
+/// Connections to PostgreSQL.
+const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// A PostgreSQL connection that was idle for longer is asked whether it is alive before it is used.
+const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+
+/// The database of this installation. Clones share the connections.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) db: Arc<Db>,
+    /// Keeps a second process away from an SQLite file; the system releases it when we die.
+    lock: Option<Arc<File>>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.kind()).finish()
+    }
+}
+
+impl Store {
+    /// Opens the database behind `url` and brings its schema up to date.
+    ///
+    /// `sqlite:///absolute/path.db` is made if it is missing (readable by its owner only), but its
+    /// directory is not. `postgres://user@host/database` must exist.
+    ///
+    /// # Errors
+    /// [`StoreError::BadUrl`], [`StoreError::InUse`] (SQLite), [`StoreError::NewerSchema`], and
+    /// [`StoreError::Unavailable`] when the server or the file cannot be reached.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        match scheme {
+            "sqlite" => Self::open_sqlite(url).await,
+            "postgres" | "postgresql" => Self::open_postgres(url).await,
+            _ => Err(StoreError::BadUrl {
+                reason: "write `sqlite:///path/to/jansky.db` or `postgres://user@host/database`"
+                    .to_owned(),
+            }),
+        }
+    }
+
+    async fn open_sqlite(url: &str) -> Result<Self, StoreError> {
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(StoreError::BadUrl {
+                reason: "a database in memory would be lost; name a file".to_owned(),
+            });
+        }
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(|error| bad_url(&error))?
+            .create_if_missing(false)
+            .journal_mode(SqliteJournalMode::Wal)
+            // In WAL mode a commit is in the file when it returns and survives the death of the
+            // process; only a power failure can take back the last ones, never corrupt the file.
+            .synchronous(SqliteSynchronous::Normal)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5))
+            .disable_statement_logging();
+        let path = options.get_filename().to_owned();
+        let lock = lock_file(&path)?;
+        create_file(&path)?;
+
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        migrate::sqlite(&mut connection).await?;
+        connection.close().await?;
+
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_lazy_with(options.clone());
+        let readers = Readers::open(&options.read_only(true), SQLITE_READERS).await?;
+        Ok(Self {
+            db: Arc::new(Db::Sqlite { writer, readers }),
+            lock: Some(Arc::new(lock)),
+        })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|error| bad_url(&error))?
+            .application_name("jansky")
+            .disable_statement_logging();
+
+        let connecting = PgConnection::connect_with(&options);
+        let mut connection = tokio::time::timeout(ACQUIRE_TIMEOUT, connecting)
+            .await
+            .map_err(StoreError::unavailable)??;
+        migrate::postgres(&mut connection).await?;
+        connection.close().await?;
+
+        let pool = PgPoolOptions::new()
+            .max_connections(POSTGRES_CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(false)
+            .before_acquire(|connection, idle| {
+                Box::pin(async move {
+                    if idle.idle_for > TRUSTED_IDLE {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
+            .connect_lazy_with(options);
+        Ok(Self {
+            db: Arc::new(Db::Postgres(pool)),
+            lock: None,
+        })
+    }
+
+    /// Which database this is: `sqlite` or `postgresql`.
+    pub fn kind(&self) -> &'static str {
+        match *self.db {
+            Db::Sqlite { .. } => "sqlite",
+            Db::Postgres(_) => "postgresql",
+        }
+    }
+
+    /// Asks the database for a sign of life.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when there is none.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.db
+            .fetch_optional(sql("SELECT 1 AS alive"))
+            .await
+            .map(|_| ())
+    }
+
+    /// Deletes whatever is expired at `now` and says how many rows that were.
+    ///
+    /// The end of a session ends the OAuth tokens that were given out in it.
+    pub async fn purge_expired(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut purged = 0;
+        for statement in [
+            "DELETE FROM codes WHERE expires_at <= $1",
+            "DELETE FROM tokens WHERE expires_at <= $1",
+            "DELETE FROM sessions WHERE expires_at <= $1",
+            "DELETE FROM login_attempts WHERE expires_at <= $1",
+            "DELETE FROM links WHERE expires_at <= $1",
+        ] {
+            purged += self.db.execute(sql(statement).bind(now)).await?;
+        }
+        Ok(purged)
+    }
+
+    /// Waits for what is under way, closes all connections and frees the file for others.
+    pub async fn close(&self) {
+        match &*self.db {
+            Db::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Db::Postgres(pool) => pool.close().await,
+        }
+        if let Some(lock) = &self.lock
+            && let Err(error) = lock.unlock()
+        {
+            tracing::warn!(%error, "the lock of the database file could not be released");
+        }
+    }
+}
+
+/// Takes the lock on the side file `<database>.lock`, which stays when the lock is gone.
+fn lock_file(database: &Path) -> Result<File, StoreError> {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(StoreError::unavailable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+            path: database.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(StoreError::unavailable(error)),
+    }
+}
+
+/// Makes the database file before SQLite does, so that nobody but its owner can read it.
+fn create_file(path: &Path) -> Result<(), StoreError> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(StoreError::unavailable)?;
+    Ok(())
+}
+
+/// The driver's message names the part of the URL that is wrong, not its password.
+fn bad_url(error: &sqlx::Error) -> StoreError {
+    StoreError::BadUrl {
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,218 @@
+//! A fresh database of either kind per test, and values to fill it with.
+
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use jansky_model::{ProviderId, ServerName, Timestamp, UserId, UserName};
+use jansky_store::{
+    Code, Digest, LoginAttemptRow, NewServer, NewSession, NewToken, Server, Store, TokenKind, User,
+};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+
+/// Runs each named `async fn(TestStore)` on both databases, as `name::sqlite` and `name::postgres`.
+macro_rules! on_both {
+    ($($name:ident,)*) => {$(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$name(crate::harness::TestStore::sqlite().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                super::$name(crate::harness::TestStore::postgres().await).await;
+            }
+        }
+    )*};
+}
+pub(crate) use on_both;
+
+/// A store on a database of its own.
+pub(crate) struct TestStore {
+    store: Store,
+    pub(crate) url: String,
+    /// Deletes an SQLite database at the end.
+    _directory: Option<TempDir>,
+}
+
+impl Deref for TestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl TestStore {
+    pub(crate) async fn sqlite() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let url = format!("sqlite://{}/jansky.db", directory.path().display());
+        Self {
+            store: Store::open(&url).await.expect("a new database opens"),
+            url,
+            _directory: Some(directory),
+        }
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        let url = new_postgres_database().await;
+        Self {
+            store: Store::open(&url).await.expect("a new database opens"),
+            url,
+            _directory: None,
+        }
+    }
+
+    /// Runs a statement behind the back of the store.
+    pub(crate) async fn meddle(&self, text: &str) {
+        let text = AssertSqlSafe(text.to_owned());
+        if self.kind() == "sqlite" {
+            let mut connection = sqlite_connection(&self.url).await;
+            sqlx::raw_sql(text)
+                .execute(&mut connection)
+                .await
+                .expect("the statement runs");
+        } else {
+            let mut connection = postgres_connection(&self.url).await;
+            sqlx::raw_sql(text)
+                .execute(&mut connection)
+                .await
+                .expect("the statement runs");
+        }
+    }
+
+    /// A user of this name.
+    pub(crate) async fn add_user(&self, name: &str) -> User {
+        self.create_user(&user_name(name), false, at(0))
+            .await
+            .expect("the name is free")
+    }
+
+    /// A stopped default server of a new user of this name.
+    pub(crate) async fn add_server(&self, user: &str) -> Server {
+        let owner = self.add_user(user).await;
+        self.add_server_of(&owner, "").await
+    }
+
+    /// A stopped server of this user.
+    pub(crate) async fn add_server_of(&self, owner: &User, name: &str) -> Server {
+        let new = NewServer {
+            user_id: owner.id,
+            name: server_name(name),
+            client_id: format!("jupyterhub-user-{}-{name}", owner.name),
+            display_name: String::new(),
+            created_at: at(0),
+        };
+        self.create_server(&new).await.expect("the name is free")
+    }
+
+    /// A session with this id, which is also the seed of its digest; it ends at second 1000.
+    pub(crate) async fn add_session(&self, user: UserId, session_id: &str) {
+        let new = NewSession {
+            session_id: session_id.to_owned(),
+            digest: digest(session_id),
+            user_id: user,
+            provider: provider("local"),
+            created_at: at(0),
+            expires_at: at(1000),
+        };
+        self.create_session(new).await.expect("the id is free");
+    }
+
+    /// A code whose secret is `seed`.
+    pub(crate) async fn add_code(&self, seed: &str, code: &Code) {
+        self.create_code(&digest(seed), code)
+            .await
+            .expect("the code is new");
+    }
+
+    /// A sign-in whose state is `seed`.
+    pub(crate) async fn add_attempt(&self, seed: &str, attempt: &LoginAttemptRow) {
+        self.create_login_attempt(&digest(seed), attempt)
+            .await
+            .expect("the state is new");
+    }
+}
+
+/// The maintenance database of the server that the tests may use.
+fn maintenance_url() -> String {
+    std::env::var("JANSKY_TEST_POSTGRES").expect(
+        "JANSKY_TEST_POSTGRES names no server: run `tests/services/postgres start DIR` and \
+         `export $(cat DIR/postgres.env)`, or use the project's test command",
+    )
+}
+
+/// Makes an empty database and returns its URL.
+pub(crate) async fn new_postgres_database() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let maintenance = maintenance_url();
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("jansky_store_{}_{number}", std::process::id());
+    let mut connection = postgres_connection(&maintenance).await;
+    for statement in [
+        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
+        format!("CREATE DATABASE {name}"),
+    ] {
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&mut connection)
+            .await
+            .expect("databases can be made");
+    }
+    let (server, _) = maintenance
+        .rsplit_once('/')
+        .expect("the URL ends in the name of a database");
+    format!("{server}/{name}")
+}
+
+pub(crate) async fn postgres_connection(url: &str) -> PgConnection {
+    PgConnection::connect(url)
+        .await
+        .expect("the server named by JANSKY_TEST_POSTGRES answers")
+}
+
+pub(crate) async fn sqlite_connection(url: &str) -> SqliteConnection {
+    SqliteConnection::connect(url)
+        .await
+        .expect("the file opens")
+}
+
+/// So many seconds after the beginning of the test.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(1_700_000_000 + seconds)
+}
+
+/// A digest that stands for the secret `seed`.
+pub(crate) fn digest(seed: &str) -> Digest {
+    let mut digest = [0; 32];
+    digest[..seed.len()].copy_from_slice(seed.as_bytes());
+    digest
+}
+
+pub(crate) fn user_name(text: &str) -> UserName {
+    text.parse().expect("a valid name")
+}
+
+pub(crate) fn server_name(text: &str) -> ServerName {
+    text.parse().expect("a valid name")
+}
+
+pub(crate) fn provider(text: &str) -> ProviderId {
+    text.parse().expect("a valid id")
+}
+
+/// A token of this kind that does not expire.
+pub(crate) fn token(seed: &str, kind: TokenKind, user: UserId) -> NewToken {
+    NewToken {
+        digest: digest(seed),
+        kind,
+        user_id: user,
+        server_id: None,
+        client_id: None,
+        session_id: None,
+        scopes: vec!["self".to_owned(), "read:hub".to_owned()],
+        note: format!("note of {seed}"),
+        created_at: at(0),
+        expires_at: None,
+    }
+}

@@ -1,0 +1,130 @@
+//! Identities at providers.
+
+use jansky_model::UserId;
+use jansky_store::{NewIdentity, StoreError};
+
+use crate::harness::{TestStore, at, on_both, provider, user_name};
+
+on_both! {
+    an_identity_leads_to_its_user,
+    an_identity_is_bound_once,
+    a_user_and_an_identity_are_made_together_or_not_at_all,
+    sign_ins_of_an_identity_only_move_forward,
+}
+
+const ISSUER: &str = "https://login.example";
+
+async fn an_identity_leads_to_its_user(store: TestStore) {
+    let campus = provider("campus");
+    let river = store.add_user("river").await;
+    let new = NewIdentity {
+        provider: &campus,
+        issuer: ISSUER,
+        subject: "42",
+    };
+
+    let bound = store
+        .bind_identity(river.id, new, at(3))
+        .await
+        .expect("it is free");
+
+    assert_eq!(
+        store.identity(ISSUER, "42").await.expect("an answer"),
+        Some((bound.clone(), river.clone()))
+    );
+    assert_eq!(bound.provider, campus);
+    assert_eq!((bound.created_at, bound.last_login_at), (at(3), at(3)));
+    assert_eq!(store.identities_of(river.id).await.expect("read"), [bound]);
+    let other_issuer = store.identity("https://other.example", "42").await;
+    assert_eq!(other_issuer.expect("an answer"), None);
+}
+
+async fn an_identity_is_bound_once(store: TestStore) {
+    let campus = provider("campus");
+    let river = store.add_user("river").await;
+    let wash = store.add_user("wash").await;
+    let new = NewIdentity {
+        provider: &campus,
+        issuer: ISSUER,
+        subject: "42",
+    };
+    store
+        .bind_identity(river.id, new, at(0))
+        .await
+        .expect("free");
+
+    let again = store.bind_identity(wash.id, new, at(1)).await;
+    let nobody = NewIdentity {
+        subject: "43",
+        ..new
+    };
+    let missing = store.bind_identity(UserId(999), nobody, at(1)).await;
+
+    let error = again.expect_err("it is bound").to_string();
+    assert_eq!(
+        error,
+        "identity `42` of `https://login.example` already exists"
+    );
+    assert!(matches!(missing, Err(StoreError::NotFound { .. })));
+}
+
+async fn a_user_and_an_identity_are_made_together_or_not_at_all(store: TestStore) {
+    let campus = provider("campus");
+    let new = NewIdentity {
+        provider: &campus,
+        issuer: ISSUER,
+        subject: "42",
+    };
+    let (river, identity) = store
+        .create_user_with_identity(&user_name("river"), true, new, at(2))
+        .await
+        .expect("both are free");
+
+    let name_taken = store
+        .create_user_with_identity(
+            &user_name("river"),
+            false,
+            NewIdentity {
+                subject: "43",
+                ..new
+            },
+            at(3),
+        )
+        .await;
+    let identity_taken = store
+        .create_user_with_identity(&user_name("wash"), false, new, at(3))
+        .await;
+
+    assert!(matches!(name_taken, Err(StoreError::AlreadyExists { what }) if what.contains("user")));
+    assert!(
+        matches!(identity_taken, Err(StoreError::AlreadyExists { what }) if what.contains("42"))
+    );
+    assert_eq!(store.identity(ISSUER, "43").await.expect("none"), None);
+    let wash = store.user_by_name(&user_name("wash")).await.expect("none");
+    assert_eq!(wash, None, "the user of the refused identity is not left");
+    let found = store.identity(ISSUER, "42").await.expect("an answer");
+    assert_eq!(found, Some((identity, river)));
+}
+
+async fn sign_ins_of_an_identity_only_move_forward(store: TestStore) {
+    let campus = provider("campus");
+    let river = store.add_user("river").await;
+    let new = NewIdentity {
+        provider: &campus,
+        issuer: ISSUER,
+        subject: "42",
+    };
+    let bound = store
+        .bind_identity(river.id, new, at(5))
+        .await
+        .expect("free");
+
+    for (seen, expected) in [(3, 5), (9, 9)] {
+        store
+            .touch_identity(bound.id, at(seen))
+            .await
+            .expect("touched");
+        let identities = store.identities_of(river.id).await.expect("read");
+        assert_eq!(identities[0].last_login_at, at(expected));
+    }
+}

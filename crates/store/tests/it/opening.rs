@@ -1,0 +1,232 @@
+//! Opening, closing and what happens when the database is not as it should be.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use jansky_store::{Store, StoreError, UserQuery};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::harness::{TestStore, at, new_postgres_database, on_both, user_name};
+use crate::servers::begin;
+
+on_both! {
+    a_closed_store_opens_again_with_its_data,
+    a_newer_schema_is_refused,
+    a_closed_store_is_unavailable,
+    a_store_says_that_it_is_alive,
+    an_abandoned_call_is_whole_or_absent_and_disturbs_no_other,
+}
+
+/// An error and all its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+async fn a_closed_store_opens_again_with_its_data(store: TestStore) {
+    let river = store.add_user("river").await;
+
+    store.close().await;
+
+    let again = Store::open(&store.url).await.expect("it opens again");
+    assert_eq!(again.user(river.id).await.expect("read"), Some(river));
+    assert_eq!(again.kind(), store.kind());
+    again.close().await;
+}
+
+async fn a_newer_schema_is_refused(store: TestStore) {
+    store.close().await;
+    store
+        .meddle("INSERT INTO schema_migrations (version, name) VALUES (9999, 'later')")
+        .await;
+
+    let error = Store::open(&store.url).await.expect_err("it is newer");
+
+    assert!(matches!(error, StoreError::NewerSchema { found: 9999, .. }));
+}
+
+async fn a_closed_store_is_unavailable(store: TestStore) {
+    store.close().await;
+
+    let error = store.ping().await.expect_err("it is closed");
+
+    assert!(matches!(error, StoreError::Unavailable { .. }));
+}
+
+async fn a_store_says_that_it_is_alive(store: TestStore) {
+    store.ping().await.expect("it is alive");
+}
+
+async fn an_abandoned_call_is_whole_or_absent_and_disturbs_no_other(store: TestStore) {
+    let river = store.add_user("river").await;
+    let started = async |id| {
+        let server = store.server(id).await.expect("an answer");
+        server.expect("it is there").starts == 1
+    };
+    for round in 0..100_u64 {
+        let patience = Duration::from_micros(round * 20);
+        let name = format!("user-{round}");
+        let server = store.add_server(&name).await;
+        let all = UserQuery {
+            limit: 1000,
+            ..UserQuery::default()
+        };
+
+        // Whether they end in time does not matter.
+        let _ = timeout(patience, store.list_users(&all)).await;
+        let _ = timeout(patience, begin(&store, &server)).await;
+
+        let found = store.user(river.id).await;
+        assert_eq!(found.expect("an answer"), Some(river.clone()));
+        let before = started(server.id).await;
+        let tokens = store.tokens_of(server.user_id, at(20)).await;
+        let has_token = !tokens.expect("an answer").is_empty();
+        // The database may still be at it; then this round tells nothing.
+        if before == started(server.id).await {
+            assert_eq!(has_token, before, "round {round}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_second_opener_of_a_file_is_refused() {
+    let store = TestStore::sqlite().await;
+    let path = store.url.strip_prefix("sqlite://").expect("a file");
+
+    let error = Store::open(&store.url).await.expect_err("it is in use");
+
+    assert!(matches!(error, StoreError::InUse { .. }));
+    assert!(error.to_string().contains(path), "{error}");
+}
+
+#[tokio::test]
+async fn only_its_owner_can_read_a_database_file() {
+    let store = TestStore::sqlite().await;
+    store.add_user("river").await;
+    let path = store.url.strip_prefix("sqlite://").expect("a file");
+
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        let file = std::fs::metadata(format!("{path}{suffix}")).expect("the file is there");
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{suffix}");
+    }
+}
+
+#[tokio::test]
+async fn replicas_that_start_together_migrate_once() {
+    let url = new_postgres_database().await;
+
+    let mut tasks = JoinSet::new();
+    for _ in 0..5 {
+        let url = url.clone();
+        tasks.spawn(async move { Store::open(&url).await });
+    }
+
+    for opened in tasks.join_all().await {
+        let store = opened.expect("each of them opens");
+        store.ping().await.expect("it is alive");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_database_out_of_reach_is_unavailable() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let missing = format!("sqlite://{}/missing/x.db", directory.path().display());
+    let closed_port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.local_addr().expect("it has an address").port()
+    };
+    let away = format!("postgres://river:hunter2@127.0.0.1:{closed_port}/x");
+
+    for url in [missing, away] {
+        let error = Store::open(&url).await.expect_err("nothing is there");
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+        let text = format!("{} {error:?}", chain(&error));
+        assert!(!text.contains("hunter2"), "the password is not repeated");
+    }
+}
+
+#[tokio::test]
+async fn an_unusable_url_is_refused_without_repeating_it() {
+    for url in [
+        "",
+        "river",
+        "mysql://river:hunter2@127.0.0.1/x",
+        "postgres://river:hunter2@127.0.0.1:port/x",
+        "sqlite::memory:",
+        "sqlite:///tmp/x.db?color=hunter2",
+    ] {
+        let error = Store::open(url).await.expect_err("it cannot be used");
+        assert!(
+            matches!(error, StoreError::BadUrl { .. }),
+            "{url}: {error:?}"
+        );
+        if url.contains('@') {
+            assert!(!chain(&error).contains("hunter2"), "{error}");
+        }
+    }
+}
+
+/// The test runs itself as the writer that is killed, with the URL in this variable.
+const WRITER: &str = "JANSKY_TEST_STORE_WRITER";
+
+#[tokio::test]
+async fn what_a_killed_writer_committed_is_there() {
+    if let Ok(url) = std::env::var(WRITER) {
+        write_until_killed(&url).await;
+    }
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let url = format!("sqlite://{}/jansky.db", directory.path().display());
+    let mut writer = Command::new(std::env::current_exe().expect("this test"))
+        .args([
+            "--exact",
+            "opening::what_a_killed_writer_committed_is_there",
+        ])
+        .args(["--nocapture", "--test-threads=1"])
+        .env(WRITER, &url)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("this test runs");
+    let output = writer.stdout.take().expect("it is a pipe");
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+
+    let is_name = |line: &String| line.starts_with("user-");
+    let mut written = lines.by_ref().filter(is_name).take(200).collect::<Vec<_>>();
+    writer.kill().expect("it still runs");
+    writer.wait().expect("it is dead");
+    written.extend(lines.filter(is_name));
+
+    assert!(written.len() >= 200);
+    let store = Store::open(&url).await.expect("the dead hold no lock");
+    for name in written {
+        let user = store.user_by_name(&user_name(&name)).await;
+        assert!(user.expect("read").is_some(), "`{name}` was committed");
+    }
+}
+
+/// Makes users for ever and writes the name of each after it was committed.
+async fn write_until_killed(url: &str) -> ! {
+    let store = Store::open(url).await.expect("a new database opens");
+    let mut number = 0_u64;
+    loop {
+        number += 1;
+        let name = format!("user-{number}");
+        store
+            .create_user(&user_name(&name), false, at(0))
+            .await
+            .expect("the name is free");
+        // The write fails when the parent is gone, which ends this process, too.
+        let mut output = std::io::stdout().lock();
+        writeln!(output, "{name}").expect("the parent listens");
+        output.flush().expect("the parent listens");
+    }
+}

@@ -1,0 +1,117 @@
+//! The two schemas are one.
+
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::harness::{TestStore, postgres_connection, sqlite_connection};
+
+/// Table, column, kind of value and whether it may be NULL.
+type Columns = Vec<(String, String, &'static str, bool)>;
+
+fn kind(declared: &str) -> &'static str {
+    match declared.to_ascii_lowercase().as_str() {
+        "bigint" | "integer" => "int",
+        "text" => "text",
+        "blob" | "bytea" => "bytes",
+        other => panic!("`{other}` is not one of the types that both databases have"),
+    }
+}
+
+async fn sqlite_columns(url: &str) -> Columns {
+    let mut connection = sqlite_connection(url).await;
+    let rows = sqlx::query(
+        "SELECT tables.name AS table_name, columns.name AS column_name, columns.type AS kind,
+             columns.\"notnull\" = 0 AND columns.pk = 0 AS nullable
+         FROM sqlite_schema AS tables JOIN pragma_table_info(tables.name) AS columns
+         WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("the schema can be read");
+    let mut columns = rows
+        .iter()
+        .map(|row| {
+            (
+                row.get("table_name"),
+                row.get("column_name"),
+                kind(row.get("kind")),
+                row.get("nullable"),
+            )
+        })
+        .collect::<Columns>();
+    columns.sort_unstable();
+    columns
+}
+
+async fn postgres_columns(url: &str) -> Columns {
+    let mut connection = postgres_connection(url).await;
+    let rows = sqlx::query(
+        "SELECT table_name::text AS table_name, column_name::text AS column_name,
+             data_type::text AS kind, is_nullable = 'YES' AS nullable
+         FROM information_schema.columns WHERE table_schema = 'public'",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .expect("the schema can be read");
+    let mut columns = rows
+        .iter()
+        .map(|row| {
+            (
+                row.get("table_name"),
+                row.get("column_name"),
+                kind(row.get("kind")),
+                row.get("nullable"),
+            )
+        })
+        .collect::<Columns>();
+    columns.sort_unstable();
+    columns
+}
+
+#[tokio::test]
+async fn both_databases_have_the_same_columns() {
+    let sqlite = TestStore::sqlite().await;
+    let postgres = TestStore::postgres().await;
+
+    let in_sqlite = sqlite_columns(&sqlite.url).await;
+    let in_postgres = postgres_columns(&postgres.url).await;
+
+    assert!(in_sqlite.len() > 50, "the schema was read");
+    assert_eq!(in_sqlite, in_postgres);
+}
+
+#[tokio::test]
+async fn hot_look_ups_use_an_index() {
+    let store = TestStore::sqlite().await;
+    let mut connection = sqlite_connection(&store.url).await;
+    for (table, condition) in [
+        ("tokens", "digest = x'00'"),
+        ("tokens", "user_id = 1"),
+        ("tokens", "server_id = 1"),
+        ("tokens", "client_id = ''"),
+        ("tokens", "session_id = ''"),
+        ("tokens", "expires_at <= 1"),
+        ("sessions", "digest = x'00'"),
+        ("sessions", "user_id = 1"),
+        ("sessions", "expires_at <= 1"),
+        ("users", "name = ''"),
+        ("users", "admin = 1"),
+        ("identities", "issuer = '' AND subject = ''"),
+        ("identities", "user_id = 1"),
+        ("servers", "user_id = 1 AND name = ''"),
+        ("servers", "client_id = ''"),
+        ("servers", "state IN ('ready', 'starting')"),
+        ("codes", "digest = x'00'"),
+        ("codes", "client_id = ''"),
+        ("codes", "session_id = ''"),
+        ("login_attempts", "state_digest = x'00'"),
+        ("links", "digest = x'00'"),
+    ] {
+        let text = format!("EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {condition}");
+        let row = sqlx::query(AssertSqlSafe(text))
+            .fetch_one(&mut connection)
+            .await
+            .expect("the plan can be read");
+        let plan: String = row.get("detail");
+        assert!(plan.contains("USING"), "{table} by {condition}: {plan}");
+    }
+}

@@ -1,0 +1,164 @@
+//! Users, servers and tokens as the API shows them; what a caller may not see is left out.
+
+use jansky_hub::{Actor, HubError};
+use jansky_hub::{Server, Token, User};
+use jansky_model::Scope;
+use jansky_model::scope::Target;
+use serde_json::{Map, Value, json};
+
+use crate::visit::Visit;
+
+/// A server.
+pub(crate) fn server(visit: &Visit, actor: &Actor, server: &Server) -> Value {
+    let hub = &visit.web.hub;
+    let url = hub.server_path(server);
+    let user = server.user.escaped();
+    let progress = if server.name.is_default() {
+        visit.hub_path(&format!("api/users/{user}/server/progress"))
+    } else {
+        visit.hub_path(&format!(
+            "api/users/{user}/servers/{}/progress",
+            server.name
+        ))
+    };
+    let full = |path: &str| {
+        let public = hub.settings().public_url.as_ref()?;
+        public.join(path).ok().map(String::from)
+    };
+    let mut model = json!({
+        "name": server.name,
+        "display_name": server.display_name,
+        "full_name": format!("{}/{}", server.user, server.name),
+        "last_activity": server.last_activity_at,
+        "started": server.started_at.filter(|_| server.state.is_active()),
+        "pending": server.state.pending(),
+        "ready": server.state.is_ready(),
+        "stopped": !server.state.is_active(),
+        "full_url": full(&url),
+        "full_progress_url": full(&progress),
+        "url": url,
+        "progress_url": progress,
+        "user_options": server.user_options,
+    });
+    if actor.may_on_server(Scope::ADMIN_SERVER_STATE, &server.user, &server.name)
+        && let Some(fields) = model.as_object_mut()
+    {
+        let state = server.handle.clone().unwrap_or_else(|| json!({}));
+        fields.insert("state".to_owned(), state);
+    }
+    model
+}
+
+/// What is needed to show a user, read from the database once for a whole page of them.
+pub(crate) struct UserParts<'a> {
+    pub(crate) user: &'a User,
+    pub(crate) groups: &'a [String],
+    pub(crate) servers: &'a [Server],
+    pub(crate) with_stopped: bool,
+}
+
+/// A user, with what the caller may see of them.
+pub(crate) fn user(visit: &Visit, actor: &Actor, parts: &UserParts<'_>) -> Value {
+    let UserParts {
+        user,
+        groups,
+        servers,
+        with_stopped,
+    } = parts;
+    let target = Target::User(user.name.as_str());
+    let may = |scope| actor.may(scope, target);
+    let mut model = Map::new();
+    let mut put = |key: &str, value: Value| {
+        model.insert(key.to_owned(), value);
+    };
+    put("kind", json!("user"));
+    put("name", json!(user.name));
+    put("admin", json!(user.admin));
+    put("user_info", Value::Null);
+    if may(Scope::READ_USERS_GROUPS) {
+        put("groups", json!(groups));
+    }
+    if may(Scope::READ_USERS_ACTIVITY) {
+        put("last_activity", json!(user.last_activity_at));
+    }
+    if may(Scope::READ_ROLES_USERS) || may(Scope::READ_USERS) {
+        let roles: &[&str] = if user.admin {
+            &["user", "admin"]
+        } else {
+            &["user"]
+        };
+        put("roles", json!(roles));
+    }
+    if may(Scope::READ_USERS) {
+        let own = servers.iter().find(|server| server.name.is_default());
+        let ready = own.filter(|server| server.state.is_ready());
+        put(
+            "server",
+            json!(ready.map(|server| visit.web.hub.server_path(server))),
+        );
+        put(
+            "pending",
+            json!(own.and_then(|server| server.state.pending())),
+        );
+        put("created", json!(user.created_at));
+    }
+    let may_see_servers =
+        may(Scope::READ_SERVERS) || servers.iter().any(|s| may_see_server(actor, s));
+    if may_see_servers {
+        let shown = servers
+            .iter()
+            .filter(|s| *with_stopped || s.state.is_active())
+            .filter(|s| may_see_server(actor, s))
+            .map(|s| (s.name.to_string(), server(visit, actor, s)));
+        put("servers", Value::Object(shown.collect()));
+    }
+    if may(Scope::ADMIN_USERS) {
+        put("auth_state", Value::Null);
+    }
+    Value::Object(model)
+}
+
+fn may_see_server(actor: &Actor, server: &Server) -> bool {
+    actor.may_on_server(Scope::READ_SERVERS, &server.user, &server.name)
+}
+
+/// A single user, read from the database.
+pub(crate) async fn load_user(
+    visit: &Visit,
+    actor: &Actor,
+    user_row: &User,
+) -> Result<Value, HubError> {
+    let hub = &visit.web.hub;
+    let groups = hub.groups_of(user_row).await?;
+    let servers = hub.servers_of(user_row).await?;
+    let parts = UserParts {
+        user: user_row,
+        groups: &groups,
+        servers: &servers,
+        with_stopped: wants_stopped(visit),
+    };
+    Ok(user(visit, actor, &parts))
+}
+
+/// Whether the caller asked for stopped servers too.
+pub(crate) fn wants_stopped(visit: &Visit) -> bool {
+    let asked = visit.query("include_stopped_servers");
+    asked.is_some_and(|value| !matches!(value.as_str(), "0" | "false"))
+}
+
+/// A token without its secret.
+pub(crate) fn token(visit: &Visit, owner: &User, token: &Token) -> Value {
+    json!({
+        "user": owner.name,
+        "id": format!("a{}", token.id.0),
+        "kind": "api_token",
+        "roles": [],
+        "scopes": visit.web.hub.resolved_scopes(owner, token),
+        "created": token.created_at,
+        "last_activity": token.last_used_at,
+        "expires_at": token.expires_at,
+        "note": token.note,
+        "session_id": token.session_id,
+        "oauth_client": token.client_id.as_deref().unwrap_or("JupyterHub"),
+    })
+}

@@ -1,0 +1,249 @@
+//! Servers over the API.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Request};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use jansky_hub::{Actor, HubError};
+use jansky_hub::{Server, User};
+use jansky_model::scope::Target;
+use jansky_model::{Scope, ServerName, ServerState};
+use serde_json::{Map, Value};
+
+use crate::api::{ApiResult, json_body, missing, models, need};
+use crate::visit::Visit;
+
+/// How long a call waits for a start or a stop before it answers that it goes on.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest title of a server, in characters.
+const LONGEST_TITLE: usize = 255;
+
+/// A path that names a server; without a name it is the default one.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct ServerPath {
+    user: String,
+    #[serde(default)]
+    server: String,
+}
+
+impl ServerPath {
+    /// The user's name.
+    pub(crate) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The server's name.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+}
+
+async fn find(
+    visit: &Visit,
+    actor: &Actor,
+    path: &ServerPath,
+    scope: Scope,
+) -> Result<(User, ServerName, Option<Server>), HubError> {
+    need(actor, &[scope], Target::Server(&path.user, &path.server))?;
+    let user = visit.web.hub.user(&path.user).await?.ok_or_else(missing)?;
+    let name: ServerName = path
+        .server
+        .parse()
+        .map_err(|error: jansky_model::InvalidName| HubError::invalid(error.to_string()))?;
+    if !name.is_default() && !visit.web.hub.settings().allow_named_servers {
+        return Err(HubError::invalid("Named servers are not enabled."));
+    }
+    let server = visit.web.hub.server(&user, &name).await?;
+    Ok((user, name, server))
+}
+
+fn no_server(path: &ServerPath) -> HubError {
+    HubError::not_found(format!(
+        "{} has no server named '{}'",
+        path.user, path.server
+    ))
+}
+
+/// An empty answer as JupyterHub gives it.
+fn empty(status: StatusCode) -> Response {
+    (status, [(CONTENT_TYPE, "text/plain")], "").into_response()
+}
+
+/// `GET …/server` and `…/servers/{server}`
+pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let (_, _, server) = find(&visit, actor, &path, Scope::READ_SERVERS).await?;
+    let server = server.ok_or_else(|| no_server(&path))?;
+    Ok(Json(models::server(&visit, actor, &server)).into_response())
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct ServerWish {
+    name: Option<String>,
+    display_name: Option<String>,
+    user_options: Option<Map<String, Value>>,
+}
+
+fn check_title(title: Option<&str>) -> Result<(), HubError> {
+    let Some(title) = title else { return Ok(()) };
+    let is_fine = (1..=LONGEST_TITLE).contains(&title.chars().count())
+        && title.trim() == title
+        && !title.contains("  ")
+        && !title.chars().any(char::is_control);
+    if is_fine {
+        return Ok(());
+    }
+    Err(HubError::invalid(format!(
+        "`display_name` must be 1 to {LONGEST_TITLE} printable characters with single spaces"
+    )))
+}
+
+/// `PUT …/servers/{server}`: makes a server without starting it.
+pub(crate) async fn create(
+    visit: Visit,
+    Path(path): Path<ServerPath>,
+    request: Request,
+) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let (user, name, _) = find(&visit, actor, &path, Scope::START_SERVERS).await?;
+    if name.is_default() {
+        return Err(HubError::conflict("The default server always exists").into());
+    }
+    let wish: ServerWish = json_body(request).await?.unwrap_or_default();
+    check_title(wish.display_name.as_deref())?;
+    let hub = &visit.web.hub;
+    let title = wish.display_name.as_deref().unwrap_or_default();
+    let server = hub.create_server(&user, &name, title).await?;
+    let model = models::server(&visit, actor, &server);
+    Ok((StatusCode::CREATED, Json(model)).into_response())
+}
+
+/// `PATCH …/server` and `…/servers/{server}`: another name or title for a stopped server.
+pub(crate) async fn change(
+    visit: Visit,
+    Path(path): Path<ServerPath>,
+    request: Request,
+) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let (_, _, server) = find(&visit, actor, &path, Scope::START_SERVERS).await?;
+    let server = server.ok_or_else(|| no_server(&path))?;
+    let body: Map<String, Value> = json_body(request).await?.unwrap_or_default();
+    let known = ["name", "display_name", "user_options"];
+    if body.is_empty() || body.keys().any(|key| !known.contains(&key.as_str())) {
+        return Err(HubError::invalid(
+            "the body needs at least one of `name`, `display_name` and `user_options`, and no more",
+        )
+        .into());
+    }
+    let wish: ServerWish = serde_json::from_value(Value::Object(body))
+        .map_err(|error| HubError::invalid(format!("The JSON body does not fit: {error}")))?;
+    check_title(wish.display_name.as_deref())?;
+    let name = wish
+        .name
+        .map(|name| name.parse::<ServerName>())
+        .transpose()
+        .map_err(|error| HubError::invalid(error.to_string()))?;
+    let hub = &visit.web.hub;
+    let title = wish.display_name.as_deref();
+    let changed = hub
+        .change_server(&server, name.as_ref(), title, wish.user_options)
+        .await?;
+    Ok(Json(models::server(&visit, actor, &changed)).into_response())
+}
+
+/// `POST …/server` and `…/servers/{server}`: starts a server.
+pub(crate) async fn start(
+    visit: Visit,
+    Path(path): Path<ServerPath>,
+    request: Request,
+) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let (user, name, server) = find(&visit, actor, &path, Scope::START_SERVERS).await?;
+    let body: Map<String, Value> = json_body(request).await?.unwrap_or_default();
+    // Without either of the two keys the whole body is the options: older clients send that.
+    let (title, options) = if body.contains_key("user_options") || body.contains_key("display_name")
+    {
+        let wish: ServerWish = serde_json::from_value(Value::Object(body))
+            .map_err(|error| HubError::invalid(format!("The JSON body does not fit: {error}")))?;
+        (wish.display_name, wish.user_options)
+    } else {
+        (None, (!body.is_empty()).then_some(body))
+    };
+    check_title(title.as_deref())?;
+    let hub = &visit.web.hub;
+    if let Some(server) = &server {
+        let word = match server.state {
+            ServerState::Ready { .. } => Some("already running"),
+            ServerState::Stopping { .. } => Some("pending stop"),
+            _ => None,
+        };
+        if let Some(word) = word {
+            let title = hub.title_of(server);
+            return Err(HubError::invalid(format!("{title} is {word}")).into());
+        }
+    }
+    if let (None, Some(title)) = (&server, title.as_deref()) {
+        hub.create_server(&user, &name, title).await?;
+    }
+    let server = hub
+        .start_server(&user, &name, options.map(Value::Object))
+        .await?;
+    match hub
+        .settled(&server, PATIENCE)
+        .await?
+        .map(|server| server.state)
+    {
+        Some(ServerState::Ready { .. }) => Ok(empty(StatusCode::CREATED)),
+        Some(ServerState::Failed { reason, .. }) => {
+            Err(HubError::internal("Spawn failed", SpawnFailed(reason)).into())
+        }
+        _ => Ok(empty(StatusCode::ACCEPTED)),
+    }
+}
+
+/// A start that failed while the caller waited.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct SpawnFailed(String);
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct StopWish {
+    remove: bool,
+}
+
+/// `DELETE …/server` and `…/servers/{server}`: stops a server, and removes it when asked.
+pub(crate) async fn stop(
+    visit: Visit,
+    Path(path): Path<ServerPath>,
+    request: Request,
+) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let (_, name, server) = find(&visit, actor, &path, Scope::DELETE_SERVERS).await?;
+    let wish: StopWish = json_body(request).await?.unwrap_or_default();
+    if wish.remove && name.is_default() {
+        return Err(HubError::invalid("Cannot remove the default server").into());
+    }
+    let Some(server) = server else {
+        if name.is_default() {
+            return Ok(empty(StatusCode::NO_CONTENT));
+        }
+        return Err(no_server(&path).into());
+    };
+    let hub = &visit.web.hub;
+    hub.stop_server(&server).await?;
+    let after = hub.settled(&server, PATIENCE).await?;
+    match after {
+        Some(server) if server.state.is_active() => Ok(empty(StatusCode::ACCEPTED)),
+        Some(server) if wish.remove => {
+            hub.remove_server(&server).await?;
+            Ok(empty(StatusCode::NO_CONTENT))
+        }
+        _ => Ok(empty(StatusCode::NO_CONTENT)),
+    }
+}

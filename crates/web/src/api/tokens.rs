@@ -1,0 +1,151 @@
+//! Tokens over the API.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, Request};
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use jansky_hub::User;
+use jansky_hub::{HubError, TokenRequest};
+use jansky_model::{Scope, Secret};
+use serde_json::{Value, json};
+
+use crate::api::{ApiResult, find_user, json_body, models};
+use crate::pages::tokens::parse_id;
+use crate::visit::Visit;
+
+/// `GET /hub/api/users/{name}/tokens`
+pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let user = find_user(&visit, actor, &name, &[Scope::READ_TOKENS]).await?;
+    let tokens = visit.web.hub.tokens_of(&user).await?;
+    let shown: Vec<Value> = tokens
+        .iter()
+        .map(|token| models::token(&visit, &user, token))
+        .collect();
+    Ok(Json(json!({ "api_tokens": shown })).into_response())
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct NewToken {
+    note: Option<String>,
+    expires_in: Option<u64>,
+    scopes: Option<Vec<String>>,
+    roles: Option<Vec<String>>,
+    auth: Option<Password>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Password {
+    username: String,
+    password: Secret,
+}
+
+/// `POST /hub/api/users/{name}/tokens`. Somebody without a credential can prove who they are with
+/// a password in the body.
+pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
+    let wanted: NewToken = json_body(request).await?.unwrap_or_default();
+    let (user, requester) = match (&visit.actor, wanted.auth) {
+        (None, Some(auth)) => {
+            let user = check_password(&visit, &name, auth).await?;
+            let requester = user.name.to_string();
+            (user, requester)
+        }
+        _ => {
+            let actor = visit.api_caller()?;
+            let user = find_user(&visit, actor, &name, &[Scope::TOKENS])
+                .await
+                .map_err(|error| match error {
+                    // Whether the user exists is not told to who may not manage their tokens.
+                    HubError::NotFound(message) => HubError::Forbidden(message),
+                    other => other,
+                })?;
+            (user, actor.user.name.to_string())
+        }
+    };
+    let scopes = match (wanted.scopes, wanted.roles) {
+        (Some(_), Some(_)) => {
+            return Err(HubError::invalid("give `scopes` or `roles`, not both").into());
+        }
+        (scopes, None) => scopes,
+        (None, Some(roles)) => Some(scopes_of(&roles)?),
+    };
+    if wanted.expires_in == Some(0) {
+        return Err(HubError::invalid("`expires_in` must be at least 1 second").into());
+    }
+    let note = wanted.note.unwrap_or_else(|| {
+        if requester == user.name.as_str() {
+            "Requested via api".to_owned()
+        } else {
+            format!("Requested via api by user {requester}")
+        }
+    });
+    let request = TokenRequest {
+        note,
+        lifetime: wanted.expires_in.map(Duration::from_secs),
+        scopes,
+        session_id: None,
+    };
+    let (token, secret) = visit.web.hub.create_token(&user, request).await?;
+    let mut model = models::token(&visit, &user, &token);
+    model["token"] = json!(secret.expose());
+    Ok((StatusCode::CREATED, Json(model)).into_response())
+}
+
+async fn check_password(visit: &Visit, name: &str, auth: Password) -> Result<User, HubError> {
+    let refused = || HubError::forbidden("Missing or invalid credentials.");
+    if visit.web.hub.local_accounts().is_none() {
+        return Err(refused());
+    }
+    let address = visit.peer.address.to_string();
+    let user = visit
+        .web
+        .hub
+        .check_password(&auth.username, auth.password, &address)
+        .await?;
+    user.filter(|user| user.name.as_str() == name)
+        .ok_or_else(refused)
+}
+
+/// The scopes of roles, for callers who still speak of those.
+fn scopes_of(roles: &[String]) -> Result<Vec<String>, HubError> {
+    use jansky_model::scope::{ADMIN_ROLE, SERVER_ROLE, TOKEN_ROLE, USER_ROLE};
+
+    let mut scopes = Vec::new();
+    for role in roles {
+        let of_role = match role.as_str() {
+            "user" => USER_ROLE,
+            "admin" => ADMIN_ROLE,
+            "server" => SERVER_ROLE,
+            "token" => TOKEN_ROLE,
+            other => return Err(HubError::invalid(format!("No such role: `{other}`"))),
+        };
+        scopes.extend(of_role.iter().map(|&scope| scope.to_owned()));
+    }
+    Ok(scopes)
+}
+
+/// `GET /hub/api/users/{name}/tokens/{id}`
+pub(crate) async fn get(visit: Visit, Path((name, id)): Path<(String, String)>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let user = find_user(&visit, actor, &name, &[Scope::READ_TOKENS]).await?;
+    let missing = || HubError::not_found(format!("No such token: `{id}`"));
+    let wanted = parse_id(&id).ok_or_else(missing)?;
+    let tokens = visit.web.hub.tokens_of(&user).await?;
+    let token = tokens
+        .iter()
+        .find(|token| token.id == wanted)
+        .ok_or_else(missing)?;
+    Ok(Json(models::token(&visit, &user, token)).into_response())
+}
+
+/// `DELETE /hub/api/users/{name}/tokens/{id}`
+pub(crate) async fn revoke(visit: Visit, Path((name, id)): Path<(String, String)>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let user = find_user(&visit, actor, &name, &[Scope::TOKENS]).await?;
+    let id = parse_id(&id).ok_or_else(|| HubError::not_found(format!("No such token: `{id}`")))?;
+    visit.web.hub.revoke_token(&user, id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

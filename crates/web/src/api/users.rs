@@ -1,0 +1,275 @@
+//! Users over the API.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::{Path, Request};
+use axum::http::StatusCode;
+use axum::http::header::ACCEPT;
+use axum::response::IntoResponse;
+use jansky_hub::{ActivityFilter, Server, UserQuery, UserSort};
+use jansky_hub::{ActivityReport, Actor, HubError, visible_users};
+use jansky_model::{Scope, UserId, UserName};
+use serde_json::{Value, json};
+
+use crate::api::models::{self, UserParts};
+use crate::api::{ApiResult, find_user, json_body, need};
+use crate::visit::Visit;
+use jansky_model::scope::Target;
+
+/// The content type with which a caller asks for pages.
+const PAGINATION: &str = "application/jupyterhub-pagination+json";
+
+/// The largest page.
+const LARGEST_PAGE: u32 = 200;
+
+/// The page that a caller gets who asks for pages and no size.
+const USUAL_PAGE: u32 = 50;
+
+/// What reveals at least a part of a user.
+const READ_ANY: &[Scope] = &[
+    Scope::READ_USERS,
+    Scope::READ_USERS_NAME,
+    Scope::READ_SERVERS,
+    Scope::READ_USERS_GROUPS,
+    Scope::READ_USERS_ACTIVITY,
+    Scope::READ_ROLES_USERS,
+];
+
+/// `GET /hub/api/users`
+pub(crate) async fn list(visit: Visit) -> ApiResult {
+    let actor = visit.api_caller()?;
+    if !actor.scopes.holds(Scope::LIST_USERS) {
+        need(actor, &[Scope::LIST_USERS], Target::Hub)?;
+    }
+    let accept = visit
+        .headers
+        .get(ACCEPT)
+        .and_then(|accept| accept.to_str().ok());
+    let is_paged = accept.is_some_and(|accept| accept.split(',').any(|e| e.trim() == PAGINATION));
+    let query = read_query(&visit, actor, is_paged)?;
+    let hub = &visit.web.hub;
+    let (users, total) = hub.list_users(&query).await?;
+    let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
+    let mut groups = hub.groups_of_users(&ids).await?;
+    let mut servers: HashMap<UserId, Vec<Server>> = HashMap::new();
+    for server in hub.servers_of_users(&ids).await? {
+        servers.entry(server.user_id).or_default().push(server);
+    }
+    let with_stopped = models::wants_stopped(&visit);
+    let models: Vec<Value> = users
+        .iter()
+        .map(|user| {
+            let parts = UserParts {
+                user,
+                groups: &groups.remove(&user.id).unwrap_or_default(),
+                servers: servers.get(&user.id).map_or(&[][..], Vec::as_slice),
+                with_stopped,
+            };
+            models::user(&visit, actor, &parts)
+        })
+        .collect();
+    if !is_paged {
+        return Ok(Json(models).into_response());
+    }
+    let (offset, limit) = (query.offset, query.limit);
+    let after = u64::from(offset) + u64::from(limit);
+    let next = (after < total)
+        .then(|| json!({ "offset": after, "limit": limit, "url": page_url(&visit, after, limit) }));
+    let pagination = json!({ "offset": offset, "limit": limit, "total": total, "next": next });
+    Ok(Json(json!({ "items": models, "_pagination": pagination })).into_response())
+}
+
+/// The address of another page, built from this request's own, because clients follow it verbatim
+/// over whatever way they came.
+fn page_url(visit: &Visit, offset: u64, limit: u32) -> String {
+    let mut url = visit.request_origin();
+    url.set_path(visit.uri.path());
+    {
+        let mut query = url.query_pairs_mut();
+        query.clear();
+        for (key, value) in visit.query_pairs() {
+            if key != "offset" && key != "limit" {
+                query.append_pair(&key, &value);
+            }
+        }
+        query.append_pair("offset", &offset.to_string());
+        query.append_pair("limit", &limit.to_string());
+    }
+    url.into()
+}
+
+fn read_query(visit: &Visit, actor: &Actor, is_paged: bool) -> Result<UserQuery, HubError> {
+    let number = |name: &str, usual: u32| match visit.query(name) {
+        None => Ok(usual),
+        Some(text) => text.trim_start_matches('-').parse::<u32>().map_err(|_| {
+            HubError::invalid("Invalid argument type, offset and limit must be integers")
+        }),
+    };
+    let usual = if is_paged { USUAL_PAGE } else { LARGEST_PAGE };
+    let state = match visit.query("state").as_deref() {
+        None | Some("") => None,
+        Some("active") => Some(ActivityFilter::Active),
+        Some("ready") => Some(ActivityFilter::Ready),
+        Some("inactive") => Some(ActivityFilter::Inactive),
+        Some(other) => {
+            return Err(HubError::invalid(format!(
+                "Unrecognized state filter: `{other}`; use active, ready or inactive"
+            )));
+        }
+    };
+    let sort = visit.query("sort").unwrap_or_default();
+    let descending = sort.starts_with('-');
+    let sort = match sort.trim_start_matches('-') {
+        "" | "id" => UserSort::Id,
+        "name" => UserSort::Name,
+        "last_activity" => UserSort::LastActivity,
+        other => {
+            return Err(HubError::invalid(format!(
+                "Invalid sort argument: `{other}`; use id, name or last_activity"
+            )));
+        }
+    };
+    Ok(UserQuery {
+        offset: number("offset", 0)?,
+        limit: number("limit", usual)?.clamp(1, LARGEST_PAGE),
+        state,
+        name_filter: visit.query("name_filter").filter(|text| !text.is_empty()),
+        sort,
+        descending,
+        only: visible_users(actor, Scope::LIST_USERS).map(|names| names.into_iter().collect()),
+    })
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default)]
+struct NewUsers {
+    usernames: Vec<String>,
+    admin: bool,
+}
+
+/// `POST /hub/api/users`
+pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
+    let actor = visit.api_caller()?;
+    need(actor, &[Scope::ADMIN_USERS], Target::Hub)?;
+    let wanted: NewUsers = json_body(request).await?.unwrap_or_default();
+    if wanted.usernames.is_empty() {
+        return Err(HubError::invalid("Must specify at least one user to create").into());
+    }
+    only_admins_make_admins(actor, wanted.admin)?;
+    let mut names = Vec::new();
+    for text in &wanted.usernames {
+        let name =
+            UserName::normalize(text).map_err(|error| HubError::invalid(error.to_string()))?;
+        names.push(name);
+    }
+    let hub = &visit.web.hub;
+    let mut created = Vec::new();
+    for name in &names {
+        match hub.create_user(name, wanted.admin).await {
+            Ok(user) => created.push(models::load_user(&visit, actor, &user).await?),
+            Err(HubError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if created.is_empty() {
+        return Err(HubError::conflict(format!("All {} users already exist", names.len())).into());
+    }
+    Ok((StatusCode::CREATED, Json(created)).into_response())
+}
+
+/// The admin flag of the caller counts here, not a scope.
+fn only_admins_make_admins(actor: &Actor, admin: bool) -> Result<(), HubError> {
+    if admin && !actor.user.admin {
+        return Err(HubError::forbidden(
+            "Only admins can grant admin permissions",
+        ));
+    }
+    Ok(())
+}
+
+/// `GET /hub/api/users/{name}`
+pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let user = find_user(&visit, actor, &name, READ_ANY).await?;
+    Ok(Json(models::load_user(&visit, actor, &user).await?).into_response())
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NewUser {
+    admin: bool,
+}
+
+/// `POST /hub/api/users/{name}`
+pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
+    let actor = visit.api_caller()?;
+    need(actor, &[Scope::ADMIN_USERS], Target::User(&name))?;
+    let wanted: NewUser = json_body(request).await?.unwrap_or_default();
+    only_admins_make_admins(actor, wanted.admin)?;
+    let name: UserName = name
+        .parse()
+        .map_err(|error: jansky_model::InvalidName| HubError::invalid(error.to_string()))?;
+    let user = visit.web.hub.create_user(&name, wanted.admin).await?;
+    let model = models::load_user(&visit, actor, &user).await?;
+    Ok((StatusCode::CREATED, Json(model)).into_response())
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct UserChange {
+    name: Option<String>,
+    admin: Option<bool>,
+}
+
+/// `PATCH /hub/api/users/{name}`. A name that is already the user's changes nothing.
+pub(crate) async fn change(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let user = find_user(&visit, actor, &name, &[Scope::ADMIN_USERS]).await?;
+    let Some(wanted) = json_body::<UserChange>(request).await? else {
+        return Err(HubError::invalid("the body needs `name` or `admin`").into());
+    };
+    let touches_admin = user.admin || wanted.admin == Some(true);
+    if touches_admin && !actor.user.admin {
+        return Err(HubError::forbidden("Only admins can change admins").into());
+    }
+    let name = wanted
+        .name
+        .map(|name| name.parse::<UserName>())
+        .transpose()
+        .map_err(|error| HubError::invalid(error.to_string()))?;
+    let changed = visit
+        .web
+        .hub
+        .change_user(&user, name.as_ref(), wanted.admin)
+        .await?;
+    Ok(Json(models::load_user(&visit, actor, &changed).await?).into_response())
+}
+
+/// `DELETE /hub/api/users/{name}`
+pub(crate) async fn delete(visit: Visit, Path(name): Path<String>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let user = find_user(&visit, actor, &name, &[Scope::DELETE_USERS]).await?;
+    if user.id == actor.user.id {
+        return Err(HubError::invalid("Cannot delete yourself!").into());
+    }
+    visit.web.hub.delete_user(&user).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `POST /hub/api/users/{name}/activity`
+pub(crate) async fn activity(
+    visit: Visit,
+    Path(name): Path<String>,
+    request: Request,
+) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let user = find_user(&visit, actor, &name, &[Scope::USERS_ACTIVITY]).await?;
+    let report: ActivityReport = json_body(request).await?.ok_or_else(missing_body)?;
+    visit.web.hub.report_activity(&user, &report).await?;
+    Ok(StatusCode::OK.into_response())
+}
+
+fn missing_body() -> HubError {
+    HubError::invalid("the body needs `last_activity` or `servers` or both")
+}

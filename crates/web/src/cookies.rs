@@ -1,0 +1,130 @@
+//! The cookies of the hub, with JupyterHub's names and paths.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use axum::http::header::COOKIE;
+
+/// Proves that a browser is signed in.
+pub(crate) const SIGN_IN: &str = "jupyterhub-hub-login";
+
+/// Names the session to single-user servers, so that signing out takes effect in them at once.
+pub(crate) const SESSION_ID: &str = "jupyterhub-session-id";
+
+/// The token against cross-site request forgery; readable by script, as clients expect.
+pub(crate) const XSRF: &str = "_xsrf";
+
+/// Begins the name of the cookies that tie sign-in attempts to a browser, one for each attempt so
+/// that two tabs do not disturb each other.
+pub(crate) const ATTEMPT_PREFIX: &str = "jansky-sign-in-";
+
+/// All values of a cookie in a request: a browser sends several when paths overlap.
+pub(crate) fn values<'a>(
+    headers: &'a HeaderMap,
+    name: &'a str,
+) -> impl Iterator<Item = &'a str> + 'a {
+    pairs(headers)
+        .filter(move |(key, _)| *key == name)
+        .map(|(_, value)| value)
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .map(|(key, value)| (key, value.trim_matches('"')))
+}
+
+/// A cookie to be set.
+pub(crate) struct SetCookie<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// Its value, which must need no escaping.
+    pub(crate) value: &'a str,
+    /// The path below which it is sent.
+    pub(crate) path: &'a str,
+    /// Whether it is only sent over TLS.
+    pub(crate) secure: bool,
+    /// Whether scripts cannot read it.
+    pub(crate) http_only: bool,
+    /// How long it lives; `None` until the browser closes.
+    pub(crate) max_age: Option<Duration>,
+}
+
+impl SetCookie<'_> {
+    /// The value of the header `Set-Cookie`.
+    pub(crate) fn to_header(&self) -> String {
+        let mut text = format!(
+            "{}={}; Path={}; SameSite=Lax",
+            self.name, self.value, self.path
+        );
+        if let Some(age) = self.max_age {
+            text.push_str(&format!("; Max-Age={}", age.as_secs()));
+        }
+        if self.http_only {
+            text.push_str("; HttpOnly");
+        }
+        if self.secure {
+            text.push_str("; Secure");
+        }
+        text
+    }
+}
+
+/// The header that takes a cookie away.
+pub(crate) fn removal(name: &str, path: &str, secure: bool) -> String {
+    let cookie = SetCookie {
+        name,
+        value: "",
+        path,
+        secure,
+        http_only: true,
+        max_age: Some(Duration::ZERO),
+    };
+    cookie.to_header()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn every_value_of_a_name_is_found_and_garbage_is_passed_over() {
+        let mut headers = HeaderMap::new();
+        headers.append(
+            COOKIE,
+            HeaderValue::from_static("a=1; b=\"2\"; ; =; c; a=3"),
+        );
+        headers.append(COOKIE, HeaderValue::from_static("a=4"));
+        headers.append(
+            COOKIE,
+            HeaderValue::from_bytes(b"a=\xff").expect("an opaque header"),
+        );
+
+        assert_eq!(values(&headers, "a").collect::<Vec<_>>(), ["1", "3", "4"]);
+        assert_eq!(values(&headers, "b").collect::<Vec<_>>(), ["2"]);
+        assert_eq!(values(&headers, "d").count(), 0);
+    }
+
+    #[test]
+    fn a_cookie_carries_its_protections() {
+        let cookie = SetCookie {
+            name: SIGN_IN,
+            value: "x",
+            path: "/hub/",
+            secure: true,
+            http_only: true,
+            max_age: Some(Duration::from_secs(60)),
+        };
+
+        assert_eq!(
+            cookie.to_header(),
+            "jupyterhub-hub-login=x; Path=/hub/; SameSite=Lax; Max-Age=60; HttpOnly; Secure"
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! Static files, the logo, and the small answers that browsers and monitors ask for.
+
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::static_files;
+use crate::visit::Visit;
+
+/// `GET /hub/static/{*path}`
+pub(crate) async fn file(visit: Visit, Path(path): Path<String>) -> Response {
+    let Some(file) = static_files::serve(&path) else {
+        return (StatusCode::NOT_FOUND, "no such file").into_response();
+    };
+    let cache = static_files::cache_control(visit.query("v").as_deref());
+    let known = visit
+        .headers
+        .get(IF_NONE_MATCH)
+        .and_then(|tag| tag.to_str().ok());
+    if known == Some(file.etag.as_str()) {
+        return (StatusCode::NOT_MODIFIED, [(CACHE_CONTROL, cache)]).into_response();
+    }
+    let etag =
+        HeaderValue::from_str(&file.etag).unwrap_or_else(|_| HeaderValue::from_static("\"\""));
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static(file.content_type)),
+        (CACHE_CONTROL, HeaderValue::from_static(cache)),
+        (ETAG, etag),
+    ];
+    (headers, file.bytes).into_response()
+}
+
+/// `GET /hub/logo` and `/favicon.ico`
+pub(crate) async fn logo(visit: Visit) -> Response {
+    file(visit, Path("logo.svg".to_owned())).await
+}
+
+/// `GET /hub/health`: the process answers.
+pub(crate) async fn health() -> Response {
+    (StatusCode::OK, [(CONTENT_TYPE, "text/html")], "").into_response()
+}
+
+/// `GET /hub/error/{code}`: a page about a status, for a proxy that asks for one. The answer itself
+/// is 200, as JupyterHub's is.
+pub(crate) async fn error(visit: Visit, Path(code): Path<u16>) -> Response {
+    let status = StatusCode::from_u16(code)
+        .ok()
+        .filter(|s| s.as_u16() >= 400);
+    let status = status.unwrap_or(StatusCode::NOT_FOUND);
+    let words = match status.as_u16() {
+        404 => "There is no such page.",
+        503 => "The server does not answer. It may have been stopped.",
+        _ => "The request could not be carried out.",
+    };
+    let mut response = visit.error_page(status, words);
+    *response.status_mut() = StatusCode::OK;
+    response
+}
+
+/// `POST /hub/security/csp-report`: browsers report violations of the content security policy.
+pub(crate) async fn csp_report() -> StatusCode {
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,170 @@
+//! The home page: my servers.
+
+use axum::extract::{Path, Request};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jansky_hub::Server;
+use jansky_hub::{Actor, HubError};
+use jansky_model::{Scope, ServerName, ServerState};
+
+use crate::error::public_message;
+use crate::pages::{default_target, find_server, server_segments};
+use crate::views::{HomePage, ServerCard, ServerPhase};
+use crate::visit::{PageResult, Visit, redirect};
+
+/// `GET /hub/`: leads to where the person wants to be.
+pub(crate) async fn root(visit: Visit) -> Response {
+    let result = async {
+        let actor = visit.signed_in()?;
+        Ok(redirect(&default_target(&visit, actor).await?))
+    }
+    .await;
+    visit.answer(result)
+}
+
+/// `GET /hub/home`
+pub(crate) async fn get(visit: Visit) -> Response {
+    let result = show(&visit, "", None).await;
+    visit.answer(result)
+}
+
+async fn show(visit: &Visit, add_name: &str, add_error: Option<String>) -> PageResult {
+    let actor = visit.signed_in()?;
+    let hub = &visit.web.hub;
+    let mut servers = hub.servers_of(&actor.user).await?;
+    servers.sort_by(|a, b| a.name.cmp(&b.name));
+    let settings = hub.settings();
+    let named = servers
+        .iter()
+        .filter(|server| !server.name.is_default())
+        .count() as u64;
+    let limit = settings.named_server_limit_per_user;
+    let mut cards: Vec<ServerCard> = servers
+        .iter()
+        .map(|server| card(visit, actor, server))
+        .collect();
+    if !cards.first().is_some_and(|card| card.is_default) {
+        cards.insert(0, never_started(visit, actor));
+    }
+    let status = if add_error.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    let page = HomePage {
+        servers: cards,
+        can_add: settings.allow_named_servers && (limit == 0 || named < limit),
+        add_action: visit.hub_path("servers"),
+        add_error,
+        add_name: add_name.to_owned(),
+        named_limit_note: (settings.allow_named_servers && limit > 0)
+            .then(|| format!("You can have up to {limit} named servers.")),
+    };
+    Ok(visit.page_with_status(status, "Home", &page))
+}
+
+/// The default server of somebody who never started it.
+fn never_started(visit: &Visit, actor: &Actor) -> ServerCard {
+    stopped_card(visit, actor, &ServerName::default_server())
+}
+
+fn card(visit: &Visit, actor: &Actor, server: &Server) -> ServerCard {
+    let segments = server_segments(actor.user.name.as_str(), &server.name);
+    let (state, since, failure) = match &server.state {
+        ServerState::Stopped => (ServerPhase::Stopped, None, None),
+        ServerState::Starting { since, .. } => (ServerPhase::Starting, Some(*since), None),
+        ServerState::Ready { since, .. } => (ServerPhase::Ready, Some(*since), None),
+        ServerState::Stopping { since, .. } => (ServerPhase::Stopping, Some(*since), None),
+        ServerState::Failed { since, reason, .. } => {
+            (ServerPhase::Failed, Some(*since), Some(reason.clone()))
+        }
+    };
+    let title = if !server.display_name.is_empty() {
+        server.display_name.clone()
+    } else if server.name.is_default() {
+        "My server".to_owned()
+    } else {
+        server.name.to_string()
+    };
+    let can_delete = !server.name.is_default() && !server.state.is_active();
+    ServerCard {
+        title,
+        state,
+        since,
+        last_activity: server.last_activity_at,
+        failure,
+        delete_action: can_delete.then(|| visit.hub_path(&format!("remove/{segments}"))),
+        ..stopped_card(visit, actor, &server.name)
+    }
+}
+
+/// A card with the addresses of a server and nothing under way.
+fn stopped_card(visit: &Visit, actor: &Actor, name: &ServerName) -> ServerCard {
+    let segments = server_segments(actor.user.name.as_str(), name);
+    let base = &visit.web.hub.settings().base;
+    ServerCard {
+        name: name.to_string(),
+        title: "My server".to_owned(),
+        state: ServerPhase::Stopped,
+        url: jansky_model::name::server_prefix(base, &actor.user.name, name),
+        pending_url: visit.hub_path(&format!("spawn-pending/{segments}")),
+        start_action: visit.hub_path(&format!("spawn/{segments}")),
+        stop_action: visit.hub_path(&format!("stop/{segments}")),
+        delete_action: None,
+        since: None,
+        last_activity: None,
+        failure: None,
+        is_default: name.is_default(),
+    }
+}
+
+/// `POST /hub/servers`: makes a named server.
+pub(crate) async fn add(visit: Visit, request: Request) -> Response {
+    let result = async {
+        let actor = visit.signed_in()?;
+        let fields = visit.form(request).await?;
+        let typed = fields.text("name").trim();
+        match make(&visit, actor, typed).await {
+            Ok(()) => Ok(redirect(&visit.hub_path("home"))),
+            Err(error @ HubError::Internal { .. }) => Err(error.into()),
+            Err(error) => show(&visit, typed, Some(public_message(&error))).await,
+        }
+    }
+    .await;
+    visit.answer(result)
+}
+
+async fn make(visit: &Visit, actor: &Actor, typed: &str) -> Result<(), HubError> {
+    let name: ServerName = typed
+        .parse()
+        .map_err(|error: jansky_model::InvalidName| HubError::invalid(error.to_string()))?;
+    if name.is_default() {
+        return Err(HubError::invalid("Type a name for the new server."));
+    }
+    visit
+        .web
+        .hub
+        .create_server(&actor.user, &name, "")
+        .await
+        .map(|_| ())
+}
+
+/// `POST /hub/remove/{user}/{server}`: removes a stopped named server.
+pub(crate) async fn remove(
+    visit: Visit,
+    Path((user, server)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    let result = async {
+        let actor = visit.signed_in()?;
+        visit.form(request).await?;
+        let (_, _, server) =
+            find_server(&visit, actor, &user, &server, Scope::DELETE_SERVERS).await?;
+        if let Some(server) = server {
+            visit.web.hub.remove_server(&server).await?;
+        }
+        Ok(redirect(&visit.hub_path("home")))
+    }
+    .await;
+    visit.answer(result)
+}

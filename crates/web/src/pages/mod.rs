@@ -1,0 +1,71 @@
+//! Pages for people: one file for each, with a function for each method.
+
+pub(crate) mod assets;
+pub(crate) mod consent;
+pub(crate) mod home;
+pub(crate) mod provider;
+pub(crate) mod server;
+pub(crate) mod setup;
+pub(crate) mod sign_in;
+pub(crate) mod sign_out;
+pub(crate) mod spawn;
+pub(crate) mod tokens;
+
+use jansky_hub::{Actor, HubError};
+use jansky_hub::{Server, User};
+use jansky_model::{Scope, ServerName};
+
+use crate::visit::Visit;
+
+/// Where a person lands who asked for nothing in particular.
+pub(crate) async fn default_target(visit: &Visit, actor: &Actor) -> Result<String, HubError> {
+    let hub = &visit.web.hub;
+    let settings = hub.settings();
+    if let Some(url) = &settings.default_url {
+        return Ok(url.clone());
+    }
+    if settings.redirect_to_server {
+        let own = hub
+            .server(&actor.user, &ServerName::default_server())
+            .await?;
+        if let Some(server) = own.filter(|server| server.state.is_ready()) {
+            return Ok(hub.server_path(&server));
+        }
+    }
+    Ok(visit.hub_path("home"))
+}
+
+/// Finds the user and the server that a path names, if the caller holds `scope` on it. The server
+/// is `None` when it was never started.
+///
+/// Who may not know that it exists gets the same answer as when it does not.
+pub(crate) async fn find_server(
+    visit: &Visit,
+    actor: &Actor,
+    user: &str,
+    server: &str,
+    scope: Scope,
+) -> Result<(User, ServerName, Option<Server>), HubError> {
+    let missing = || HubError::not_found("There is no such server, or you may not see it.");
+    let name: ServerName = server.parse().map_err(|_| missing())?;
+    let parsed = user.parse().map_err(|_| missing())?;
+    if !actor.may_on_server(scope, &parsed, &name) {
+        return Err(missing());
+    }
+    let user = visit.web.hub.user(user).await?.ok_or_else(missing)?;
+    let server = visit.web.hub.server(&user, &name).await?;
+    if server.is_none() && !name.is_default() {
+        return Err(missing());
+    }
+    Ok((user, name, server))
+}
+
+/// The rest of a path that names a server: `river` or `river/gpu`.
+pub(crate) fn server_segments(user: &str, name: &ServerName) -> String {
+    let prefix = jansky_model::name::escape_path(user);
+    if name.is_default() {
+        prefix
+    } else {
+        format!("{prefix}/{name}")
+    }
+}

@@ -1,0 +1,111 @@
+//! The way to an identity provider and back.
+
+use axum::response::Response;
+use jansky_crypto::token::s256;
+use jansky_hub::HubError;
+use jansky_hub::{CallbackQuery, LoginMethod};
+use jansky_model::Secret;
+use url::Url;
+
+use crate::cookies::{self, SetCookie};
+use crate::pages::sign_in;
+use crate::visit::{Refusal, Visit, redirect};
+
+/// `GET /hub/oauth_login`: leaves for the provider that `idp` names.
+pub(crate) async fn leave(visit: Visit) -> Response {
+    match begin(&visit).await {
+        Ok(response) => response,
+        Err(error) => sign_in::with_error(&visit, &error),
+    }
+}
+
+async fn begin(visit: &Visit) -> Result<Response, HubError> {
+    let hub = &visit.web.hub;
+    let chosen = match visit.query("idp") {
+        Some(id) => id,
+        None => only_redirect_provider(visit)?,
+    };
+    let next = visit.query("next").and_then(|next| visit.next(&next));
+    let callback = visit
+        .origin()
+        .join(&visit.hub_path("oauth_callback"))
+        .map_err(|error| HubError::internal("could not make the callback address", error))?;
+    let hints = visit
+        .query_pairs()
+        .filter(|(key, _)| key != "idp" && key != "next")
+        .collect();
+    let departure = hub
+        .begin_sign_in(&chosen, callback.into(), next, hints)
+        .await?;
+    let mut response = redirect(departure.url.as_str());
+    let name = attempt_cookie(state_of(&departure.url).as_deref().unwrap_or_default());
+    let cookie = SetCookie {
+        name: &name,
+        value: departure.browser.expose(),
+        path: &visit.hub(),
+        secure: visit.is_secure(),
+        http_only: true,
+        max_age: Some(hub.settings().sign_in_timeout),
+    };
+    visit.set_cookie(&mut response, &cookie.to_header());
+    Ok(response)
+}
+
+/// Without `idp` the choice is only clear when there is one.
+fn only_redirect_provider(visit: &Visit) -> Result<String, HubError> {
+    let mut redirecting = visit
+        .web
+        .hub
+        .providers()
+        .iter()
+        .filter(|p| matches!(p.provider.method(), LoginMethod::Redirect(_)));
+    match (redirecting.next(), redirecting.next()) {
+        (Some(only), None) => Ok(only.provider.id().to_string()),
+        _ => Err(HubError::not_found("Choose a way to sign in.")),
+    }
+}
+
+fn state_of(url: &Url) -> Option<String> {
+    url.query_pairs()
+        .find(|(key, _)| key == "state")
+        .map(|(_, value)| value.into_owned())
+}
+
+/// Each attempt has a cookie of its own, found again by its state.
+fn attempt_cookie(state: &str) -> String {
+    format!("{}{}", cookies::ATTEMPT_PREFIX, &s256(state)[..12])
+}
+
+/// `GET /hub/oauth_callback`: comes back from a provider.
+pub(crate) async fn back(visit: Visit) -> Response {
+    let query = CallbackQuery {
+        code: visit.query("code").map(Secret::new),
+        state: visit.query("state"),
+        iss: visit.query("iss"),
+        error: visit.query("error"),
+        error_description: visit.query("error_description"),
+    };
+    let name = attempt_cookie(query.state.as_deref().unwrap_or_default());
+    let browsers: Vec<Secret> = cookies::values(&visit.headers, &name)
+        .map(Secret::new)
+        .collect();
+    let finished = visit.web.hub.finish_sign_in(query, &browsers).await;
+    visit.web.hub.metrics().sign_in(finished.is_ok());
+    let opened = match finished {
+        Ok(arrival) => {
+            let next = arrival.next.as_deref();
+            sign_in::open_session(&visit, &arrival.user, &arrival.provider, next).await
+        }
+        Err(error) => Err(Refusal::Error(error)),
+    };
+    let mut response = match opened {
+        Ok(response) => response,
+        Err(Refusal::Error(error)) => sign_in::with_error(&visit, &error),
+        Err(Refusal::SignIn) => redirect(&visit.hub_path("login")),
+    };
+    if !browsers.is_empty() {
+        let gone = cookies::removal(&name, &visit.hub(), visit.is_secure());
+        visit.set_cookie(&mut response, &gone);
+    }
+    response
+}

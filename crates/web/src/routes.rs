@@ -1,0 +1,251 @@
+//! The table of all routes of the hub. It is the one place where a path meets a handler; a test
+//! holds it against a table of who may call what, so a route cannot be added without an answer to
+//! that question.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any, delete, get, patch, post, put};
+use jansky_hub::{HubError, JUPYTERHUB_VERSION};
+
+use crate::api;
+use crate::error::ApiError;
+use crate::pages::{
+    assets, consent, home, provider, server, setup, sign_in, sign_out, spawn, tokens,
+};
+use crate::state::{Peer, WebState};
+use crate::visit::Visit;
+
+/// One route: its method (`*` for any), its path below the hub's prefix, and its handler.
+type Route = (&'static str, &'static str, MethodRouter<WebState>);
+
+/// Every route below the hub's prefix.
+fn table() -> Vec<Route> {
+    vec![
+        // Pages
+        ("GET", "", get(home::root)),
+        ("GET", "login", get(sign_in::get)),
+        ("POST", "login", post(sign_in::post)),
+        ("GET", "oauth_login", get(provider::leave)),
+        ("GET", "oauth_callback", get(provider::back)),
+        ("GET", "logout", get(sign_out::get)),
+        ("POST", "logout", post(sign_out::post)),
+        ("GET", "setup", get(setup::get)),
+        ("POST", "setup", post(setup::post)),
+        ("GET", "home", get(home::get)),
+        ("POST", "servers", post(home::add)),
+        ("POST", "remove/{user}/{server}", post(home::remove)),
+        ("GET", "spawn", get(spawn::get)),
+        ("POST", "spawn", post(spawn::post)),
+        ("GET", "spawn/{user}", get(spawn::get)),
+        ("POST", "spawn/{user}", post(spawn::post)),
+        ("GET", "spawn/{user}/{server}", get(spawn::get)),
+        ("POST", "spawn/{user}/{server}", post(spawn::post)),
+        ("GET", "spawn-pending/{user}", get(spawn::pending)),
+        ("GET", "spawn-pending/{user}/{server}", get(spawn::pending)),
+        ("POST", "stop/{user}", post(spawn::stop)),
+        ("POST", "stop/{user}/{server}", post(spawn::stop)),
+        ("*", "user/{user}", any(server::bare)),
+        ("*", "user/{user}/", any(server::bare)),
+        ("*", "user/{user}/{*path}", any(server::any)),
+        ("GET", "user-redirect/", get(server::user_redirect)),
+        ("GET", "user-redirect/{*path}", get(server::user_redirect)),
+        ("GET", "token", get(tokens::get)),
+        ("POST", "token", post(tokens::post)),
+        ("POST", "token/{id}/revoke", post(tokens::revoke)),
+        ("GET", "error/{code}", get(assets::error)),
+        ("GET", "static/{*path}", get(assets::file)),
+        ("GET", "logo", get(assets::logo)),
+        ("GET", "health", get(assets::health)),
+        ("GET", "metrics", get(api::hub::metrics)),
+        ("POST", "security/csp-report", post(assets::csp_report)),
+        // The hub as OAuth provider
+        ("GET", "api/oauth2/authorize", get(consent::get)),
+        ("POST", "api/oauth2/authorize", post(consent::post)),
+        ("POST", "api/oauth2/token", post(api::oauth::token)),
+        // REST API
+        ("GET", "api", get(api::hub::version)),
+        ("GET", "api/", get(api::hub::version)),
+        ("GET", "api/health", get(assets::health)),
+        ("GET", "api/metrics", get(api::hub::metrics)),
+        ("GET", "api/info", get(api::hub::info)),
+        ("POST", "api/shutdown", post(api::hub::shutdown)),
+        ("GET", "api/user", get(api::hub::whoami)),
+        ("GET", "api/users", get(api::users::list)),
+        ("POST", "api/users", post(api::users::create_many)),
+        ("GET", "api/users/{user}", get(api::users::get)),
+        ("POST", "api/users/{user}", post(api::users::create)),
+        ("PATCH", "api/users/{user}", patch(api::users::change)),
+        ("DELETE", "api/users/{user}", delete(api::users::delete)),
+        (
+            "POST",
+            "api/users/{user}/activity",
+            post(api::users::activity),
+        ),
+        ("GET", "api/users/{user}/server", get(api::servers::get)),
+        ("PUT", "api/users/{user}/server", put(api::servers::create)),
+        (
+            "PATCH",
+            "api/users/{user}/server",
+            patch(api::servers::change),
+        ),
+        ("POST", "api/users/{user}/server", post(api::servers::start)),
+        (
+            "DELETE",
+            "api/users/{user}/server",
+            delete(api::servers::stop),
+        ),
+        (
+            "GET",
+            "api/users/{user}/server/progress",
+            get(api::progress::get),
+        ),
+        ("GET", "api/users/{user}/servers/", get(api::servers::get)),
+        (
+            "POST",
+            "api/users/{user}/servers/",
+            post(api::servers::start),
+        ),
+        (
+            "DELETE",
+            "api/users/{user}/servers/",
+            delete(api::servers::stop),
+        ),
+        (
+            "GET",
+            "api/users/{user}/servers/{server}",
+            get(api::servers::get),
+        ),
+        (
+            "PUT",
+            "api/users/{user}/servers/{server}",
+            put(api::servers::create),
+        ),
+        (
+            "PATCH",
+            "api/users/{user}/servers/{server}",
+            patch(api::servers::change),
+        ),
+        (
+            "POST",
+            "api/users/{user}/servers/{server}",
+            post(api::servers::start),
+        ),
+        (
+            "DELETE",
+            "api/users/{user}/servers/{server}",
+            delete(api::servers::stop),
+        ),
+        (
+            "GET",
+            "api/users/{user}/servers/{server}/progress",
+            get(api::progress::get),
+        ),
+        ("GET", "api/users/{user}/tokens", get(api::tokens::list)),
+        ("POST", "api/users/{user}/tokens", post(api::tokens::create)),
+        ("GET", "api/users/{user}/tokens/{id}", get(api::tokens::get)),
+        (
+            "DELETE",
+            "api/users/{user}/tokens/{id}",
+            delete(api::tokens::revoke),
+        ),
+        ("*", "api/{*path}", any(api::hub::nothing)),
+    ]
+}
+
+/// The method and path of every route below the hub's prefix, for the test that asks of each who
+/// may call it.
+pub fn route_names() -> Vec<(&'static str, &'static str)> {
+    table()
+        .into_iter()
+        .map(|(method, path, _)| (method, path))
+        .collect()
+}
+
+/// Everything that the hub answers.
+pub fn router(web: WebState) -> Router {
+    let prefix = web.hub.settings().hub_prefix();
+    let base = web.hub.settings().base.clone();
+    let mut router: Router<WebState> = Router::new();
+    for (_, path, handler) in table() {
+        router = router.route(&format!("{prefix}{path}"), handler);
+    }
+    router
+        .route(&format!("{base}favicon.ico"), get(assets::logo))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(server::outside)
+        .layer(middleware::from_fn_with_state(Arc::clone(&web), around))
+        .with_state(web)
+}
+
+/// The page that a proxy shows when it has to answer itself: `head` is the request that it could
+/// not carry to a server.
+pub fn proxy_page(web: &WebState, status: StatusCode, head: &Parts, peer: Peer) -> Response {
+    let words = match status.as_u16() {
+        503 => "The server does not answer. It may have ended: look at the home page.",
+        504 => "The server took too long to answer.",
+        431 => "The request is too large for this server.",
+        400 => "The address or the request is malformed.",
+        _ => "The request could not be carried out.",
+    };
+    let visit = Visit::of_stranger(web, head, peer);
+    let mut response = visit.error_page(status, words);
+    add_headers(web, false, &mut response);
+    response
+}
+
+async fn wrong_method(method: Method, uri: axum::http::Uri) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::OK.into_response();
+    }
+    let message = format!("{method} is not possible at {}", uri.path());
+    let mut response = ApiError(HubError::invalid(message)).into_response();
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
+}
+
+/// What every answer carries, and how long it took.
+async fn around(State(web): State<WebState>, request: Request, next: Next) -> Response {
+    let began = tokio::time::Instant::now();
+    let method = request.method().clone();
+    let handler = request.extensions().get::<MatchedPath>().cloned();
+    let is_api = request
+        .uri()
+        .path()
+        .starts_with(&format!("{}api", web.hub.settings().hub_prefix()));
+    let mut response = next.run(request).await;
+    add_headers(&web, is_api, &mut response);
+    let handler = handler.as_ref().map_or("other", MatchedPath::as_str);
+    let code = response.status().as_u16();
+    web.request_metrics
+        .observe(method.as_str(), handler, code, began.elapsed());
+    response
+}
+
+fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(
+        HeaderName::from_static("x-jupyterhub-version"),
+        HeaderValue::from_static(JUPYTERHUB_VERSION),
+    );
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("accept, content-type, authorization"),
+    );
+    let policy = if is_api {
+        &web.policies.api
+    } else {
+        &web.policies.pages
+    };
+    headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+}

@@ -1,0 +1,74 @@
+//! What every handler can reach.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+use jansky_crypto::MacKey;
+use jansky_hub::Hub;
+
+use crate::metrics::RequestMetrics;
+use crate::render::Renderer;
+
+/// The state of the HTTP surfaces.
+pub struct Web {
+    /// The hub that decides.
+    pub hub: Arc<Hub>,
+    /// What turns pages into HTML.
+    pub renderer: Renderer,
+    /// Signs the tokens against cross-site request forgery.
+    pub key: MacKey,
+    /// Name of the site, as people see it.
+    pub site_name: String,
+    /// A message of the operator to everybody.
+    pub announcement: Option<String>,
+    /// Whether `/hub/metrics` needs a token.
+    pub authenticate_metrics: bool,
+    /// Further metrics as Prometheus text, from whoever else has some.
+    pub more_metrics: Option<Box<dyn Fn() -> String + Send + Sync>>,
+    /// Called when an admin asks over the API that the process ends; the flag asks to stop servers.
+    pub on_shutdown: Option<Box<dyn Fn(bool) + Send + Sync>>,
+    /// How long requests take.
+    pub request_metrics: RequestMetrics,
+    /// What browsers may load, for pages and for the API.
+    pub policies: Policies,
+}
+
+/// Content security policies, made once.
+pub struct Policies {
+    pub(crate) pages: HeaderValue,
+    pub(crate) api: HeaderValue,
+}
+
+impl Policies {
+    /// Pages load nothing but their own stylesheet, scripts and pictures, and no other page may
+    /// frame them. The form of the consent page leads through the hub to a server on this host.
+    pub fn new(hub_prefix: &str) -> Self {
+        let common = format!("frame-ancestors 'none'; report-uri {hub_prefix}security/csp-report");
+        let pages = format!(
+            "{common}; default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+             connect-src 'self'; form-action 'self'; base-uri 'none'"
+        );
+        let api = format!("{common}; default-src 'none'");
+        let value = |text: &str| {
+            HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+        };
+        Self {
+            pages: value(&pages),
+            api: value(&api),
+        }
+    }
+}
+
+/// The state as axum carries it.
+pub type WebState = Arc<Web>;
+
+/// The client of a request, as whoever accepted the connection knows it. It must be in the
+/// extensions of every request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Network address.
+    pub address: IpAddr,
+    /// Whether the browser uses TLS.
+    pub secure: bool,
+}

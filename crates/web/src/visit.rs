@@ -1,0 +1,498 @@
+//! One request, as handlers see it: who asks, from where, and how to answer with a page.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use jansky_hub::{Actor, HubError, SharedActor};
+use jansky_model::Secret;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use url::Url;
+
+use crate::cookies::{self, SetCookie};
+use crate::error::{log, public_message, status_of, with_error_headers};
+use crate::next_url::safe_next;
+use crate::state::{Peer, Web, WebState};
+use crate::views::{ErrorPage, Frame, FrameUser, Link, Page};
+use crate::{static_files, xsrf};
+
+/// The most that the body of a form or an API call may have.
+const MAX_BODY: usize = 1 << 20;
+
+/// A request with its caller. Making one never fails: a caller who cannot be found is nobody.
+pub(crate) struct Visit {
+    pub(crate) web: WebState,
+    /// Who asks, if it is known.
+    pub(crate) actor: Option<SharedActor>,
+    /// Why it could not be found out, if the database did not answer.
+    failure: Option<HubError>,
+    pub(crate) peer: Peer,
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    xsrf: String,
+}
+
+/// What a page handler gives instead of a page.
+pub(crate) enum Refusal {
+    /// Nobody is signed in: go to the sign-in page and come back.
+    SignIn,
+    /// Something did not work.
+    Error(HubError),
+}
+
+impl<E: Into<HubError>> From<E> for Refusal {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// What page handlers return.
+pub(crate) type PageResult = Result<Response, Refusal>;
+
+impl FromRequestParts<WebState> for Visit {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, web: &WebState) -> Result<Self, Infallible> {
+        let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer {
+            address: std::net::Ipv4Addr::UNSPECIFIED.into(),
+            secure: false,
+        });
+        let (actor, failure) = match find_actor(web, &parts.headers).await {
+            Ok(actor) => (actor, None),
+            Err(error) => (None, Some(error)),
+        };
+        let xsrf = xsrf::expected(web, actor.as_deref(), peer, &parts.headers);
+        Ok(Self {
+            web: Arc::clone(web),
+            actor,
+            failure,
+            peer,
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
+            headers: parts.headers.clone(),
+            xsrf,
+        })
+    }
+}
+
+/// A token wins over a cookie; a token that does not hold makes the caller nobody.
+async fn find_actor(web: &Web, headers: &HeaderMap) -> Result<Option<SharedActor>, HubError> {
+    if let Some(token) = bearer(headers) {
+        return web.hub.access().by_token(token).await;
+    }
+    for cookie in cookies::values(headers, cookies::SIGN_IN) {
+        if let Some(actor) = web.hub.access().by_session(cookie).await? {
+            return Ok(Some(actor));
+        }
+    }
+    Ok(None)
+}
+
+/// The token in `Authorization`, with either of the schemes that JupyterHub takes.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let is_known = scheme.eq_ignore_ascii_case("token") || scheme.eq_ignore_ascii_case("bearer");
+    is_known.then(|| token.trim())
+}
+
+impl Visit {
+    /// A request whose caller nobody asked for.
+    pub(crate) fn of_stranger(web: &WebState, head: &Parts, peer: Peer) -> Self {
+        Self {
+            web: Arc::clone(web),
+            actor: None,
+            failure: None,
+            peer,
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            headers: head.headers.clone(),
+            xsrf: xsrf::expected(web, None, peer, &head.headers),
+        }
+    }
+
+    /// The same request as if nobody were signed in.
+    pub(crate) fn as_stranger(&self) -> Self {
+        let (method, uri, headers) = (&self.method, &self.uri, &self.headers);
+        Self {
+            web: Arc::clone(&self.web),
+            actor: None,
+            failure: None,
+            peer: self.peer,
+            method: method.clone(),
+            uri: uri.clone(),
+            xsrf: xsrf::expected(&self.web, None, self.peer, headers),
+            headers: headers.clone(),
+        }
+    }
+
+    /// The caller, or a refusal that leads to the sign-in page.
+    pub(crate) fn signed_in(&self) -> Result<&SharedActor, Refusal> {
+        self.actor.as_ref().ok_or(Refusal::SignIn)
+    }
+
+    /// The caller of an API call: known, and protected against forgery when it is a browser.
+    pub(crate) fn api_caller(&self) -> Result<&SharedActor, HubError> {
+        let Some(actor) = &self.actor else {
+            return Err(match &self.failure {
+                Some(_) => HubError::Unavailable {
+                    message: "the database does not answer at the moment; try again".to_owned(),
+                    source: None,
+                },
+                None => HubError::forbidden("Missing or invalid credentials."),
+            });
+        };
+        if actor.is_browser() && xsrf::is_needed(&self.method, &self.headers) {
+            let sent = xsrf::sent(&self.headers, self.uri.query());
+            match sent {
+                Some(sent) => self.check_xsrf(&sent)?,
+                None => {
+                    return Err(HubError::forbidden(format!(
+                        "'_xsrf' argument missing from {}",
+                        self.method
+                    )));
+                }
+            }
+        }
+        Ok(actor)
+    }
+
+    fn check_xsrf(&self, sent: &str) -> Result<(), HubError> {
+        if jansky_crypto::token::equal(sent, &self.xsrf) {
+            Ok(())
+        } else {
+            Err(HubError::forbidden(
+                "XSRF cookie does not match the argument",
+            ))
+        }
+    }
+
+    /// The fields of a posted form, after its token was checked.
+    pub(crate) async fn form(&self, request: Request) -> Result<Fields, HubError> {
+        let fields = Fields::read(request).await?;
+        let sent = fields.get("_xsrf").map(str::to_owned);
+        let sent = sent.or_else(|| xsrf::sent(&self.headers, self.uri.query()));
+        match sent {
+            Some(sent) => self.check_xsrf(&sent),
+            None => Err(HubError::forbidden("'_xsrf' argument missing from POST")),
+        }
+        .map_err(|_| {
+            HubError::forbidden(
+                "This page was open for too long or your session changed. \
+                 Go back, reload the page and try again.",
+            )
+        })?;
+        Ok(fields)
+    }
+
+    /// The prefix of the hub's pages.
+    pub(crate) fn hub(&self) -> String {
+        self.web.hub.settings().hub_prefix()
+    }
+
+    /// A path below the hub's prefix.
+    pub(crate) fn hub_path(&self, rest: &str) -> String {
+        format!("{}{rest}", self.hub())
+    }
+
+    /// Scheme, host and port under which the browser sees the hub.
+    pub(crate) fn origin(&self) -> Url {
+        if let Some(url) = &self.web.hub.settings().public_url {
+            return url.clone();
+        }
+        self.request_origin()
+    }
+
+    /// Scheme, host and port that this very request was sent to.
+    pub(crate) fn request_origin(&self) -> Url {
+        let scheme = if self.peer.secure { "https" } else { "http" };
+        let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| self.uri.authority().map(axum::http::uri::Authority::as_str));
+        let told = host.and_then(|host| Url::parse(&format!("{scheme}://{host}/")).ok());
+        told.unwrap_or_else(|| Url::parse("http://localhost/").expect("a constant URL"))
+    }
+
+    /// Whether cookies must only be sent over TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.peer.secure || self.web.hub.settings().is_public_secure()
+    }
+
+    /// One argument of the query.
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
+        self.query_pairs()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value)
+    }
+
+    /// All arguments of the query.
+    pub(crate) fn query_pairs(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        url::form_urlencoded::parse(self.uri.query().unwrap_or_default().as_bytes())
+            .map(|(key, value)| (key.into_owned(), value.into_owned()))
+    }
+
+    /// Where the person wants to go, if it is on this host.
+    pub(crate) fn next(&self, text: &str) -> Option<String> {
+        safe_next(text, &self.origin(), &self.web.hub.settings().base)
+    }
+
+    /// The token for forms and for the address of an event stream.
+    pub(crate) fn xsrf(&self) -> &str {
+        &self.xsrf
+    }
+
+    /// The address of this request on the wire: path and query.
+    pub(crate) fn here(&self) -> String {
+        self.uri
+            .path_and_query()
+            .map_or_else(|| self.hub(), ToString::to_string)
+    }
+
+    /// A page with status 200.
+    pub(crate) fn page<P: Page>(&self, title: &str, page: &P) -> Response {
+        self.page_with_status(StatusCode::OK, title, page)
+    }
+
+    /// A page with another status.
+    pub(crate) fn page_with_status<P: Page>(
+        &self,
+        status: StatusCode,
+        title: &str,
+        page: &P,
+    ) -> Response {
+        let frame = self.frame(title);
+        let html = match self.web.renderer.render(&frame, page) {
+            Ok(html) => html,
+            Err(error) => {
+                log(&HubError::internal("could not render a page", error));
+                return (
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "This page could not be made.",
+                )
+                    .into_response();
+            }
+        };
+        let html_type = (
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        );
+        let mut response = (status, [html_type], html).into_response();
+        self.set_xsrf_cookie(&mut response);
+        response
+    }
+
+    /// The browser keeps the token in a cookie too; it is only set when it is not there.
+    fn set_xsrf_cookie(&self, response: &mut Response) {
+        let has_it = cookies::values(&self.headers, cookies::XSRF).any(|value| value == self.xsrf);
+        if !has_it {
+            self.set_cookie(response, &self.xsrf_cookie(&self.xsrf));
+        }
+    }
+
+    fn xsrf_cookie(&self, value: &str) -> String {
+        SetCookie {
+            name: cookies::XSRF,
+            value,
+            path: &self.hub(),
+            secure: self.is_secure(),
+            http_only: false,
+            max_age: None,
+        }
+        .to_header()
+    }
+
+    /// The cookie with the token of a session that begins with this answer.
+    pub(crate) fn xsrf_cookie_for_session(&self, session_id: &str) -> String {
+        self.xsrf_cookie(&self.web.key.sign(&["xsrf", "session", session_id]))
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "reads as what the visit does to its answer"
+    )]
+    pub(crate) fn set_cookie(&self, response: &mut Response, cookie: &str) {
+        if let Ok(value) = HeaderValue::from_str(cookie) {
+            response.headers_mut().append(SET_COOKIE, value);
+        }
+    }
+
+    fn frame(&self, title: &str) -> Frame {
+        let user = self.actor.as_deref().map(|Actor { user, .. }| FrameUser {
+            name: user.name.to_string(),
+            admin: user.admin,
+        });
+        Frame {
+            title: title.to_owned(),
+            site_name: self.web.site_name.clone(),
+            base: self.hub(),
+            user,
+            xsrf: self.xsrf.clone(),
+            static_version: static_files::version().to_owned(),
+            announcement: self.web.announcement.clone(),
+        }
+    }
+
+    /// Turns what a page handler gave into an answer.
+    pub(crate) fn answer(&self, result: PageResult) -> Response {
+        match result {
+            Ok(response) => response,
+            Err(Refusal::SignIn) => match &self.failure {
+                Some(_) => self.error(&HubError::Unavailable {
+                    message: "The database does not answer at the moment. Try again in a moment."
+                        .to_owned(),
+                    source: None,
+                }),
+                None => self.to_sign_in(),
+            },
+            Err(Refusal::Error(error)) => self.error(&error),
+        }
+    }
+
+    fn to_sign_in(&self) -> Response {
+        let here = self.here();
+        let next = utf8_percent_encode(&here, NON_ALPHANUMERIC);
+        redirect(&format!("{}?next={next}", self.hub_path("login")))
+    }
+
+    /// An error as a page that says what to do next, or as JSON for a program.
+    pub(crate) fn error(&self, error: &HubError) -> Response {
+        log(error);
+        let status = status_of(error);
+        let response = self.error_page(status, &public_message(error));
+        with_error_headers(response, error)
+    }
+
+    /// A page about a status.
+    pub(crate) fn error_page(&self, status: StatusCode, message: &str) -> Response {
+        let wants_json = self
+            .headers
+            .get(ACCEPT)
+            .and_then(|accept| accept.to_str().ok())
+            .is_some_and(|accept| accept.starts_with("application/json"));
+        if wants_json {
+            let body = serde_json::json!({ "status": status.as_u16(), "message": message });
+            return (status, axum::Json(body)).into_response();
+        }
+        let (heading, advice) = words_for(status);
+        let mut links = vec![Link {
+            title: "Home".to_owned(),
+            url: self.hub_path("home"),
+        }];
+        if self.actor.is_none() {
+            links.insert(
+                0,
+                Link {
+                    title: "Sign in".to_owned(),
+                    url: self.hub_path("login"),
+                },
+            );
+        }
+        let page = ErrorPage {
+            status: status.as_u16(),
+            heading: heading.to_owned(),
+            message: message.to_owned(),
+            advice: advice.iter().map(|&line| line.to_owned()).collect(),
+            request_id: None,
+            links,
+        };
+        self.page_with_status(status, heading, &page)
+    }
+}
+
+/// A heading and what to do, for each status that a person can meet.
+fn words_for(status: StatusCode) -> (&'static str, &'static [&'static str]) {
+    match status.as_u16() {
+        400 => (
+            "That did not work",
+            &["Go back and try again from the page before."],
+        ),
+        403 => (
+            "You may not do this",
+            &["Sign in with another account, or ask the operator of this site for access."],
+        ),
+        404 => (
+            "Nothing is here",
+            &["Check the address, or begin at the home page."],
+        ),
+        409 => (
+            "Not now",
+            &["Something else is under way. Look at the home page."],
+        ),
+        424 => (
+            "Your server is not running",
+            &["Start it on the home page."],
+        ),
+        429 => ("Too much at once", &["Wait a little and try again."]),
+        431 => (
+            "The request is too large",
+            &["Delete the cookies of this site and try again."],
+        ),
+        502 | 503 => ("Not reachable at the moment", &["Try again in a moment."]),
+        504 => ("No answer in time", &["Try again in a moment."]),
+        _ => (
+            "Something went wrong",
+            &["Try again. If it happens again, tell the operator when it happened."],
+        ),
+    }
+}
+
+/// Sends the browser to another page with GET.
+pub(crate) fn redirect(to: &str) -> Response {
+    match HeaderValue::from_str(to) {
+        Ok(to) => (StatusCode::FOUND, [(LOCATION, to)], Body::empty()).into_response(),
+        Err(_) => (StatusCode::BAD_REQUEST, "This address cannot be used.").into_response(),
+    }
+}
+
+/// The fields of a form.
+#[derive(Debug)]
+pub(crate) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    async fn read(request: Request) -> Result<Self, HubError> {
+        let bytes = read_body(request).await?;
+        let pairs = url::form_urlencoded::parse(&bytes);
+        Ok(Self(
+            pairs
+                .map(|(k, v)| (k.into_owned(), v.into_owned()))
+                .collect(),
+        ))
+    }
+
+    /// One field.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// One field as text, empty when it is missing.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.get(name).unwrap_or_default()
+    }
+
+    /// One field that is secret.
+    pub(crate) fn secret(&self, name: &str) -> Secret {
+        Secret::new(self.text(name))
+    }
+
+    /// All fields but the token against forgery.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0
+            .iter()
+            .filter(|(key, _)| key != "_xsrf")
+            .map(|(k, v)| (k.as_str(), v.as_str()))
+    }
+}
+
+/// Reads a body of a bounded size.
+pub(crate) async fn read_body(request: Request) -> Result<axum::body::Bytes, HubError> {
+    axum::body::to_bytes(request.into_body(), MAX_BODY)
+        .await
+        .map_err(|_| HubError::invalid("the body is larger than 1 MiB or broke off"))
+}

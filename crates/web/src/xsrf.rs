@@ -1,0 +1,96 @@
+//! Tokens against cross-site request forgery.
+//!
+//! The token is a signature over the browser session, or over address and user agent for somebody
+//! who is not signed in, as JupyterHub's is. It stands in a cookie (clients read it there and send
+//! it back in a header) and in a hidden field of every form. Because it is bound to the session, a
+//! page of another user's server, which shares the origin, cannot plant one of its own.
+
+use axum::http::{HeaderMap, Method};
+use jansky_hub::{Actor, Credential};
+
+use crate::state::{Peer, Web};
+
+/// The token that a request of this browser has to carry.
+pub(crate) fn expected(
+    web: &Web,
+    actor: Option<&Actor>,
+    peer: Peer,
+    headers: &HeaderMap,
+) -> String {
+    if let Some(Actor {
+        credential: Credential::Session { session_id },
+        ..
+    }) = actor
+    {
+        return web.key.sign(&["xsrf", "session", session_id]);
+    }
+    let agent = headers
+        .get("user-agent")
+        .and_then(|agent| agent.to_str().ok())
+        .unwrap_or_default();
+    web.key
+        .sign(&["xsrf", "anonymous", &peer.address.to_string(), agent])
+}
+
+/// The token that a request carries outside its body.
+pub(crate) fn sent(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+    for name in ["x-xsrftoken", "x-csrftoken"] {
+        if let Some(value) = headers.get(name).and_then(|value| value.to_str().ok()) {
+            return Some(value.to_owned());
+        }
+    }
+    let pairs = url::form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    pairs
+        .into_iter()
+        .find(|(key, _)| key == "_xsrf")
+        .map(|(_, value)| value.into_owned())
+}
+
+/// Whether a request that came with a cookie has to carry the token: all but navigations, and
+/// scripts' reads too, because another server's page on the same origin could make those.
+pub(crate) fn is_needed(method: &Method, headers: &HeaderMap) -> bool {
+    let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    match (is_read, text("sec-fetch-mode")) {
+        (_, Some("websocket")) | (true, None | Some("navigate")) => false,
+        (true, Some("no-cors")) => text("sec-fetch-site") != Some("same-origin"),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(k, v)| (k.parse().expect("a name"), v.parse().expect("a value")))
+            .collect()
+    }
+
+    #[test]
+    fn scripts_need_the_token_also_to_read() {
+        let by_script = headers(&[("sec-fetch-mode", "cors")]);
+        let by_address_bar = headers(&[("sec-fetch-mode", "navigate")]);
+
+        assert!(is_needed(&Method::GET, &by_script));
+        assert!(!is_needed(&Method::GET, &by_address_bar));
+        assert!(!is_needed(&Method::GET, &headers(&[])));
+        assert!(is_needed(&Method::POST, &by_address_bar));
+        assert!(is_needed(&Method::DELETE, &headers(&[])));
+    }
+
+    #[test]
+    fn the_token_is_found_in_header_and_query() {
+        assert_eq!(
+            sent(&headers(&[("x-xsrftoken", "a")]), None).as_deref(),
+            Some("a")
+        );
+        assert_eq!(
+            sent(&headers(&[]), Some("x=1&_xsrf=b%2Bc")).as_deref(),
+            Some("b+c")
+        );
+        assert_eq!(sent(&headers(&[]), Some("x=1")), None);
+    }
+}

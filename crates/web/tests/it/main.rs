@@ -1,0 +1,4 @@
+//! Tests of the HTTP surfaces.
+
+mod html;
+mod pages;
