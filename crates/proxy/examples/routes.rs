@@ -3,13 +3,12 @@
     clippy::print_stdout,
     reason = "the figures are what this program is for"
 )]
-#![expect(clippy::disallowed_methods, reason = "it measures")]
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use jansky_model::Timestamp;
 use jansky_proxy::{Route, RouteError, Routes, Target};
+use tokio::time::Instant;
 
 const COUNT: u32 = 50_000;
 

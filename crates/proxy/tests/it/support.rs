@@ -218,12 +218,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
 
     /// Reads more; `false` at the end.
     async fn more(&mut self) -> bool {
-        let mut buffer = [0; 16 << 10];
-        let read = soon("reading", self.io.read(&mut buffer))
+        self.read.reserve(16 << 10);
+        soon("reading", self.io.read_buf(&mut self.read))
             .await
-            .unwrap_or(0);
-        self.read.extend_from_slice(&buffer[..read]);
-        read > 0
+            .unwrap_or(0)
+            > 0
     }
 
     /// Reads up to and including `end`; `None` if the connection ends before.
