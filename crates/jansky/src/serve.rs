@@ -63,6 +63,10 @@ pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
+    let unreadable = loaded.unreadable_secrets();
+    if !unreadable.is_empty() {
+        return Err(jansky_config::Problems(unreadable).into());
+    }
     let runtime = runtime()?;
     runtime.block_on(async {
         let running = Running::begin(&loaded.config).await?;
