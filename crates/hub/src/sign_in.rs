@@ -301,9 +301,9 @@ impl Hub {
 fn redirect_login(configured: &ConfiguredProvider) -> Result<&dyn RedirectLogin, HubError> {
     match configured.provider.method() {
         LoginMethod::Redirect(login) => Ok(login),
-        LoginMethod::Form(_) => {
-            Err(HubError::invalid("This way to sign in has no page of its own."))
-        }
+        LoginMethod::Form(_) => Err(HubError::invalid(
+            "This way to sign in has no page of its own.",
+        )),
     }
 }
 

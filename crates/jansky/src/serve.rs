@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jansky_config::{Config, Input, Loaded};
+use jansky_config::{Config, Input, Loaded, Written};
 use jansky_crypto::SystemRandom;
 use jansky_hub::Hub;
 use jansky_model::{Clock, SystemClock};
@@ -63,6 +63,10 @@ pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
+    let unreadable = loaded.unreadable_secrets();
+    if !unreadable.is_empty() {
+        return Err(jansky_config::Problems(unreadable).into());
+    }
     let runtime = runtime()?;
     runtime.block_on(async {
         let running = Running::begin(&loaded.config).await?;
@@ -101,6 +105,15 @@ impl Running {
         let address = socket
             .local_addr()
             .context("could not read the listener's address")?;
+        // With port 0 the system has chosen one, and all addresses that people and servers get
+        // follow from it.
+        let config = &Config {
+            hub: jansky_config::Hub {
+                bind: Written(address),
+                ..config.hub.clone()
+            },
+            ..config.clone()
+        };
         let tls = config.tls.as_ref().map(tls_config).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = assemble::open_store(config).await?;

@@ -22,7 +22,7 @@ use crate::pages::{
     assets, consent, home, provider, server, setup, sign_in, sign_out, spawn, tokens,
 };
 use crate::state::{Peer, WebState};
-use crate::visit::Visit;
+use crate::visit::{Visit, no_nul};
 
 /// One route: its method (`*` for any), its path below the hub's prefix, and its handler.
 type Route = (&'static str, &'static str, MethodRouter<WebState>);
@@ -221,13 +221,22 @@ async fn around(State(web): State<WebState>, request: Request, next: Next) -> Re
         .uri()
         .path()
         .starts_with(&format!("{}api", web.hub.settings().hub_prefix()));
-    let mut response = next.run(request).await;
+    let mut response = match check_query(request.uri().query()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => ApiError(error).into_response(),
+    };
     add_headers(&web, is_api, &mut response);
     let handler = handler.as_ref().map_or("other", MatchedPath::as_str);
     let code = response.status().as_u16();
     web.request_metrics
         .observe(method.as_str(), handler, code, began.elapsed());
     response
+}
+
+/// What stands in a query ends up in the database in many places: it is looked at here once.
+fn check_query(query: Option<&str>) -> Result<(), HubError> {
+    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .try_for_each(|(_, value)| no_nul(&value))
 }
 
 fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {

@@ -42,7 +42,9 @@ pub(crate) async fn info(visit: Visit) -> ApiResult {
 /// so the answer is kept as long as what is known about the caller.
 pub(crate) async fn whoami(visit: Visit) -> ApiResult {
     let actor = visit.api_caller()?;
-    let bytes = match actor.whoami.get() {
+    // What a query asks for may differ, so such an answer is neither kept nor taken from there.
+    let is_plain = visit.uri.query().is_none();
+    let bytes = match actor.whoami.get().filter(|_| is_plain) {
         Some(bytes) => bytes.clone(),
         None => {
             let mut model = models::load_user(&visit, actor, &actor.user).await?;
@@ -56,7 +58,7 @@ pub(crate) async fn whoami(visit: Visit) -> ApiResult {
                 fields.insert("token_id".to_owned(), json!(token));
             }
             let bytes = axum::body::Bytes::from(model.to_string());
-            if visit.uri.query().is_none() {
+            if is_plain {
                 let _ = actor.whoami.set(bytes.clone());
             }
             bytes

@@ -11,7 +11,7 @@ use jansky_hub::{Actor, HubError};
 use jansky_hub::{Server, User};
 use jansky_model::scope::Target;
 use jansky_model::{Scope, ServerName, ServerState};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::api::{ApiResult, json_body, missing, models, need};
 use crate::visit::Visit;
@@ -199,17 +199,19 @@ pub(crate) async fn start(
         .map(|server| server.state)
     {
         Some(ServerState::Ready { .. }) => Ok(empty(StatusCode::CREATED)),
-        Some(ServerState::Failed { reason, .. }) => {
-            Err(HubError::internal("Spawn failed", SpawnFailed(reason)).into())
-        }
+        Some(ServerState::Failed { reason, .. }) => Ok(failed(&reason)),
         _ => Ok(empty(StatusCode::ACCEPTED)),
     }
 }
 
-/// A start that failed while the caller waited.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct SpawnFailed(String);
+/// A start that failed while the caller waited. Why is for the caller to know, so this is no
+/// internal error although it has the status of one.
+fn failed(reason: &str) -> Response {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    let message = format!("Spawn failed: {reason}");
+    let body = json!({ "status": status.as_u16(), "message": message });
+    (status, Json(body)).into_response()
+}
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]

@@ -42,7 +42,7 @@ async fn show(visit: &Visit, user: &str, rest: &str) -> PageResult {
         let body = json!({ "status": 424, "message": message });
         return Ok((StatusCode::FAILED_DEPENDENCY, Json(body)).into_response());
     }
-    let actor = visit.signed_in()?;
+    let actor = visit.known()?;
     let first = rest.split('/').next().unwrap_or_default();
     let named = match first.parse::<ServerName>() {
         Ok(name) if !name.is_default() => {

@@ -20,7 +20,7 @@ pub(crate) async fn get(visit: Visit) -> Response {
 }
 
 async fn show(visit: &Visit) -> PageResult {
-    if let Some(actor) = visit.actor.as_ref().filter(|actor| actor.is_browser()) {
+    if let Some(actor) = visit.person() {
         let next = visit.query("next").and_then(|next| visit.next(&next));
         let target = match next {
             Some(next) => next,
@@ -54,10 +54,8 @@ fn page(visit: &Visit, next: &str, username: &str, error: Option<String>) -> Log
         .iter()
         .map(|configured| {
             let id = configured.provider.id().as_str();
-            let reason = match configured.provider.status() {
-                ProviderStatus::Unavailable { reason, .. } => Some(reason),
-                _ => None,
-            };
+            let status = configured.provider.status();
+            let reason = (!status.is_usable()).then(|| words_for(&status).to_owned());
             ProviderButton {
                 id: id.to_owned(),
                 title: configured.provider.title().to_owned(),
@@ -87,6 +85,16 @@ fn page(visit: &Visit, next: &str, username: &str, error: Option<String>) -> Log
         next: next.to_owned(),
         notice: None,
         error: page_error,
+    }
+}
+
+/// Why a provider cannot be used, for those who would like to; the operator reads more in the log.
+fn words_for(status: &ProviderStatus) -> &'static str {
+    match status {
+        ProviderStatus::IssuerMismatch { .. } => {
+            "This way to sign in is not set up correctly. Please tell the operator."
+        }
+        _ => "This way to sign in does not answer at the moment. Try again in a moment.",
     }
 }
 
@@ -154,7 +162,7 @@ pub(crate) async fn open_session(
 ) -> Result<Response, Refusal> {
     let hub = &visit.web.hub;
     // A browser that was signed in as somebody else is that no more.
-    if let Some(earlier) = visit.actor.as_ref().filter(|actor| actor.is_browser()) {
+    if let Some(earlier) = visit.person() {
         hub.sign_out(earlier).await?;
     }
     let session = hub.open_session(user, provider).await?;

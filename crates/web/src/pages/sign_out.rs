@@ -9,7 +9,7 @@ use crate::visit::{PageResult, Visit};
 
 /// `GET /hub/logout`: only asks, so that a link on another page signs nobody out.
 pub(crate) async fn get(visit: Visit) -> Response {
-    if visit.actor.is_none() {
+    if visit.person().is_none() {
         return done(&visit);
     }
     let stops = visit.web.hub.settings().shutdown_on_sign_out;
@@ -32,7 +32,7 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
 }
 
 async fn sign_out(visit: &Visit, request: Request) -> PageResult {
-    let Some(actor) = &visit.actor else {
+    let Some(actor) = visit.person() else {
         return Ok(done(visit));
     };
     visit.form(request).await?;
