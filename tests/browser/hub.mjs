@@ -31,10 +31,14 @@ export async function signInAtKeycloak(page, { name, password }) {
  *
  * Returns what the page showed on the way: messages in their order and every percentage.
  */
-export async function startServer(page, { hub, seconds = 120 }) {
+export async function startServer(page, { hub, seconds = 120, onPending }) {
   await page.goto(`${hub}home`);
   const mine = page.locator("section", { has: page.locator("h1") });
   await mine.getByRole("button", { name: /^Start( again)?$/ }).click();
+  if (onPending) {
+    await page.locator("#pending").waitFor();
+    await onPending();
+  }
 
   const seen = { messages: [], percents: [] };
   await until(

@@ -13,7 +13,7 @@ use jansky_crypto::SystemRandom;
 use jansky_hub::Hub;
 use jansky_model::{Clock, SystemClock};
 use jansky_proxy::{Listener, Proxy, ProxySettings, Route, Routes, Target};
-use jansky_web::{Policies, RequestMetrics, Web};
+use jansky_web::{Policies, Web};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -133,7 +133,6 @@ impl Running {
             authenticate_metrics: config.hub.authenticate_metrics,
             more_metrics: Some(Box::new(move || proxy_metrics(&stats))),
             on_shutdown: Some(on_shutdown(&shutdown, &stop_servers)),
-            request_metrics: RequestMetrics::default(),
             policies: Policies::new(&hub.settings().hub_prefix()),
         });
         let router = jansky_web::router(Arc::clone(&web));

@@ -228,8 +228,8 @@ async fn around(State(web): State<WebState>, request: Request, next: Next) -> Re
     add_headers(&web, is_api, &mut response);
     let handler = handler.as_ref().map_or("other", MatchedPath::as_str);
     let code = response.status().as_u16();
-    web.request_metrics
-        .observe(method.as_str(), handler, code, began.elapsed());
+    let metrics = web.hub.metrics();
+    metrics.request(known_method(&method), handler, code, began.elapsed());
     response
 }
 
@@ -237,6 +237,20 @@ async fn around(State(web): State<WebState>, request: Request, next: Next) -> Re
 fn check_query(query: Option<&str>) -> Result<(), HubError> {
     url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .try_for_each(|(_, value)| no_nul(&value))
+}
+
+/// Methods as labels: callers can invent others, and each would be a series of its own.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {

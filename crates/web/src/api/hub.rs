@@ -77,8 +77,11 @@ pub(crate) async fn metrics(visit: Visit) -> Response {
             return visit.error(&error);
         }
     }
-    match crate::metrics::render(&visit.web).await {
-        Ok(text) => {
+    match visit.web.hub.metrics_text().await {
+        Ok(mut text) => {
+            if let Some(more) = &visit.web.more_metrics {
+                text.push_str(&more());
+            }
             let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             ([(CONTENT_TYPE, kind)], text).into_response()
         }

@@ -2,3 +2,5 @@
 
 mod html;
 mod pages;
+mod routes;
+mod support;
