@@ -27,7 +27,7 @@ use crate::{assemble, files, telemetry};
 const TASK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long it waits for servers that it was asked to stop.
-const STOP_PATIENCE: Duration = Duration::from_secs(60);
+const STOP_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Reads a configuration file, with the environment and `--set` over it.
 pub(crate) fn load(file: &ConfigFile) -> anyhow::Result<Loaded> {
@@ -204,14 +204,15 @@ impl Running {
         }
         shutdown.cancel();
         hub.stopping().cancel();
-        let drained = match ended_early {
-            Some(ended) => ended,
-            None => tokio::select! {
+        let drained = if let Some(ended) = ended_early {
+            ended
+        } else {
+            tokio::select! {
                 ended = &mut proxy => ended,
                 // A second signal does not wait for the drain.
                 _ = terminate.recv() => { proxy.abort(); Ok(Ok(())) }
                 _ = interrupt.recv() => { proxy.abort(); Ok(Ok(())) }
-            },
+            }
         };
         hub.shut_down_process(TASK_PATIENCE).await;
         hub.store().close().await;

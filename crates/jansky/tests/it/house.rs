@@ -15,7 +15,7 @@ use crate::processes::{self, HOUSE, Process};
 use crate::visitor::Visitor;
 
 /// How long anything may take here before the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The name and password of the first admin.
 pub(crate) const ADMIN: &str = "grote";
@@ -216,10 +216,11 @@ impl Hub<'_> {
 
     /// Waits until it has ended.
     pub(crate) async fn ended(mut self) -> ExitStatus {
-        match tokio::time::timeout(PATIENCE, self.child.wait()).await {
-            Ok(status) => status.expect("it is our child"),
-            Err(_) => panic!("the hub did not end: {}", self.house.said("stderr")),
-        }
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let Ok(status) = ended else {
+            panic!("the hub did not end: {}", self.house.said("stderr"));
+        };
+        status.expect("it is our child")
     }
 }
 
