@@ -8,8 +8,14 @@
 //! join both ends of an upgraded connection.
 
 mod body;
+mod client;
+mod exchange;
+mod forward;
+mod headers;
+mod io;
 mod pages;
 mod path;
+mod pool;
 mod route;
 mod routes;
 mod serve;
@@ -17,6 +23,9 @@ mod settings;
 mod stats;
 mod table;
 mod target;
+mod tunnel;
+mod upstream;
+mod worker;
 
 pub use body::{BodyError, ProxyBody};
 pub use pages::{ErrorPages, PlainPages};

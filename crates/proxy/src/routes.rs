@@ -33,15 +33,10 @@ impl Routes {
     pub fn remove(&self, spec: &str) -> Option<Arc<Route>> {
         let key = key_of(spec).ok()?;
         let mut removed = None;
-        self.table.rcu(|table| match table.without(&key) {
-            Some((smaller, route)) => {
-                removed = Some(route);
-                Arc::new(smaller)
-            }
-            None => {
-                removed = None;
-                Arc::clone(table)
-            }
+        self.table.rcu(|table| {
+            let (smaller, route) = table.without(&key);
+            removed = route;
+            smaller
         });
         removed
     }

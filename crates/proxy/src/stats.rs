@@ -9,7 +9,7 @@ use http::StatusCode;
 pub struct ProxyStats {
     /// Open connections of clients, without those that were upgraded.
     pub connections: Gauge,
-    /// Open upgraded connections (WebSockets).
+    /// Open upgraded connections (`WebSocket`s).
     pub upgrades: Gauge,
     /// Answers with a status of 100 to 199, 200 to 299, … 500 to 599.
     pub responses: [Counter; 5],
@@ -53,16 +53,23 @@ impl Counter {
 pub struct Gauge(AtomicU64);
 
 impl Gauge {
-    pub(crate) fn enter(&self) {
+    /// Counts one more until the returned value is dropped.
+    pub(crate) fn enter(&self) -> Entered<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn leave(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        Entered(self)
     }
 
     /// How many there are.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One of the things that a [`Gauge`] counts.
+pub(crate) struct Entered<'a>(&'a Gauge);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

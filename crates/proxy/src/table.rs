@@ -60,13 +60,15 @@ impl RouteTable {
         table
     }
 
-    /// This table without the route that `key` names, and that route.
-    pub(crate) fn without(&self, key: &str) -> Option<(Self, Arc<Route>)> {
+    /// This table without the route that `key` names, and that route if there was one.
+    pub(crate) fn without(&self, key: &str) -> (Self, Option<Arc<Route>>) {
         let mut table = self.clone();
-        let route = table.shard_mut(key).remove(key)?;
-        table.len -= 1;
-        table.with_host -= usize::from(has_host(key));
-        Some((table, route))
+        let route = table.shard_mut(key).remove(key);
+        if route.is_some() {
+            table.len -= 1;
+            table.with_host -= usize::from(has_host(key));
+        }
+        (table, route)
     }
 
     /// Finds the route of a request for `path` (as received, without the query) at `host`.

@@ -1,0 +1,210 @@
+//! The load generator: each connection sends, waits for the whole answer, and sends again.
+
+use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::task::LocalSet;
+
+use crate::backend::{BODY, ECHO, MESSAGE, head_end};
+use crate::cpu;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// What to send.
+    kind: Kind,
+    /// Where to send it.
+    address: SocketAddr,
+    /// How many connections are kept busy.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// How long it runs before anything is counted.
+    #[arg(long, default_value = "0.3", value_parser = crate::seconds)]
+    warm_up: Duration,
+    /// How long it counts.
+    #[arg(long, default_value = "1", value_parser = crate::seconds)]
+    measure: Duration,
+    /// Processes whose CPU time is divided by the number of operations.
+    #[arg(long, value_delimiter = ',')]
+    pids: Vec<u32>,
+    /// The path of the requests.
+    #[arg(long, default_value = "/user/river/api/status")]
+    path: String,
+    /// Header lines to add, for example `Cookie: a=b`.
+    #[arg(long)]
+    header: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    /// GET requests with an answer of 128 bytes.
+    Get,
+    /// WebSocket messages of 64 bytes and their echoes.
+    Echo,
+}
+
+#[derive(Serialize)]
+struct Report {
+    operations: u64,
+    per_second: f64,
+    cpu_us: f64,
+    p50_us: f64,
+    p99_us: f64,
+}
+
+/// What all connections share: whether to count, whether to go on, and the latencies.
+struct Shared {
+    counting: Cell<bool>,
+    stopped: Cell<bool>,
+    latencies: RefCell<Vec<u32>>,
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the report is what this program is for"
+)]
+pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
+    let shared = Rc::new(Shared {
+        counting: Cell::new(false),
+        stopped: Cell::new(false),
+        latencies: RefCell::new(Vec::with_capacity(1 << 20)),
+    });
+    let report = LocalSet::new()
+        .run_until(async {
+            let tasks: Vec<_> = (0..options.connections)
+                .map(|_| {
+                    let shared = Rc::clone(&shared);
+                    let (address, kind) = (options.address, options.kind);
+                    let head = head(&options);
+                    tokio::task::spawn_local(async move {
+                        keep_busy(address, kind, &head, &shared).await
+                    })
+                })
+                .collect();
+            tokio::time::sleep(options.warm_up).await;
+            let (begin, cpu_begin) = (Instant::now(), cpu::time_of(&options.pids)?);
+            shared.counting.set(true);
+            tokio::time::sleep(options.measure).await;
+            shared.counting.set(false);
+            let elapsed = begin.elapsed();
+            let cpu = cpu::time_of(&options.pids)?.saturating_sub(cpu_begin);
+            shared.stopped.set(true);
+            for task in tasks {
+                task.await??;
+            }
+            Ok::<_, anyhow::Error>(report(&mut shared.latencies.borrow_mut(), elapsed, cpu))
+        })
+        .await?;
+    ensure!(report.operations > 0, "no operation ended in time");
+    println!("{}", serde_json::to_string(&report)?);
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers for people")]
+fn report(latencies: &mut [u32], elapsed: Duration, cpu: Duration) -> Report {
+    latencies.sort_unstable();
+    let at = |part: f64| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a part of the length is an index"
+        )]
+        let index = (latencies.len() as f64 * part) as usize;
+        f64::from(latencies.get(index).copied().unwrap_or_default()) / 1e3
+    };
+    Report {
+        operations: latencies.len() as u64,
+        per_second: latencies.len() as f64 / elapsed.as_secs_f64(),
+        cpu_us: cpu.as_secs_f64() * 1e6 / latencies.len() as f64,
+        p50_us: at(0.5),
+        p99_us: at(0.99),
+    }
+}
+
+fn head(options: &Options) -> String {
+    let upgrade = match options.kind {
+        Kind::Get => "",
+        Kind::Echo => {
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        }
+    };
+    let mut more = options.header.join("\r\n");
+    if !more.is_empty() {
+        more.push_str("\r\n");
+    }
+    format!(
+        "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: load\r\nAccept: */*\r\n{more}{upgrade}\r\n",
+        options.path, options.address
+    )
+}
+
+async fn keep_busy(
+    address: SocketAddr,
+    kind: Kind,
+    head: &str,
+    shared: &Shared,
+) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    if let Kind::Echo = kind {
+        stream.write_all(head.as_bytes()).await?;
+        let mut answer = [0; 4096];
+        let mut filled = 0;
+        while head_end(&answer[..filled]).is_none() {
+            let read = stream.read(&mut answer[filled..]).await?;
+            ensure!(read > 0, "the connection was closed instead of upgraded");
+            filled += read;
+        }
+        ensure!(
+            answer.starts_with(b"HTTP/1.1 101"),
+            "the upgrade was refused"
+        );
+    }
+    let mut message = [b'm'; MESSAGE];
+    message[..2].copy_from_slice(&[0x81, 0x80 | 64]);
+    while !shared.stopped.get() {
+        let begin = Instant::now();
+        match kind {
+            Kind::Get => get(&mut stream, head.as_bytes()).await?,
+            Kind::Echo => {
+                stream.write_all(&message).await?;
+                let mut echo = [0; ECHO];
+                stream.read_exact(&mut echo).await?;
+            }
+        }
+        if shared.counting.get() {
+            let nanos = u32::try_from(begin.elapsed().as_nanos()).unwrap_or(u32::MAX);
+            shared.latencies.borrow_mut().push(nanos);
+        }
+    }
+    Ok(())
+}
+
+async fn get(stream: &mut TcpStream, head: &[u8]) -> anyhow::Result<()> {
+    stream.write_all(head).await?;
+    let mut answer = [0; 4096];
+    let mut filled = 0;
+    loop {
+        let read = stream.read(&mut answer[filled..]).await?;
+        if read == 0 {
+            bail!("the connection was closed in an answer");
+        }
+        filled += read;
+        if let Some(end) = head_end(&answer[..filled])
+            && filled - end >= BODY.len()
+        {
+            ensure!(
+                answer.starts_with(b"HTTP/1.1 200"),
+                "the answer is not a success"
+            );
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! One request and its response, and what both bodies do on their way.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::SendRequest;
+use tokio::sync::oneshot;
+
+use crate::body::{BodyError, ProxyBody};
+use crate::route::Route;
+use crate::upstream::{Link, Upstream, poll_unpin};
+use crate::worker::Worker;
+
+/// What both bodies of an exchange need to know.
+#[derive(Clone)]
+pub(crate) struct Exchange {
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) route: Arc<Route>,
+    /// `host:port` of the server behind the route.
+    pub(crate) authority: Arc<str>,
+}
+
+impl Exchange {
+    /// Records activity on the route.
+    pub(crate) fn touch(&self) {
+        self.route.touch(self.worker.proxy.clock.now());
+    }
+
+    fn keep(&self, upstream: Box<Upstream>) {
+        self.worker.pool.keep(&self.authority, upstream);
+    }
+}
+
+/// The body of a request on its way to the server behind a route.
+pub(crate) struct RequestBody(Option<(Incoming, Exchange)>);
+
+impl RequestBody {
+    pub(crate) const fn empty() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn new(body: Incoming, exchange: Exchange) -> Self {
+        Self(Some((body, exchange)))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some((body, exchange)) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let frame = Pin::new(body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            let stats = &exchange.worker.proxy.stats;
+            stats.received_bytes.add(data.len() as u64);
+            exchange.touch();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(|(body, _)| body.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0
+            .as_ref()
+            .map_or(SizeHint::with_exact(0), |(body, _)| body.size_hint())
+    }
+}
+
+/// Who drives the connection from which a response comes.
+pub(crate) enum Driver {
+    /// The body of the response itself.
+    Inline(Box<Upstream>),
+    /// A task, which takes the sender back when the response has ended; see [`spawn_driver`].
+    Spawned(
+        SendRequest<RequestBody>,
+        oneshot::Sender<SendRequest<RequestBody>>,
+    ),
+}
+
+/// Drives a connection in a task of its own until the response has ended, and keeps it then.
+///
+/// A request with a body needs this: the server may read the body while the client does not read
+/// the response, and a body that is not read does not drive anything.
+pub(crate) fn spawn_driver(
+    mut link: Link,
+    exchange: Exchange,
+) -> oneshot::Sender<SendRequest<RequestBody>> {
+    let (ended, mut ending) = oneshot::channel();
+    tokio::spawn(async move {
+        let sender = std::future::poll_fn(|cx| {
+            if !link.drive(cx) {
+                return Poll::Ready(None);
+            }
+            poll_unpin(&mut ending, cx).map(Result::ok)
+        });
+        if let Some(sender) = sender.await {
+            let mut upstream = Upstream::unite(sender, link);
+            if std::future::poll_fn(|cx| Poll::Ready(upstream.is_ready(cx))).await {
+                exchange.keep(upstream);
+            }
+        }
+    });
+    ended
+}
+
+/// The body of a response on its way to the client.
+pub(crate) struct ResponseBody(Kind);
+
+enum Kind {
+    Own(ProxyBody),
+    Upstream(UpstreamBody),
+}
+
+struct UpstreamBody {
+    body: Incoming,
+    driver: Option<Driver>,
+    exchange: Exchange,
+    /// The status is below 300, so the end of the body counts as activity.
+    is_success: bool,
+}
+
+impl ResponseBody {
+    /// A body from the server behind a route.
+    pub(crate) fn upstream(
+        body: Incoming,
+        driver: Driver,
+        exchange: Exchange,
+        is_success: bool,
+    ) -> Self {
+        Self(Kind::Upstream(UpstreamBody {
+            body,
+            driver: Some(driver),
+            exchange,
+            is_success,
+        }))
+    }
+
+    /// Ends the exchange now if the body has no bytes, since nobody may poll it then.
+    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
+        if let Kind::Upstream(body) = &mut self.0
+            && body.body.is_end_stream()
+        {
+            body.finish(cx);
+        }
+    }
+}
+
+impl From<ProxyBody> for ResponseBody {
+    fn from(body: ProxyBody) -> Self {
+        Self(Kind::Own(body))
+    }
+}
+
+impl UpstreamBody {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let mut frame = Pin::new(&mut self.body).poll_frame(cx);
+        if frame.is_pending()
+            && let Some(Driver::Inline(upstream)) = &mut self.driver
+        {
+            upstream.drive(cx);
+            frame = Pin::new(&mut self.body).poll_frame(cx);
+        }
+        match &frame {
+            Poll::Pending => {}
+            Poll::Ready(None) => self.finish(cx),
+            Poll::Ready(Some(Err(_))) => self.driver = None,
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    let stats = &self.exchange.worker.proxy.stats;
+                    stats.sent_bytes.add(data.len() as u64);
+                }
+                if self.body.is_end_stream() {
+                    self.finish(cx);
+                }
+            }
+        }
+        frame
+    }
+
+    /// The response has come as a whole: its connection can be used again.
+    fn finish(&mut self, cx: &mut Context<'_>) {
+        let Some(driver) = self.driver.take() else {
+            return;
+        };
+        if self.is_success {
+            self.exchange.touch();
+        }
+        match driver {
+            Driver::Inline(mut upstream) => {
+                if upstream.is_ready(cx) {
+                    self.exchange.keep(upstream);
+                }
+            }
+            // If the task has ended, so has the connection.
+            Driver::Spawned(sender, ended) => drop(ended.send(sender)),
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Kind::Own(body) => Pin::new(body).poll_frame(cx),
+            Kind::Upstream(body) => body.poll_frame(cx).map_err(Into::into),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Own(body) => body.is_end_stream(),
+            Kind::Upstream(body) => body.body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Own(body) => body.size_hint(),
+            Kind::Upstream(body) => body.body.size_hint(),
+        }
+    }
+}

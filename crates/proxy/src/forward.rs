@@ -1,0 +1,294 @@
+//! The path of a request: check, find the route, forward, answer.
+
+use std::io;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::header::{CONTENT_TYPE, HOST};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+
+use crate::body::ProxyBody;
+use crate::client::Client;
+use crate::exchange::{Driver, Exchange, RequestBody, ResponseBody, spawn_driver};
+use crate::headers;
+use crate::io::ClientIo;
+use crate::pages::plain;
+use crate::route::{LocalService, Route, Target};
+use crate::target::HttpTarget;
+use crate::tunnel::{self, End};
+use crate::upstream::Upstream;
+use crate::worker::Worker;
+
+const HEALTH_PATH: &str = "/_chp_healthz";
+
+/// Answers one request.
+pub(crate) async fn answer(
+    worker: Arc<Worker>,
+    client: Arc<Client>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    let (mut head, body) = request.into_parts();
+    let response = match route(&worker, &mut head) {
+        Err(status) => worker.page(status, &head),
+        Ok(None) => healthy(),
+        Ok(Some(route)) => match route.target() {
+            Target::Local(service) => local(&worker, &client, service, &route, head, body).await,
+            Target::Http(target) => {
+                let exchange = Exchange {
+                    authority: Arc::clone(target.authority()),
+                    route: Arc::clone(&route),
+                    worker: Arc::clone(&worker),
+                };
+                forward(exchange, &client, target, head, body).await
+            }
+        },
+    };
+    worker.proxy.stats.count_response(response.status());
+    response
+}
+
+/// Finds the route; `None` for the health check of the proxy itself.
+fn route(worker: &Worker, head: &mut request::Parts) -> Result<Option<Arc<Route>>, StatusCode> {
+    headers::normalize(head)?;
+    if headers::size(head) > worker.proxy.settings.header_limit {
+        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    let path = head.uri.path();
+    if path == HEALTH_PATH && head.method == Method::GET {
+        return Ok(None);
+    }
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    match worker.proxy.routes.find(host, path) {
+        Ok(Some(route)) => Ok(Some(route)),
+        Ok(None) => Err(StatusCode::NOT_FOUND),
+        Err(_) => Err(StatusCode::BAD_REQUEST),
+    }
+}
+
+fn healthy() -> Response<ResponseBody> {
+    let mut response = Response::new(ProxyBody::full(r#"{"status":"OK"}"#).into());
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Hands a request to a service of this program.
+async fn local(
+    worker: &Worker,
+    client: &Client,
+    service: &LocalService,
+    route: &Route,
+    mut head: request::Parts,
+    body: Incoming,
+) -> Response<ResponseBody> {
+    let info = client.info(&head.headers, &worker.proxy.settings);
+    head.extensions.insert(info);
+    // A task, so that the service runs where it was made and is not stopped halfway when the client
+    // leaves.
+    let task = worker.local.spawn(service(Request::from_parts(head, body)));
+    let Ok(response) = task.await else {
+        tracing::error!(route.spec = route.spec(), "a local service panicked");
+        let text = "Something went wrong on this server.";
+        return plain(StatusCode::INTERNAL_SERVER_ERROR, text).map(Into::into);
+    };
+    if response.status().as_u16() < 300 {
+        route.touch(worker.proxy.clock.now());
+    }
+    response.map(Into::into)
+}
+
+/// Forwards a request to the server behind its route.
+async fn forward(
+    exchange: Exchange,
+    client: &Client,
+    target: &HttpTarget,
+    mut head: request::Parts,
+    body: Incoming,
+) -> Response<ResponseBody> {
+    let has_body = !body.is_end_stream();
+    let upgrade = head.extensions.remove::<OnUpgrade>();
+    let websocket = headers::forward_request(&mut head, client, has_body);
+    if !target.base_path().is_empty() {
+        prepend(&mut head.uri, target.base_path());
+    }
+    if let Some(filter) = &exchange.worker.proxy.filter {
+        filter.filter(&exchange.route, &mut head);
+    }
+    let body = if has_body {
+        RequestBody::new(body, exchange.clone())
+    } else {
+        RequestBody::empty()
+    };
+    let (response, driver) = match send(&exchange, &head, body).await {
+        Ok(answered) => answered,
+        Err(error) => return unreachable(&exchange, &error, &head),
+    };
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        return match upgrade.filter(|_| websocket) {
+            Some(upgrade) => switch(exchange, response, driver, upgrade, &head).await,
+            None => unreachable(&exchange, &SendError::Unasked, &head),
+        };
+    }
+    let (mut head, body) = response.into_parts();
+    headers::forward_response(&mut head.headers, false);
+    head.version = Version::HTTP_11;
+    let is_success = head.status.as_u16() < 300;
+    let mut body = ResponseBody::upstream(body, driver, exchange, is_success);
+    std::future::poll_fn(|cx| {
+        body.settle(cx);
+        Poll::Ready(())
+    })
+    .await;
+    Response::from_parts(head, body)
+}
+
+/// Why a request got no answer.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error("could not connect")]
+    Connect(#[source] io::Error),
+    #[error("the connection ended without an answer")]
+    Exchange(#[source] hyper::Error),
+    #[error("it switched protocols without being asked to")]
+    Unasked,
+}
+
+/// Sends a request on a kept connection or else a new one.
+///
+/// A kept connection may turn out to be closed. The request is sent again then if nothing of it was
+/// sent, or if sending it twice does no harm (RFC 9110 section 9.2.2) and it has no body.
+async fn send(
+    exchange: &Exchange,
+    head: &request::Parts,
+    mut body: RequestBody,
+) -> Result<(Response<Incoming>, Driver), SendError> {
+    let has_body = !body.is_end_stream();
+    let (worker, authority) = (&exchange.worker, &exchange.authority);
+    let stats = &worker.proxy.stats;
+    loop {
+        let kept = std::future::poll_fn(|cx| Poll::Ready(worker.pool.take(authority, cx))).await;
+        let is_kept = kept.is_some();
+        let mut upstream = if let Some(upstream) = kept {
+            upstream
+        } else {
+                stats.upstream_connects.add(1);
+                Upstream::connect(authority, worker.proxy.settings.connect_timeout)
+                    .await
+                    .map_err(SendError::Connect)?
+        };
+        let request = Request::from_parts(head.clone(), body);
+        let sent = if has_body {
+            let (mut sender, link) = upstream.split();
+            let response = sender.try_send_request(request);
+            let ended = spawn_driver(link, exchange.clone());
+            response
+                .await
+                .map(|response| (response, Driver::Spawned(sender, ended)))
+        } else {
+            upstream
+                .send(request)
+                .await
+                .map(|response| (response, Driver::Inline(upstream)))
+        };
+        let mut failure = match sent {
+            Ok(answered) => return Ok(answered),
+            Err(failure) => failure,
+        };
+        body = match failure.take_message() {
+            Some(request) if is_kept => request.into_body(),
+            None if is_kept
+                && !has_body
+                && head.method.is_idempotent()
+                && was_closed(failure.error()) =>
+            {
+                RequestBody::empty()
+            }
+            _ => return Err(SendError::Exchange(failure.into_error())),
+        };
+        stats.upstream_retries.add(1);
+    }
+}
+
+/// Whether the server closed the connection, rather than sent something that is not HTTP.
+fn was_closed(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error);
+    error.is_incomplete_message() || source.is_some_and(<dyn std::error::Error>::is::<io::Error>)
+}
+
+fn unreachable(
+    exchange: &Exchange,
+    error: &SendError,
+    head: &request::Parts,
+) -> Response<ResponseBody> {
+    exchange.worker.proxy.stats.upstream_errors.add(1);
+    tracing::warn!(
+        route.spec = exchange.route.spec(),
+        error = error as &dyn std::error::Error,
+        "server `{}` behind a route did not answer",
+        exchange.authority
+    );
+    exchange.worker.page(StatusCode::SERVICE_UNAVAILABLE, head)
+}
+
+/// Answers 101 and joins both sockets as soon as the client's has left HTTP as well.
+async fn switch(
+    exchange: Exchange,
+    response: Response<Incoming>,
+    driver: Driver,
+    upgrade: OnUpgrade,
+    head: &request::Parts,
+) -> Response<ResponseBody> {
+    let socket = match driver {
+        Driver::Inline(upstream) => upstream.into_socket().await,
+        Driver::Spawned(..) => None,
+    };
+    let Some((io, early)) = socket else {
+        return unreachable(&exchange, &SendError::Unasked, head);
+    };
+    let worker = Arc::clone(&exchange.worker);
+    worker.tasks.spawn(async move {
+        let stats = &exchange.worker.proxy.stats;
+        let _open = stats.upgrades.enter();
+        let Ok(upgraded) = upgrade.await else {
+            return;
+        };
+        let Ok(client) = upgraded.downcast::<TokioIo<ClientIo>>() else {
+            return;
+        };
+        let client = End {
+            io: client.io.into_inner(),
+            early: client.read_buf,
+        };
+        exchange.touch();
+        let joined = tunnel::join(client, End { io, early }, |received, sent| {
+            stats.received_bytes.add(received as u64);
+            stats.sent_bytes.add(sent as u64);
+            exchange.touch();
+        });
+        if let Err(error) = joined.await {
+            tracing::debug!(
+                route.spec = exchange.route.spec(),
+                error = &error as &dyn std::error::Error,
+                "an upgraded connection was cut"
+            );
+        }
+    });
+    let (mut head, _) = response.into_parts();
+    headers::forward_response(&mut head.headers, true);
+    head.version = Version::HTTP_11;
+    Response::from_parts(head, ProxyBody::empty().into())
+}
+
+/// Puts the path of a target in front of the path of a request.
+fn prepend(uri: &mut Uri, base: &str) {
+    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    if let Ok(joined) = format!("{base}{path}").parse() {
+        *uri = joined;
+    }
+}

@@ -1,0 +1,243 @@
+//! What happens to headers on their way: hop-by-hop fields end here, `X-Forwarded-*` begin here.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::uri::{PathAndQuery, Uri};
+use http::{HeaderMap, Method, StatusCode, Version, request};
+
+use crate::client::Client;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+
+/// Headers in which only a trusted proxy may say who the client is or how it came. Tornado, for
+/// example, believes `X-Real-IP` and `X-Scheme` more than `X-Forwarded-*`.
+const CLAIMS: [HeaderName; 7] = [
+    FORWARDED,
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("x-scheme"),
+    HeaderName::from_static("x-forwarded-scheme"),
+    HeaderName::from_static("x-forwarded-ssl"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-forwarded-server"),
+];
+
+/// Checks what hyper does not, and reduces the target of the request to its path.
+///
+/// After it, the request has exactly one `Host` and an origin-form target.
+///
+/// # Errors
+/// 400 for a request that two servers could understand differently (RFC 9112 sections 3.2, 6.1).
+pub(crate) fn normalize(head: &mut request::Parts) -> Result<(), StatusCode> {
+    if head.uri.authority().is_some() {
+        take_authority(head)?;
+    }
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() || (host.is_none() && head.version != Version::HTTP_10) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    if head.method == Method::CONNECT || !head.uri.path().starts_with('/') {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    if head.headers.contains_key(TRANSFER_ENCODING) {
+        // hyper decodes `chunked` alone, so nothing else may be announced further on.
+        let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
+        let chunked = codings.next().is_some_and(|value| {
+            value
+                .as_bytes()
+                .trim_ascii()
+                .eq_ignore_ascii_case(b"chunked")
+        });
+        if !chunked || codings.next().is_some() {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+    }
+    Ok(())
+}
+
+/// RFC 9112 section 3.2.2: the authority of the target replaces `Host`; HTTP/2 has no other.
+fn take_authority(head: &mut request::Parts) -> Result<(), StatusCode> {
+    let uri = std::mem::take(&mut head.uri).into_parts();
+    let authority = uri.authority.ok_or(StatusCode::BAD_REQUEST)?;
+    let text = authority.as_str();
+    let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let host = HeaderValue::from_str(host).map_err(|_| StatusCode::BAD_REQUEST)?;
+    head.headers.insert(HOST, host);
+    head.uri = Uri::from(
+        uri.path_and_query
+            .unwrap_or_else(|| PathAndQuery::from_static("/")),
+    );
+    Ok(())
+}
+
+/// Makes the head of a request ready for the server behind a route; says whether it asks for a
+/// WebSocket.
+pub(crate) fn forward_request(head: &mut request::Parts, client: &Client, has_body: bool) -> bool {
+    let asks_upgrade = strip_connection(&mut head.headers);
+    let websocket = asks_upgrade
+        && !has_body
+        && head.version == Version::HTTP_11
+        && is_websocket(&head.headers);
+    for name in [
+        TE,
+        EXPECT,
+        PROXY_AUTHORIZATION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+    ] {
+        head.headers.remove(name);
+    }
+    if websocket {
+        head.headers
+            .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    } else {
+        // Only WebSockets go through: an upgrade to `h2c` would hide later requests from us.
+        head.headers.remove(UPGRADE);
+    }
+    if !has_body {
+        head.headers.remove(TRANSFER_ENCODING);
+    } else if !head.headers.contains_key(CONTENT_LENGTH) {
+        // hyper would send no body with a GET that does not say so.
+        head.headers
+            .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    set_forwarded(&mut head.headers, client);
+    head.version = Version::HTTP_11;
+    websocket
+}
+
+/// Makes the head of a response ready for the client.
+pub(crate) fn forward_response(headers: &mut HeaderMap, upgraded: bool) {
+    strip_connection(headers);
+    for name in [
+        TRANSFER_ENCODING,
+        PROXY_AUTHENTICATE,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+    ] {
+        headers.remove(name);
+    }
+    if upgraded {
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    } else {
+        headers.remove(UPGRADE);
+    }
+}
+
+/// Removes `Connection` and every header it names (RFC 9110 section 7.6.1); says whether it named
+/// `upgrade`. `Host` and the length stay, whatever a client writes there.
+fn strip_connection(headers: &mut HeaderMap) -> bool {
+    let mut upgrade = false;
+    let mut named = Vec::new();
+    for value in headers.get_all(CONNECTION) {
+        for token in value.as_bytes().split(|byte| *byte == b',') {
+            let token = token.trim_ascii();
+            if token.eq_ignore_ascii_case(b"upgrade") {
+                upgrade = true;
+            } else if !token.eq_ignore_ascii_case(b"keep-alive")
+                && !token.eq_ignore_ascii_case(b"close")
+                && let Ok(name) = HeaderName::from_bytes(token)
+            {
+                named.push(name);
+            }
+        }
+    }
+    headers.remove(CONNECTION);
+    for name in named {
+        if ![HOST, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE].contains(&name) {
+            headers.remove(name);
+        }
+    }
+    upgrade
+}
+
+fn is_websocket(headers: &HeaderMap) -> bool {
+    headers
+        .get(UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Sets `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
+///
+/// What a trusted proxy said stays, with its own address added to `X-Forwarded-For`; what anybody
+/// else said about these things is removed.
+fn set_forwarded(headers: &mut HeaderMap, client: &Client) {
+    let host = headers.get(HOST).cloned();
+    if client.trusted {
+        let mut chain = Vec::new();
+        for value in headers.get_all(X_FORWARDED_FOR) {
+            chain.extend_from_slice(value.as_bytes());
+            chain.extend_from_slice(b", ");
+        }
+        chain.extend_from_slice(client.forwarded_for.as_bytes());
+        if let Ok(value) = HeaderValue::from_maybe_shared(bytes::Bytes::from(chain)) {
+            headers.insert(X_FORWARDED_FOR, value);
+        }
+        let mut absent = |name, value| {
+            headers.entry(name).or_insert(value);
+        };
+        absent(X_FORWARDED_PROTO, client.scheme());
+        absent(X_FORWARDED_PORT, client.port(host.as_ref()));
+        if let Some(host) = host {
+            absent(X_FORWARDED_HOST, host);
+        }
+        return;
+    }
+    for name in &CLAIMS {
+        headers.remove(name);
+    }
+    headers.insert(X_FORWARDED_FOR, client.forwarded_for.clone());
+    headers.insert(X_FORWARDED_PROTO, client.scheme());
+    headers.insert(X_FORWARDED_PORT, client.port(host.as_ref()));
+    match host {
+        Some(host) => headers.insert(X_FORWARDED_HOST, host),
+        None => headers.remove(X_FORWARDED_HOST),
+    };
+}
+
+/// The size of a head as a client sent it, as far as it depends on the client.
+pub(crate) fn size(head: &request::Parts) -> usize {
+    let path = head
+        .uri
+        .path_and_query()
+        .map_or(0, |path| path.as_str().len());
+    let fields = head
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
+    path + fields.sum::<usize>()
+}
+
+/// What the headers of a trusted proxy say about the client: its address and whether it spoke TLS.
+pub(crate) fn claimed_client(
+    headers: &HeaderMap,
+    is_trusted: impl Fn(std::net::IpAddr) -> bool,
+) -> (Option<std::net::IpAddr>, Option<bool>) {
+    let mut chain: Vec<_> = headers
+        .get_all(X_FORWARDED_FOR)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|address| address.trim().parse().ok())
+        .collect();
+    // Each proxy adds its peer at the end, so the last address that is not a proxy of ours is the
+    // client; anything further left the client may have made up.
+    let mut address = None;
+    while let Some(Some(next)) = chain.pop() {
+        address = Some(next);
+        if !is_trusted(next) {
+            break;
+        }
+    }
+    let secure = headers
+        .get(X_FORWARDED_PROTO)
+        .map(|value| value.as_bytes().starts_with(b"https"));
+    (address, secure)
+}

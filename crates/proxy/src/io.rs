@@ -1,0 +1,111 @@
+//! The byte stream of a client: in the clear or through TLS.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// The first bytes of every HTTP/2 connection (RFC 9113 section 3.4); no HTTP/1 method begins so.
+const HTTP2_START: &[u8; 4] = b"PRI ";
+
+/// A client's connection.
+pub(crate) enum ClientIo {
+    /// In the clear; the bytes that were looked at to tell the protocol come first.
+    Plain { first: FirstBytes, io: TcpStream },
+    /// Through TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Up to four bytes that were read before their time.
+#[derive(Default)]
+pub(crate) struct FirstBytes {
+    bytes: [u8; HTTP2_START.len()],
+    start: usize,
+    end: usize,
+}
+
+impl ClientIo {
+    /// Waits for the first bytes of a connection in the clear and says whether it is HTTP/2.
+    ///
+    /// # Errors
+    /// Those of the socket; a client that closes before four bytes gets HTTP/1's treatment.
+    pub(crate) async fn plain(mut io: TcpStream) -> io::Result<(Self, bool)> {
+        let mut first = FirstBytes::default();
+        while first.end < HTTP2_START.len() && HTTP2_START.starts_with(&first.bytes[..first.end]) {
+            let read = io.read(&mut first.bytes[first.end..]).await?;
+            if read == 0 {
+                break;
+            }
+            first.end += read;
+        }
+        let http2 = first.bytes == *HTTP2_START;
+        Ok((Self::Plain { first, io }, http2))
+    }
+}
+
+impl AsyncRead for ClientIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain { first, .. } if first.start < first.end => {
+                let count = buffer.remaining().min(first.end - first.start);
+                buffer.put_slice(&first.bytes[first.start..first.start + count]);
+                first.start += count;
+                Poll::Ready(Ok(()))
+            }
+            Self::Plain { io, .. } => Pin::new(io).poll_read(cx, buffer),
+            Self::Tls(io) => Pin::new(io).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for ClientIo {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain { io, .. } => Pin::new(io).poll_write(cx, bytes),
+            Self::Tls(io) => Pin::new(io).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain { io, .. } => Pin::new(io).poll_write_vectored(cx, slices),
+            Self::Tls(io) => Pin::new(io).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain { io, .. } => io.is_write_vectored(),
+            Self::Tls(io) => io.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain { io, .. } => Pin::new(io).poll_flush(cx),
+            Self::Tls(io) => Pin::new(io).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain { io, .. } => Pin::new(io).poll_shutdown(cx),
+            Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
+        }
+    }
+}
