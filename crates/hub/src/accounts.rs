@@ -38,7 +38,15 @@ impl Hub {
         })
         .await
         .map_err(|error| HubError::internal("could not check a password", error))?;
-        Ok(user.filter(|_| matches))
+        let Some(mut user) = user.filter(|_| matches) else {
+            return Ok(None);
+        };
+        if !user.admin && self.settings.admin_users.contains(user.name.as_str()) {
+            self.store.set_admin(user.id, true).await?;
+            self.access.forget(user.id);
+            user.admin = true;
+        }
+        Ok(Some(user))
     }
 
     /// Makes a local account, or sets the password of an existing user.

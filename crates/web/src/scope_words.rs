@@ -7,7 +7,7 @@
 pub fn scope_description(scope: &str) -> &'static str {
     let name = scope.split_once('!').map_or(scope, |(name, _)| name);
     match name {
-        "(no_scope)" | "identify" => "see your user name and nothing else",
+        "(no_scope)" | "identify" => "see your user name",
         "self" => "do everything with your own servers and tokens",
         "inherit" => "do everything that you may do",
         "access:servers" => "open and use servers",

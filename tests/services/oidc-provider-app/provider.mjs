@@ -33,7 +33,7 @@ const provider = new Provider(issuer, {
     const account = accounts[id];
     return account && {
       accountId: id,
-      claims: async () => ({ sub: `id-${id}`, preferred_username: id, ...account }),
+      claims: async () => ({ sub: id, preferred_username: id, ...account }),
     };
   },
   claims: {

@@ -99,8 +99,12 @@ impl Discovery {
         clock: &dyn Clock,
     ) -> Result<Arc<Metadata>, IdentityError> {
         if self.due_in(clock).is_zero() {
-            let _one_at_a_time = self.asking.lock().await;
-            if self.due_in(clock).is_zero() {
+            // Nobody waits for news about a provider that is known already.
+            let turn = match self.kept() {
+                Some(_) => self.asking.try_lock().ok(),
+                None => Some(self.asking.lock().await),
+            };
+            if turn.is_some() && self.due_in(clock).is_zero() {
                 let outcome = ask(settings, http).await;
                 self.learn(settings, clock.now(), outcome);
             }

@@ -199,6 +199,10 @@ fn refusal(endpoint: &'static str, answer: &Answer, sent: &[&str]) -> IdentityEr
     );
     match error.error.as_str() {
         "invalid_client" => IdentityError::InvalidClient,
+        // RFC 6749 5.2 wants `invalid_client`; Keycloak says this about a wrong secret.
+        "unauthorized_client" if answer.status == StatusCode::UNAUTHORIZED => {
+            IdentityError::InvalidClient
+        }
         "invalid_grant" => IdentityError::InvalidGrant { context },
         "temporarily_unavailable" | "server_error" => IdentityError::Unavailable {
             context: format!("{endpoint} endpoint answered `{}` ({context})", error.error),

@@ -1,0 +1,154 @@
+// What a person does in JupyterLab 4, through its own menus and editors.
+
+import { until } from "./browser.mjs";
+
+/** Opens JupyterLab; `server` is the URL of the single-user server with its slash. */
+export async function openLab(page, server) {
+  await page.goto(new URL("lab?reset", server).href);
+  await ready(page);
+}
+
+/** Makes a new Python notebook from the launcher and waits until its kernel listens. */
+export async function createNotebook(page) {
+  await page.locator('.jp-LauncherCard[data-category="Notebook"]').first().click();
+  await notebookReady(page);
+}
+
+/** Opens a notebook that exists and waits until its kernel listens. */
+export async function openNotebook(page, server, path) {
+  await page.goto(new URL(`lab/tree/${path}?reset`, server).href);
+  await ready(page);
+  await notebookReady(page);
+}
+
+/** Runs all cells from the menu and returns the outputs of the cells, see `outputs`. */
+export async function runAll(page, seconds = 120) {
+  // Numbers from an earlier run would look like the end of this one.
+  await menu(page, "Edit", "editmenu:clear-all");
+  await menu(page, "Run", "runmenu:run-all");
+  await until("a cell did not finish", () => allHaveRun(page), seconds);
+  return outputs(page);
+}
+
+/** Runs code in a new cell at the end of the open notebook and returns what that cell shows. */
+export async function run(page, code, seconds = 60) {
+  const cells = page.locator(`${NOTEBOOK} .jp-CodeCell`);
+  const last = cells.last();
+  const isEmpty = (await last.locator(".cm-content").innerText()).trim() === "";
+  await last.locator(".cm-content").click();
+  if (!isEmpty) {
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("b");
+  }
+  const number = (await cells.count()) - 1;
+  const cell = cells.nth(number);
+  await cell.locator(".cm-content").click();
+  // Typing would let the editor add closing brackets of its own.
+  await page.keyboard.insertText(code);
+  await page.keyboard.press("Control+Enter");
+  await until("the cell did not finish", async () => HAS_RUN.test(await prompt(cell)), seconds);
+  return (await outputs(page))[number];
+}
+
+/**
+ * What each code cell of the open notebook shows, in order.
+ *
+ * `text` is all text, `images` counts pictures that have really been drawn, `stderr` is what was
+ * written there, and `error` is the text of an exception.
+ */
+export function outputs(page) {
+  return page.locator(`${NOTEBOOK} .jp-CodeCell`).evaluateAll((cells) =>
+    cells.map((cell) => ({
+      prompt: cell.querySelector(".jp-InputPrompt").textContent,
+      text: Array.from(
+        cell.querySelectorAll(".jp-OutputArea-output:not(.jp-RenderedImage)"),
+        (output) => output.textContent,
+      ).join("\n"),
+      images: Array.from(cell.querySelectorAll(".jp-OutputArea-output img")).filter(
+        (image) => image.complete && image.naturalWidth > 0,
+      ).length,
+      stderr: cell.querySelector('[data-mime-type$="jupyter.stderr"]')?.textContent,
+      error: cell.querySelector('[data-mime-type$="jupyter.error"]')?.textContent,
+    })),
+  );
+}
+
+/** Saves the open notebook and waits until JupyterLab has done so. */
+export async function save(page) {
+  await page.locator(`${NOTEBOOK} .jp-CodeCell`).last().click();
+  await page.keyboard.press("Control+s");
+  // A notebook without a name of its own is asked for one.
+  const rename = page.getByRole("button", { name: /^Rename( and Save)?$/ });
+  const clean = page.locator(`${TAB}:not(.jp-mod-dirty)`);
+  await until("the notebook was not saved", async () => {
+    if (await rename.isVisible()) {
+      await rename.click();
+      return false;
+    }
+    return clean.isVisible();
+  });
+}
+
+/** Asks the server's own API from within the page, with the page's cookies and token. */
+export function api(page, path) {
+  return page.evaluate(async (path) => {
+    const config = JSON.parse(document.getElementById("jupyter-config-data").textContent);
+    const xsrf = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie)?.[1];
+    const headers = { ...(xsrf && { "X-XSRFToken": xsrf }) };
+    if (config.token) {
+      headers.Authorization = `token ${config.token}`;
+    }
+    const answer = await fetch(`${config.baseUrl}api/${path}`, { headers });
+    if (!answer.ok) {
+      throw new Error(`${path}: ${answer.status}`);
+    }
+    return answer.json();
+  }, path);
+}
+
+const NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)";
+const TAB = ".lm-DockPanel-tabBar .lm-TabBar-tab.lm-mod-current";
+const HAS_RUN = /^\[\d+\]:$/;
+
+async function ready(page) {
+  await page.locator("#jp-main-dock-panel").waitFor({ timeout: 60_000 });
+  await page.locator("#jupyterlab-splash").waitFor({ state: "detached", timeout: 60_000 });
+}
+
+// The notebook says "Idle" before its kernel's socket is up, and cells run before that are lost:
+// so the server is asked whether somebody is connected to the kernel.
+async function notebookReady(page) {
+  await page.locator(`${NOTEBOOK} .jp-CodeCell`).first().waitFor({ timeout: 60_000 });
+  const select = page.locator(".jp-Dialog").getByRole("button", { name: "Select Kernel" });
+  const news = page.locator(".Toastify").getByRole("button", { name: "No", exact: true });
+  await until("the kernel is not connected", async () => {
+    if (await select.isVisible()) {
+      await select.click();
+    }
+    if (await news.isVisible()) {
+      await news.click();
+    }
+    const name = await page.locator(`${TAB} .lm-TabBar-tabLabel`).innerText();
+    const session = (await api(page, "sessions")).find((session) => session.name === name);
+    return session?.kernel.connections > 0 && session.kernel.execution_state === "idle";
+  });
+}
+
+async function menu(page, title, command) {
+  await page.locator(".lm-MenuBar-item", { hasText: new RegExp(`^${title}$`) }).click();
+  await page.locator(`.lm-Menu-item[data-command="${command}"]`).click();
+}
+
+async function prompt(cell) {
+  return (await cell.locator(".jp-InputPrompt").innerText()).trim();
+}
+
+async function allHaveRun(page) {
+  const cells = await page.locator(`${NOTEBOOK} .jp-CodeCell`).evaluateAll((cells) =>
+    cells.map((cell) => ({
+      prompt: cell.querySelector(".jp-InputPrompt").textContent.trim(),
+      isEmpty: !cell.querySelector(".cm-content")?.textContent.trim(),
+    })),
+  );
+  return cells.every(({ prompt, isEmpty }) => isEmpty || HAS_RUN.test(prompt));
+}
