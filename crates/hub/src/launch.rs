@@ -50,12 +50,14 @@ enum Outcome {
 impl Hub {
     /// Carries a recorded start out, in a task of its own.
     pub(crate) fn spawn_launch(self: &Arc<Self>, server: Server, token: Secret) {
+        // Entered here and not in the task, so that who waits for the start finds it under way.
+        let Some(turn) = self.operations.begin(server.id, true) else {
+            return;
+        };
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
-            let Some(turn) = hub.operations.begin(server.id, true) else {
-                return;
-            };
             hub.launch(&server, &token, &turn.cancel).await;
+            drop(turn);
         });
     }
 
@@ -250,15 +252,14 @@ impl Hub {
 
     /// Carries a recorded stop out, in a task of its own.
     pub(crate) fn spawn_shut_down(self: &Arc<Self>, server: Server) {
+        let mut turn = self.operations.begin(server.id, false);
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
             // A start that is giving up is waited for: two must not work on one server.
-            let turn = loop {
-                if let Some(turn) = hub.operations.begin(server.id, false) {
-                    break turn;
-                }
+            while turn.is_none() {
                 hub.operations.finished(server.id).await;
-            };
+                turn = hub.operations.begin(server.id, false);
+            }
             if let Err(error) = hub.shut_down(&server).await {
                 error!(server.id = %server.id, error = %error, "could not stop a server; will try again");
             }

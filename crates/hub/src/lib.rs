@@ -92,7 +92,7 @@ pub struct Hub {
     http: reqwest::Client,
     access: Access,
     throttle: throttle::Throttle,
-    operations: operations::Operations,
+    operations: Arc<operations::Operations>,
     metrics: Metrics,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -105,7 +105,7 @@ impl Hub {
         Arc::new(Self {
             access: Access::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
-            operations: operations::Operations::default(),
+            operations: Arc::default(),
             metrics: Metrics::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),

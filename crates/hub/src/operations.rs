@@ -4,7 +4,7 @@
 //! the work is taken up from there. This is what lets people watch and wait.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jansky_model::{ProgressEvent, ServerId};
 use tokio::sync::watch;
@@ -25,15 +25,15 @@ struct Operation {
 pub(crate) struct Operations(Mutex<HashMap<ServerId, Operation>>);
 
 /// The right to work on a server; giving it up tells those who wait.
-pub(crate) struct Turn<'a> {
-    operations: &'a Operations,
+pub(crate) struct Turn {
+    operations: Arc<Operations>,
     server: ServerId,
     pub(crate) cancel: CancellationToken,
 }
 
 impl Operations {
     /// Enters a start of `server`; `None` when something is under way already.
-    pub(crate) fn begin(&self, server: ServerId, is_start: bool) -> Option<Turn<'_>> {
+    pub(crate) fn begin(self: &Arc<Self>, server: ServerId, is_start: bool) -> Option<Turn> {
         let mut operations = self.lock();
         if operations.contains_key(&server) {
             return None;
@@ -49,7 +49,7 @@ impl Operations {
             },
         );
         Some(Turn {
-            operations: self,
+            operations: Arc::clone(self),
             server,
             cancel,
         })
@@ -101,7 +101,7 @@ impl Operations {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         self.operations.lock().remove(&self.server);
     }

@@ -17,6 +17,9 @@ use crate::Hub;
 use crate::error::HubError;
 use crate::operations::Progress;
 
+/// Between two looks at a row that somebody else works on.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
 /// How long a caller who was refused for load should wait.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
@@ -207,8 +210,20 @@ impl Hub {
         server: &Server,
         patience: Duration,
     ) -> Result<Option<Server>, HubError> {
-        let _ = tokio::time::timeout(patience, self.operations.finished(server.id)).await;
-        Ok(self.store.server(server.id).await?)
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let finished = self.operations.finished(server.id);
+            let in_time = tokio::time::timeout_at(deadline, finished).await.is_ok();
+            let current = self.store.server(server.id).await?;
+            let is_pending = current
+                .as_ref()
+                .is_some_and(|now| now.state.pending().is_some());
+            if !is_pending || !in_time || tokio::time::Instant::now() >= deadline {
+                return Ok(current);
+            }
+            // A stop waits for its turn, or another process has it.
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
     }
 
     /// The messages of a start that is under way in this process.

@@ -177,10 +177,10 @@ async fn send(
         let mut upstream = if let Some(upstream) = kept {
             upstream
         } else {
-                stats.upstream_connects.add(1);
-                Upstream::connect(authority, worker.proxy.settings.connect_timeout)
-                    .await
-                    .map_err(SendError::Connect)?
+            stats.upstream_connects.add(1);
+            Upstream::connect(authority, worker.proxy.settings.connect_timeout)
+                .await
+                .map_err(SendError::Connect)?
         };
         let request = Request::from_parts(head.clone(), body);
         let sent = if has_body {

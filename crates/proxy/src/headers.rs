@@ -65,7 +65,10 @@ pub(crate) fn normalize(head: &mut request::Parts) -> Result<(), StatusCode> {
 /// RFC 9112 section 3.2.2: the authority of the target replaces `Host`; HTTP/2 has no other.
 fn take_authority(head: &mut request::Parts) -> Result<(), StatusCode> {
     let uri = std::mem::take(&mut head.uri).into_parts();
-    let authority = uri.authority.ok_or(StatusCode::BAD_REQUEST)?;
+    // Without a scheme it is the target of CONNECT alone.
+    let (Some(_), Some(authority)) = (uri.scheme, uri.authority) else {
+        return Err(StatusCode::BAD_REQUEST);
+    };
     let text = authority.as_str();
     let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
     let host = HeaderValue::from_str(host).map_err(|_| StatusCode::BAD_REQUEST)?;
