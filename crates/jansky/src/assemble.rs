@@ -170,14 +170,14 @@ pub(crate) fn providers(
     config: &Config,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Vec<ConfiguredProvider>> {
-    let http = jansky_identity::http_client().context("could not make an HTTP client")?;
     let mut providers = Vec::new();
     for (id, provider) in &config.provider {
         let Provider::Oidc(oidc) = provider else {
             continue;
         };
+        let http = jansky_identity::http_client().context("could not make an HTTP client")?;
         let settings = oidc_settings(id, oidc)?;
-        let made = jansky_identity::OidcProvider::new(settings, http.clone(), Arc::clone(clock))
+        let made = jansky_identity::OidcProvider::new(settings, http, Arc::clone(clock))
             .with_context(|| format!("provider.{id} cannot be used"))?;
         providers.push(ConfiguredProvider {
             provider: Arc::new(made),
