@@ -35,7 +35,6 @@ pub(crate) struct Visit {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
-    xsrf: String,
 }
 
 /// What a page handler gives instead of a page.
@@ -67,7 +66,6 @@ impl FromRequestParts<WebState> for Visit {
             Ok(actor) => (actor, None),
             Err(error) => (None, Some(error)),
         };
-        let xsrf = xsrf::expected(web, actor.as_deref(), peer, &parts.headers);
         Ok(Self {
             web: Arc::clone(web),
             actor,
@@ -76,7 +74,6 @@ impl FromRequestParts<WebState> for Visit {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             headers: parts.headers.clone(),
-            xsrf,
         })
     }
 }
@@ -112,22 +109,19 @@ impl Visit {
             method: head.method.clone(),
             uri: head.uri.clone(),
             headers: head.headers.clone(),
-            xsrf: xsrf::expected(web, None, peer, &head.headers),
         }
     }
 
     /// The same request as if nobody were signed in.
     pub(crate) fn as_stranger(&self) -> Self {
-        let (method, uri, headers) = (&self.method, &self.uri, &self.headers);
         Self {
             web: Arc::clone(&self.web),
             actor: None,
             failure: None,
             peer: self.peer,
-            method: method.clone(),
-            uri: uri.clone(),
-            xsrf: xsrf::expected(&self.web, None, self.peer, headers),
-            headers: headers.clone(),
+            method: self.method.clone(),
+            uri: self.uri.clone(),
+            headers: self.headers.clone(),
         }
     }
 
@@ -163,7 +157,7 @@ impl Visit {
     }
 
     fn check_xsrf(&self, sent: &str) -> Result<(), HubError> {
-        if jansky_crypto::token::equal(sent, &self.xsrf) {
+        if jansky_crypto::token::equal(sent, &self.xsrf()) {
             Ok(())
         } else {
             Err(HubError::forbidden(
@@ -241,8 +235,8 @@ impl Visit {
     }
 
     /// The token for forms and for the address of an event stream.
-    pub(crate) fn xsrf(&self) -> &str {
-        &self.xsrf
+    pub(crate) fn xsrf(&self) -> String {
+        xsrf::expected(&self.web, self.actor.as_deref(), self.peer, &self.headers)
     }
 
     /// The address of this request on the wire: path and query.
@@ -287,9 +281,10 @@ impl Visit {
 
     /// The browser keeps the token in a cookie too; it is only set when it is not there.
     fn set_xsrf_cookie(&self, response: &mut Response) {
-        let has_it = cookies::values(&self.headers, cookies::XSRF).any(|value| value == self.xsrf);
+        let xsrf = self.xsrf();
+        let has_it = cookies::values(&self.headers, cookies::XSRF).any(|value| value == xsrf);
         if !has_it {
-            self.set_cookie(response, &self.xsrf_cookie(&self.xsrf));
+            self.set_cookie(response, &self.xsrf_cookie(&xsrf));
         }
     }
 
@@ -330,7 +325,7 @@ impl Visit {
             site_name: self.web.site_name.clone(),
             base: self.hub(),
             user,
-            xsrf: self.xsrf.clone(),
+            xsrf: self.xsrf(),
             static_version: static_files::version().to_owned(),
             announcement: self.web.announcement.clone(),
         }
