@@ -1,0 +1,162 @@
+//! What identity providers gave us in the names of users: kept sealed, refreshed once for all who
+//! need it, and given to nobody without a check that it is still good.
+//!
+//! One grant is refreshed by one task at a time: inside a process a lock for each grant sees to it,
+//! across processes a lease in the database. What a refresh brings is in the database before anybody
+//! gets it, because the provider may have killed the token that it was bought with.
+
+mod breaker;
+mod refresh;
+mod rights;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jansky_crypto::sealed::{KeyRing, OpenError, Place};
+use jansky_crypto::Random;
+use jansky_identity::{ExternalIdentity, UpstreamTokens};
+use jansky_model::{Clock, Secret};
+use jansky_store::{Grant, GrantId, GrantKind, NewGrant, Sealed, SealedTokens, Store, User};
+use tracing::warn;
+
+use crate::error::HubError;
+use breaker::Breakers;
+
+pub use refresh::{FreshToken, NoToken};
+
+const TABLE: &str = "grants";
+const ACCESS: &str = "access_token";
+const REFRESH: &str = "refresh_token";
+const ID: &str = "id_token";
+
+/// Keeps and refreshes grants.
+pub(crate) struct Grants {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    keys: KeyRing,
+    breakers: Breakers,
+    turns: Mutex<HashMap<GrantId, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Grants {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        keys: KeyRing,
+    ) -> Self {
+        Self { store, clock, random, keys, breakers: Breakers::default(), turns: Mutex::default() }
+    }
+
+    /// Keeps what a sign-in brought, in place of what an earlier one at this provider did.
+    pub(crate) async fn keep(
+        &self,
+        user: &User,
+        session_id: &str,
+        identity: &ExternalIdentity,
+        client_id: &str,
+    ) -> Result<Grant, HubError> {
+        let new = NewGrant {
+            user_id: user.id,
+            session_id: Some(session_id.to_owned()),
+            provider: identity.provider.clone(),
+            issuer: identity.issuer.clone(),
+            subject: identity.subject.clone(),
+            provider_session: provider_session(identity),
+            client_id: client_id.to_owned(),
+            kind: GrantKind::Login,
+            scope: identity.tokens.scope.clone().unwrap_or_default(),
+            access_expires_at: identity.tokens.expires_at,
+            refresh_expires_at: None,
+            rights_hash: None,
+            at: self.clock.now(),
+        };
+        let seal = |id| self.seal_all(id, &identity.tokens);
+        Ok(self.store.keep_grant(&new, seal).await?)
+    }
+
+    fn seal_all(&self, id: GrantId, tokens: &UpstreamTokens) -> SealedTokens {
+        SealedTokens {
+            access: Some(self.seal(id, ACCESS, &tokens.access)),
+            refresh: tokens.refresh.as_ref().map(|token| self.seal(id, REFRESH, token)),
+            id: tokens.id_token.as_ref().map(|token| self.seal(id, ID, token)),
+        }
+    }
+
+    fn seal(&self, id: GrantId, column: &str, token: &Secret) -> Sealed {
+        let place = Place { table: TABLE, column, row: id.0 };
+        Sealed(self.keys.seal(&*self.random, token, &place))
+    }
+
+    /// Opens a token of a grant. One that does not open is as good as none: the person signs in
+    /// again, and the log says why.
+    fn open(&self, grant: &Grant, column: &str, sealed: Option<&Sealed>) -> Option<Secret> {
+        let place = Place { table: TABLE, column, row: grant.id.0 };
+        match self.keys.open(&sealed?.0, &place) {
+            Ok(token) => Some(token),
+            Err(error) => {
+                let kind = match error {
+                    OpenError::UnknownKey { .. } => "its key is gone",
+                    _ => "it is damaged or of another row",
+                };
+                warn!(grant.id = %grant.id, error = %error, "a sealed token does not open: {kind}");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn access_token_of(&self, grant: &Grant) -> Option<Secret> {
+        self.open(grant, ACCESS, grant.tokens.access.as_ref())
+    }
+
+    pub(crate) fn refresh_token_of(&self, grant: &Grant) -> Option<Secret> {
+        self.open(grant, REFRESH, grant.tokens.refresh.as_ref())
+    }
+
+    pub(crate) fn id_token_of(&self, grant: &Grant) -> Option<Secret> {
+        self.open(grant, ID, grant.tokens.id.as_ref())
+    }
+
+    /// The turn of a grant in this process.
+    fn turn(&self, id: GrantId) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        // Turns that nobody holds are dropped now and then, so that the map does not only grow.
+        if turns.len() > 1_000 {
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        }
+        Arc::clone(turns.entry(id).or_default())
+    }
+
+    /// Seals again, with the active key, what another key sealed; returns how many grants.
+    ///
+    /// A grant that is refreshed meanwhile is sealed with the active key anyway.
+    pub(crate) async fn seal_again(&self) -> Result<u64, HubError> {
+        const PAGE: u32 = 100;
+        let prefix = self.keys.active_prefix();
+        let (mut after, mut count) = (GrantId(0), 0);
+        loop {
+            let page = self.store.grants_not_sealed_with(&prefix, after, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(count) };
+            after = last.id;
+            for grant in &page {
+                let again = |column: &str, token: Option<Secret>| {
+                    token.map(|token| self.seal(grant.id, column, &token))
+                };
+                let tokens = SealedTokens {
+                    access: again(ACCESS, self.access_token_of(grant)),
+                    refresh: again(REFRESH, self.refresh_token_of(grant)),
+                    id: again(ID, self.id_token_of(grant)),
+                };
+                if self.store.replace_sealed(grant.id, grant.version, &tokens).await.is_ok() {
+                    count += 1;
+                }
+            }
+        }
+    }
+}
+
+/// The provider's name for the session that a sign-in belongs to.
+pub(crate) fn provider_session(identity: &ExternalIdentity) -> Option<String> {
+    identity.claims.get("sid").and_then(|sid| sid.as_str()).map(str::to_owned)
+}

@@ -1,0 +1,300 @@
+//! One refresh for all who need one.
+
+use std::time::Duration;
+
+use jansky_identity::{IdentityError, UpstreamSession, UpstreamTokens};
+use jansky_model::{Secret, Timestamp};
+use jansky_store::{Grant, GrantId, GrantState, RefreshFailure, RefreshedTokens, StoreError};
+use tracing::{info, warn};
+
+use super::{Grants, ID, REFRESH};
+use crate::error::HubError;
+use crate::grants::ACCESS;
+
+/// How long one caller may refresh before another takes over. Longer than a request to a provider
+/// may take.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// Between two looks at a grant that another process refreshes.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+/// A token with less than this left is refreshed, if that is possible.
+const FLOOR: Duration = Duration::from_secs(60);
+
+/// When a caller who cannot be served now should come back, if nothing better is known.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// An access token with the time that it is good for.
+#[derive(Debug)]
+pub struct FreshToken {
+    /// The token.
+    pub token: Secret,
+    /// When it ends; `None` when the provider did not say.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum NoToken {
+    /// There is no grant, it gives no tokens any more, or its tokens cannot be opened.
+    #[error("the person has to sign in again")]
+    SignInAgain,
+    /// The provider does not answer and what is there is not good for long enough.
+    #[error("the identity provider does not answer; try again in {} s", retry_after.as_secs())]
+    Later {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The hub itself failed.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+}
+
+impl From<StoreError> for NoToken {
+    fn from(error: StoreError) -> Self {
+        Self::Hub(error.into())
+    }
+}
+
+/// A refresh that worked: the grant as it is now, and the tokens for whoever reads the claims.
+pub(crate) struct Refreshed {
+    pub(crate) grant: Grant,
+    pub(crate) tokens: UpstreamTokens,
+}
+
+/// What a call of [`Grants::fresh`] came to.
+pub(crate) struct Served {
+    pub(crate) token: FreshToken,
+    /// Set for the one caller who refreshed.
+    pub(crate) refreshed: Option<Refreshed>,
+}
+
+impl Grants {
+    /// An access token of the grant that is good for at least `least`.
+    ///
+    /// Among any number of callers in any number of processes one refreshes; the others wait and
+    /// get the same token. A token that is good for `least` is never held back because a provider
+    /// does not answer.
+    pub(crate) async fn fresh(
+        &self,
+        id: GrantId,
+        least: Duration,
+        upstream: &dyn UpstreamSession,
+    ) -> Result<Served, NoToken> {
+        let grant = self.load(id).await?;
+        let wanted = least.max(FLOOR.min(lifetime(&grant) / 5));
+        if let Some(token) = self.good_for(&grant, wanted) {
+            return Ok(Served { token, refreshed: None });
+        }
+        let turn = self.turn(id);
+        let _turn = turn.lock().await;
+        // Whoever had the turn before may have done it.
+        let grant = self.load(id).await?;
+        if let Some(token) = self.good_for(&grant, wanted) {
+            return Ok(Served { token, refreshed: None });
+        }
+        match self.refresh(&grant, upstream).await {
+            Ok(refreshed) => {
+                let token = self.good_for(&refreshed.grant, Duration::ZERO);
+                let token = token.ok_or(NoToken::SignInAgain)?;
+                Ok(Served { token, refreshed: Some(refreshed) })
+            }
+            // What is still good for as long as was asked is given out all the same.
+            Err(Failed::Elsewhere) => {
+                let token = self.good_for(&self.load(id).await?, least);
+                let token = token.ok_or(NoToken::Later { retry_after: RETRY_AFTER })?;
+                Ok(Served { token, refreshed: None })
+            }
+            Err(Failed::SignInAgain) => {
+                let token = self.good_for(&grant, least).ok_or(NoToken::SignInAgain)?;
+                Ok(Served { token, refreshed: None })
+            }
+            Err(Failed::Later { retry_after }) => {
+                let token = self.good_for(&grant, least).ok_or(NoToken::Later { retry_after })?;
+                Ok(Served { token, refreshed: None })
+            }
+            Err(Failed::Hub(error)) => Err(NoToken::Hub(error)),
+        }
+    }
+
+    async fn load(&self, id: GrantId) -> Result<Grant, NoToken> {
+        self.store.grant(id).await?.ok_or(NoToken::SignInAgain)
+    }
+
+    fn good_for(&self, grant: &Grant, least: Duration) -> Option<FreshToken> {
+        let now = self.clock.now();
+        let is_good = match grant.access_expires_at {
+            Some(at) => at > now && at >= now.plus(least),
+            None => true,
+        };
+        let token = self.access_token_of(grant).filter(|_| is_good)?;
+        Some(FreshToken { token, expires_at: grant.access_expires_at })
+    }
+
+    /// Refreshes a grant, or waits for whoever does.
+    async fn refresh(
+        &self,
+        grant: &Grant,
+        upstream: &dyn UpstreamSession,
+    ) -> Result<Refreshed, Failed> {
+        if grant.state == GrantState::Reauth {
+            return Err(Failed::SignInAgain);
+        }
+        if self.refresh_token_of(grant).is_none() {
+            return Err(Failed::SignInAgain);
+        }
+        let owner = self.random.hex_id();
+        let now = self.clock.now();
+        let claimed = self.store.claim_grant(grant.id, &owner, now, now.plus(LEASE)).await?;
+        let Some(claimed) = claimed else { return self.wait_for_other(grant).await };
+        if claimed.version != grant.version {
+            self.store.release_grant(grant.id, &owner).await?;
+            return Err(Failed::Elsewhere);
+        }
+        if let Err(retry_after) = self.breakers.pass(&grant.issuer, now, &*self.random) {
+            self.store.release_grant(grant.id, &owner).await?;
+            return Err(Failed::Later { retry_after });
+        }
+        self.refresh_as(&claimed, &owner, upstream).await
+    }
+
+    /// Refreshes with the lease in hand.
+    async fn refresh_as(
+        &self,
+        grant: &Grant,
+        owner: &str,
+        upstream: &dyn UpstreamSession,
+    ) -> Result<Refreshed, Failed> {
+        let Some(token) = self.refresh_token_of(grant) else {
+            self.store.release_grant(grant.id, owner).await?;
+            return Err(Failed::SignInAgain);
+        };
+        match upstream.refresh(&token).await {
+            Ok(tokens) => {
+                self.breakers.answered(&grant.issuer);
+                let id = grant.id;
+                let sealed = RefreshedTokens {
+                    access: self.seal(id, ACCESS, &tokens.access),
+                    refresh: tokens.refresh.as_ref().map(|token| self.seal(id, REFRESH, token)),
+                    id: tokens.id_token.as_ref().map(|token| self.seal(id, ID, token)),
+                    scope: tokens.scope.clone(),
+                    access_expires_at: tokens.expires_at,
+                    refresh_expires_at: None,
+                    at: self.clock.now(),
+                };
+                let grant = self.store.store_refreshed(id, owner, grant.version, &sealed).await?;
+                Ok(Refreshed { grant, tokens })
+            }
+            Err(error) => Err(self.note_failure(grant, owner, &error).await?),
+        }
+    }
+
+    async fn note_failure(
+        &self,
+        grant: &Grant,
+        owner: &str,
+        error: &IdentityError,
+    ) -> Result<Failed, HubError> {
+        let now = self.clock.now();
+        let (state, next_try_at, failed) = if error.is_transient() {
+            let pause = self.breakers.failed(&grant.issuer, now, &*self.random);
+            // Without an answer nobody knows whether the token was used up. It is tried once more;
+            // if it was, the provider says so then.
+            let is_lost = matches!(error, IdentityError::Timeout { .. });
+            let state = if is_lost { GrantState::Uncertain } else { GrantState::Backoff };
+            (state, Some(now.plus(pause)), Failed::Later { retry_after: pause })
+        } else if matches!(error, IdentityError::InvalidGrant { .. }) {
+            self.breakers.answered(&grant.issuer);
+            (GrantState::Reauth, None, Failed::SignInAgain)
+        } else {
+            // Ours or the provider's configuration is wrong: nobody's grant is lost by that.
+            let pause = self.breakers.failed(&grant.issuer, now, &*self.random);
+            (GrantState::Backoff, Some(now.plus(pause)), Failed::Later { retry_after: pause })
+        };
+        let failure = RefreshFailure { state, outcome: error.code(), next_try_at, at: now };
+        match self.store.record_failure(grant.id, owner, failure).await {
+            Ok(_) => {}
+            Err(StoreError::Conflict { .. }) => return Ok(Failed::Elsewhere),
+            Err(error) => return Err(error.into()),
+        }
+        if state == GrantState::Reauth {
+            info!(grant.id = %grant.id, provider.id = %grant.provider, "the person has to sign in again");
+        } else {
+            warn!(grant.id = %grant.id, provider.id = %grant.provider, error = %error, "could not refresh");
+        }
+        Ok(failed)
+    }
+
+    /// Waits until the process that has the lease is done or its lease has lapsed.
+    async fn wait_for_other(&self, grant: &Grant) -> Result<Refreshed, Failed> {
+        let deadline = tokio::time::Instant::now() + LEASE;
+        loop {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+            let current = self.store.grant(grant.id).await?.ok_or(Failed::SignInAgain)?;
+            let is_done = current.version != grant.version || current.lease.is_none();
+            if is_done || tokio::time::Instant::now() >= deadline {
+                return Err(match current.state {
+                    GrantState::Reauth => Failed::SignInAgain,
+                    _ => Failed::Elsewhere,
+                });
+            }
+        }
+    }
+
+    /// Takes a grant away from everybody, and revokes its tokens at the provider if that answers.
+    pub(crate) async fn revoke(
+        &self,
+        grant: &Grant,
+        upstream: Option<&dyn UpstreamSession>,
+    ) -> Result<(), HubError> {
+        let turn = self.turn(grant.id);
+        let _turn = turn.lock().await;
+        // A refresh under way would make a token that outlives the revocation.
+        let owner = self.random.hex_id();
+        let now = self.clock.now();
+        let mut last = self.store.claim_grant(grant.id, &owner, now, now.plus(LEASE)).await?;
+        if last.is_none() {
+            let _ = self.wait_for_other(grant).await;
+            last = self.store.grant(grant.id).await?;
+        }
+        let Some(last) = last else { return Ok(()) };
+        // Gone here first: whatever the provider answers, nobody gets a token any more.
+        self.store.forget_grant(last.id, now).await?;
+        let token = self.refresh_token_of(&last).or_else(|| self.access_token_of(&last));
+        if let (Some(upstream), Some(token)) = (upstream, token)
+            && let Err(error) = upstream.revoke(&token).await
+        {
+            warn!(provider.id = %last.provider, error = %error, "could not revoke a token");
+        }
+        Ok(())
+    }
+}
+
+/// The time between a token's arrival and its end; long when the end is not known.
+fn lifetime(grant: &Grant) -> Duration {
+    grant.access_expires_at.map_or(Duration::from_hours(1), |at| at.since(grant.refreshed_at))
+}
+
+/// Why a refresh brought nothing for this caller.
+enum Failed {
+    /// Another one did it, or is at it.
+    Elsewhere,
+    SignInAgain,
+    Later { retry_after: Duration },
+    Hub(HubError),
+}
+
+impl From<HubError> for Failed {
+    fn from(error: HubError) -> Self {
+        Self::Hub(error)
+    }
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { .. } => Self::Elsewhere,
+            other => Self::Hub(other.into()),
+        }
+    }
+}
