@@ -5,8 +5,10 @@
 pub mod mac;
 pub mod password;
 pub mod random;
+pub mod sealed;
 pub mod token;
 
 pub use mac::MacKey;
 pub use random::{Random, SystemRandom};
+pub use sealed::{KeyRing, OpenError, Place};
 pub use token::{Digest, digest};

@@ -42,7 +42,9 @@ impl Hub {
             return Ok(None);
         };
         if !user.admin && self.settings.admin_users.contains(user.name.as_str()) {
-            self.store.set_admin(user.id, true).await?;
+            self.store
+                .set_admin(user.id, true, self.clock.now())
+                .await?;
             self.access.forget(user.id);
             user.admin = true;
         }
@@ -76,7 +78,7 @@ impl Hub {
                     .await?
                     .ok_or_else(|| HubError::not_found(format!("no user `{name}`")))?;
                 if admin && !user.admin {
-                    self.store.set_admin(user.id, true).await?;
+                    self.store.set_admin(user.id, true, now).await?;
                 }
                 user
             }

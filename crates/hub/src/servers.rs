@@ -281,7 +281,9 @@ impl Hub {
                 self.title_of(server)
             )));
         }
-        self.store.delete_server(server.id).await?;
+        self.store
+            .delete_server(server.id, self.clock.now())
+            .await?;
         self.access.forget(server.user_id);
         self.clear_away(server.id).await;
         Ok(())

@@ -205,11 +205,11 @@ impl Hub {
         };
         let mut user = user;
         if let Some(admin) = admin.filter(|admin| *admin != user.admin) {
-            self.store.set_admin(user.id, admin).await?;
+            self.store.set_admin(user.id, admin, now).await?;
             user.admin = admin;
         }
         if let Some(groups) = &admission.groups {
-            self.store.set_groups(user.id, groups).await?;
+            self.store.set_groups(user.id, groups, now).await?;
         }
         self.access.forget(user.id);
         Ok(user)
@@ -272,6 +272,8 @@ impl Hub {
                 provider: provider.clone(),
                 created_at: now,
                 expires_at: now.plus(self.settings.session_lifetime),
+                provider_session: None,
+                grant_id: None,
             })
             .await?;
         self.store.touch_user(user.id, now).await?;
@@ -283,7 +285,9 @@ impl Hub {
     /// operator wants that.
     pub async fn sign_out(self: &Arc<Self>, actor: &Actor) -> Result<(), HubError> {
         if let Some(session_id) = actor.session_id() {
-            self.store.delete_session(session_id).await?;
+            self.store
+                .delete_session(session_id, self.clock.now())
+                .await?;
         }
         self.access.forget(actor.user.id);
         info!(user.name = %actor.user.name, "signed out");

@@ -78,7 +78,10 @@ impl Hub {
 
     /// Revokes a token; an OAuth token takes all others of its client with it.
     pub async fn revoke_token(&self, owner: &User, id: TokenId) -> Result<(), HubError> {
-        let existed = self.store.delete_token(owner.id, id).await?;
+        let existed = self
+            .store
+            .delete_token(owner.id, id, self.clock.now())
+            .await?;
         self.access.forget(owner.id);
         if existed {
             Ok(())

@@ -77,7 +77,11 @@ impl Hub {
                     user.name
                 )));
             }
-            match self.store.rename_user(user.id, name).await {
+            match self
+                .store
+                .rename_user(user.id, name, self.clock.now())
+                .await
+            {
                 Err(StoreError::AlreadyExists { .. }) => {
                     return Err(HubError::invalid(format!(
                         "User {name} already exists, username must be unique"
@@ -94,7 +98,9 @@ impl Hub {
             }
         }
         if let Some(admin) = admin {
-            self.store.set_admin(user.id, admin).await?;
+            self.store
+                .set_admin(user.id, admin, self.clock.now())
+                .await?;
         }
         self.access.forget(user.id);
         let user = self.store.user(user.id).await?;
@@ -117,7 +123,7 @@ impl Hub {
             }
             self.clear_away(server.id).await;
         }
-        self.store.delete_user(user.id).await?;
+        self.store.delete_user(user.id, self.clock.now()).await?;
         self.access.forget(user.id);
         info!(user.name = %user.name, "user deleted");
         Ok(())

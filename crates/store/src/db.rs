@@ -14,8 +14,10 @@ use jansky_model::{
 use sqlx::postgres::{PgPool, PgRow, Postgres};
 use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Decode, Row as _, SqlStr, Type};
+use tokio::sync::watch;
 
 use crate::StoreError;
+use crate::ear::{Ear, Listener, NOTIFY};
 use crate::readers::Readers;
 
 /// How long one statement may take on PostgreSQL before the connection is taken for dead.
@@ -134,6 +136,9 @@ value_from! {
     StartId => Int(value) value.0;
     crate::TokenId => Int(value) value.0;
     crate::IdentityId => Int(value) value.0;
+    crate::GrantId => Int(value) value.0;
+    &crate::Sealed => Bytes(value) value.0.clone();
+    &[u8] => Bytes(value) value.to_vec();
     &crate::Digest => Bytes(value) value.to_vec();
 }
 
@@ -197,11 +202,15 @@ from_column! {
     StartId: i64 => |raw| Ok(Self(raw));
     crate::TokenId: i64 => |raw| Ok(Self(raw));
     crate::IdentityId: i64 => |raw| Ok(Self(raw));
+    crate::GrantId: i64 => |raw| Ok(Self(raw));
+    crate::Sealed: Vec<u8> => |raw| Ok(Self(raw));
     Secret: String => |raw| Ok(Self::new(raw));
     UserName: String => |raw| raw.parse().map_err(|error| format!("{error}"));
     ServerName: String => |raw| raw.parse().map_err(|error| format!("{error}"));
     ProviderId: String => |raw| raw.parse().map_err(|error| format!("{error}"));
     crate::TokenKind: String => |raw| raw.parse();
+    crate::GrantKind: String => |raw| raw.parse();
+    crate::GrantState: String => |raw| raw.parse();
     crate::Digest: Vec<u8> => |raw| {
         raw.try_into().map_err(|raw: Vec<u8>| format!("{} bytes instead of 32", raw.len()))
     };
@@ -244,13 +253,23 @@ pub(crate) enum Db {
         /// One connection: SQLite has one writer at a time, and queueing here is fair.
         writer: SqlitePool,
         readers: Readers,
+        /// Told of each commit with a change in it.
+        commits: watch::Sender<()>,
     },
-    Postgres(PgPool),
+    Postgres {
+        pool: PgPool,
+        listener: Listener,
+    },
 }
 
 /// Several statements that happen together or not at all; dropping it undoes them.
 pub(crate) enum Transaction {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Sqlite {
+        transaction: sqlx::Transaction<'static, Sqlite>,
+        commits: watch::Sender<()>,
+        /// Whether those who wait are to be told.
+        announced: bool,
+    },
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
@@ -283,7 +302,7 @@ impl Db {
     pub(crate) async fn execute(&self, statement: Statement) -> Result<u64, StoreError> {
         Ok(match self {
             Self::Sqlite { writer, .. } => query!(statement).execute(writer).await?.rows_affected(),
-            Self::Postgres(pool) => in_time(query!(statement).execute(pool))
+            Self::Postgres { pool, .. } => in_time(query!(statement).execute(pool))
                 .await?
                 .rows_affected(),
         })
@@ -299,7 +318,7 @@ impl Db {
                 .fetch_optional(&mut *readers.acquire().await?)
                 .await?
                 .map(Row::Sqlite),
-            Self::Postgres(pool) => in_time(query!(statement).fetch_optional(pool))
+            Self::Postgres { pool, .. } => in_time(query!(statement).fetch_optional(pool))
                 .await?
                 .map(Row::Postgres),
         })
@@ -314,7 +333,7 @@ impl Db {
                     .await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
-            Self::Postgres(pool) => {
+            Self::Postgres { pool, .. } => {
                 let rows = in_time(query!(statement).fetch_all(pool)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
@@ -327,11 +346,26 @@ impl Db {
     /// COMMITTED`, so a decision on what was read needs a condition in the statement that writes.
     pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => {
-                Transaction::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?)
-            }
-            Self::Postgres(pool) => Transaction::Postgres(in_time(pool.begin()).await?),
+            Self::Sqlite {
+                writer, commits, ..
+            } => Transaction::Sqlite {
+                transaction: writer.begin_with("BEGIN IMMEDIATE").await?,
+                commits: commits.clone(),
+                announced: false,
+            },
+            Self::Postgres { pool, .. } => Transaction::Postgres(in_time(pool.begin()).await?),
         })
+    }
+
+    /// Waits for its turn to listen for commits with a change in them.
+    pub(crate) async fn listen(&self) -> Ear<'_> {
+        match self {
+            Self::Sqlite { commits, .. } => Ear::Sqlite(commits.subscribe()),
+            Self::Postgres { pool, listener } => Ear::Postgres {
+                pool,
+                listener: listener.lock().await,
+            },
+        }
     }
 }
 
@@ -339,7 +373,7 @@ impl Transaction {
     /// Runs a statement and says how many rows it touched.
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite(transaction) => query!(statement)
+            Self::Sqlite { transaction, .. } => query!(statement)
                 .execute(&mut **transaction)
                 .await?
                 .rows_affected(),
@@ -355,7 +389,7 @@ impl Transaction {
         statement: Statement,
     ) -> Result<Option<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite(transaction) => query!(statement)
+            Self::Sqlite { transaction, .. } => query!(statement)
                 .fetch_optional(&mut **transaction)
                 .await?
                 .map(Row::Sqlite),
@@ -377,7 +411,7 @@ impl Transaction {
     /// Runs a statement and gives back all its rows.
     pub(crate) async fn fetch_all(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite(transaction) => {
+            Self::Sqlite { transaction, .. } => {
                 let rows = query!(statement).fetch_all(&mut **transaction).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
@@ -388,10 +422,32 @@ impl Transaction {
         })
     }
 
+    /// Tells those who wait for changes once this is committed.
+    pub(crate) async fn announce(&mut self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { announced, .. } => *announced = true,
+            // PostgreSQL sends equal notifications of one transaction once.
+            Self::Postgres(_) => {
+                self.execute(sql(NOTIFY)).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes everything in it last; after this it survives the death of the process.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(transaction) => Ok(transaction.commit().await?),
+            Self::Sqlite {
+                transaction,
+                commits,
+                announced,
+            } => {
+                transaction.commit().await?;
+                if announced {
+                    commits.send_replace(());
+                }
+                Ok(())
+            }
             Self::Postgres(transaction) => in_time(transaction.commit()).await,
         }
     }

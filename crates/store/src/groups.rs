@@ -1,20 +1,25 @@
 //! Groups and who is in them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use jansky_model::UserId;
+use jansky_model::{Timestamp, UserId};
 
-use crate::db::{Composed, sql};
+use crate::changes::{USER_CHANGED, record_change};
+use crate::db::{Composed, Statement, sql};
 use crate::{Store, StoreError};
+
+/// The names of a user's groups, sorted byte by byte.
+fn groups_of(user: UserId) -> Statement {
+    sql("SELECT groups.name AS name FROM groups
+         JOIN group_members ON group_members.group_id = groups.id
+         WHERE group_members.user_id = $1 ORDER BY groups.name")
+    .bind(user)
+}
 
 impl Store {
     /// The names of a user's groups, sorted.
     pub async fn groups_of(&self, user: UserId) -> Result<Vec<String>, StoreError> {
-        let statement = sql("SELECT groups.name AS name FROM groups
-             JOIN group_members ON group_members.group_id = groups.id
-             WHERE group_members.user_id = $1 ORDER BY groups.name")
-        .bind(user);
-        let rows = self.db.fetch_all(statement).await?;
+        let rows = self.db.fetch_all(groups_of(user)).await?;
         rows.iter().map(|row| row.get("name")).collect()
     }
 
@@ -59,12 +64,21 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such user.
-    pub async fn set_groups(&self, user: UserId, groups: &[String]) -> Result<(), StoreError> {
-        let mut sorted = groups.iter().collect::<Vec<_>>();
+    pub async fn set_groups(
+        &self,
+        user: UserId,
+        groups: &[String],
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         // The same order everywhere, so that two of these cannot wait for each other.
-        sorted.sort_unstable();
-        sorted.dedup();
+        let sorted = groups.iter().map(String::as_str).collect::<BTreeSet<_>>();
         let mut transaction = self.db.begin().await?;
+        let rows = transaction.fetch_all(groups_of(user)).await?;
+        let present = rows.iter().map(|row| row.get("name"));
+        let present = present.collect::<Result<Vec<String>, _>>()?;
+        if sorted.iter().copied().eq(present.iter()) {
+            return Ok(());
+        }
         transaction
             .execute(sql("DELETE FROM group_members WHERE user_id = $1").bind(user))
             .await?;
@@ -76,6 +90,7 @@ impl Store {
                  ON CONFLICT (user_id, group_id) DO NOTHING");
             transaction.execute(join.bind(user).bind(group)).await?;
         }
+        record_change(&mut transaction, USER_CHANGED, user.0, at).await?;
         transaction.commit().await
     }
 }

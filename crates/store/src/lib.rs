@@ -6,17 +6,22 @@
 //! when its future is dropped, the effect is either whole or absent.
 //!
 //! Secrets that others present to us (tokens, cookies, codes, state, links) are never stored: the
-//! caller passes their SHA-256 as a [`Digest`]. Times come from the caller, too. Something with an
+//! caller passes their SHA-256 as a [`Digest`]. Tokens of identity providers, which we present to
+//! others, come and go [`Sealed`]. Times come from the caller, too. Something with an
 //! expiry is valid as long as its `expires_at` is later than `now`.
 
 mod accounts;
 mod attempts;
+mod changes;
 mod codes;
 mod db;
+mod ear;
 mod error;
+mod grants;
 mod groups;
 mod identities;
 mod links;
+mod logouts;
 mod migrate;
 mod open;
 mod readers;
@@ -27,8 +32,13 @@ mod tokens;
 mod users;
 
 pub use attempts::LoginAttemptRow;
+pub use changes::{Change, GRANT_CHANGED, USER_CHANGED};
 pub use codes::{Challenge, Code};
 pub use error::StoreError;
+pub use grants::{
+    Grant, GrantId, GrantKind, GrantState, Lease, NewGrant, RefreshFailure, RefreshedTokens,
+    Sealed, SealedTokens,
+};
 pub use identities::{Identity, IdentityId, NewIdentity};
 pub use open::Store;
 pub use servers::{BeginStart, NewServer, Server};

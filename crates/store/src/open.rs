@@ -13,14 +13,16 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{ConnectOptions, Connection};
+use tokio::sync::watch;
 
 use crate::StoreError;
 use crate::db::{Db, sql};
+use crate::ear::Listener;
 use crate::migrate;
 use crate::readers::Readers;
 
 /// How long to wait for a free connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections that read an SQLite file at the same time.
 const SQLITE_READERS: usize = 4;
@@ -99,7 +101,11 @@ impl Store {
             .connect_lazy_with(options.clone());
         let readers = Readers::open(&options.read_only(true), SQLITE_READERS).await?;
         Ok(Self {
-            db: Arc::new(Db::Sqlite { writer, readers }),
+            db: Arc::new(Db::Sqlite {
+                writer,
+                readers,
+                commits: watch::Sender::new(()),
+            }),
             lock: Some(Arc::new(lock)),
         })
     }
@@ -131,7 +137,10 @@ impl Store {
             })
             .connect_lazy_with(options);
         Ok(Self {
-            db: Arc::new(Db::Postgres(pool)),
+            db: Arc::new(Db::Postgres {
+                pool,
+                listener: Listener::default(),
+            }),
             lock: None,
         })
     }
@@ -140,7 +149,7 @@ impl Store {
     pub fn kind(&self) -> &'static str {
         match *self.db {
             Db::Sqlite { .. } => "sqlite",
-            Db::Postgres(_) => "postgresql",
+            Db::Postgres { .. } => "postgresql",
         }
     }
 
@@ -166,6 +175,7 @@ impl Store {
             "DELETE FROM sessions WHERE expires_at <= $1",
             "DELETE FROM login_attempts WHERE expires_at <= $1",
             "DELETE FROM links WHERE expires_at <= $1",
+            "DELETE FROM logout_tokens_seen WHERE expires_at <= $1",
         ] {
             purged += self.db.execute(sql(statement).bind(now)).await?;
         }
@@ -175,11 +185,17 @@ impl Store {
     /// Waits for what is under way, closes all connections and frees the file for others.
     pub async fn close(&self) {
         match &*self.db {
-            Db::Sqlite { writer, readers } => {
+            Db::Sqlite {
+                writer, readers, ..
+            } => {
                 readers.close().await;
                 writer.close().await;
             }
-            Db::Postgres(pool) => pool.close().await,
+            Db::Postgres { pool, listener } => {
+                pool.close().await;
+                // Whoever listens is woken by that and lets go of it.
+                listener.lock().await.take();
+            }
         }
         if let Some(lock) = &self.lock
             && let Err(error) = lock.unlock()

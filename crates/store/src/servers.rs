@@ -7,8 +7,10 @@ use jansky_model::{
     ServerEvent, ServerId, ServerName, ServerState, StartId, Timestamp, UserId, UserName,
 };
 
+use crate::changes::{USER_CHANGED, record_change, record_users};
 use crate::db::{Composed, Row, Statement, Transaction, sql};
 use crate::tokens::insert_token;
+use crate::users::user_ids;
 use crate::{NewToken, Store, StoreError, Token};
 
 /// One of a user's servers, running or not.
@@ -204,17 +206,20 @@ async fn read(transaction: &mut Transaction, id: ServerId) -> Result<Server, Sto
     Server::from_row(&row)
 }
 
-/// Takes back what a server and its visitors hold: its own tokens, and OAuth tokens and codes for it.
+/// Takes back what a server and its visitors hold: its own tokens, and OAuth tokens and codes for
+/// it. Says whose tokens those were.
 async fn revoke(
     transaction: &mut Transaction,
     id: ServerId,
     client_id: &str,
-) -> Result<(), StoreError> {
+) -> Result<Vec<UserId>, StoreError> {
     let codes = sql("DELETE FROM codes WHERE client_id = $1").bind(client_id);
     transaction.execute(codes).await?;
-    let tokens = sql("DELETE FROM tokens WHERE server_id = $1 OR client_id = $2");
-    transaction.execute(tokens.bind(id).bind(client_id)).await?;
-    Ok(())
+    let tokens = sql("DELETE FROM tokens WHERE server_id = $1 OR client_id = $2 RETURNING user_id");
+    let rows = transaction
+        .fetch_all(tokens.bind(id).bind(client_id))
+        .await?;
+    user_ids(&rows)
 }
 
 fn named(id: ServerId) -> String {
@@ -376,6 +381,13 @@ impl Store {
     ) -> Result<Token, StoreError> {
         let mut transaction = self.db.begin().await?;
         let token = give_token(&mut transaction, id, token).await?;
+        record_change(
+            &mut transaction,
+            USER_CHANGED,
+            token.user_id.0,
+            token.created_at,
+        )
+        .await?;
         transaction.commit().await?;
         Ok(token)
     }
@@ -429,15 +441,18 @@ impl Store {
         {
             return Err(StoreError::conflict(named(id)));
         }
+        let mut changed = Vec::new();
         if !state.is_active() {
             let ended = sql("UPDATE servers SET handle = NULL, started_at = NULL,
                      last_activity_at = CASE WHEN last_activity_at > $2
                          THEN last_activity_at ELSE $2 END
                  WHERE id = $1");
             transaction.execute(ended.bind(id).bind(at)).await?;
-            revoke(&mut transaction, id, &server.client_id).await?;
+            changed = revoke(&mut transaction, id, &server.client_id).await?;
+            changed.push(server.user_id);
         }
         let server = read(&mut transaction, id).await?;
+        record_users(&mut transaction, changed, at).await?;
         transaction.commit().await?;
         Ok(server)
     }
@@ -511,14 +526,17 @@ impl Store {
     /// Deletes a server with all tokens and codes for it; says whether there was one.
     ///
     /// It does not stop anything: that is the caller's business before.
-    pub async fn delete_server(&self, id: ServerId) -> Result<bool, StoreError> {
+    pub async fn delete_server(&self, id: ServerId, at: Timestamp) -> Result<bool, StoreError> {
         let mut transaction = self.db.begin().await?;
-        let statement = sql("DELETE FROM servers WHERE id = $1 RETURNING client_id").bind(id);
+        let statement =
+            sql("DELETE FROM servers WHERE id = $1 RETURNING user_id, client_id").bind(id);
         let Some(row) = transaction.fetch_optional(statement).await? else {
             return Ok(false);
         };
         let client_id: String = row.get("client_id")?;
-        revoke(&mut transaction, id, &client_id).await?;
+        let mut changed = revoke(&mut transaction, id, &client_id).await?;
+        changed.push(row.get("user_id")?);
+        record_users(&mut transaction, changed, at).await?;
         transaction.commit().await?;
         Ok(true)
     }

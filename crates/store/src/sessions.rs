@@ -2,9 +2,10 @@
 
 use jansky_model::{ProviderId, Timestamp, UserId};
 
-use crate::db::{Row, sql};
-use crate::users::user_columns;
-use crate::{Digest, Store, StoreError, User};
+use crate::changes::record_users;
+use crate::db::{Row, Statement, sql};
+use crate::users::{user_columns, user_ids};
+use crate::{Digest, GrantId, Store, StoreError, User};
 
 /// A browser in which somebody is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,10 @@ pub struct Session {
     pub created_at: Timestamp,
     /// When the session ends by itself.
     pub expires_at: Timestamp,
+    /// The provider's own session behind it: `sid` of OpenID Connect.
+    pub provider_session: Option<String>,
+    /// The grant that came with it, as long as there is one.
+    pub grant_id: Option<GrantId>,
 }
 
 /// A session that is to be made.
@@ -36,13 +41,18 @@ pub struct NewSession {
     pub created_at: Timestamp,
     /// When the session ends by itself.
     pub expires_at: Timestamp,
+    /// The provider's own session behind it: `sid` of OpenID Connect.
+    pub provider_session: Option<String>,
+    /// The grant that came with it; it must exist.
+    pub grant_id: Option<GrantId>,
 }
 
 macro_rules! session_columns {
     () => {
         "sessions.session_id AS session_id, sessions.user_id AS session_user_id, \
          sessions.provider AS provider, sessions.created_at AS session_created_at, \
-         sessions.expires_at AS expires_at"
+         sessions.expires_at AS expires_at, sessions.provider_session AS provider_session, \
+         sessions.grant_id AS grant_id"
     };
 }
 
@@ -54,6 +64,8 @@ impl Session {
             provider: row.get("provider")?,
             created_at: row.get("session_created_at")?,
             expires_at: row.get("expires_at")?,
+            provider_session: row.get_optional("provider_session")?,
+            grant_id: row.get_optional("grant_id")?,
         })
     }
 }
@@ -62,17 +74,20 @@ impl Store {
     /// Makes a session.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the user is gone.
+    /// [`StoreError::NotFound`] when the user or the grant is gone.
     pub async fn create_session(&self, new: NewSession) -> Result<Session, StoreError> {
         let statement = sql("INSERT INTO sessions
-             (session_id, digest, user_id, provider, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)")
+             (session_id, digest, user_id, provider, created_at, expires_at,
+                 provider_session, grant_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
         .bind(&new.session_id)
         .bind(&new.digest)
         .bind(new.user_id)
         .bind(&new.provider)
         .bind(new.created_at)
-        .bind(new.expires_at);
+        .bind(new.expires_at)
+        .bind(new.provider_session.as_ref())
+        .bind(new.grant_id);
         self.db
             .execute(statement)
             .await
@@ -83,6 +98,8 @@ impl Store {
             provider: new.provider,
             created_at: new.created_at,
             expires_at: new.expires_at,
+            provider_session: new.provider_session,
+            grant_id: new.grant_id,
         })
     }
 
@@ -117,18 +134,47 @@ impl Store {
         rows.iter().map(Session::from_row).collect()
     }
 
-    /// Ends a session, and with it all tokens and codes that were given out in it.
+    /// The sessions that came of one session at a provider, oldest first: `sid` of a logout token.
+    pub async fn sessions_by_provider_session(
+        &self,
+        provider: &ProviderId,
+        provider_session: &str,
+    ) -> Result<Vec<Session>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            session_columns!(),
+            " FROM sessions WHERE provider = $1 AND provider_session = $2
+              ORDER BY created_at, session_id"
+        );
+        let statement = sql(SQL).bind(provider).bind(provider_session);
+        let rows = self.db.fetch_all(statement).await?;
+        rows.iter().map(Session::from_row).collect()
+    }
+
+    /// Ends a session, and with it all tokens and codes that were given out in it; says whether
+    /// there was one.
     ///
     /// The foreign keys of those see to it, also for one that is being given out right now.
-    pub async fn delete_session(&self, session_id: &str) -> Result<bool, StoreError> {
-        let statement = sql("DELETE FROM sessions WHERE session_id = $1").bind(session_id);
-        Ok(self.db.execute(statement).await? > 0)
+    pub async fn delete_session(
+        &self,
+        session_id: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let statement = sql("DELETE FROM sessions WHERE session_id = $1 RETURNING user_id");
+        Ok(self.end_sessions(statement.bind(session_id), at).await? > 0)
     }
 
     /// Ends all sessions of a user as [`Store::delete_session`] does; says how many there were.
-    pub async fn delete_sessions_of(&self, user: UserId) -> Result<u64, StoreError> {
-        self.db
-            .execute(sql("DELETE FROM sessions WHERE user_id = $1").bind(user))
-            .await
+    pub async fn delete_sessions_of(&self, user: UserId, at: Timestamp) -> Result<u64, StoreError> {
+        let statement = sql("DELETE FROM sessions WHERE user_id = $1 RETURNING user_id");
+        self.end_sessions(statement.bind(user), at).await
+    }
+
+    async fn end_sessions(&self, statement: Statement, at: Timestamp) -> Result<u64, StoreError> {
+        let mut transaction = self.db.begin().await?;
+        let rows = transaction.fetch_all(statement).await?;
+        record_users(&mut transaction, user_ids(&rows)?, at).await?;
+        transaction.commit().await?;
+        Ok(rows.len() as u64)
     }
 }

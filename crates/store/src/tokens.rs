@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use jansky_model::{ServerId, Timestamp, UserId};
 
+use crate::changes::{USER_CHANGED, record_change};
 use crate::db::{Row, Transaction, sql};
 use crate::users::user_columns;
 use crate::{Digest, Store, StoreError, User};
@@ -250,20 +251,24 @@ impl Store {
     /// Takes back a token of a user; says whether there was one.
     ///
     /// Taking back an OAuth token takes back everything that its client holds of the user.
-    pub async fn delete_token(&self, user: UserId, id: TokenId) -> Result<bool, StoreError> {
+    pub async fn delete_token(
+        &self,
+        user: UserId,
+        id: TokenId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
         let statement = sql("DELETE FROM tokens WHERE user_id = $1 AND (id = $2
              OR (kind = 'oauth' AND client_id IN (SELECT client_id FROM tokens
                  WHERE user_id = $1 AND id = $2 AND kind = 'oauth')))")
         .bind(user)
         .bind(id);
-        Ok(self.db.execute(statement).await? > 0)
-    }
-
-    /// Takes back the tokens that a server got at its starts; says how many there were.
-    pub async fn delete_server_tokens(&self, server: ServerId) -> Result<u64, StoreError> {
-        self.db
-            .execute(sql("DELETE FROM tokens WHERE server_id = $1").bind(server))
-            .await
+        let mut transaction = self.db.begin().await?;
+        let deleted = transaction.execute(statement).await?;
+        if deleted > 0 {
+            record_change(&mut transaction, USER_CHANGED, user.0, at).await?;
+        }
+        transaction.commit().await?;
+        Ok(deleted > 0)
     }
 
     /// Records when tokens were used, unless a later use is known; tokens that are gone are skipped.

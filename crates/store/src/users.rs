@@ -2,6 +2,7 @@
 
 use jansky_model::{Timestamp, UserId, UserName};
 
+use crate::changes::{USER_CHANGED, record_change, record_users};
 use crate::db::{Composed, Row, Statement, sql};
 use crate::{Store, StoreError};
 
@@ -39,6 +40,11 @@ impl User {
             last_activity_at: row.get_optional("user_last_activity_at")?,
         })
     }
+}
+
+/// Reads the column `user_id` of each row.
+pub(crate) fn user_ids(rows: &[Row]) -> Result<Vec<UserId>, StoreError> {
+    rows.iter().map(|row| row.get("user_id")).collect()
 }
 
 /// Which users to list by what their servers do.
@@ -194,44 +200,69 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::AlreadyExists`] when the name is taken, [`StoreError::NotFound`].
-    pub async fn rename_user(&self, id: UserId, name: &UserName) -> Result<(), StoreError> {
+    pub async fn rename_user(
+        &self,
+        id: UserId,
+        name: &UserName,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         let statement = sql("UPDATE users SET name = $2, name_folded = $3 WHERE id = $1")
             .bind(id)
             .bind(name)
             .bind(&folded(name.as_str()));
-        let touched = self
-            .db
+        let mut transaction = self.db.begin().await?;
+        let touched = transaction
             .execute(statement)
             .await
             .map_err(|error| error.naming(taken(name)))?;
-        found(touched, id)
+        found(touched, id)?;
+        record_change(&mut transaction, USER_CHANGED, id.0, at).await?;
+        transaction.commit().await
     }
 
     /// Makes a user an administrator or an ordinary user.
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
-    pub async fn set_admin(&self, id: UserId, admin: bool) -> Result<(), StoreError> {
-        let statement = sql("UPDATE users SET admin = $2 WHERE id = $1")
-            .bind(id)
-            .bind(admin);
-        found(self.db.execute(statement).await?, id)
+    pub async fn set_admin(
+        &self,
+        id: UserId,
+        admin: bool,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut transaction = self.db.begin().await?;
+        let change = sql("UPDATE users SET admin = $2 WHERE id = $1 AND admin <> $2");
+        if transaction.execute(change.bind(id).bind(admin)).await? > 0 {
+            record_change(&mut transaction, USER_CHANGED, id.0, at).await?;
+            return transaction.commit().await;
+        }
+        let same = transaction
+            .fetch_optional(sql("SELECT id FROM users WHERE id = $1").bind(id))
+            .await?;
+        found(u64::from(same.is_some()), id)
     }
 
     /// Deletes a user with everything that belongs to them; says whether there was one.
     ///
     /// That includes what others hold for this user's servers: OAuth tokens and codes.
-    pub async fn delete_user(&self, id: UserId) -> Result<bool, StoreError> {
+    pub async fn delete_user(&self, id: UserId, at: Timestamp) -> Result<bool, StoreError> {
         let mut transaction = self.db.begin().await?;
+        let mut changed = vec![id];
         for statement in [
-            "DELETE FROM codes WHERE client_id IN (SELECT client_id FROM servers WHERE user_id = $1)",
-            "DELETE FROM tokens WHERE client_id IN (SELECT client_id FROM servers WHERE user_id = $1)",
+            "DELETE FROM codes WHERE client_id IN
+                 (SELECT client_id FROM servers WHERE user_id = $1) RETURNING user_id",
+            "DELETE FROM tokens WHERE client_id IN
+                 (SELECT client_id FROM servers WHERE user_id = $1) RETURNING user_id",
         ] {
-            transaction.execute(sql(statement).bind(id)).await?;
+            let rows = transaction.fetch_all(sql(statement).bind(id)).await?;
+            changed.extend(user_ids(&rows)?);
         }
         let deleted = transaction
             .execute(sql("DELETE FROM users WHERE id = $1").bind(id))
             .await?;
+        if deleted > 0 {
+            record_users(&mut transaction, changed, at).await?;
+        }
         transaction.commit().await?;
         Ok(deleted > 0)
     }

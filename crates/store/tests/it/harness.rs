@@ -116,6 +116,8 @@ impl TestStore {
             provider: provider("local"),
             created_at: at(0),
             expires_at: at(1000),
+            provider_session: None,
+            grant_id: None,
         };
         self.create_session(new).await.expect("the id is free");
     }

@@ -82,8 +82,13 @@ async fn the_end_of_a_session_ends_its_tokens_and_codes(store: TestStore) {
         store.add_code(session, &code(river.id, session)).await;
     }
 
-    assert!(store.delete_session("s1").await.expect("deleted"));
-    assert!(!store.delete_session("s1").await.expect("nothing left"));
+    assert!(store.delete_session("s1", at(1)).await.expect("deleted"));
+    assert!(
+        !store
+            .delete_session("s1", at(1))
+            .await
+            .expect("nothing left")
+    );
 
     for (session, left) in [("s1", false), ("s2", true)] {
         let digest = digest(session);
@@ -105,7 +110,13 @@ async fn all_sessions_of_a_user_end_together(store: TestStore) {
     let created = store.create_token(oauth_token("s1", river.id, "s1"));
     created.await.expect("created");
 
-    assert_eq!(store.delete_sessions_of(river.id).await.expect("done"), 2);
+    assert_eq!(
+        store
+            .delete_sessions_of(river.id, at(1))
+            .await
+            .expect("done"),
+        2
+    );
 
     assert_eq!(store.tokens_of(river.id, at(1)).await.expect("read"), []);
     assert_eq!(store.sessions_of(wash.id).await.expect("read").len(), 1);
@@ -183,7 +194,7 @@ async fn a_code_cannot_be_redeemed_after_its_session(store: TestStore) {
     store.add_session(river.id, "s1").await;
     store.add_code("code", &code(river.id, "s1")).await;
 
-    store.delete_session("s1").await.expect("deleted");
+    store.delete_session("s1", at(1)).await.expect("deleted");
 
     let token = oauth_token("token", river.id, "s1");
     let redeemed = store.redeem_code(&digest("code"), token).await;
@@ -205,7 +216,7 @@ async fn a_session_that_ends_during_a_redemption_leaves_no_token(store: TestStor
         let redeemer = (*store).clone();
         let key = digest(&session);
         let redeeming = tokio::spawn(async move { redeemer.redeem_code(&key, token).await });
-        let deleted = store.delete_session(&session).await;
+        let deleted = store.delete_session(&session, at(1)).await;
         let redeemed = redeeming.await.expect("no panic");
 
         assert!(deleted.expect("deleted"));

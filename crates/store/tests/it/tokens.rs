@@ -133,9 +133,24 @@ async fn a_token_is_deleted_by_its_owner_only(store: TestStore) {
     let b = store.create_token(token("b", TokenKind::Api, river.id));
     let b = b.await.expect("created").id;
 
-    assert!(!store.delete_token(wash.id, a).await.expect("an answer"));
-    assert!(store.delete_token(river.id, a).await.expect("an answer"));
-    assert!(!store.delete_token(river.id, a).await.expect("an answer"));
+    assert!(
+        !store
+            .delete_token(wash.id, a, at(5))
+            .await
+            .expect("an answer")
+    );
+    assert!(
+        store
+            .delete_token(river.id, a, at(5))
+            .await
+            .expect("an answer")
+    );
+    assert!(
+        !store
+            .delete_token(river.id, a, at(5))
+            .await
+            .expect("an answer")
+    );
 
     assert_eq!(store.token(wash.id, b).await.expect("an answer"), None);
     let left = store.token(river.id, b).await.expect("an answer");
@@ -157,7 +172,12 @@ async fn deleting_an_oauth_token_takes_all_of_its_client(store: TestStore) {
     let other_client = create("3", TokenKind::OAuth, "docs", river.id).await;
     let other_user = create("4", TokenKind::OAuth, "lab", wash.id).await;
 
-    assert!(store.delete_token(river.id, first).await.expect("deleted"));
+    assert!(
+        store
+            .delete_token(river.id, first, at(5))
+            .await
+            .expect("deleted")
+    );
 
     let left = async |user, id| store.token(user, id).await.expect("an answer").is_some();
     assert!(!left(river.id, second).await);

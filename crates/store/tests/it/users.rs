@@ -74,7 +74,7 @@ async fn a_name_is_given_once(store: TestStore) {
     let wash = store.add_user("wash").await;
 
     let created = store.create_user(&user_name("river"), false, at(1)).await;
-    let renamed = store.rename_user(wash.id, &user_name("river")).await;
+    let renamed = store.rename_user(wash.id, &user_name("river"), at(5)).await;
 
     for refused in [created.map(|_| ()), renamed] {
         let error = refused.expect_err("the name is taken");
@@ -86,7 +86,7 @@ async fn a_renamed_user_keeps_the_id(store: TestStore) {
     let river = store.add_user("river").await;
 
     store
-        .rename_user(river.id, &user_name("Lake"))
+        .rename_user(river.id, &user_name("Lake"), at(5))
         .await
         .expect("the name is free");
 
@@ -103,26 +103,31 @@ async fn changes_of_a_missing_user_are_refused(store: TestStore) {
     let nobody = UserId(999);
 
     let outcomes = [
-        store.rename_user(nobody, &user_name("x")).await,
-        store.set_admin(nobody, true).await,
+        store.rename_user(nobody, &user_name("x"), at(5)).await,
+        store.set_admin(nobody, true, at(5)).await,
         store.set_password(nobody, "hash", at(0)).await,
-        store.set_groups(nobody, &["crew".to_owned()]).await,
+        store.set_groups(nobody, &["crew".to_owned()], at(5)).await,
     ];
 
     for outcome in outcomes {
         assert!(matches!(outcome, Err(StoreError::NotFound { .. })));
     }
-    assert!(!store.delete_user(nobody).await.expect("nothing to delete"));
+    assert!(
+        !store
+            .delete_user(nobody, at(5))
+            .await
+            .expect("nothing to delete")
+    );
 }
 
 async fn admins_are_known(store: TestStore) {
     let river = store.add_user("river").await;
     assert!(!store.has_admin().await.expect("an answer"));
 
-    store.set_admin(river.id, true).await.expect("set");
+    store.set_admin(river.id, true, at(5)).await.expect("set");
     assert!(store.has_admin().await.expect("an answer"));
 
-    store.set_admin(river.id, false).await.expect("set");
+    store.set_admin(river.id, false, at(5)).await.expect("set");
     assert!(!store.has_admin().await.expect("an answer"));
 }
 
@@ -281,7 +286,7 @@ async fn deleting_a_user_deletes_everything_of_theirs(store: TestStore) {
     store.add_session(river, "session").await;
     store.set_password(river, "hash", at(0)).await.expect("set");
     store
-        .set_groups(river, &["crew".to_owned()])
+        .set_groups(river, &["crew".to_owned()], at(5))
         .await
         .expect("set");
     let mut visitor = token("visitor", TokenKind::OAuth, wash.id);
@@ -290,7 +295,7 @@ async fn deleting_a_user_deletes_everything_of_theirs(store: TestStore) {
     let own = token("own", TokenKind::Api, wash.id);
     store.create_token(own).await.expect("created");
 
-    assert!(store.delete_user(river).await.expect("deleted"));
+    assert!(store.delete_user(river, at(5)).await.expect("deleted"));
 
     assert_eq!(store.user(river).await.expect("none"), None);
     assert_eq!(store.server(server.id).await.expect("none"), None);
@@ -315,7 +320,10 @@ async fn groups_are_replaced_as_a_whole(store: TestStore) {
     let wash = store.add_user("wash").await;
     let set = async |user: &User, groups: &[&str]| {
         let groups = groups.iter().map(ToString::to_string).collect::<Vec<_>>();
-        store.set_groups(user.id, &groups).await.expect("set");
+        store
+            .set_groups(user.id, &groups, at(5))
+            .await
+            .expect("set");
     };
 
     set(&river, &["crew", "doctors", "crew"]).await;

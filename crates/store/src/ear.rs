@@ -1,0 +1,89 @@
+//! How a process that waits learns of a commit with a change in it.
+//!
+//! On SQLite there is no other process, so a channel within this one does. PostgreSQL has
+//! notifications; they come over one connection that is made when somebody first listens.
+//! Either way, hearing nothing proves nothing: who waits looks at the table from time to time.
+
+use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
+use tokio::sync::{Mutex, MutexGuard, watch};
+
+use crate::open::ACQUIRE_TIMEOUT;
+
+/// The name under which PostgreSQL passes notifications on.
+const CHANNEL: &str = "jansky_changes";
+
+/// The statement that sends a notification with the commit, if there is one.
+pub(crate) const NOTIFY: &str = "SELECT pg_notify('jansky_changes', '')";
+
+/// The connection that listens, once there is one.
+pub(crate) type Listener = Mutex<Option<PgListener>>;
+
+/// Hears of commits from the moment it is open.
+pub(crate) enum Ear<'a> {
+    Sqlite(watch::Receiver<()>),
+    Postgres {
+        pool: &'a PgPool,
+        listener: MutexGuard<'a, Option<PgListener>>,
+    },
+}
+
+impl Ear<'_> {
+    /// Begins to listen. When that does not work, there is only looking from time to time.
+    pub(crate) async fn open(&mut self) {
+        if let Self::Postgres { pool, listener } = self
+            && listener.is_none()
+        {
+            match connect(pool).await {
+                Ok(connected) => **listener = Some(connected),
+                Err(error) => {
+                    tracing::warn!(%error, "the database does not tell of changes at once");
+                }
+            }
+        }
+    }
+
+    /// Waits for a commit, or for a reason to look whether there was one. It may be dropped.
+    pub(crate) async fn hear(&mut self) {
+        match self {
+            Self::Sqlite(receiver) => {
+                if receiver.changed().await.is_ok() {
+                    return;
+                }
+            }
+            Self::Postgres { pool, listener } => {
+                let Some(open) = listener.as_mut() else {
+                    return std::future::pending().await;
+                };
+                // An answer without a notification means that the connection is a new one.
+                let heard = pool.close_event().do_until(open.try_recv()).await;
+                if let Ok(Ok(_)) = heard {
+                    while open.next_buffered().is_some() {}
+                } else {
+                    self.close();
+                }
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    /// Gives up a connection that does not hear what it should.
+    pub(crate) fn close(&mut self) {
+        if let Self::Postgres { listener, .. } = self {
+            **listener = None;
+        }
+    }
+}
+
+/// Opens a connection of its own: it would otherwise be missing for statements.
+async fn connect(pool: &PgPool) -> sqlx::Result<PgListener> {
+    let alone = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with((*pool.connect_options()).clone());
+    let mut listener = PgListener::connect_with(&alone).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}

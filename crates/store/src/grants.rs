@@ -1,0 +1,653 @@
+//! Grants: what an identity provider gave us in the name of a user.
+//!
+//! The tokens come in sealed and go out sealed; this module has no key. Refreshing one is a matter
+//! of turns: [`Store::claim_grant`] gives one caller the lease, and only the holder of the lease may
+//! write what came of it ([`Store::store_refreshed`], [`Store::record_failure`]). A lease that
+//! lapsed still counts until somebody else takes it.
+//!
+//! A sign-in does not wait for a turn: it replaces the tokens and takes the lease away, and whoever
+//! was refreshing the old ones gets a conflict. Every change writes a [`Change`](crate::Change) with
+//! the topic [`GRANT_CHANGED`], so that those who wait for a grant can look at it again.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jansky_model::{ProviderId, Timestamp, UserId};
+
+use crate::changes::{GRANT_CHANGED, record_change};
+use crate::db::{Row, Statement, sql};
+use crate::{Store, StoreError};
+
+/// The row of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrantId(pub i64);
+
+impl fmt::Display for GrantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A value that was sealed for one row and column.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sealed(pub Vec<u8>);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
+
+/// What a grant is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GrantKind {
+    /// The user signed in, or linked an identity. There is one for each user and provider.
+    Login,
+}
+
+impl GrantKind {
+    /// The kind as one word, as the database has it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+        }
+    }
+}
+
+impl FromStr for GrantKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Login]
+            .into_iter()
+            .find(|kind| kind.word() == text)
+            .ok_or_else(|| format!("`{text}` is not a kind of grant"))
+    }
+}
+
+/// What can be expected of the next refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GrantState {
+    /// The last one worked, or none was needed yet.
+    Ok,
+    /// The provider did not answer or was busy; trying again later may help.
+    Backoff,
+    /// A refresh was sent and its answer was lost: the refresh token may be used up.
+    Uncertain,
+    /// The provider refused: the person has to sign in again.
+    Reauth,
+}
+
+impl GrantState {
+    /// The state as one word, as the database has it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Backoff => "backoff",
+            Self::Uncertain => "uncertain",
+            Self::Reauth => "reauth",
+        }
+    }
+}
+
+impl FromStr for GrantState {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Ok, Self::Backoff, Self::Uncertain, Self::Reauth]
+            .into_iter()
+            .find(|state| state.word() == text)
+            .ok_or_else(|| format!("`{text}` is not the state of a grant"))
+    }
+}
+
+/// The tokens of a grant. Each is sealed for the table `grants`, the column that is named at its
+/// field, and the row of the grant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealedTokens {
+    /// Column `access_token`.
+    pub access: Option<Sealed>,
+    /// Column `refresh_token`.
+    pub refresh: Option<Sealed>,
+    /// Column `id_token`.
+    pub id: Option<Sealed>,
+}
+
+/// The right of one caller to refresh a grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Who has it.
+    pub owner: String,
+    /// When others may take it.
+    pub until: Timestamp,
+}
+
+/// What an identity provider gave us in the name of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The row.
+    pub id: GrantId,
+    /// In whose name.
+    pub user_id: UserId,
+    /// The browser session of the last sign-in, which may have ended.
+    pub session_id: Option<String>,
+    /// The provider.
+    pub provider: ProviderId,
+    /// OpenID Connect's `iss`.
+    pub issuer: String,
+    /// OpenID Connect's `sub`.
+    pub subject: String,
+    /// OpenID Connect's `sid`, if the provider says it.
+    pub provider_session: Option<String>,
+    /// Our client id at the provider.
+    pub client_id: String,
+    /// What it is for.
+    pub kind: GrantKind,
+    /// The scopes as the provider granted them, separated by spaces.
+    pub scope: String,
+    /// The tokens.
+    pub tokens: SealedTokens,
+    /// When the access token ends, if it is known.
+    pub access_expires_at: Option<Timestamp>,
+    /// When the refresh token ends, if it is known.
+    pub refresh_expires_at: Option<Timestamp>,
+    /// What the claims said about the user's rights when they were last read.
+    pub rights_hash: Option<String>,
+    /// Grows with every change of the tokens, except when only their seal changes.
+    pub version: i64,
+    /// Who is refreshing it, perhaps no more.
+    pub lease: Option<Lease>,
+    /// What can be expected of the next refresh.
+    pub state: GrantState,
+    /// How many refreshes failed since the last that worked.
+    pub failures: i64,
+    /// Before this, a refresh should not be tried.
+    pub next_try_at: Option<Timestamp>,
+    /// What came of the last refresh, in a few words; `None` before the first.
+    pub last_outcome: Option<String>,
+    /// When the tokens came, by sign-in or by refresh.
+    pub refreshed_at: Timestamp,
+    /// When the user first signed in here.
+    pub created_at: Timestamp,
+}
+
+/// What a sign-in brought, except the tokens themselves.
+#[derive(Clone, Debug)]
+pub struct NewGrant {
+    /// In whose name.
+    pub user_id: UserId,
+    /// The browser session that begins with it, if one does.
+    pub session_id: Option<String>,
+    /// The provider.
+    pub provider: ProviderId,
+    /// OpenID Connect's `iss`.
+    pub issuer: String,
+    /// OpenID Connect's `sub`.
+    pub subject: String,
+    /// OpenID Connect's `sid`, if the provider says it.
+    pub provider_session: Option<String>,
+    /// Our client id at the provider.
+    pub client_id: String,
+    /// What it is for.
+    pub kind: GrantKind,
+    /// The scopes as the provider granted them, separated by spaces.
+    pub scope: String,
+    /// When the access token ends, if it is known.
+    pub access_expires_at: Option<Timestamp>,
+    /// When the refresh token ends, if it is known.
+    pub refresh_expires_at: Option<Timestamp>,
+    /// What the claims say about the user's rights.
+    pub rights_hash: Option<String>,
+    /// The time of the sign-in.
+    pub at: Timestamp,
+}
+
+/// What a refresh brought.
+#[derive(Clone, Debug)]
+pub struct RefreshedTokens {
+    /// The new access token.
+    pub access: Sealed,
+    /// The new refresh token; `None` keeps the present one (RFC 6749 section 6).
+    pub refresh: Option<Sealed>,
+    /// The new ID token; `None` keeps the present one.
+    pub id: Option<Sealed>,
+    /// The scopes; `None` keeps the present ones (RFC 6749 section 5.1).
+    pub scope: Option<String>,
+    /// When the access token ends, if it is known.
+    pub access_expires_at: Option<Timestamp>,
+    /// When the refresh token ends; `None` is unknown for a new one and keeps that of the present
+    /// one.
+    pub refresh_expires_at: Option<Timestamp>,
+    /// The time of the refresh.
+    pub at: Timestamp,
+}
+
+/// Why a refresh did not bring anything.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshFailure<'a> {
+    /// The state that the grant gets.
+    pub state: GrantState,
+    /// What happened, in a few words, without anything secret.
+    pub outcome: &'a str,
+    /// Before this, a refresh should not be tried again.
+    pub next_try_at: Option<Timestamp>,
+    /// The time of the failure.
+    pub at: Timestamp,
+}
+
+/// Puts the columns of a grant into a statement: `SELECT …` or `… RETURNING …`.
+macro_rules! grant_columns {
+    () => {
+        "id, user_id, session_id, provider, issuer, subject, provider_session, client_id, kind, \
+         scope, access_token, refresh_token, id_token, access_expires_at, refresh_expires_at, \
+         rights_hash, version, lease_owner, lease_until, state, failures, next_try_at, \
+         last_outcome, refreshed_at, created_at"
+    };
+}
+
+macro_rules! select_grants {
+    ($condition:literal) => {
+        concat!("SELECT ", grant_columns!(), " FROM grants ", $condition)
+    };
+}
+
+macro_rules! update_grant {
+    ($change:literal) => {
+        concat!(
+            "UPDATE grants SET ",
+            $change,
+            " RETURNING ",
+            grant_columns!()
+        )
+    };
+}
+
+impl Grant {
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        let owner = row.get_optional("lease_owner")?;
+        let until = row.get_optional("lease_until")?;
+        Ok(Self {
+            id: row.get("id")?,
+            user_id: row.get("user_id")?,
+            session_id: row.get_optional("session_id")?,
+            provider: row.get("provider")?,
+            issuer: row.get("issuer")?,
+            subject: row.get("subject")?,
+            provider_session: row.get_optional("provider_session")?,
+            client_id: row.get("client_id")?,
+            kind: row.get("kind")?,
+            scope: row.get("scope")?,
+            tokens: SealedTokens {
+                access: row.get_optional("access_token")?,
+                refresh: row.get_optional("refresh_token")?,
+                id: row.get_optional("id_token")?,
+            },
+            access_expires_at: row.get_optional("access_expires_at")?,
+            refresh_expires_at: row.get_optional("refresh_expires_at")?,
+            rights_hash: row.get_optional("rights_hash")?,
+            version: row.get("version")?,
+            lease: owner
+                .zip(until)
+                .map(|(owner, until)| Lease { owner, until }),
+            state: row.get("state")?,
+            failures: row.get("failures")?,
+            next_try_at: row.get_optional("next_try_at")?,
+            last_outcome: row.get_optional("last_outcome")?,
+            refreshed_at: row.get("refreshed_at")?,
+            created_at: row.get("created_at")?,
+        })
+    }
+}
+
+fn named(id: GrantId) -> String {
+    format!("grant with id `{id}`")
+}
+
+impl Store {
+    /// Keeps what a sign-in brought, in place of what an earlier one at this provider did.
+    ///
+    /// `seal` gets the row for which it has to seal the tokens; it runs within the transaction, so
+    /// there is never a grant without its tokens. All tokens are replaced, also by `None`. Whoever
+    /// refreshes the old ones at that moment loses the lease.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the user is gone.
+    pub async fn keep_grant(
+        &self,
+        new: &NewGrant,
+        seal: impl FnOnce(GrantId) -> SealedTokens + Send,
+    ) -> Result<Grant, StoreError> {
+        let reserve = sql(
+            "INSERT INTO grants (user_id, session_id, provider, issuer, subject,
+                 provider_session, client_id, kind, scope, access_expires_at, refresh_expires_at,
+                 rights_hash, version, state, failures, refreshed_at, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 'ok', 0, $13, $13)
+             ON CONFLICT (user_id, provider) WHERE kind = 'login' DO UPDATE
+             SET session_id = excluded.session_id, issuer = excluded.issuer,
+                 subject = excluded.subject, provider_session = excluded.provider_session,
+                 client_id = excluded.client_id, scope = excluded.scope,
+                 access_expires_at = excluded.access_expires_at,
+                 refresh_expires_at = excluded.refresh_expires_at,
+                 rights_hash = excluded.rights_hash, refreshed_at = excluded.refreshed_at,
+                 version = grants.version + 1, lease_owner = NULL, lease_until = NULL,
+                 state = 'ok', failures = 0, next_try_at = NULL, last_outcome = NULL
+             RETURNING id",
+        )
+        .bind(new.user_id)
+        .bind(new.session_id.as_ref())
+        .bind(&new.provider)
+        .bind(&new.issuer)
+        .bind(&new.subject)
+        .bind(new.provider_session.as_ref())
+        .bind(&new.client_id)
+        .bind(new.kind.word())
+        .bind(&new.scope)
+        .bind(new.access_expires_at)
+        .bind(new.refresh_expires_at)
+        .bind(new.rights_hash.as_ref())
+        .bind(new.at);
+        let mut transaction = self.db.begin().await?;
+        let row = transaction.fetch_one(reserve).await?;
+        let id = row.get("id")?;
+        let tokens = seal(id);
+        let fill = sql(update_grant!(
+            "access_token = $2, refresh_token = $3, id_token = $4 WHERE id = $1"
+        ))
+        .bind(id)
+        .bind(tokens.access.as_ref())
+        .bind(tokens.refresh.as_ref())
+        .bind(tokens.id.as_ref());
+        let grant = Grant::from_row(&transaction.fetch_one(fill).await?)?;
+        record_change(&mut transaction, GRANT_CHANGED, id.0, new.at).await?;
+        transaction.commit().await?;
+        Ok(grant)
+    }
+
+    async fn one_grant(&self, statement: Statement) -> Result<Option<Grant>, StoreError> {
+        let row = self.db.fetch_optional(statement).await?;
+        row.as_ref().map(Grant::from_row).transpose()
+    }
+
+    async fn all_grants(&self, statement: Statement) -> Result<Vec<Grant>, StoreError> {
+        let rows = self.db.fetch_all(statement).await?;
+        rows.iter().map(Grant::from_row).collect()
+    }
+
+    /// The grant with this id.
+    pub async fn grant(&self, id: GrantId) -> Result<Option<Grant>, StoreError> {
+        self.one_grant(sql(select_grants!("WHERE id = $1")).bind(id))
+            .await
+    }
+
+    /// The grant that came of the sign-in of a user at a provider.
+    pub async fn login_grant(
+        &self,
+        user: UserId,
+        provider: &ProviderId,
+    ) -> Result<Option<Grant>, StoreError> {
+        let statement = sql(select_grants!(
+            "WHERE user_id = $1 AND provider = $2 AND kind = 'login'"
+        ));
+        self.one_grant(statement.bind(user).bind(provider)).await
+    }
+
+    /// All grants of a user, oldest first.
+    pub async fn grants_of(&self, user: UserId) -> Result<Vec<Grant>, StoreError> {
+        let statement = sql(select_grants!("WHERE user_id = $1 ORDER BY id"));
+        self.all_grants(statement.bind(user)).await
+    }
+
+    /// The grants that came of one session at an issuer: `iss` and `sid` of a logout token.
+    pub async fn grants_by_provider_session(
+        &self,
+        issuer: &str,
+        provider_session: &str,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let statement = sql(select_grants!(
+            "WHERE issuer = $1 AND provider_session = $2 ORDER BY id"
+        ));
+        self.all_grants(statement.bind(issuer).bind(provider_session))
+            .await
+    }
+
+    /// The grants of one subject of an issuer: `iss` and `sub` of a logout token.
+    pub async fn grants_by_subject(
+        &self,
+        issuer: &str,
+        subject: &str,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let statement = sql(select_grants!(
+            "WHERE issuer = $1 AND subject = $2 ORDER BY id"
+        ));
+        self.all_grants(statement.bind(issuer).bind(subject)).await
+    }
+
+    /// The grants to refresh on schedule, the most urgent first.
+    ///
+    /// Those are the grants with a refresh token whose access token ends before `expiring_before`,
+    /// whose user has a server that is starting, ready or stopping, whose next try is due, that
+    /// nobody is refreshing, and that need no new sign-in. An access token without a known end is
+    /// never due.
+    pub async fn due_grants(
+        &self,
+        now: Timestamp,
+        expiring_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let statement = sql(select_grants!(
+            "WHERE access_expires_at < $2 AND refresh_token IS NOT NULL AND state <> 'reauth'
+             AND (next_try_at IS NULL OR next_try_at <= $1)
+             AND (lease_until IS NULL OR lease_until <= $1)
+             AND EXISTS (SELECT 1 FROM servers WHERE servers.user_id = grants.user_id
+                 AND servers.state IN ('starting', 'ready', 'stopping'))
+             ORDER BY access_expires_at, id LIMIT $3"
+        ))
+        .bind(now)
+        .bind(expiring_before)
+        .bind(i64::from(limit));
+        self.all_grants(statement).await
+    }
+
+    /// Takes the lease of a grant until `lease_until`, unless somebody has it at `now`.
+    ///
+    /// `owner` must be another text for each attempt, not only for each process: it tells a late
+    /// answer apart from the present attempt. Revoking a grant takes the lease, too.
+    pub async fn claim_grant(
+        &self,
+        id: GrantId,
+        owner: &str,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Option<Grant>, StoreError> {
+        let statement = sql(update_grant!(
+            "lease_owner = $2, lease_until = $4
+             WHERE id = $1 AND (lease_until IS NULL OR lease_until <= $3)"
+        ))
+        .bind(id)
+        .bind(owner)
+        .bind(now)
+        .bind(lease_until);
+        let mut transaction = self.db.begin().await?;
+        let row = transaction.fetch_optional(statement).await?;
+        transaction.commit().await?;
+        row.as_ref().map(Grant::from_row).transpose()
+    }
+
+    /// Keeps what a refresh brought and gives the lease back.
+    ///
+    /// Nobody may get the new access token before this returns: until then a crash loses it.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the tokens are no longer those of `version` or somebody else
+    /// has the lease.
+    pub async fn store_refreshed(
+        &self,
+        id: GrantId,
+        owner: &str,
+        version: i64,
+        tokens: &RefreshedTokens,
+    ) -> Result<Grant, StoreError> {
+        let statement = sql(update_grant!(
+            "access_token = $4, refresh_token = COALESCE($5, refresh_token),
+             id_token = COALESCE($6, id_token), scope = COALESCE($7, scope),
+             access_expires_at = $8,
+             refresh_expires_at = CASE WHEN $9 = 1 THEN $10
+                 ELSE COALESCE($10, refresh_expires_at) END,
+             refreshed_at = $11, version = version + 1, lease_owner = NULL, lease_until = NULL,
+             state = 'ok', failures = 0, next_try_at = NULL, last_outcome = 'ok'
+             WHERE id = $1 AND lease_owner = $2 AND version = $3"
+        ))
+        .bind(id)
+        .bind(owner)
+        .bind(version)
+        .bind(&tokens.access)
+        .bind(tokens.refresh.as_ref())
+        .bind(tokens.id.as_ref())
+        .bind(tokens.scope.as_ref())
+        .bind(tokens.access_expires_at)
+        .bind(tokens.refresh.is_some())
+        .bind(tokens.refresh_expires_at)
+        .bind(tokens.at);
+        self.change_grant(id, statement, tokens.at).await
+    }
+
+    /// Records that a refresh failed and gives the lease back. The tokens stay: what is valid is
+    /// used until its end.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when somebody else has the lease.
+    pub async fn record_failure(
+        &self,
+        id: GrantId,
+        owner: &str,
+        failure: RefreshFailure<'_>,
+    ) -> Result<Grant, StoreError> {
+        let statement = sql(update_grant!(
+            "state = $3, last_outcome = $4, next_try_at = $5, failures = failures + 1,
+             lease_owner = NULL, lease_until = NULL
+             WHERE id = $1 AND lease_owner = $2"
+        ))
+        .bind(id)
+        .bind(owner)
+        .bind(failure.state.word())
+        .bind(failure.outcome)
+        .bind(failure.next_try_at);
+        self.change_grant(id, statement, failure.at).await
+    }
+
+    /// Runs an update that must find the grant as the caller saw it, and records the change.
+    async fn change_grant(
+        &self,
+        id: GrantId,
+        statement: Statement,
+        at: Timestamp,
+    ) -> Result<Grant, StoreError> {
+        let mut transaction = self.db.begin().await?;
+        let row = transaction.fetch_optional(statement).await?;
+        let row = row.ok_or_else(|| StoreError::conflict(named(id)))?;
+        let grant = Grant::from_row(&row)?;
+        record_change(&mut transaction, GRANT_CHANGED, id.0, at).await?;
+        transaction.commit().await?;
+        Ok(grant)
+    }
+
+    /// Gives the lease back without a result; says whether the caller still had it.
+    pub async fn release_grant(&self, id: GrantId, owner: &str) -> Result<bool, StoreError> {
+        let statement = sql("UPDATE grants SET lease_owner = NULL, lease_until = NULL
+             WHERE id = $1 AND lease_owner = $2");
+        let released = self.db.execute(statement.bind(id).bind(owner)).await?;
+        Ok(released > 0)
+    }
+
+    /// Keeps what the claims now say about the user's rights.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub async fn set_rights_hash(&self, id: GrantId, rights_hash: &str) -> Result<(), StoreError> {
+        let statement = sql("UPDATE grants SET rights_hash = $2 WHERE id = $1");
+        if self
+            .db
+            .execute(statement.bind(id).bind(rights_hash))
+            .await?
+            == 0
+        {
+            return Err(StoreError::not_found(named(id)));
+        }
+        Ok(())
+    }
+
+    /// Deletes a grant; says whether there was one. Revoking it at the provider comes before.
+    pub async fn forget_grant(&self, id: GrantId, at: Timestamp) -> Result<bool, StoreError> {
+        let statement = sql("DELETE FROM grants WHERE id = $1 RETURNING id").bind(id);
+        Ok(self.forget(statement, at).await? > 0)
+    }
+
+    /// Deletes all grants of a user; says how many there were.
+    pub async fn forget_grants_of(&self, user: UserId, at: Timestamp) -> Result<u64, StoreError> {
+        let statement = sql("DELETE FROM grants WHERE user_id = $1 RETURNING id").bind(user);
+        self.forget(statement, at).await
+    }
+
+    async fn forget(&self, statement: Statement, at: Timestamp) -> Result<u64, StoreError> {
+        let mut transaction = self.db.begin().await?;
+        let rows = transaction.fetch_all(statement).await?;
+        for row in &rows {
+            let id: GrantId = row.get("id")?;
+            record_change(&mut transaction, GRANT_CHANGED, id.0, at).await?;
+        }
+        transaction.commit().await?;
+        Ok(rows.len() as u64)
+    }
+
+    /// Grants with a token that does not begin with `prefix`, by id from above `after`.
+    ///
+    /// With how the active key's values begin, these are the grants that it did not seal. Going on
+    /// from the last id passes over those that cannot be sealed again because their key is lost.
+    pub async fn grants_not_sealed_with(
+        &self,
+        prefix: &[u8],
+        after: GrantId,
+        limit: u32,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let length = i64::try_from(prefix.len()).unwrap_or(i64::MAX);
+        let statement = sql(select_grants!(
+            "WHERE id > $1 AND (substr(access_token, 1, CAST($3 AS INTEGER)) <> $2
+                 OR substr(refresh_token, 1, CAST($3 AS INTEGER)) <> $2
+                 OR substr(id_token, 1, CAST($3 AS INTEGER)) <> $2)
+             ORDER BY id LIMIT $4"
+        ))
+        .bind(after)
+        .bind(prefix)
+        .bind(length)
+        .bind(i64::from(limit));
+        self.all_grants(statement).await
+    }
+
+    /// Replaces the tokens of `version` by the same ones under another seal.
+    ///
+    /// Neither the version nor the lease changes: whoever is refreshing the grant has sent the same
+    /// refresh token, and must not lose the new one because of the seal of the old.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when the tokens are no longer those of `version`.
+    pub async fn replace_sealed(
+        &self,
+        id: GrantId,
+        version: i64,
+        tokens: &SealedTokens,
+    ) -> Result<(), StoreError> {
+        let statement = sql(
+            "UPDATE grants SET access_token = $3, refresh_token = $4, id_token = $5
+             WHERE id = $1 AND version = $2",
+        )
+        .bind(id)
+        .bind(version)
+        .bind(tokens.access.as_ref())
+        .bind(tokens.refresh.as_ref())
+        .bind(tokens.id.as_ref());
+        if self.db.execute(statement).await? == 0 {
+            return Err(StoreError::conflict(named(id)));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! Logout tokens that were accepted, so that none is accepted twice.
+
+use jansky_model::Timestamp;
+
+use crate::db::sql;
+use crate::{Digest, Store, StoreError};
+
+impl Store {
+    /// Remembers the `jti` of a logout token until the token ends by itself; false when it was
+    /// there already (OpenID Connect Back-Channel Logout 1.0 section 2.6).
+    pub async fn remember_jti(
+        &self,
+        jti: &Digest,
+        expires_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let statement = sql(
+            "INSERT INTO logout_tokens_seen (jti_digest, expires_at) VALUES ($1, $2)
+             ON CONFLICT (jti_digest) DO UPDATE SET expires_at = excluded.expires_at
+             WHERE logout_tokens_seen.expires_at <= $3",
+        )
+        .bind(jti)
+        .bind(expires_at)
+        .bind(now);
+        Ok(self.db.execute(statement).await? > 0)
+    }
+}
