@@ -12,7 +12,7 @@ use std::time::Duration;
 use jansky_crypto::Digest;
 use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
 use jansky_model::{Clock, Timestamp, UserId};
-use jansky_store::{Store, TokenId};
+use jansky_store::{GrantState, Store, TokenId};
 use moka::sync::Cache;
 
 use crate::actor::{Actor, Credential, SharedActor, groups_in, token_scopes, user_scopes};
@@ -122,6 +122,14 @@ impl Access {
         let Some((session, user)) = self.store.session_by_digest(&digest, now).await? else {
             return Ok(None);
         };
+        // A provider that refuses to go on asks for a new sign-in. Tokens that the session gave to
+        // running servers go on, so that nobody loses an open notebook by that.
+        if let Some(grant) = session.grant_id
+            && let Some(grant) = self.store.grant(grant).await?
+            && grant.state == GrantState::Reauth
+        {
+            return Ok(None);
+        }
         let groups = self.store.groups_of(user.id).await?;
         let scopes = user_scopes(&user);
         let members = self.members(&groups_in(&scopes)).await?;

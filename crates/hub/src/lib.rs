@@ -9,8 +9,10 @@ mod accounts;
 mod activity;
 mod actor;
 mod admission;
+mod changes;
 mod environment;
 mod error;
+mod grants;
 mod launch;
 mod metrics;
 mod oauth;
@@ -20,6 +22,7 @@ mod routes;
 mod servers;
 mod settings;
 mod sign_in;
+mod sign_out;
 mod throttle;
 mod tokens;
 mod users;
@@ -28,9 +31,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_crypto::Random;
+use jansky_crypto::sealed::KeyRing;
 use jansky_model::{Clock, ProviderId};
 use jansky_spawn::Spawner;
 use jansky_store::Store;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -45,14 +50,18 @@ pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, SharedActor, visible_users};
 pub use admission::{Admission, AdmissionRules, Refusal};
 pub use error::HubError;
+pub use grants::{FreshToken, NoToken};
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
 pub use reconcile::Resumed;
 pub use routes::RouteTable;
-pub use settings::Settings;
+pub use settings::{NoLongerAllowed, Settings};
 pub use sign_in::{Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession};
 pub use tokens::TokenRequest;
+
+/// How many logout tokens are checked at the same time: each costs a signature.
+const LOGOUTS_AT_ONCE: usize = 4;
 
 /// The version of JupyterHub whose contract the hub keeps; clients compare it with theirs.
 pub const JUPYTERHUB_VERSION: &str = "6.1.1";
@@ -73,6 +82,8 @@ pub struct Parts {
     pub providers: Vec<ConfiguredProvider>,
     /// Whether local accounts can sign in, and under which id their sessions are kept.
     pub local_accounts: Option<ProviderId>,
+    /// The keys with which tokens of providers are sealed.
+    pub keys: KeyRing,
     /// What the operator decided.
     pub settings: Settings,
     /// The client with which servers are asked whether they answer. It follows no redirects.
@@ -91,6 +102,8 @@ pub struct Hub {
     settings: Settings,
     http: reqwest::Client,
     access: Access,
+    grants: grants::Grants,
+    logout_places: Semaphore,
     throttle: throttle::Throttle,
     operations: Arc<operations::Operations>,
     metrics: Metrics,
@@ -104,6 +117,13 @@ impl Hub {
     pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self {
             access: Access::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
+            grants: grants::Grants::new(
+                Arc::clone(&parts.store),
+                Arc::clone(&parts.clock),
+                Arc::clone(&parts.random),
+                parts.keys,
+            ),
+            logout_places: Semaphore::new(LOGOUTS_AT_ONCE),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             operations: Arc::default(),
             metrics: Metrics::default(),

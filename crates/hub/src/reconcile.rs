@@ -163,6 +163,7 @@ impl Hub {
                 }
             });
         }
+        self.spawn_refreshing();
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
             let mut rounds = tokio::time::interval(hub.settings.poll_interval);
@@ -181,6 +182,9 @@ impl Hub {
                 }
                 if let Err(error) = hub.store.purge_expired(hub.clock.now()).await {
                     warn!(error = %error, "could not remove what has expired");
+                }
+                if let Err(error) = hub.purge_changes().await {
+                    warn!(error = %error, "could not remove old changes");
                 }
                 hub.throttle.shrink();
             }

@@ -50,6 +50,18 @@ pub struct Settings {
     pub minimum_password_length: usize,
     /// Names that are admins whenever they sign in.
     pub admin_users: BTreeSet<String>,
+    /// What happens to the servers of somebody whom a provider's rules no longer let in.
+    pub no_longer_allowed: NoLongerAllowed,
+}
+
+/// What happens to the servers of somebody who may no longer come in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NoLongerAllowed {
+    /// They go on, and end when they are culled or their work is done.
+    #[default]
+    Keep,
+    /// They are stopped at once. Files are kept.
+    Stop,
 }
 
 impl Default for Settings {
@@ -76,6 +88,7 @@ impl Default for Settings {
             sign_in_attempts_per_minute: 10,
             minimum_password_length: 8,
             admin_users: BTreeSet::new(),
+            no_longer_allowed: NoLongerAllowed::Keep,
         }
     }
 }

@@ -14,9 +14,9 @@ use tracing::{info, warn};
 use url::Url;
 
 use crate::Hub;
-use crate::actor::Actor;
-use crate::admission::AdmissionRules;
+use crate::admission::{Admission, AdmissionRules};
 use crate::error::HubError;
+use crate::grants::provider_session;
 
 /// The id under which sessions of local accounts are kept.
 pub const LOCAL_PROVIDER: &str = "local";
@@ -33,6 +33,10 @@ pub struct ConfiguredProvider {
     pub auto_login: bool,
     /// Names of parameters that a link to the sign-in may hand on to the provider.
     pub hint_parameters: Vec<String>,
+    /// The hub's name at the provider.
+    pub client_id: String,
+    /// The claim with the wished user name.
+    pub username_claim: String,
 }
 
 /// A browser session that was just made.
@@ -59,6 +63,8 @@ pub struct Arrival {
     pub provider: ProviderId,
     /// Where they wanted to go.
     pub next: Option<String>,
+    /// What the provider said and gave.
+    pub identity: ExternalIdentity,
 }
 
 impl Hub {
@@ -167,6 +173,7 @@ impl Hub {
             user,
             provider: row.provider,
             next: row.next,
+            identity,
         })
     }
 
@@ -197,15 +204,22 @@ impl Hub {
                     .await?
             }
         };
+        self.apply_admission(&user, &admission).await
+    }
+
+    /// Gives a user the admin flag and the groups that the rules say, and returns them so.
+    pub(crate) async fn apply_admission(
+        &self,
+        user: &User,
+        admission: &Admission,
+    ) -> Result<User, HubError> {
+        let now = self.clock.now();
+        let mut user = user.clone();
         let is_listed = self.settings.admin_users.contains(user.name.as_str());
-        let admin = if is_listed {
-            Some(true)
-        } else {
-            admission.admin
-        };
-        let mut user = user;
+        let admin = if is_listed { Some(true) } else { admission.admin };
         if let Some(admin) = admin.filter(|admin| *admin != user.admin) {
             self.store.set_admin(user.id, admin, now).await?;
+            info!(user.name = %user.name, admin, "the admin flag follows the provider");
             user.admin = admin;
         }
         if let Some(groups) = &admission.groups {
@@ -255,15 +269,25 @@ impl Hub {
         )))
     }
 
-    /// Makes a browser session for a user who has proved who they are.
+    /// Makes a browser session for a user who has proved who they are. What a provider gave with
+    /// its word is kept with it.
     pub async fn open_session(
         &self,
         user: &User,
         provider: &ProviderId,
+        identity: Option<&ExternalIdentity>,
     ) -> Result<NewBrowserSession, HubError> {
         let cookie = self.random.secret("");
         let session_id = self.random.hex_id();
         let now = self.clock.now();
+        let configured = self.providers.iter().find(|p| p.provider.id() == provider);
+        let grant = match (identity, configured) {
+            (Some(identity), Some(configured)) => {
+                let client_id = &configured.client_id;
+                Some(self.grants.keep(user, &session_id, identity, client_id).await?)
+            }
+            _ => None,
+        };
         self.store
             .create_session(NewSession {
                 digest: digest(&cookie),
@@ -272,33 +296,15 @@ impl Hub {
                 provider: provider.clone(),
                 created_at: now,
                 expires_at: now.plus(self.settings.session_lifetime),
-                provider_session: None,
-                grant_id: None,
+                provider_session: identity.and_then(provider_session),
+                grant_id: grant.map(|grant| grant.id),
             })
             .await?;
         self.store.touch_user(user.id, now).await?;
+        // The grant may have needed a new sign-in, which other sessions of it know.
+        self.access.forget(user.id);
         info!(user.name = %user.name, provider.id = %provider, "signed in");
         Ok(NewBrowserSession { cookie, session_id })
-    }
-
-    /// Ends the caller's session with every token that came from it, and their servers if the
-    /// operator wants that.
-    pub async fn sign_out(self: &Arc<Self>, actor: &Actor) -> Result<(), HubError> {
-        if let Some(session_id) = actor.session_id() {
-            self.store
-                .delete_session(session_id, self.clock.now())
-                .await?;
-        }
-        self.access.forget(actor.user.id);
-        info!(user.name = %actor.user.name, "signed out");
-        if self.settings.shutdown_on_sign_out {
-            for server in self.store.servers_of(actor.user.id).await? {
-                if server.state.is_active() {
-                    self.stop_server(&server).await?;
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -1,0 +1,78 @@
+//! Hearing what other processes on the same database changed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_model::UserId;
+use jansky_store::{GRANT_CHANGED, USER_CHANGED};
+use tracing::warn;
+
+use crate::Hub;
+use crate::error::HubError;
+
+/// How long one wait takes at most.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How many changes are read at once.
+const PAGE: u32 = 500;
+
+/// How long changes are kept for those who were away.
+const KEPT_FOR: Duration = Duration::from_hours(1);
+
+impl Hub {
+    /// Forgets what other processes changed, as soon as they did, until the hub shuts down.
+    pub(crate) async fn spawn_listening(self: &Arc<Self>) -> Result<(), HubError> {
+        let mut seen = self.store.last_change().await?;
+        let hub = Arc::clone(self);
+        self.tasks.spawn(async move {
+            loop {
+                let heard = tokio::select! {
+                    heard = hub.store.wait_for_changes(seen, PATIENCE) => heard,
+                    () = hub.stopping.cancelled() => break,
+                };
+                let taken = match heard {
+                    Ok(true) => hub.take_changes(&mut seen).await,
+                    Ok(false) => Ok(()),
+                    Err(error) => Err(error.into()),
+                };
+                if let Err(error) = taken {
+                    warn!(error = %error, "could not read what other processes changed");
+                    // What was missed is not known, so nothing is remembered.
+                    hub.access.forget_everyone();
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        });
+        Ok(())
+    }
+
+    async fn take_changes(&self, seen: &mut i64) -> Result<(), HubError> {
+        loop {
+            let changes = self.store.changes_after(*seen, PAGE).await?;
+            let Some(last) = changes.last().map(|change| change.seq) else { return Ok(()) };
+            if changes[0].seq != *seen + 1 {
+                self.access.forget_everyone();
+            }
+            for change in &changes {
+                let Ok(key) = change.key.parse::<i64>() else { continue };
+                match change.topic.as_str() {
+                    USER_CHANGED => self.access.forget(UserId(key)),
+                    GRANT_CHANGED => {
+                        if let Some(grant) = self.store.grant(jansky_store::GrantId(key)).await? {
+                            self.access.forget(grant.user_id);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            *seen = last;
+        }
+    }
+
+    /// Removes changes that everybody has heard of.
+    pub(crate) async fn purge_changes(&self) -> Result<(), HubError> {
+        let before = self.clock.now().minus(KEPT_FOR);
+        self.store.purge_changes(before).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! The end of sessions: one's own, everywhere at once, or on a provider's word.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_crypto::token::digest_text;
+use jansky_model::Secret;
+use jansky_store::{Grant, Session, User};
+use tracing::{info, warn};
+use url::Url;
+
+use crate::Hub;
+use crate::actor::Actor;
+use crate::error::HubError;
+
+/// How long signing out waits for a provider to revoke tokens; it goes on in the background.
+const REVOCATION_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The longest logout token that is looked at, in bytes.
+const LONGEST_LOGOUT_TOKEN: usize = 16 << 10;
+
+impl Hub {
+    /// Ends the caller's session with every token that came from it, takes the grant behind it
+    /// back, and stops the person's servers if the operator wants that.
+    ///
+    /// Returns where the browser ends the session at the provider, if that is possible;
+    /// `back_to` is the page to which the provider sends it afterwards.
+    pub async fn sign_out(
+        self: &Arc<Self>,
+        actor: &Actor,
+        back_to: &str,
+    ) -> Result<Option<Url>, HubError> {
+        let Some(session_id) = actor.session_id() else { return Ok(None) };
+        let sessions = self.store.sessions_of(actor.user.id).await?;
+        let session = sessions.iter().find(|session| session.session_id == session_id);
+        let grant = match session.and_then(|session| session.grant_id) {
+            Some(grant) => self.store.grant(grant).await?,
+            None => None,
+        };
+        let farewell = grant.as_ref().and_then(|grant| self.farewell_url(grant, back_to));
+        self.store.delete_session(session_id, self.clock.now()).await?;
+        self.access.forget(actor.user.id);
+        info!(user.name = %actor.user.name, "signed out");
+        if let Some(grant) = grant {
+            self.revoke_soon(grant).await;
+        }
+        if self.settings.shutdown_on_sign_out {
+            for server in self.store.servers_of(actor.user.id).await? {
+                self.stop_server(&server).await?;
+            }
+        }
+        Ok(farewell)
+    }
+
+    /// OpenID Connect RP-Initiated Logout: with the ID token as a hint the provider asks nothing.
+    fn farewell_url(&self, grant: &Grant, back_to: &str) -> Option<Url> {
+        let configured = self.providers.iter().find(|p| *p.provider.id() == grant.provider)?;
+        let upstream = configured.provider.upstream_session()?;
+        let hint = self.grants.id_token_of(grant);
+        let state = self.random.hex_id();
+        upstream.end_session_url(hint.as_ref(), Some(back_to), Some(&state))
+    }
+
+    /// Takes a grant back without letting a slow provider hold up whoever asked.
+    async fn revoke_soon(self: &Arc<Self>, grant: Grant) {
+        let hub = Arc::clone(self);
+        let revocation = self.tasks.spawn(async move {
+            let configured = hub.providers.iter().find(|p| *p.provider.id() == grant.provider);
+            let upstream = configured.and_then(|p| p.provider.upstream_session());
+            if let Err(error) = hub.grants.revoke(&grant, upstream).await {
+                warn!(grant.id = %grant.id, error = %error, "could not take a grant back");
+            }
+        });
+        let _ = tokio::time::timeout(REVOCATION_PATIENCE, revocation).await;
+    }
+
+    /// Ends all sessions and grants of a user, in every browser and every process.
+    pub async fn sign_out_everywhere(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
+        self.store.delete_sessions_of(user.id, self.clock.now()).await?;
+        self.access.forget(user.id);
+        for grant in self.store.grants_of(user.id).await? {
+            self.revoke_soon(grant).await;
+        }
+        info!(user.name = %user.name, "signed out everywhere");
+        Ok(())
+    }
+
+    /// Takes a provider's word that sessions have ended (OpenID Connect Back-Channel Logout 1.0).
+    ///
+    /// Anybody can send one, so it is judged by its signature before anything else happens.
+    pub async fn receive_logout(self: &Arc<Self>, token: &Secret) -> Result<(), HubError> {
+        let refused = || HubError::invalid("the logout token is not valid");
+        if token.expose().len() > LONGEST_LOGOUT_TOKEN {
+            return Err(refused());
+        }
+        let Ok(_place) = self.logout_places.try_acquire() else {
+            return Err(HubError::Busy {
+                message: "too many logout tokens at once".to_owned(),
+                retry_after: Duration::from_secs(1),
+            });
+        };
+        let mut notice = None;
+        for configured in &self.providers {
+            let Some(receiver) = configured.provider.logout_receiver() else { continue };
+            match receiver.receive(token).await {
+                Ok(received) => {
+                    notice = Some((configured.provider.id().clone(), received));
+                    break;
+                }
+                Err(error) if error.is_transient() => {
+                    warn!(provider.id = %configured.provider.id(), error = %error, "could not check a logout token");
+                }
+                Err(_) => {}
+            }
+        }
+        let (provider, notice) = notice.ok_or_else(refused)?;
+        let now = self.clock.now();
+        let id = digest_text(&format!("{}\n{}", notice.issuer, notice.id));
+        if !self.store.remember_jti(&id, notice.replayable_until, now).await? {
+            return Err(refused());
+        }
+        let mut sessions = Vec::new();
+        if let Some(sid) = &notice.provider_session {
+            sessions = self.store.sessions_by_provider_session(&provider, sid).await?;
+        }
+        let names_session = notice.provider_session.is_some();
+        if let Some(subject) = notice.subject.as_deref().filter(|_| !names_session)
+            && let Some((_, user)) = self.store.identity(&notice.issuer, subject).await?
+        {
+            let of_user = self.store.sessions_of(user.id).await?;
+            sessions.extend(of_user.into_iter().filter(|session| session.provider == provider));
+        }
+        let grants = match (&notice.provider_session, &notice.subject) {
+            (Some(sid), _) => self.store.grants_by_provider_session(&notice.issuer, sid).await?,
+            (None, Some(subject)) => self.store.grants_by_subject(&notice.issuer, subject).await?,
+            (None, None) => Vec::new(),
+        };
+        self.end(&sessions, grants).await?;
+        info!(provider.id = %provider, sessions = sessions.len(), "sessions ended on the provider's word");
+        Ok(())
+    }
+
+    async fn end(&self, sessions: &[Session], grants: Vec<Grant>) -> Result<(), HubError> {
+        let now = self.clock.now();
+        for session in sessions {
+            self.store.delete_session(&session.session_id, now).await?;
+            self.access.forget(session.user_id);
+        }
+        for grant in grants {
+            // The provider ended it; there is nothing left to revoke.
+            self.store.forget_grant(grant.id, now).await?;
+            self.access.forget(grant.user_id);
+        }
+        Ok(())
+    }
+}
