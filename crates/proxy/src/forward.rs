@@ -1,9 +1,11 @@
 //! The path of a request: check, find the route, forward, answer.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
 
+use futures_util::FutureExt as _;
 use http::header::{CONTENT_TYPE, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
@@ -89,10 +91,21 @@ async fn local(
 ) -> Response<ResponseBody> {
     let info = client.info(&head.headers, &worker.proxy.settings);
     head.extensions.insert(info);
-    // A task, so that the service runs where it was made and is not stopped halfway when the client
-    // leaves.
-    let task = worker.local.spawn(service(Request::from_parts(head, body)));
-    let Ok(response) = task.await else {
+    let request = Request::from_parts(head, body);
+    let (answer, at_once) = {
+        let _in_its_runtime = worker.local.enter();
+        let mut answer = AssertUnwindSafe(service(request)).catch_unwind();
+        // What is known without waiting is answered on this thread: to wake another one and be
+        // woken by it would cost more.
+        let at_once = (&mut answer).now_or_never();
+        (answer, at_once)
+    };
+    let answered = match at_once {
+        Some(answered) => Ok(answered),
+        // A task, so that the service is not stopped halfway when the client leaves.
+        None => worker.local.spawn(answer).await,
+    };
+    let Ok(Ok(response)) = answered else {
         tracing::error!(route.spec = route.spec(), "a local service panicked");
         let text = "Something went wrong on this server.";
         return plain(StatusCode::INTERNAL_SERVER_ERROR, text).map(Into::into);

@@ -217,10 +217,8 @@ async fn around(State(web): State<WebState>, request: Request, next: Next) -> Re
     let began = tokio::time::Instant::now();
     let method = request.method().clone();
     let handler = request.extensions().get::<MatchedPath>().cloned();
-    let is_api = request
-        .uri()
-        .path()
-        .starts_with(&format!("{}api", web.hub.settings().hub_prefix()));
+    let below_base = request.uri().path().strip_prefix(&web.hub.settings().base);
+    let is_api = below_base.is_some_and(|path| path.starts_with("hub/api"));
     let mut response = match check_query(request.uri().query()) {
         Ok(()) => next.run(request).await,
         Err(error) => ApiError(error).into_response(),

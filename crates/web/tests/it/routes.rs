@@ -94,43 +94,6 @@ POST   api/users/{user}/tokens                        403   403   403   403   40
 GET    api/users/{user}/tokens/{id}                   403   403   403   404   404   403   200   403   200   200   200
 DELETE api/users/{user}/tokens/{id}                   403   403   403   404   404   403   204   403   204   204   204
 *      api/{*path}                                    404   404   404   404   404   404   404   404   404   404   404
-stack backtrace:
-   0: __rustc::rust_begin_unwind
-             at /rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/std/src/panicking.rs:689:5
-   1: core::panicking::panic_fmt
-             at /rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/core/src/panicking.rs:80:14
-   2: {async_block#0}
-             at ./tests/it/routes.rs:235:5
-   3: poll<&mut dyn core::future::future::Future<Output=()>>
-             at /rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/core/src/future/future.rs:133:9
-   4: {closure#0}<core::pin::Pin<&mut dyn core::future::future::Future<Output=()>>>
-             at /root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/runtime/park.rs:376:71
-   5: with_budget<core::task::poll::Poll<()>, tokio::runtime::park::{impl#4}::block_on::{closure_env#0}<core::pin::Pin<&mut dyn core::future::future::Future<Output=()>>>>
-             at /root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/task/coop/mod.rs:167:5
-   6: budget<core::task::poll::Poll<()>, tokio::runtime::park::{impl#4}::block_on::{closure_env#0}<core::pin::Pin<&mut dyn core::future::future::Future<Output=()>>>>
-             at /root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/task/coop/mod.rs:133:5
-   7: block_on<core::pin::Pin<&mut dyn core::future::future::Future<Output=()>>>
-             at /root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/runtime/park.rs:376:31
-   8: tokio::runtime::context::blocking::BlockingRegionGuard::block_on
-             at /root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/runtime/context/blocking.rs:66:14
-   9: tokio::runtime::scheduler::multi_thread::MultiThread::block_on::{{closure}}
-             at /root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/runtime/scheduler/multi_thread/mod.rs:90:22
-  10: tokio::runtime::context::runtime::enter_runtime
-             at /root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/runtime/context/runtime.rs:65:16
-  11: tokio::runtime::scheduler::multi_thread::MultiThread::block_on
-             at /root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/runtime/scheduler/multi_thread/mod.rs:89:9
-  12: tokio::runtime::runtime::Runtime::block_on_inner
-             at /root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/runtime/runtime.rs:381:50
-  13: block_on<core::pin::Pin<&mut dyn core::future::future::Future<Output=()>>>
-             at /root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/runtime/runtime.rs:348:18
-  14: every_route_answers_every_caller_as_the_table_says
-             at ./tests/it/routes.rs:236:41
-  15: it::routes::every_route_answers_every_caller_as_the_table_says::{{closure}}
-             at ./tests/it/routes.rs:194:62
-  16: core::ops::function::FnOnce::call_once
-             at /rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/core/src/ops/function.rs:250:5
-  17: <fn() -> core::result::Result<(), alloc::string::String> as core::ops::function::FnOnce<()>>::call_once
-             at /rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/core/src/ops/function.rs:250:5
 ";
 
 /// The route that is about a running server; the others are called with stopped ones.
