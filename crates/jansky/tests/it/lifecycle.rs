@@ -143,5 +143,8 @@ async fn a_hub_that_is_told_to_end_does_not_wait_for_idle_connections() {
     let status = hub.terminate().await;
 
     assert!(status.success(), "{status}");
-    until("it listens on", async || house.processes().is_empty().then_some(())).await;
+    until("it listens on", async || {
+        house.processes().is_empty().then_some(())
+    })
+    .await;
 }

@@ -26,7 +26,10 @@ impl Process {
 /// Everything that runs and carries `name=value` in its environment.
 pub(crate) fn with_variable(name: &str, value: &str) -> Vec<Process> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").expect("there is /proc").flatten() {
+    for entry in std::fs::read_dir("/proc")
+        .expect("there is /proc")
+        .flatten()
+    {
         let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else {
             continue;
         };

@@ -31,7 +31,11 @@ async fn a_database_that_cannot_be_used_is_said_without_its_password() {
 
     let unreachable = format!("database.url=postgres://jansky:Karl-1933@{address}/jansky");
     let unreachable = told(&house.refused(&[&unreachable]).await);
-    let unknown = told(&house.refused(&["database.url=mysql://u:Karl-1933@h/d"]).await);
+    let unknown = told(
+        &house
+            .refused(&["database.url=mysql://u:Karl-1933@h/d"])
+            .await,
+    );
     let nowhere = told(
         &house
             .refused(&["database.url=sqlite:///nowhere/at/all.db"])
