@@ -10,6 +10,7 @@ mod activity;
 mod actor;
 mod admission;
 mod changes;
+mod ended;
 mod environment;
 mod error;
 mod grants;
@@ -49,6 +50,7 @@ pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, SharedActor, visible_users};
 pub use admission::{Admission, AdmissionRules, Refusal};
+pub use ended::EndedSessions;
 pub use error::HubError;
 pub use grants::{FreshToken, NoToken};
 pub use metrics::Metrics;
@@ -104,6 +106,7 @@ pub struct Hub {
     access: Access,
     grants: grants::Grants,
     logout_places: Semaphore,
+    ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
     operations: Arc<operations::Operations>,
     metrics: Metrics,
@@ -124,6 +127,7 @@ impl Hub {
                 parts.keys,
             ),
             logout_places: Semaphore::new(LOGOUTS_AT_ONCE),
+            ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             operations: Arc::default(),
             metrics: Metrics::default(),
@@ -174,6 +178,11 @@ impl Hub {
     /// Who callers are.
     pub const fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// The sessions that have ended a short while ago.
+    pub const fn ended_sessions(&self) -> &Arc<EndedSessions> {
+        &self.ended
     }
 
     /// Counters since the process began.

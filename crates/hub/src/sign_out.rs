@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_crypto::token::digest_text;
-use jansky_model::Secret;
+use jansky_model::{Secret, UserId};
 use jansky_store::{Grant, Session, User};
 use tracing::{info, warn};
 use url::Url;
@@ -38,8 +38,7 @@ impl Hub {
             None => None,
         };
         let farewell = grant.as_ref().and_then(|grant| self.farewell_url(grant, back_to));
-        self.store.delete_session(session_id, self.clock.now()).await?;
-        self.access.forget(actor.user.id);
+        self.end_session(actor.user.id, session_id).await?;
         info!(user.name = %actor.user.name, "signed out");
         if let Some(grant) = grant {
             self.revoke_soon(grant).await;
@@ -50,6 +49,23 @@ impl Hub {
             }
         }
         Ok(farewell)
+    }
+
+    /// Ends a session in the database, in what is remembered, and at the running servers.
+    async fn end_session(&self, user: UserId, session_id: &str) -> Result<(), HubError> {
+        let now = self.clock.now();
+        self.store.delete_session(session_id, now).await?;
+        self.ended.insert(session_id, now);
+        self.access.forget(user);
+        Ok(())
+    }
+
+    /// Ends all sessions of a user.
+    pub(crate) async fn end_sessions_of(&self, user: UserId) -> Result<(), HubError> {
+        for session in self.store.sessions_of(user).await? {
+            self.end_session(user, &session.session_id).await?;
+        }
+        Ok(())
     }
 
     /// OpenID Connect RP-Initiated Logout: with the ID token as a hint the provider asks nothing.
@@ -76,8 +92,7 @@ impl Hub {
 
     /// Ends all sessions and grants of a user, in every browser and every process.
     pub async fn sign_out_everywhere(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
-        self.store.delete_sessions_of(user.id, self.clock.now()).await?;
-        self.access.forget(user.id);
+        self.end_sessions_of(user.id).await?;
         for grant in self.store.grants_of(user.id).await? {
             self.revoke_soon(grant).await;
         }
@@ -143,8 +158,7 @@ impl Hub {
     async fn end(&self, sessions: &[Session], grants: Vec<Grant>) -> Result<(), HubError> {
         let now = self.clock.now();
         for session in sessions {
-            self.store.delete_session(&session.session_id, now).await?;
-            self.access.forget(session.user_id);
+            self.end_session(session.user_id, &session.session_id).await?;
         }
         for grant in grants {
             // The provider ended it; there is nothing left to revoke.

@@ -111,7 +111,7 @@ impl Hub {
     /// Ends the stay of somebody whom the rules do not let in any more.
     async fn end_stay(self: &Arc<Self>, user: &User, grant: &Grant) -> Result<(), HubError> {
         let now = self.clock.now();
-        self.store.delete_sessions_of(user.id, now).await?;
+        self.end_sessions_of(user.id).await?;
         self.store.set_admin(user.id, false, now).await?;
         self.store.set_groups(user.id, &[], now).await?;
         self.access.forget(user.id);
