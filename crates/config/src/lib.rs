@@ -28,7 +28,8 @@ pub use problem::{Origin, Problem, Problems, Severity};
 pub use reference::{reference, schema};
 pub use sections::{
     Cgroups, ClaimsSource, ClientAuthentication, Config, Database, Endpoints, Hub, LocalProvider,
-    Log, LogFormat, OidcProvider, ProcessSpawner, Provider, Proxy, RunAs, Session, Spawner, Tls,
+    Log, LogFormat, NoLongerAllowed, OidcProvider, ProcessSpawner, Provider, Proxy, RunAs, Session,
+    Spawner, Tls,
 };
 
 /// Whether the name of a variable says that its value is secret.

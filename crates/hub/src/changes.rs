@@ -21,7 +21,7 @@ const KEPT_FOR: Duration = Duration::from_hours(1);
 
 impl Hub {
     /// Forgets what other processes changed, as soon as they did, until the hub shuts down.
-    pub(crate) async fn spawn_listening(self: &Arc<Self>) -> Result<(), HubError> {
+    pub async fn spawn_listening(self: &Arc<Self>) -> Result<(), HubError> {
         let mut seen = self.store.last_change().await?;
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
@@ -49,12 +49,16 @@ impl Hub {
     async fn take_changes(&self, seen: &mut i64) -> Result<(), HubError> {
         loop {
             let changes = self.store.changes_after(*seen, PAGE).await?;
-            let Some(last) = changes.last().map(|change| change.seq) else { return Ok(()) };
+            let Some(last) = changes.last().map(|change| change.seq) else {
+                return Ok(());
+            };
             if changes[0].seq != *seen + 1 {
                 self.access.forget_everyone();
             }
             for change in &changes {
-                let Ok(key) = change.key.parse::<i64>() else { continue };
+                let Ok(key) = change.key.parse::<i64>() else {
+                    continue;
+                };
                 match change.topic.as_str() {
                     USER_CHANGED => self.access.forget(UserId(key)),
                     GRANT_CHANGED => {

@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
-pub use jansky_identity::{CallbackQuery, LoginMethod, ProviderStatus};
+pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
 pub use jansky_store::{
     ActivityFilter, Server, Token, TokenId, TokenKind, User, UserQuery, UserSort,
 };

@@ -216,7 +216,11 @@ impl Hub {
         let now = self.clock.now();
         let mut user = user.clone();
         let is_listed = self.settings.admin_users.contains(user.name.as_str());
-        let admin = if is_listed { Some(true) } else { admission.admin };
+        let admin = if is_listed {
+            Some(true)
+        } else {
+            admission.admin
+        };
         if let Some(admin) = admin.filter(|admin| *admin != user.admin) {
             self.store.set_admin(user.id, admin, now).await?;
             info!(user.name = %user.name, admin, "the admin flag follows the provider");
@@ -284,7 +288,11 @@ impl Hub {
         let grant = match (identity, configured) {
             (Some(identity), Some(configured)) => {
                 let client_id = &configured.client_id;
-                Some(self.grants.keep(user, &session_id, identity, client_id).await?)
+                Some(
+                    self.grants
+                        .keep(user, &session_id, identity, client_id)
+                        .await?,
+                )
             }
             _ => None,
         };

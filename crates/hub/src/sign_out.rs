@@ -30,14 +30,20 @@ impl Hub {
         actor: &Actor,
         back_to: &str,
     ) -> Result<Option<Url>, HubError> {
-        let Some(session_id) = actor.session_id() else { return Ok(None) };
+        let Some(session_id) = actor.session_id() else {
+            return Ok(None);
+        };
         let sessions = self.store.sessions_of(actor.user.id).await?;
-        let session = sessions.iter().find(|session| session.session_id == session_id);
+        let session = sessions
+            .iter()
+            .find(|session| session.session_id == session_id);
         let grant = match session.and_then(|session| session.grant_id) {
             Some(grant) => self.store.grant(grant).await?,
             None => None,
         };
-        let farewell = grant.as_ref().and_then(|grant| self.farewell_url(grant, back_to));
+        let farewell = grant
+            .as_ref()
+            .and_then(|grant| self.farewell_url(grant, back_to));
         self.end_session(actor.user.id, session_id).await?;
         info!(user.name = %actor.user.name, "signed out");
         if let Some(grant) = grant {
@@ -49,6 +55,24 @@ impl Hub {
             }
         }
         Ok(farewell)
+    }
+
+    /// Ends the caller's session and nothing else: the browser begins another one.
+    pub async fn leave_session(&self, actor: &Actor) -> Result<(), HubError> {
+        match actor.session_id() {
+            Some(session_id) => self.end_session(actor.user.id, session_id).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The origins to which signing out may lead on.
+    pub fn farewell_origins(&self) -> Vec<String> {
+        let upstreams = self
+            .providers
+            .iter()
+            .filter_map(|p| p.provider.upstream_session());
+        let urls = upstreams.filter_map(|upstream| upstream.end_session_url(None, None, None));
+        urls.map(|url| url.origin().ascii_serialization()).collect()
     }
 
     /// Ends a session in the database, in what is remembered, and at the running servers.
@@ -70,7 +94,10 @@ impl Hub {
 
     /// OpenID Connect RP-Initiated Logout: with the ID token as a hint the provider asks nothing.
     fn farewell_url(&self, grant: &Grant, back_to: &str) -> Option<Url> {
-        let configured = self.providers.iter().find(|p| *p.provider.id() == grant.provider)?;
+        let configured = self
+            .providers
+            .iter()
+            .find(|p| *p.provider.id() == grant.provider)?;
         let upstream = configured.provider.upstream_session()?;
         let hint = self.grants.id_token_of(grant);
         let state = self.random.hex_id();
@@ -81,7 +108,10 @@ impl Hub {
     async fn revoke_soon(self: &Arc<Self>, grant: Grant) {
         let hub = Arc::clone(self);
         let revocation = self.tasks.spawn(async move {
-            let configured = hub.providers.iter().find(|p| *p.provider.id() == grant.provider);
+            let configured = hub
+                .providers
+                .iter()
+                .find(|p| *p.provider.id() == grant.provider);
             let upstream = configured.and_then(|p| p.provider.upstream_session());
             if let Err(error) = hub.grants.revoke(&grant, upstream).await {
                 warn!(grant.id = %grant.id, error = %error, "could not take a grant back");
@@ -116,7 +146,9 @@ impl Hub {
         };
         let mut notice = None;
         for configured in &self.providers {
-            let Some(receiver) = configured.provider.logout_receiver() else { continue };
+            let Some(receiver) = configured.provider.logout_receiver() else {
+                continue;
+            };
             match receiver.receive(token).await {
                 Ok(received) => {
                     notice = Some((configured.provider.id().clone(), received));
@@ -131,23 +163,42 @@ impl Hub {
         let (provider, notice) = notice.ok_or_else(refused)?;
         let now = self.clock.now();
         let id = digest_text(&format!("{}\n{}", notice.issuer, notice.id));
-        if !self.store.remember_jti(&id, notice.replayable_until, now).await? {
+        if !self
+            .store
+            .remember_jti(&id, notice.replayable_until, now)
+            .await?
+        {
             return Err(refused());
         }
         let mut sessions = Vec::new();
         if let Some(sid) = &notice.provider_session {
-            sessions = self.store.sessions_by_provider_session(&provider, sid).await?;
+            sessions = self
+                .store
+                .sessions_by_provider_session(&provider, sid)
+                .await?;
         }
         let names_session = notice.provider_session.is_some();
         if let Some(subject) = notice.subject.as_deref().filter(|_| !names_session)
             && let Some((_, user)) = self.store.identity(&notice.issuer, subject).await?
         {
             let of_user = self.store.sessions_of(user.id).await?;
-            sessions.extend(of_user.into_iter().filter(|session| session.provider == provider));
+            sessions.extend(
+                of_user
+                    .into_iter()
+                    .filter(|session| session.provider == provider),
+            );
         }
         let grants = match (&notice.provider_session, &notice.subject) {
-            (Some(sid), _) => self.store.grants_by_provider_session(&notice.issuer, sid).await?,
-            (None, Some(subject)) => self.store.grants_by_subject(&notice.issuer, subject).await?,
+            (Some(sid), _) => {
+                self.store
+                    .grants_by_provider_session(&notice.issuer, sid)
+                    .await?
+            }
+            (None, Some(subject)) => {
+                self.store
+                    .grants_by_subject(&notice.issuer, subject)
+                    .await?
+            }
             (None, None) => Vec::new(),
         };
         self.end(&sessions, grants).await?;
@@ -158,7 +209,8 @@ impl Hub {
     async fn end(&self, sessions: &[Session], grants: Vec<Grant>) -> Result<(), HubError> {
         let now = self.clock.now();
         for session in sessions {
-            self.end_session(session.user_id, &session.session_id).await?;
+            self.end_session(session.user_id, &session.session_id)
+                .await?;
         }
         for grant in grants {
             // The provider ended it; there is nothing left to revoke.

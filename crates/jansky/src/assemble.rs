@@ -6,7 +6,9 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jansky_config::{Cgroups, Config, OidcProvider, ProcessSpawner, Provider, Spawner as Spawners};
 use jansky_crypto::{Random, SystemRandom};
-use jansky_hub::{AdmissionRules, ConfiguredProvider, Hub, Parts, RouteTable, Settings};
+use jansky_hub::{
+    AdmissionRules, ConfiguredProvider, Hub, NoLongerAllowed, Parts, RouteTable, Settings,
+};
 use jansky_identity::oidc::{ClaimsSource, ClientAuthentication, ManualEndpoints, OidcSettings};
 use jansky_model::{Clock, ProviderId};
 use jansky_spawn::{
@@ -15,7 +17,7 @@ use jansky_spawn::{
 use jansky_store::Store;
 
 use crate::cli::LAUNCH;
-use crate::files::make_private_dir;
+use crate::files::{self, make_private_dir};
 
 /// The setting in the database that tells this hub from others on the same machine.
 const INSTANCE: &str = "instance";
@@ -59,6 +61,7 @@ pub(crate) async fn hub(
         routes,
         providers,
         local_accounts,
+        keys: files::sealing_keys(&config.hub.data_dir, &SystemRandom)?,
         settings: settings(config),
         http,
     }))
@@ -96,6 +99,10 @@ fn settings(config: &Config) -> Settings {
         notebook_dir: spawner.notebook_dir.clone(),
         sign_in_attempts_per_minute: local.attempts_per_minute,
         minimum_password_length: local.minimum_password_length as usize,
+        no_longer_allowed: match hub.no_longer_allowed {
+            jansky_config::NoLongerAllowed::Keep => NoLongerAllowed::Keep,
+            jansky_config::NoLongerAllowed::Stop => NoLongerAllowed::Stop,
+        },
         admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
     }
 }
@@ -184,6 +191,8 @@ pub(crate) fn providers(
                 .map(|url| url.as_written().to_owned()),
             auto_login: oidc.auto_login,
             hint_parameters: oidc.hint_parameters.clone(),
+            client_id: oidc.client_id.clone(),
+            username_claim: oidc.username_claim.clone(),
         });
     }
     Ok(providers)

@@ -31,9 +31,20 @@ enum Command {
     },
     /// Look at the machine and the configuration and say what to do
     Doctor(ConfigFile),
+    /// The keys that seal the tokens of identity providers
+    Keys {
+        #[command(subcommand)]
+        action: KeysAction,
+    },
     /// Become a single-user server (internal)
     #[command(hide = true, name = LAUNCH)]
     Launch,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysAction {
+    /// Make a new key the active one; the running hub seals everything again at its next start
+    Rotate(ConfigFile),
 }
 
 /// Where the configuration comes from.
@@ -61,6 +72,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve(file) => serve::run(&file),
         Command::Config { action } => config_command::run(&action),
         Command::Doctor(file) => doctor::run(&file),
+        Command::Keys {
+            action: KeysAction::Rotate(file),
+        } => serve::rotate_keys(&file),
         Command::Launch => anyhow::bail!("`{LAUNCH}` must be the first argument"),
     }
 }

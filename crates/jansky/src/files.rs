@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use anyhow::Context as _;
+use jansky_crypto::sealed::KeyRing;
 use jansky_crypto::{MacKey, Random};
 
 /// Makes a directory (and those above it) that nobody else can look into.
@@ -66,4 +67,30 @@ pub(crate) fn signing_key(data_dir: &Path, random: &dyn Random) -> anyhow::Resul
         bytes.len()
     );
     Ok(MacKey::from_bytes(&bytes))
+}
+
+/// The name of the file with the keys that seal tokens of providers.
+const SEALING_KEYS: &str = "sealing.keys";
+
+/// The keys with which tokens of providers are sealed; made when they are not there yet. Losing
+/// them means that people sign in again.
+pub(crate) fn sealing_keys(data_dir: &Path, random: &dyn Random) -> anyhow::Result<KeyRing> {
+    let path = data_dir.join(SEALING_KEYS);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => KeyRing::parse(&text).with_context(|| format!("`{}`", path.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let ring = KeyRing::generate(random);
+            write_private(&path, ring.to_text().expose())?;
+            Ok(ring)
+        }
+        Err(error) => Err(error).with_context(|| format!("could not read `{}`", path.display())),
+    }
+}
+
+/// Makes a new key the active one and keeps the old ones for what they sealed.
+pub(crate) fn rotate_sealing_keys(data_dir: &Path, random: &dyn Random) -> anyhow::Result<KeyRing> {
+    let mut ring = sealing_keys(data_dir, random)?;
+    ring.rotate(random);
+    write_private(&data_dir.join(SEALING_KEYS), ring.to_text().expose())?;
+    Ok(ring)
 }

@@ -77,6 +77,18 @@ pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// `jansky keys rotate`
+pub(crate) fn rotate_keys(file: &ConfigFile) -> anyhow::Result<ExitCode> {
+    let loaded = load(file)?;
+    let ring = files::rotate_sealing_keys(&loaded.config.hub.data_dir, &SystemRandom)?;
+    say(&format!(
+        "The key `{}` seals from now on. Restart the hub: it seals again",
+        ring.active_id()
+    ));
+    say("what older keys sealed, and goes on opening with them.");
+    Ok(ExitCode::SUCCESS)
+}
+
 /// The runtime of the hub; the proxy has threads of its own.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
@@ -145,6 +157,8 @@ impl Running {
             .with_filter(Arc::new(filter));
         hub.resume().await?;
         hub.spawn_housekeeping();
+        hub.spawn_listening().await?;
+        hub.spawn_sealing_again();
         let listener = Listener { socket, tls };
         let token = shutdown.clone();
         let proxy = tokio::spawn(async move {

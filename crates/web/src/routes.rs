@@ -39,6 +39,11 @@ fn table() -> Vec<Route> {
         ("GET", "oauth_callback", get(provider::back)),
         ("GET", "logout", get(sign_out::get)),
         ("POST", "logout", post(sign_out::post)),
+        (
+            "POST",
+            "oidc/backchannel-logout",
+            post(sign_out::told_by_provider),
+        ),
         ("GET", "setup", get(setup::get)),
         ("POST", "setup", post(setup::post)),
         ("GET", "home", get(home::get)),
@@ -273,5 +278,8 @@ fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {
     } else {
         &web.policies.pages
     };
-    headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+    // A page that needs another one has set it.
+    headers
+        .entry(CONTENT_SECURITY_POLICY)
+        .or_insert_with(|| policy.clone());
 }

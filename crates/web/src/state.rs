@@ -35,6 +35,8 @@ pub struct Web {
 pub struct Policies {
     pub(crate) pages: HeaderValue,
     pub(crate) api: HeaderValue,
+    /// The policy of pages as text, ending in what their forms may lead to.
+    of_pages: String,
 }
 
 impl Policies {
@@ -42,19 +44,25 @@ impl Policies {
     /// frame them. The form of the consent page leads through the hub to a server on this host.
     pub fn new(hub_prefix: &str) -> Self {
         let common = format!("frame-ancestors 'none'; report-uri {hub_prefix}security/csp-report");
-        let pages = format!(
+        let of_pages = format!(
             "{common}; default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-             connect-src 'self'; form-action 'self'; base-uri 'none'"
+             connect-src 'self'; base-uri 'none'; form-action 'self'"
         );
-        let api = format!("{common}; default-src 'none'");
-        let value = |text: &str| {
-            HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-        };
         Self {
-            pages: value(&pages),
-            api: value(&api),
+            pages: policy(&of_pages),
+            api: policy(&format!("{common}; default-src 'none'")),
+            of_pages,
         }
     }
+
+    /// The policy of a page whose form leads on to one of these origins.
+    pub(crate) fn for_form_to(&self, origins: &[String]) -> HeaderValue {
+        policy(&format!("{} {}", self.of_pages, origins.join(" ")))
+    }
+}
+
+fn policy(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }
 
 /// The state as axum carries it.

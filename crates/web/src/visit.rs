@@ -185,8 +185,10 @@ impl Visit {
             return Err(self.absence.to_error());
         };
         if actor.is_browser() {
-            xsrf::check(&self.method, &self.headers, self.uri.query(), || self.xsrf())
-                .map_err(HubError::forbidden)?;
+            xsrf::check(&self.method, &self.headers, self.uri.query(), || {
+                self.xsrf()
+            })
+            .map_err(HubError::forbidden)?;
         }
         Ok(actor)
     }
@@ -230,6 +232,12 @@ impl Visit {
         let host = host.or_else(|| self.uri.authority().map(axum::http::uri::Authority::as_str));
         let told = host.and_then(|host| Url::parse(&format!("{scheme}://{host}/")).ok());
         told.unwrap_or_else(|| Url::parse("http://localhost/").expect("a constant URL"))
+    }
+
+    /// A path as the browser would write it whole.
+    pub(crate) fn absolute(&self, path: &str) -> String {
+        let joined = self.origin().join(path).map(String::from);
+        joined.unwrap_or_else(|_| path.to_owned())
     }
 
     /// Whether cookies must only be sent over TLS.

@@ -87,6 +87,11 @@ pub struct Hub {
     #[schemars(extend("examples" = [["ada", "grace"]]))]
     pub admin_users: Vec<Written<UserName>>,
 
+    /// What happens to the running servers of somebody whom a provider's rules no longer let in.
+    /// Their sessions end in any case, and their files are kept.
+    #[schemars(example = NoLongerAllowed::Stop)]
+    pub no_longer_allowed: NoLongerAllowed,
+
     /// The addresses of proxies in front of Jansky, from which `X-Forwarded-For`,
     /// `X-Forwarded-Proto` and `Forwarded` are believed.
     #[schemars(extend("examples" = [["10.0.0.0/8", "127.0.0.1"]]))]
@@ -110,9 +115,21 @@ impl Default for Hub {
             stop_servers_on_exit: false,
             authenticate_metrics: true,
             admin_users: Vec::new(),
+            no_longer_allowed: NoLongerAllowed::Keep,
             trusted_proxies: Vec::new(),
         }
     }
+}
+
+/// What happens to the servers of somebody who may no longer come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum NoLongerAllowed {
+    /// They go on.
+    Keep,
+    /// They are stopped at once.
+    Stop,
 }
 
 /// The database with users, servers, sessions and tokens.

@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-pub use self::hub::{Database, Hub, Session};
+pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
 pub use self::provider::{
     ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider, Provider,
 };

@@ -35,7 +35,9 @@ impl Breakers {
         random: &dyn Random,
     ) -> Result<(), Duration> {
         let mut breakers = self.lock();
-        let Some(failures) = breakers.get_mut(issuer) else { return Ok(()) };
+        let Some(failures) = breakers.get_mut(issuer) else {
+            return Ok(());
+        };
         match failures.closed_until {
             Some(until) if until > now => Err(until.since(now)),
             _ => {
@@ -81,7 +83,9 @@ fn pause(failures: u32, random: &dyn Random) -> Duration {
     let doubled = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10));
     let mut byte = [0];
     random.fill(&mut byte);
-    doubled.min(LONGEST_PAUSE).mul_f64(1.0 - f64::from(byte[0]) / 1024.0)
+    doubled
+        .min(LONGEST_PAUSE)
+        .mul_f64(1.0 - f64::from(byte[0]) / 1024.0)
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ mod rights;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jansky_crypto::sealed::{KeyRing, OpenError, Place};
 use jansky_crypto::Random;
+use jansky_crypto::sealed::{KeyRing, OpenError, Place};
 use jansky_identity::{ExternalIdentity, UpstreamTokens};
 use jansky_model::{Clock, Secret};
 use jansky_store::{Grant, GrantId, GrantKind, NewGrant, Sealed, SealedTokens, Store, User};
@@ -46,7 +46,14 @@ impl Grants {
         random: Arc<dyn Random>,
         keys: KeyRing,
     ) -> Self {
-        Self { store, clock, random, keys, breakers: Breakers::default(), turns: Mutex::default() }
+        Self {
+            store,
+            clock,
+            random,
+            keys,
+            breakers: Breakers::default(),
+            turns: Mutex::default(),
+        }
     }
 
     /// Keeps what a sign-in brought, in place of what an earlier one at this provider did.
@@ -79,20 +86,34 @@ impl Grants {
     fn seal_all(&self, id: GrantId, tokens: &UpstreamTokens) -> SealedTokens {
         SealedTokens {
             access: Some(self.seal(id, ACCESS, &tokens.access)),
-            refresh: tokens.refresh.as_ref().map(|token| self.seal(id, REFRESH, token)),
-            id: tokens.id_token.as_ref().map(|token| self.seal(id, ID, token)),
+            refresh: tokens
+                .refresh
+                .as_ref()
+                .map(|token| self.seal(id, REFRESH, token)),
+            id: tokens
+                .id_token
+                .as_ref()
+                .map(|token| self.seal(id, ID, token)),
         }
     }
 
     fn seal(&self, id: GrantId, column: &str, token: &Secret) -> Sealed {
-        let place = Place { table: TABLE, column, row: id.0 };
+        let place = Place {
+            table: TABLE,
+            column,
+            row: id.0,
+        };
         Sealed(self.keys.seal(&*self.random, token, &place))
     }
 
     /// Opens a token of a grant. One that does not open is as good as none: the person signs in
     /// again, and the log says why.
     fn open(&self, grant: &Grant, column: &str, sealed: Option<&Sealed>) -> Option<Secret> {
-        let place = Place { table: TABLE, column, row: grant.id.0 };
+        let place = Place {
+            table: TABLE,
+            column,
+            row: grant.id.0,
+        };
         match self.keys.open(&sealed?.0, &place) {
             Ok(token) => Some(token),
             Err(error) => {
@@ -136,8 +157,13 @@ impl Grants {
         let prefix = self.keys.active_prefix();
         let (mut after, mut count) = (GrantId(0), 0);
         loop {
-            let page = self.store.grants_not_sealed_with(&prefix, after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(count) };
+            let page = self
+                .store
+                .grants_not_sealed_with(&prefix, after, PAGE)
+                .await?;
+            let Some(last) = page.last() else {
+                return Ok(count);
+            };
             after = last.id;
             for grant in &page {
                 let again = |column: &str, token: Option<Secret>| {
@@ -148,7 +174,12 @@ impl Grants {
                     refresh: again(REFRESH, self.refresh_token_of(grant)),
                     id: again(ID, self.id_token_of(grant)),
                 };
-                if self.store.replace_sealed(grant.id, grant.version, &tokens).await.is_ok() {
+                if self
+                    .store
+                    .replace_sealed(grant.id, grant.version, &tokens)
+                    .await
+                    .is_ok()
+                {
                     count += 1;
                 }
             }
@@ -158,5 +189,9 @@ impl Grants {
 
 /// The provider's name for the session that a sign-in belongs to.
 pub(crate) fn provider_session(identity: &ExternalIdentity) -> Option<String> {
-    identity.claims.get("sid").and_then(|sid| sid.as_str()).map(str::to_owned)
+    identity
+        .claims
+        .get("sid")
+        .and_then(|sid| sid.as_str())
+        .map(str::to_owned)
 }

@@ -84,34 +84,56 @@ impl Grants {
         let grant = self.load(id).await?;
         let wanted = least.max(FLOOR.min(lifetime(&grant) / 5));
         if let Some(token) = self.good_for(&grant, wanted) {
-            return Ok(Served { token, refreshed: None });
+            return Ok(Served {
+                token,
+                refreshed: None,
+            });
         }
         let turn = self.turn(id);
         let _turn = turn.lock().await;
         // Whoever had the turn before may have done it.
         let grant = self.load(id).await?;
         if let Some(token) = self.good_for(&grant, wanted) {
-            return Ok(Served { token, refreshed: None });
+            return Ok(Served {
+                token,
+                refreshed: None,
+            });
         }
         match self.refresh(&grant, upstream).await {
             Ok(refreshed) => {
                 let token = self.good_for(&refreshed.grant, Duration::ZERO);
                 let token = token.ok_or(NoToken::SignInAgain)?;
-                Ok(Served { token, refreshed: Some(refreshed) })
+                Ok(Served {
+                    token,
+                    refreshed: Some(refreshed),
+                })
             }
             // What is still good for as long as was asked is given out all the same.
             Err(Failed::Elsewhere) => {
                 let token = self.good_for(&self.load(id).await?, least);
-                let token = token.ok_or(NoToken::Later { retry_after: RETRY_AFTER })?;
-                Ok(Served { token, refreshed: None })
+                let token = token.ok_or(NoToken::Later {
+                    retry_after: RETRY_AFTER,
+                })?;
+                Ok(Served {
+                    token,
+                    refreshed: None,
+                })
             }
             Err(Failed::SignInAgain) => {
                 let token = self.good_for(&grant, least).ok_or(NoToken::SignInAgain)?;
-                Ok(Served { token, refreshed: None })
+                Ok(Served {
+                    token,
+                    refreshed: None,
+                })
             }
             Err(Failed::Later { retry_after }) => {
-                let token = self.good_for(&grant, least).ok_or(NoToken::Later { retry_after })?;
-                Ok(Served { token, refreshed: None })
+                let token = self
+                    .good_for(&grant, least)
+                    .ok_or(NoToken::Later { retry_after })?;
+                Ok(Served {
+                    token,
+                    refreshed: None,
+                })
             }
             Err(Failed::Hub(error)) => Err(NoToken::Hub(error)),
         }
@@ -128,7 +150,10 @@ impl Grants {
             None => true,
         };
         let token = self.access_token_of(grant).filter(|_| is_good)?;
-        Some(FreshToken { token, expires_at: grant.access_expires_at })
+        Some(FreshToken {
+            token,
+            expires_at: grant.access_expires_at,
+        })
     }
 
     /// Refreshes a grant, or waits for whoever does.
@@ -145,8 +170,13 @@ impl Grants {
         }
         let owner = self.random.hex_id();
         let now = self.clock.now();
-        let claimed = self.store.claim_grant(grant.id, &owner, now, now.plus(LEASE)).await?;
-        let Some(claimed) = claimed else { return self.wait_for_other(grant).await };
+        let claimed = self
+            .store
+            .claim_grant(grant.id, &owner, now, now.plus(LEASE))
+            .await?;
+        let Some(claimed) = claimed else {
+            return self.wait_for_other(grant).await;
+        };
         if claimed.version != grant.version {
             self.store.release_grant(grant.id, &owner).await?;
             return Err(Failed::Elsewhere);
@@ -175,14 +205,23 @@ impl Grants {
                 let id = grant.id;
                 let sealed = RefreshedTokens {
                     access: self.seal(id, ACCESS, &tokens.access),
-                    refresh: tokens.refresh.as_ref().map(|token| self.seal(id, REFRESH, token)),
-                    id: tokens.id_token.as_ref().map(|token| self.seal(id, ID, token)),
+                    refresh: tokens
+                        .refresh
+                        .as_ref()
+                        .map(|token| self.seal(id, REFRESH, token)),
+                    id: tokens
+                        .id_token
+                        .as_ref()
+                        .map(|token| self.seal(id, ID, token)),
                     scope: tokens.scope.clone(),
                     access_expires_at: tokens.expires_at,
                     refresh_expires_at: None,
                     at: self.clock.now(),
                 };
-                let grant = self.store.store_refreshed(id, owner, grant.version, &sealed).await?;
+                let grant = self
+                    .store
+                    .store_refreshed(id, owner, grant.version, &sealed)
+                    .await?;
                 Ok(Refreshed { grant, tokens })
             }
             Err(error) => Err(self.note_failure(grant, owner, &error).await?),
@@ -201,17 +240,34 @@ impl Grants {
             // Without an answer nobody knows whether the token was used up. It is tried once more;
             // if it was, the provider says so then.
             let is_lost = matches!(error, IdentityError::Timeout { .. });
-            let state = if is_lost { GrantState::Uncertain } else { GrantState::Backoff };
-            (state, Some(now.plus(pause)), Failed::Later { retry_after: pause })
+            let state = if is_lost {
+                GrantState::Uncertain
+            } else {
+                GrantState::Backoff
+            };
+            (
+                state,
+                Some(now.plus(pause)),
+                Failed::Later { retry_after: pause },
+            )
         } else if matches!(error, IdentityError::InvalidGrant { .. }) {
             self.breakers.answered(&grant.issuer);
             (GrantState::Reauth, None, Failed::SignInAgain)
         } else {
             // Ours or the provider's configuration is wrong: nobody's grant is lost by that.
             let pause = self.breakers.failed(&grant.issuer, now, &*self.random);
-            (GrantState::Backoff, Some(now.plus(pause)), Failed::Later { retry_after: pause })
+            (
+                GrantState::Backoff,
+                Some(now.plus(pause)),
+                Failed::Later { retry_after: pause },
+            )
         };
-        let failure = RefreshFailure { state, outcome: error.code(), next_try_at, at: now };
+        let failure = RefreshFailure {
+            state,
+            outcome: error.code(),
+            next_try_at,
+            at: now,
+        };
         match self.store.record_failure(grant.id, owner, failure).await {
             Ok(_) => {}
             Err(StoreError::Conflict { .. }) => return Ok(Failed::Elsewhere),
@@ -230,7 +286,11 @@ impl Grants {
         let deadline = tokio::time::Instant::now() + LEASE;
         loop {
             tokio::time::sleep(BETWEEN_LOOKS).await;
-            let current = self.store.grant(grant.id).await?.ok_or(Failed::SignInAgain)?;
+            let current = self
+                .store
+                .grant(grant.id)
+                .await?
+                .ok_or(Failed::SignInAgain)?;
             let is_done = current.version != grant.version || current.lease.is_none();
             if is_done || tokio::time::Instant::now() >= deadline {
                 return Err(match current.state {
@@ -252,7 +312,10 @@ impl Grants {
         // A refresh under way would make a token that outlives the revocation.
         let owner = self.random.hex_id();
         let now = self.clock.now();
-        let mut last = self.store.claim_grant(grant.id, &owner, now, now.plus(LEASE)).await?;
+        let mut last = self
+            .store
+            .claim_grant(grant.id, &owner, now, now.plus(LEASE))
+            .await?;
         if last.is_none() {
             let _ = self.wait_for_other(grant).await;
             last = self.store.grant(grant.id).await?;
@@ -260,7 +323,9 @@ impl Grants {
         let Some(last) = last else { return Ok(()) };
         // Gone here first: whatever the provider answers, nobody gets a token any more.
         self.store.forget_grant(last.id, now).await?;
-        let token = self.refresh_token_of(&last).or_else(|| self.access_token_of(&last));
+        let token = self
+            .refresh_token_of(&last)
+            .or_else(|| self.access_token_of(&last));
         if let (Some(upstream), Some(token)) = (upstream, token)
             && let Err(error) = upstream.revoke(&token).await
         {
@@ -272,7 +337,9 @@ impl Grants {
 
 /// The time between a token's arrival and its end; long when the end is not known.
 fn lifetime(grant: &Grant) -> Duration {
-    grant.access_expires_at.map_or(Duration::from_hours(1), |at| at.since(grant.refreshed_at))
+    grant
+        .access_expires_at
+        .map_or(Duration::from_hours(1), |at| at.since(grant.refreshed_at))
 }
 
 /// Why a refresh brought nothing for this caller.
@@ -280,7 +347,9 @@ enum Failed {
     /// Another one did it, or is at it.
     Elsewhere,
     SignInAgain,
-    Later { retry_after: Duration },
+    Later {
+        retry_after: Duration,
+    },
     Hub(HubError),
 }
 

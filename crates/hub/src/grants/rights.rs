@@ -36,7 +36,8 @@ impl Hub {
         least: Duration,
     ) -> Result<FreshToken, NoToken> {
         let grant = self.store.login_grant(user.id, provider).await?;
-        self.fresh_token(&grant.ok_or(NoToken::SignInAgain)?, least).await
+        self.fresh_token(&grant.ok_or(NoToken::SignInAgain)?, least)
+            .await
     }
 
     async fn fresh_token(
@@ -45,7 +46,10 @@ impl Hub {
         least: Duration,
     ) -> Result<FreshToken, NoToken> {
         let configured = self.configured(grant).ok_or(NoToken::SignInAgain)?;
-        let upstream = configured.provider.upstream_session().ok_or(NoToken::SignInAgain)?;
+        let upstream = configured
+            .provider
+            .upstream_session()
+            .ok_or(NoToken::SignInAgain)?;
         let served = self.grants.fresh(grant.id, least, upstream).await;
         if matches!(served, Err(NoToken::SignInAgain)) {
             // The browser sessions of the grant lead to the sign-in page from now on.
@@ -59,7 +63,9 @@ impl Hub {
     }
 
     fn configured(&self, grant: &Grant) -> Option<&ConfiguredProvider> {
-        self.providers.iter().find(|p| *p.provider.id() == grant.provider)
+        self.providers
+            .iter()
+            .find(|p| *p.provider.id() == grant.provider)
     }
 
     /// Reads the claims again after a refresh and does what they say.
@@ -79,7 +85,9 @@ impl Hub {
                 return Ok(());
             }
         };
-        let Some(user) = self.store.user(grant.user_id).await? else { return Ok(()) };
+        let Some(user) = self.store.user(grant.user_id).await? else {
+            return Ok(());
+        };
         let identity = self.identity_of(configured, grant, tokens, claims);
         match configured.rules.admit(&identity) {
             Ok(admission) => self.apply_admission(&user, &admission).await.map(|_| ()),
@@ -120,8 +128,22 @@ impl Hub {
                 self.stop_server(&server).await?;
             }
         }
-        let upstream = self.configured(grant).and_then(|p| p.provider.upstream_session());
+        let upstream = self
+            .configured(grant)
+            .and_then(|p| p.provider.upstream_session());
         self.grants.revoke(grant, upstream).await
+    }
+
+    /// Seals again, once and in the background, what older keys sealed.
+    pub fn spawn_sealing_again(self: &Arc<Self>) {
+        let hub = Arc::clone(self);
+        self.tasks.spawn(async move {
+            match hub.grants.seal_again().await {
+                Ok(0) => {}
+                Ok(count) => info!(count, "sealed tokens again with the active key"),
+                Err(error) => warn!(error = %error, "could not seal tokens again"),
+            }
+        });
     }
 
     /// Refreshes what will end soon, of people with running servers, again and again.

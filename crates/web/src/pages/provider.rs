@@ -8,7 +8,7 @@ use jansky_model::Secret;
 use url::Url;
 
 use crate::cookies::{self, SetCookie};
-use crate::pages::sign_in;
+use crate::pages::sign_in::{self, Proof};
 use crate::visit::{Refusal, Visit, redirect};
 
 /// `GET /hub/oauth_login`: leaves for the provider that `idp` names.
@@ -99,7 +99,11 @@ pub(crate) async fn back(visit: Visit) -> Response {
     let opened = match finished {
         Ok(arrival) => {
             let next = arrival.next.as_deref();
-            sign_in::open_session(&visit, &arrival.user, &arrival.provider, next).await
+            let proof = Proof {
+                provider: &arrival.provider,
+                identity: Some(&arrival.identity),
+            };
+            sign_in::open_session(&visit, &arrival.user, proof, next).await
         }
         Err(error) => Err(Refusal::Error(error)),
     };

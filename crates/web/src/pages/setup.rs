@@ -7,7 +7,7 @@ use jansky_hub::{HubError, LOCAL_PROVIDER};
 use jansky_model::Secret;
 
 use crate::error::{public_message, status_of};
-use crate::pages::sign_in::open_session;
+use crate::pages::sign_in::{Proof, open_session};
 use crate::views::SetupPage;
 use crate::visit::{PageResult, Visit};
 
@@ -54,7 +54,7 @@ async fn make(visit: &Visit, request: Request) -> PageResult {
     {
         Ok(user) => {
             let provider = LOCAL_PROVIDER.parse().expect("a constant id");
-            open_session(visit, &user, &provider, None).await
+            open_session(visit, &user, Proof::of_password(&provider), None).await
         }
         Err(error @ (HubError::Invalid(_) | HubError::Conflict(_))) => {
             Ok(show(visit, status_of(&error), username, Some(&error)))

@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use jansky_hub::ProviderStatus;
 use jansky_hub::User;
-use jansky_hub::{HubError, LOCAL_PROVIDER};
+use jansky_hub::{ExternalIdentity, HubError, LOCAL_PROVIDER};
 use jansky_model::ProviderId;
 
 use crate::cookies::{self, SetCookie};
@@ -120,7 +120,8 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
     match checked {
         Ok(user) => {
             let provider = local_provider(&visit);
-            let result = open_session(&visit, &user, &provider, Some(&next)).await;
+            let result =
+                open_session(&visit, &user, Proof::of_password(&provider), Some(&next)).await;
             visit.answer(result)
         }
         Err(error) => refuse(&visit, username, &next, &error),
@@ -156,19 +157,40 @@ fn local_provider(visit: &Visit) -> ProviderId {
     configured.unwrap_or_else(|| LOCAL_PROVIDER.parse().expect("a constant id"))
 }
 
+/// How somebody proved who they are.
+#[derive(Clone, Copy)]
+pub(crate) struct Proof<'a> {
+    /// Through which provider.
+    pub(crate) provider: &'a ProviderId,
+    /// What the provider said and gave; nothing for a password of our own.
+    pub(crate) identity: Option<&'a ExternalIdentity>,
+}
+
+impl<'a> Proof<'a> {
+    /// With a password that the hub itself keeps.
+    pub(crate) const fn of_password(provider: &'a ProviderId) -> Self {
+        Self {
+            provider,
+            identity: None,
+        }
+    }
+}
+
 /// Begins the session of somebody who proved who they are and sends them on.
 pub(crate) async fn open_session(
     visit: &Visit,
     user: &User,
-    provider: &ProviderId,
+    proof: Proof<'_>,
     next: Option<&str>,
 ) -> Result<Response, Refusal> {
     let hub = &visit.web.hub;
-    // A browser that was signed in as somebody else is that no more.
+    // A browser that was signed in, as somebody else perhaps, is that no more.
     if let Some(earlier) = visit.person() {
-        hub.sign_out(earlier).await?;
+        hub.leave_session(earlier).await?;
     }
-    let session = hub.open_session(user, provider).await?;
+    let session = hub
+        .open_session(user, proof.provider, proof.identity)
+        .await?;
     let target = next
         .and_then(|next| visit.next(next))
         .unwrap_or_else(|| visit.hub());

@@ -1,11 +1,19 @@
 //! Signing out: the page asks, the post does it.
 
-use axum::extract::Request;
-use axum::response::Response;
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jansky_hub::HubError;
+use jansky_model::Secret;
+use serde_json::json;
 
 use crate::cookies;
+use crate::error::{log, public_message, status_of, with_error_headers};
+use crate::state::WebState;
 use crate::views::{SignOutPage, SignedOutPage};
-use crate::visit::{PageResult, Visit};
+use crate::visit::{PageResult, Visit, read_body, redirect};
 
 /// `GET /hub/logout`: only asks, so that a link on another page signs nobody out.
 pub(crate) async fn get(visit: Visit) -> Response {
@@ -22,7 +30,16 @@ pub(crate) async fn get(visit: Visit) -> Response {
         servers_note: Some(note.to_owned()),
         action: visit.hub_path("logout"),
     };
-    visit.page("Sign out", &page)
+    let mut response = visit.page("Sign out", &page);
+    // The form leads on to the provider, which a browser only follows when the page says so.
+    let farewells = visit.web.hub.farewell_origins();
+    if !farewells.is_empty() {
+        let policy = visit.web.policies.for_form_to(&farewells);
+        response
+            .headers_mut()
+            .insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    response
 }
 
 /// `POST /hub/logout`
@@ -33,11 +50,16 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
 
 async fn sign_out(visit: &Visit, request: Request) -> PageResult {
     let Some(actor) = visit.person() else {
-        return Ok(done(visit));
+        return Ok(without_cookies(visit, signed_out(visit)));
     };
     visit.form(request).await?;
-    visit.web.hub.sign_out(actor).await?;
-    Ok(done(visit))
+    let back_to = visit.absolute(&visit.hub_path("logout"));
+    let farewell = visit.web.hub.sign_out(actor, &back_to).await?;
+    let answer = match farewell {
+        Some(url) => redirect(url.as_str()),
+        None => signed_out(visit),
+    };
+    Ok(without_cookies(visit, answer))
 }
 
 /// The page of somebody who is not signed in, whatever the request still carried.
@@ -49,8 +71,7 @@ fn signed_out(visit: &Visit) -> Response {
     visit.as_stranger().page("Signed out", &page)
 }
 
-fn done(visit: &Visit) -> Response {
-    let mut response = signed_out(visit);
+fn without_cookies(visit: &Visit, mut response: Response) -> Response {
     let base = visit.web.hub.settings().base.clone();
     let secure = visit.is_secure();
     visit.set_cookie(
@@ -62,4 +83,31 @@ fn done(visit: &Visit) -> Response {
         &cookies::removal(cookies::SESSION_ID, &base, secure),
     );
     response
+}
+
+/// `POST /hub/oidc/backchannel-logout`: a provider says that sessions have ended (OpenID Connect
+/// Back-Channel Logout 1.0 section 2.5). No browser is involved, so no cookie counts.
+pub(crate) async fn told_by_provider(State(web): State<WebState>, request: Request) -> Response {
+    let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    match take_word(&web, request).await {
+        Ok(()) => (StatusCode::OK, no_store).into_response(),
+        Err(error) => {
+            let body = json!({
+                "error": "invalid_request",
+                "error_description": public_message(&error),
+            });
+            log(&error);
+            let response = (status_of(&error), no_store, Json(body)).into_response();
+            with_error_headers(response, &error)
+        }
+    }
+}
+
+async fn take_word(web: &WebState, request: Request) -> Result<(), HubError> {
+    let bytes = read_body(request).await?;
+    let mut tokens = url::form_urlencoded::parse(&bytes).filter(|(key, _)| key == "logout_token");
+    let (_, token) = tokens
+        .next()
+        .ok_or_else(|| HubError::invalid("the parameter `logout_token` is missing"))?;
+    web.hub.receive_logout(&Secret::new(token)).await
 }
