@@ -94,7 +94,7 @@ async fn a_grant_is_found_in_every_way(store: TestStore) {
         store.grants_by_provider_session(&new.issuer, "sid 1").await,
     ];
     for found in found {
-        assert_eq!(found.expect("an answer").as_slice(), [grant.clone()]);
+        assert_eq!(found.expect("an answer"), std::slice::from_ref(&grant));
     }
     let others = [
         store.grants_of(UserId(999)).await,
