@@ -290,7 +290,9 @@ macro_rules! query {
 }
 
 /// Runs something on PostgreSQL, but not for ever: its machine may be gone without a word.
-async fn in_time<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, StoreError> {
+pub(crate) async fn in_time<T>(
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, StoreError> {
     match tokio::time::timeout(STATEMENT_TIMEOUT, work).await {
         Ok(outcome) => Ok(outcome?),
         Err(elapsed) => Err(StoreError::unavailable(elapsed)),

@@ -7,6 +7,7 @@
 use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
 use tokio::sync::{Mutex, MutexGuard, watch};
 
+use crate::db::in_time;
 use crate::open::ACQUIRE_TIMEOUT;
 
 /// The name under which PostgreSQL passes notifications on.
@@ -33,7 +34,7 @@ impl Ear<'_> {
         if let Self::Postgres { pool, listener } = self
             && listener.is_none()
         {
-            match connect(pool).await {
+            match in_time(connect(pool)).await {
                 Ok(connected) => **listener = Some(connected),
                 Err(error) => {
                     tracing::warn!(%error, "the database does not tell of changes at once");
@@ -46,9 +47,8 @@ impl Ear<'_> {
     pub(crate) async fn hear(&mut self) {
         match self {
             Self::Sqlite(receiver) => {
-                if receiver.changed().await.is_ok() {
-                    return;
-                }
+                // It fails when the store is gone, which the caller has at hand.
+                let _ = receiver.changed().await;
             }
             Self::Postgres { pool, listener } => {
                 let Some(open) = listener.as_mut() else {
@@ -61,10 +61,8 @@ impl Ear<'_> {
                 } else {
                     self.close();
                 }
-                return;
             }
         }
-        std::future::pending().await
     }
 
     /// Gives up a connection that does not hear what it should.

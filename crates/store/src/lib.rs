@@ -25,6 +25,7 @@ mod logouts;
 mod migrate;
 mod open;
 mod readers;
+mod refresh;
 mod servers;
 mod sessions;
 mod settings;
@@ -35,12 +36,10 @@ pub use attempts::LoginAttemptRow;
 pub use changes::{Change, GRANT_CHANGED, USER_CHANGED};
 pub use codes::{Challenge, Code};
 pub use error::StoreError;
-pub use grants::{
-    Grant, GrantId, GrantKind, GrantState, Lease, NewGrant, RefreshFailure, RefreshedTokens,
-    Sealed, SealedTokens,
-};
+pub use grants::{Grant, GrantId, GrantKind, GrantState, Lease, NewGrant, Sealed, SealedTokens};
 pub use identities::{Identity, IdentityId, NewIdentity};
 pub use open::Store;
+pub use refresh::{RefreshFailure, RefreshedTokens};
 pub use servers::{BeginStart, NewServer, Server};
 pub use sessions::{NewSession, Session};
 pub use tokens::{NewToken, Token, TokenId, TokenKind};

@@ -1,8 +1,11 @@
 //! The contract of the store, held to by both databases: every test of a function runs on each.
 
+mod changes;
+mod grants;
 mod harness;
 mod identities;
 mod opening;
+mod refresh;
 mod schema;
 mod servers;
 mod sessions;

@@ -7,10 +7,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jansky_store::{Store, StoreError, UserQuery};
+use sqlx::{AssertSqlSafe, Connection};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::harness::{TestStore, at, new_postgres_database, on_both, user_name};
+use crate::harness::{
+    TestStore, at, new_postgres_database, on_both, postgres_connection, sqlite_connection,
+    user_name,
+};
 use crate::servers::begin;
 
 on_both! {
@@ -174,6 +178,68 @@ async fn an_unusable_url_is_refused_without_repeating_it() {
             assert!(!chain(&error).contains("hunter2"), "{error}");
         }
     }
+}
+
+const FIRST_SCHEMA: &str = include_str!("../../migrations/0001_initial.sql");
+
+/// What a program of the first version leaves behind: a user who is signed in.
+fn first_version(identity: &str, bytes: &str, collation: &str) -> String {
+    let schema = FIRST_SCHEMA
+        .replace("{{identity}}", identity)
+        .replace("{{bytes}}", bytes)
+        .replace("{{ordered}}", &format!("TEXT {collation}"));
+    format!(
+        "{schema}
+         CREATE TABLE schema_migrations (version BIGINT NOT NULL PRIMARY KEY, name TEXT NOT NULL);
+         INSERT INTO schema_migrations (version, name) VALUES (1, 'initial');
+         INSERT INTO users (name, name_folded, admin, created_at) VALUES ('river', 'river', 0, 0);
+         INSERT INTO sessions (session_id, digest, user_id, provider, created_at, expires_at)
+         SELECT 's1', '', id, 'local', 0, 1 FROM users;"
+    )
+}
+
+async fn is_signed_in(store: &Store) {
+    let river = store.user_by_name(&user_name("river")).await.expect("read");
+    let river = river.expect("still there").id;
+    let sessions = store.sessions_of(river).await.expect("read");
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0].session_id, "s1");
+    assert_eq!(sessions[0].provider_session, None);
+    assert_eq!(sessions[0].grant_id, None);
+    assert_eq!(store.last_change().await.expect("an answer"), 0);
+}
+
+#[tokio::test]
+async fn an_sqlite_database_of_the_first_version_is_migrated_with_its_data() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let url = format!("sqlite://{}/jansky.db", directory.path().display());
+    let mut connection = sqlite_connection(&format!("{url}?mode=rwc")).await;
+    let text = first_version("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB", "");
+    sqlx::raw_sql(AssertSqlSafe(text))
+        .execute(&mut connection)
+        .await
+        .expect("the first schema");
+    connection.close().await.expect("closed");
+
+    let store = Store::open(&url).await.expect("it is migrated");
+
+    is_signed_in(&store).await;
+}
+
+#[tokio::test]
+async fn a_postgresql_database_of_the_first_version_is_migrated_with_its_data() {
+    let url = new_postgres_database().await;
+    let identity = "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY";
+    let text = first_version(identity, "BYTEA", "COLLATE \"C\"");
+    let mut connection = postgres_connection(&url).await;
+    sqlx::raw_sql(AssertSqlSafe(text))
+        .execute(&mut connection)
+        .await
+        .expect("the first schema");
+
+    let store = Store::open(&url).await.expect("it is migrated");
+
+    is_signed_in(&store).await;
 }
 
 /// The test runs itself as the writer that is killed, with the URL in this variable.

@@ -105,6 +105,17 @@ async fn hot_look_ups_use_an_index() {
         ("codes", "session_id = ''"),
         ("login_attempts", "state_digest = x'00'"),
         ("links", "digest = x'00'"),
+        ("grants", "user_id = 1"),
+        ("grants", "user_id = 1 AND provider = '' AND kind = 'login'"),
+        ("grants", "issuer = '' AND subject = ''"),
+        ("grants", "issuer = '' AND provider_session = ''"),
+        ("grants", "access_expires_at < 1"),
+        ("sessions", "provider = '' AND provider_session = ''"),
+        ("sessions", "grant_id = 1"),
+        ("changes", "seq > 1"),
+        ("changes", "at < 1"),
+        ("logout_tokens_seen", "jti_digest = x'00'"),
+        ("logout_tokens_seen", "expires_at <= 1"),
     ] {
         let text = format!("EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {condition}");
         let row = sqlx::query(AssertSqlSafe(text))
