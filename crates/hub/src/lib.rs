@@ -47,7 +47,7 @@ pub use actor::{Actor, Credential, SharedActor, visible_users};
 pub use admission::{Admission, AdmissionRules, Refusal};
 pub use ended::EndedSessions;
 pub use error::HubError;
-pub use metrics::{Counts, Metrics};
+pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
 pub use reconcile::Resumed;

@@ -96,11 +96,7 @@ fn settings(config: &Config) -> Settings {
         notebook_dir: spawner.notebook_dir.clone(),
         sign_in_attempts_per_minute: local.attempts_per_minute,
         minimum_password_length: local.minimum_password_length as usize,
-        admin_users: hub
-            .admin_users
-            .iter()
-            .map(|name| name.to_string())
-            .collect(),
+        admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -237,7 +233,7 @@ fn admission_rules(config: &Config, oidc: &OidcProvider) -> AdmissionRules {
     let names = |names: &[jansky_config::Written<jansky_model::UserName>]| {
         names
             .iter()
-            .map(|name| name.to_string())
+            .map(ToString::to_string)
             .collect::<std::collections::BTreeSet<_>>()
     };
     let mut allowed_users = names(&oidc.allowed_users);

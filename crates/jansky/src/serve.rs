@@ -13,7 +13,7 @@ use jansky_crypto::SystemRandom;
 use jansky_hub::Hub;
 use jansky_model::{Clock, SystemClock};
 use jansky_proxy::{Listener, Proxy, ProxySettings, Route, Routes, Target};
-use jansky_web::{Policies, RequestMetrics, Web};
+use jansky_web::{Policies, Web};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -28,7 +28,7 @@ use crate::{assemble, files, telemetry};
 const TASK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long it waits for servers that it was asked to stop.
-const STOP_PATIENCE: Duration = Duration::from_secs(60);
+const STOP_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Reads a configuration file, with the environment and `--set` over it.
 pub(crate) fn load(file: &ConfigFile) -> anyhow::Result<Loaded> {
@@ -134,7 +134,6 @@ impl Running {
             authenticate_metrics: config.hub.authenticate_metrics,
             more_metrics: Some(Box::new(move || proxy_metrics(&stats))),
             on_shutdown: Some(on_shutdown(&shutdown, &stop_servers)),
-            request_metrics: RequestMetrics::default(),
             policies: Policies::new(&hub.settings().hub_prefix()),
         });
         let router = jansky_web::router(Arc::clone(&web));
@@ -209,14 +208,15 @@ impl Running {
         }
         shutdown.cancel();
         hub.stopping().cancel();
-        let drained = match ended_early {
-            Some(ended) => ended,
-            None => tokio::select! {
+        let drained = if let Some(ended) = ended_early {
+            ended
+        } else {
+            tokio::select! {
                 ended = &mut proxy => ended,
                 // A second signal does not wait for the drain.
                 _ = terminate.recv() => { proxy.abort(); Ok(Ok(())) }
                 _ = interrupt.recv() => { proxy.abort(); Ok(Ok(())) }
-            },
+            }
         };
         hub.shut_down_process(TASK_PATIENCE).await;
         hub.store().close().await;

@@ -218,10 +218,8 @@ async fn around(State(web): State<WebState>, request: Request, next: Next) -> Re
     let began = tokio::time::Instant::now();
     let method = request.method().clone();
     let handler = request.extensions().get::<MatchedPath>().cloned();
-    let is_api = request
-        .uri()
-        .path()
-        .starts_with(&format!("{}api", web.hub.settings().hub_prefix()));
+    let below_base = request.uri().path().strip_prefix(&web.hub.settings().base);
+    let is_api = below_base.is_some_and(|path| path.starts_with("hub/api"));
     let mut response = match check_query(request.uri().query()) {
         Ok(()) => next.run(request).await,
         Err(error) => ApiError(error).into_response(),
@@ -229,8 +227,8 @@ async fn around(State(web): State<WebState>, request: Request, next: Next) -> Re
     add_headers(&web, is_api, &mut response);
     let handler = handler.as_ref().map_or("other", MatchedPath::as_str);
     let code = response.status().as_u16();
-    web.request_metrics
-        .observe(method.as_str(), handler, code, began.elapsed());
+    let metrics = web.hub.metrics();
+    metrics.request(known_method(&method), handler, code, began.elapsed());
     response
 }
 
@@ -238,6 +236,20 @@ async fn around(State(web): State<WebState>, request: Request, next: Next) -> Re
 fn check_query(query: Option<&str>) -> Result<(), HubError> {
     url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
         .try_for_each(|(_, value)| no_nul(&value))
+}
+
+/// Methods as labels: callers can invent others, and each would be a series of its own.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {

@@ -92,7 +92,8 @@ async fn show_tells_where_a_value_comes_from_and_no_secret() {
     let house = House::new();
     let file = write(
         &house,
-        "[database]\nurl = \"postgres://jansky:Grote-Reber-1911@db.example.org/jansky\"\n",
+        "[database]\nurl = \"postgres://jansky:Grote-Reber-1911@db.example.org/jansky\"\n\
+         [provider.local]\nkind = \"local\"\n",
     );
 
     let set = "hub.data_dir=/srv/jansky";

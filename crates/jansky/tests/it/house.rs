@@ -15,7 +15,7 @@ use crate::processes::{self, HOUSE, Process};
 use crate::visitor::Visitor;
 
 /// How long anything may take here before the test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The name and password of the first admin.
 pub(crate) const ADMIN: &str = "grote";
@@ -216,16 +216,18 @@ impl Hub<'_> {
 
     /// Waits until it has ended.
     pub(crate) async fn ended(mut self) -> ExitStatus {
-        match tokio::time::timeout(PATIENCE, self.child.wait()).await {
-            Ok(status) => status.expect("it is our child"),
-            Err(_) => panic!("the hub did not end: {}", self.house.said("stderr")),
-        }
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        let Ok(status) = ended else {
+            panic!("the hub did not end: {}", self.house.said("stderr"));
+        };
+        status.expect("it is our child")
     }
 }
 
 /// The program, without anything of this process's environment that could configure it.
 fn jansky(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jansky"));
+    let binary = std::env::var_os("JANSKY_TEST_BINARY");
+    let mut command = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_jansky").into()));
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("JANSKY_") {

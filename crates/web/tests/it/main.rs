@@ -1,4 +1,10 @@
 //! Tests of the HTTP surfaces.
 
+mod forgery;
 mod html;
 mod pages;
+mod routes;
+mod sign_in;
+mod support;
+mod tokens;
+mod whoami;
