@@ -142,9 +142,19 @@ describe("the demo", () => {
       assert.ok(!links.some((link) => link.includes(other)), `${own} sees ${links}`);
 
       const answer = await visitor.goto(`${server(other)}lab`);
-      assert.ok([403, 404].includes(answer.status()), `${own} got ${answer.status()}`);
+      await look(visitor, `demo-7-${own}-at-${other}`);
+      if (own === "grote") {
+        // An administrator may go there, but not without having been asked.
+        await visitor.getByRole("heading", { name: /wants to know who you are$/ }).waitFor();
+        assert.match(await visitor.locator("main").innerText(), /It belongs to reber\./);
+        await visitor.getByRole("link", { name: "Do not allow" }).click();
+        await visitor.waitForLoadState();
+        await screenshot(visitor, `demo-7-${own}-at-${other}-denied`);
+      } else {
+        await visitor.getByRole("heading", { name: "You may not do this" }).waitFor();
+        assert.equal(answer.status(), 403);
+      }
       assert.equal(await visitor.locator("#jupyter-config-data").count(), 0);
-      await screenshot(visitor, `demo-7-${own}-at-${other}`);
       const api = await visitor.request.get(`${server(other)}api/contents`);
       assert.ok([401, 403, 404].includes(api.status()), `${own} got ${api.status()}`);
       await visitor.close();
@@ -176,15 +186,23 @@ describe("the demo", () => {
   });
 
   step("ends the session on sign-out, at the server too", async () => {
-    const cookies = await grote.context().cookies();
-    const jar = cookies.map(({ name, value }) => `${name}=${value}`).join("; ");
+    // What somebody who has copied the cookies can do.
+    const stolen = {};
+    for (const path of ["/user/grote/api/contents", "/hub/home"]) {
+      stolen[path] = await grote.context().cookies(new URL(path, demo.url).href);
+    }
     const ask = (path) =>
       fetch(new URL(path, demo.url), {
-        headers: { Cookie: jar, Accept: "application/json" },
+        headers: {
+          Accept: "application/json",
+          Cookie: stolen[path].map(({ name, value }) => `${name}=${value}`).join("; "),
+          "X-XSRFToken": stolen[path].find(({ name }) => name === "_xsrf").value,
+        },
         redirect: "manual",
         signal: AbortSignal.timeout(10_000),
       });
     assert.equal((await ask("/user/grote/api/contents")).status, 200);
+    assert.equal((await ask("/hub/home")).status, 200);
 
     await lab.logOut(grote);
     await grote.getByRole("heading", { name: "Sign out?" }).waitFor();

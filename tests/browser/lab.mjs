@@ -150,7 +150,8 @@ async function connected(page) {
   await until("the kernel is not connected", async () => {
     for (const button of inTheWay) {
       if (await button.isVisible()) {
-        await button.click();
+        // A notification that leaves by itself must not be waited for.
+        await button.click({ timeout: 1000 });
       }
     }
     const name = await page.locator(`${TAB} .lm-TabBar-tabLabel`).innerText();

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cli::ConfigFile;
+use crate::ended_sessions::WithoutEndedSessions;
 use crate::front::{HubPages, ProxyRoutes, local_service, proxy_metrics};
 use crate::telemetry::say;
 use crate::{assemble, files, telemetry};
@@ -138,7 +139,10 @@ impl Running {
         let router = jansky_web::router(Arc::clone(&web));
         let to_hub = Route::new("/", Target::Local(local_service(router)), clock.now())?;
         routes.add(to_hub);
-        let proxy = proxy.with_pages(Arc::new(HubPages(web)));
+        let filter = WithoutEndedSessions(Arc::clone(hub.ended_sessions()));
+        let proxy = proxy
+            .with_pages(Arc::new(HubPages(web)))
+            .with_filter(Arc::new(filter));
         hub.resume().await?;
         hub.spawn_housekeeping();
         let listener = Listener { socket, tls };

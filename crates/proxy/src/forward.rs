@@ -3,7 +3,6 @@
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::task::Poll;
 
 use futures_util::FutureExt as _;
 use http::header::{CONTENT_TYPE, HOST};
@@ -23,6 +22,7 @@ use crate::pages::plain;
 use crate::route::{LocalService, Route, Target};
 use crate::target::HttpTarget;
 use crate::tunnel::{self, End};
+use crate::turns::Turn;
 use crate::upstream::Upstream;
 use crate::worker::Worker;
 
@@ -34,6 +34,7 @@ pub(crate) async fn answer(
     client: Arc<Client>,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
+    let turn = Turn::begin(Arc::clone(&client));
     let (mut head, body) = request.into_parts();
     let response = match route(&worker, &mut head) {
         Err(status) => worker.page(status, &head),
@@ -51,7 +52,7 @@ pub(crate) async fn answer(
         },
     };
     worker.proxy.stats.count_response(response.status());
-    response
+    response.map(|body| body.in_turn(turn))
 }
 
 /// Finds the route; `None` for the health check of the proxy itself.
@@ -152,12 +153,7 @@ async fn forward(
     headers::forward_response(&mut head.headers, false);
     head.version = Version::HTTP_11;
     let is_success = head.status.as_u16() < 300;
-    let mut body = ResponseBody::upstream(body, driver, exchange, is_success);
-    std::future::poll_fn(|cx| {
-        body.settle(cx);
-        Poll::Ready(())
-    })
-    .await;
+    let body = ResponseBody::upstream(body, driver, exchange, is_success);
     Response::from_parts(head, body)
 }
 
@@ -185,7 +181,7 @@ async fn send(
     let (worker, authority) = (&exchange.worker, &exchange.authority);
     let stats = &worker.proxy.stats;
     loop {
-        let kept = std::future::poll_fn(|cx| Poll::Ready(worker.pool.take(authority, cx))).await;
+        let kept = worker.pool.take(authority);
         let is_kept = kept.is_some();
         let mut upstream = if let Some(upstream) = kept {
             upstream

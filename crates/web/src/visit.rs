@@ -185,8 +185,10 @@ impl Visit {
             return Err(self.absence.to_error());
         };
         if actor.is_browser() {
-            xsrf::check(&self.method, &self.headers, self.uri.query(), || self.xsrf())
-                .map_err(HubError::forbidden)?;
+            xsrf::check(&self.method, &self.headers, self.uri.query(), || {
+                self.xsrf()
+            })
+            .map_err(HubError::forbidden)?;
         }
         Ok(actor)
     }

@@ -226,7 +226,8 @@ impl Hub<'_> {
 
 /// The program, without anything of this process's environment that could configure it.
 fn jansky(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jansky"));
+    let binary = std::env::var_os("JANSKY_TEST_BINARY");
+    let mut command = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_jansky").into()));
     command.args(arguments).stdin(Stdio::null());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("JANSKY_") {
