@@ -193,3 +193,34 @@ export class Jansky {
     }
   }
 }
+
+/**
+ * A configuration for `jansky serve` with servers from a Python environment; `hub`, `spawner` and
+ * `database` are further keys, `providers` further ways to sign in beside local accounts.
+ */
+export function configuration(folder, { port, python, providers = {}, ...sections }) {
+  const tables = {
+    hub: { bind: `127.0.0.1:${port}`, data_dir: join(folder, "data"), ...sections.hub },
+    ...(sections.database && { database: sections.database }),
+    "provider.local": { kind: "local" },
+    spawner: {
+      kind: "process",
+      command: [join(python, "bin/jupyterhub-singleuser")],
+      // Jupyter refuses to run as root unless it is told that this is meant.
+      arguments: process.getuid() === 0 ? ["--allow-root"] : [],
+      ...sections.spawner,
+    },
+  };
+  for (const [id, provider] of Object.entries(providers)) {
+    tables[`provider.${id}`] = { kind: "oidc", ...provider };
+  }
+  // What JSON says of texts, numbers, switches and lists is TOML as well.
+  const value = (it) =>
+    it?.env ? `{ env = ${JSON.stringify(it.env)} }` : JSON.stringify(it);
+  return Object.entries(tables)
+    .map(([name, keys]) => {
+      const lines = Object.entries(keys).map(([key, it]) => `${key} = ${value(it)}`);
+      return [`[${name}]`, ...lines, ""].join("\n");
+    })
+    .join("\n");
+}

@@ -91,6 +91,7 @@ fn settings(config: &Config) -> Settings {
         active_server_limit: hub.active_server_limit as usize,
         start_timeout: *spawner.start_timeout,
         http_timeout: *spawner.http_timeout,
+        call_patience: Settings::default().call_patience,
         poll_interval: *spawner.poll_interval,
         default_url: hub.default_url.clone(),
         redirect_to_server: hub.redirect_to_server,

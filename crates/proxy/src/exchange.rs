@@ -194,7 +194,7 @@ impl UpstreamBody {
                     upstream.drive(cx);
                     Pin::new(body).poll_frame(&mut nobody)
                 }
-                ready => ready,
+                Poll::Ready(frame) => Poll::Ready(frame),
             }
         } else {
             body.poll_frame(cx)

@@ -1,5 +1,7 @@
 //! Servers that do not come up: a clear message with the end of the log, and a way to try again.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::json;
 
 use crate::house::{ADMIN, House, Hub, PASSWORD, until};
@@ -26,17 +28,27 @@ async fn failed_start(hub: &Hub<'_>, admin: &Visitor, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_command_that_does_not_exist_is_named() {
-    let house = House::with_command(&["/nowhere/jupyterhub-singleuser"]);
+async fn a_command_that_does_not_exist_is_named_and_works_once_it_does() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let command = directory.path().join("single-user");
+    let command = command.display().to_string();
+    let house = House::with_command(&[&command]);
     let hub = house.start(&[]).await;
     let admin = hub.make_admin().await;
 
     let told = failed_start(&hub, &admin, "one").await;
 
-    assert!(told.contains("/nowhere/jupyterhub-singleuser"), "{told}");
-    assert!(told.contains("does not exist"), "{told}");
+    let message = format!("the command `{command}` does not exist");
+    assert!(told.contains(&message), "{told}");
     assert!(house.said("stderr").contains("start failed"));
     assert!(house.processes().is_empty());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/single_user.py");
+    let text = format!("#!/bin/sh\nexec python3 {script}\n");
+    std::fs::write(&command, text).expect("the directory is ours");
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&command, executable).expect("the file is ours");
+    let path = format!("hub/api/users/{ADMIN}/servers/one");
+    admin.post(&path, json!({})).await.expect(201);
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! Servers over the API.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
@@ -15,9 +13,6 @@ use serde_json::{Map, Value, json};
 
 use crate::api::{ApiResult, json_body, missing, models, need};
 use crate::visit::Visit;
-
-/// How long a call waits for a start or a stop before it answers that it goes on.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest title of a server, in characters.
 const LONGEST_TITLE: usize = 255;
@@ -194,7 +189,7 @@ pub(crate) async fn start(
         .start_server(&user, &name, options.map(Value::Object))
         .await?;
     match hub
-        .settled(&server, PATIENCE)
+        .settled(&server, hub.settings().call_patience)
         .await?
         .map(|server| server.state)
     {
@@ -239,7 +234,7 @@ pub(crate) async fn stop(
     };
     let hub = &visit.web.hub;
     hub.stop_server(&server).await?;
-    let after = hub.settled(&server, PATIENCE).await?;
+    let after = hub.settled(&server, hub.settings().call_patience).await?;
     match after {
         Some(server) if server.state.is_active() => Ok(empty(StatusCode::ACCEPTED)),
         Some(server) if wish.remove => {
