@@ -11,14 +11,16 @@ use serde_json::Value;
 
 use crate::notation::{Format, format_named};
 use crate::order;
-use crate::sections::Config;
+use crate::sections::{Config, presets};
 
 static ROOT: LazyLock<Value> = LazyLock::new(|| {
     let mut schema = SchemaSettings::draft2020_12()
         .into_generator()
         .into_root_schema_for::<Config>();
     schema.insert("title".to_owned(), "jansky.toml".into());
-    schema.to_value()
+    let mut schema = schema.to_value();
+    presets::complete(&mut schema);
+    schema
 });
 
 /// The schema of one value.
@@ -154,7 +156,11 @@ impl Schema {
 
     /// The keys of a [`Shape::Secret`].
     pub(crate) fn source_keys(self) -> Vec<(&'static str, Self)> {
-        table(self.target()).keys
+        match alternatives(self.target()).as_deref() {
+            // Of a key that may be left out.
+            Some([only]) => only.source_keys(),
+            _ => table(self.target()).keys,
+        }
     }
 
     /// The schema after following references.

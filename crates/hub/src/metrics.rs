@@ -161,6 +161,16 @@ impl Hub {
                 "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
             );
         }
+        let name = "jansky_provider_left_alone";
+        let _ = writeln!(
+            text,
+            "# HELP {name} Identity providers that did not answer and are spared for a while\n\
+             # TYPE {name} gauge"
+        );
+        for issuer in self.grants.left_alone() {
+            let issuer = issuer.replace(['"', '\\'], "");
+            let _ = writeln!(text, "{name}{{issuer=\"{issuer}\"}} 1");
+        }
         Ok(text)
     }
 }

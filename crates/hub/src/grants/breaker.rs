@@ -62,14 +62,15 @@ impl Breakers {
         pause
     }
 
-    /// The issuers that are left alone at the moment, and until when.
-    pub(crate) fn open_at(&self, now: Timestamp) -> Vec<(String, Timestamp)> {
+    /// The issuers that are left alone at the moment.
+    pub(crate) fn open_at(&self, now: Timestamp) -> Vec<String> {
         let breakers = self.lock();
-        let open = breakers.iter().filter_map(|(issuer, failures)| {
-            let until = failures.closed_until.filter(|until| *until > now)?;
-            Some((issuer.clone(), until))
-        });
-        open.collect()
+        let open = |failures: &Failures| failures.closed_until.is_some_and(|until| until > now);
+        breakers
+            .iter()
+            .filter(|(_, failures)| open(failures))
+            .map(|(issuer, _)| issuer.clone())
+            .collect()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Failures>> {

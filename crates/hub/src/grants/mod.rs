@@ -8,6 +8,8 @@
 mod breaker;
 mod refresh;
 mod rights;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,6 +56,11 @@ impl Grants {
             breakers: Breakers::default(),
             turns: Mutex::default(),
         }
+    }
+
+    /// The issuers that are left alone for a while because they did not answer.
+    pub(crate) fn left_alone(&self) -> Vec<String> {
+        self.breakers.open_at(self.clock.now())
     }
 
     /// Keeps what a sign-in brought, in place of what an earlier one at this provider did.

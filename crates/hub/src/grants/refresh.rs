@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jansky_identity::{IdentityError, UpstreamSession, UpstreamTokens};
+use jansky_identity::{IdentityError, RefreshOutcome, UpstreamSession, UpstreamTokens};
 use jansky_model::{Secret, Timestamp};
 use jansky_store::{Grant, GrantId, GrantState, RefreshFailure, RefreshedTokens, StoreError};
 use tracing::{info, warn};
@@ -199,86 +199,71 @@ impl Grants {
             self.store.release_grant(grant.id, owner).await?;
             return Err(Failed::SignInAgain);
         };
-        match upstream.refresh(&token).await {
-            Ok(tokens) => {
+        match upstream.renew(&grant.subject, &token).await {
+            RefreshOutcome::Renewed(tokens) => {
                 self.breakers.answered(&grant.issuer);
                 let id = grant.id;
                 let sealed = RefreshedTokens {
                     access: self.seal(id, ACCESS, &tokens.access),
-                    refresh: tokens
-                        .refresh
-                        .as_ref()
-                        .map(|token| self.seal(id, REFRESH, token)),
-                    id: tokens
-                        .id_token
-                        .as_ref()
-                        .map(|token| self.seal(id, ID, token)),
+                    refresh: tokens.refresh.as_ref().map(|token| self.seal(id, REFRESH, token)),
+                    id: tokens.id_token.as_ref().map(|token| self.seal(id, ID, token)),
                     scope: tokens.scope.clone(),
                     access_expires_at: tokens.expires_at,
                     refresh_expires_at: None,
                     at: self.clock.now(),
                 };
-                let grant = self
-                    .store
-                    .store_refreshed(id, owner, grant.version, &sealed)
-                    .await?;
+                let grant = self.store.store_refreshed(id, owner, grant.version, &sealed).await?;
                 Ok(Refreshed { grant, tokens })
             }
-            Err(error) => Err(self.note_failure(grant, owner, &error).await?),
+            RefreshOutcome::SignInAgain(error) => {
+                self.breakers.answered(&grant.issuer);
+                Err(self.note_failure(grant, owner, &error, GrantState::Reauth, Duration::ZERO).await?)
+            }
+            // Whether the token was used up nobody knows. It is tried once more, and if it was, the
+            // provider says so then; a second lost answer settles it, too.
+            RefreshOutcome::Uncertain(error) => {
+                let state = match grant.state {
+                    GrantState::Uncertain => GrantState::Reauth,
+                    _ => GrantState::Uncertain,
+                };
+                Err(self.note_failure(grant, owner, &error, state, Duration::ZERO).await?)
+            }
+            RefreshOutcome::Later { error, pause } => {
+                Err(self.note_failure(grant, owner, &error, GrantState::Backoff, pause).await?)
+            }
+            // It is the hub that is refused: nobody's grant is lost by that.
+            RefreshOutcome::Refused(error) => {
+                let state = GrantState::Backoff;
+                Err(self.note_failure(grant, owner, &error, state, Duration::ZERO).await?)
+            }
         }
     }
 
+    /// Records a failure with what it means, and leaves the provider alone for a while if it was
+    /// the provider that failed.
     async fn note_failure(
         &self,
         grant: &Grant,
         owner: &str,
         error: &IdentityError,
+        state: GrantState,
+        at_least: Duration,
     ) -> Result<Failed, HubError> {
         let now = self.clock.now();
-        let (state, next_try_at, failed) = if error.is_transient() {
-            let pause = self.breakers.failed(&grant.issuer, now, &*self.random);
-            // Without an answer nobody knows whether the token was used up. It is tried once more;
-            // if it was, the provider says so then.
-            let is_lost = matches!(error, IdentityError::Timeout { .. });
-            let state = if is_lost {
-                GrantState::Uncertain
-            } else {
-                GrantState::Backoff
-            };
-            (
-                state,
-                Some(now.plus(pause)),
-                Failed::Later { retry_after: pause },
-            )
-        } else if matches!(error, IdentityError::InvalidGrant { .. }) {
-            self.breakers.answered(&grant.issuer);
-            (GrantState::Reauth, None, Failed::SignInAgain)
-        } else {
-            // Ours or the provider's configuration is wrong: nobody's grant is lost by that.
-            let pause = self.breakers.failed(&grant.issuer, now, &*self.random);
-            (
-                GrantState::Backoff,
-                Some(now.plus(pause)),
-                Failed::Later { retry_after: pause },
-            )
-        };
-        let failure = RefreshFailure {
-            state,
-            outcome: error.code(),
-            next_try_at,
-            at: now,
-        };
-        match self.store.record_failure(grant.id, owner, failure).await {
-            Ok(_) => {}
-            Err(StoreError::Conflict { .. }) => return Ok(Failed::Elsewhere),
-            Err(error) => return Err(error.into()),
-        }
-        if state == GrantState::Reauth {
+        let (next_try_at, failed) = if state == GrantState::Reauth {
             info!(grant.id = %grant.id, provider.id = %grant.provider, "the person has to sign in again");
+            (None, Failed::SignInAgain)
         } else {
             warn!(grant.id = %grant.id, provider.id = %grant.provider, error = %error, "could not refresh");
+            let pause = self.breakers.failed(&grant.issuer, now, &*self.random).max(at_least);
+            (Some(now.plus(pause)), Failed::Later { retry_after: pause })
+        };
+        let failure = RefreshFailure { state, outcome: error.code(), next_try_at, at: now };
+        match self.store.record_failure(grant.id, owner, failure).await {
+            Ok(_) => Ok(failed),
+            Err(StoreError::Conflict { .. }) => Ok(Failed::Elsewhere),
+            Err(error) => Err(error.into()),
         }
-        Ok(failed)
     }
 
     /// Waits until the process that has the lease is done or its lease has lapsed.

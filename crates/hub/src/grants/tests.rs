@@ -1,0 +1,346 @@
+//! One refresh for all, whatever happens in between.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jansky_crypto::SystemRandom;
+use jansky_identity::{Claims, IdentityError, UpstreamSession};
+use jansky_model::{ManualClock, ProviderId, Timestamp};
+use url::Url;
+
+use super::*;
+
+const LIFETIME: Duration = Duration::from_mins(3);
+
+/// A provider whose refresh tokens are good once; using one again kills the whole grant.
+#[derive(Default)]
+struct Upstream {
+    clock: Option<Arc<ManualClock>>,
+    state: Mutex<State>,
+    calls: AtomicUsize,
+}
+
+#[derive(Default)]
+struct State {
+    current: String,
+    issued: u32,
+    is_dead: bool,
+    reuses: u32,
+    mode: Mode,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Answers,
+    Down,
+    /// Carries the refresh out and loses the answer.
+    LosesAnswers,
+}
+
+impl Upstream {
+    fn new(clock: &Arc<ManualClock>) -> Self {
+        let upstream = Self { clock: Some(Arc::clone(clock)), ..Self::default() };
+        upstream.state().current = "refresh-0".to_owned();
+        upstream
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, mode: Mode) {
+        self.state().mode = mode;
+    }
+
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    fn tokens(&self, number: u32) -> UpstreamTokens {
+        let clock = self.clock.as_ref().expect("an upstream with a clock");
+        let mut tokens = tokens(number, clock.now());
+        tokens.id_token = None;
+        tokens
+    }
+}
+
+fn tokens(number: u32, now: Timestamp) -> UpstreamTokens {
+    UpstreamTokens {
+        access: Secret::new(format!("access-{number}")),
+        refresh: Some(Secret::new(format!("refresh-{number}"))),
+        id_token: Some(Secret::new("id")),
+        expires_at: Some(now.plus(LIFETIME)),
+        scope: None,
+        other: Vec::new(),
+    }
+}
+
+#[async_trait]
+impl UpstreamSession for Upstream {
+    async fn refresh(&self, token: &Secret) -> Result<UpstreamTokens, IdentityError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        // Others get the time to do it, too, if nothing keeps them from it.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let mut state = self.state();
+        if state.mode == Mode::Down {
+            return Err(IdentityError::Unavailable {
+                context: "down".to_owned(),
+                retry: Duration::from_secs(1),
+                source: None,
+            });
+        }
+        if state.is_dead || token.expose() != state.current {
+            state.is_dead = true;
+            state.reuses += 1;
+            return Err(IdentityError::InvalidGrant { context: String::new() });
+        }
+        state.issued += 1;
+        let number = state.issued;
+        state.current = format!("refresh-{number}");
+        if state.mode == Mode::LosesAnswers {
+            return Err(IdentityError::Timeout { endpoint: "token", source: None });
+        }
+        drop(state);
+        Ok(self.tokens(number))
+    }
+
+    async fn claims(
+        &self,
+        _subject: &str,
+        _tokens: &UpstreamTokens,
+    ) -> Result<Option<Claims>, IdentityError> {
+        Ok(None)
+    }
+
+    async fn revoke(&self, _token: &Secret) -> Result<(), IdentityError> {
+        Ok(())
+    }
+
+    fn end_session_url(
+        &self,
+        _hint: Option<&Secret>,
+        _back_to: Option<&str>,
+        _state: Option<&str>,
+    ) -> Option<Url> {
+        None
+    }
+}
+
+/// A grant on a database of its own.
+struct Scene {
+    clock: Arc<ManualClock>,
+    upstream: Arc<Upstream>,
+    store: Arc<Store>,
+    keys: String,
+    grant: Grant,
+    _directory: tempfile::TempDir,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let url = format!("sqlite://{}", directory.path().join("grants.db").display());
+        let store = Arc::new(Store::open(&url).await.expect("a database"));
+        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_000_000)));
+        let keys = KeyRing::generate(&SystemRandom).to_text().expose().to_owned();
+        let upstream = Arc::new(Upstream::new(&clock));
+        let grant = Self::sign_in(&store, &clock, &keys, "river").await;
+        Self { clock, upstream, store, keys, grant, _directory: directory }
+    }
+
+    async fn sign_in(
+        store: &Arc<Store>,
+        clock: &Arc<ManualClock>,
+        keys: &str,
+        name: &str,
+    ) -> Grant {
+        let name = name.parse().expect("a name");
+        let user = store.create_user(&name, false, clock.now()).await.expect("a user");
+        let identity = ExternalIdentity {
+            provider: "keycloak".parse::<ProviderId>().expect("an id"),
+            issuer: "https://sso.test".to_owned(),
+            subject: name.to_string(),
+            username: Some(name.to_string()),
+            claims: Claims::new(),
+            tokens: tokens(0, clock.now()),
+        };
+        let grants = process(store, clock, keys);
+        grants.keep(&user, "session", &identity, "jansky").await.expect("a grant")
+    }
+
+    /// The part of one process that refreshes grants.
+    fn process(&self) -> Arc<Grants> {
+        process(&self.store, &self.clock, &self.keys)
+    }
+
+    async fn token(&self, grants: &Grants, least: Duration) -> Result<String, NoToken> {
+        let served = grants.fresh(self.grant.id, least, &*self.upstream).await?;
+        Ok(served.token.token.expose().to_owned())
+    }
+}
+
+fn process(store: &Arc<Store>, clock: &Arc<ManualClock>, keys: &str) -> Arc<Grants> {
+    let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
+    let keys = KeyRing::parse(keys).expect("a key file");
+    Arc::new(Grants::new(Arc::clone(store), clock, Arc::new(SystemRandom), keys))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_callers_in_two_processes_cause_one_refresh_in_each_cycle() {
+    let scene = Arc::new(Scene::new().await);
+    let processes = [scene.process(), scene.process()];
+
+    for cycle in 1..=3_usize {
+        scene.clock.advance(LIFETIME + Duration::from_secs(1));
+        let callers: Vec<_> = (0..100)
+            .map(|number: usize| {
+                let (scene, grants) = (Arc::clone(&scene), Arc::clone(&processes[number % 2]));
+                tokio::spawn(async move { scene.token(&grants, Duration::ZERO).await })
+            })
+            .collect();
+        for caller in callers {
+            let token = caller.await.expect("the caller did not panic").expect("a token");
+            assert_eq!(token, format!("access-{cycle}"));
+        }
+        assert_eq!(scene.upstream.calls(), cycle, "refreshes after cycle {cycle}");
+    }
+    assert_eq!(scene.upstream.state().reuses, 0);
+}
+
+#[tokio::test]
+async fn a_caller_gets_a_token_that_is_good_for_as_long_as_asked() {
+    let scene = Scene::new().await;
+    let grants = scene.process();
+    scene.clock.advance(Duration::from_mins(1));
+
+    let short = scene.token(&grants, Duration::from_secs(30)).await.expect("a token");
+    let long = scene.token(&grants, Duration::from_secs(150)).await.expect("a token");
+
+    assert_eq!((short.as_str(), long.as_str()), ("access-0", "access-1"));
+}
+
+#[tokio::test]
+async fn an_outage_takes_nothing_away_that_is_valid_and_heals_by_itself() {
+    let scene = Scene::new().await;
+    let grants = scene.process();
+    scene.upstream.set(Mode::Down);
+
+    let mut served = 0;
+    for _ in 0..600 {
+        scene.clock.advance(Duration::from_secs(1));
+        let now = scene.clock.now();
+        let is_valid = scene.grant.access_expires_at.is_some_and(|at| at > now);
+        match scene.token(&grants, Duration::ZERO).await {
+            Ok(token) => {
+                assert!(is_valid, "{token} was given out after its end");
+                served += 1;
+            }
+            Err(NoToken::Later { retry_after }) => {
+                assert!(!is_valid && retry_after > Duration::ZERO);
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!(served, 179, "one for each second of the token's life");
+    assert!(scene.upstream.calls() < 30, "{} requests", scene.upstream.calls());
+
+    scene.upstream.set(Mode::Answers);
+    scene.clock.advance(Duration::from_mins(1));
+    assert_eq!(scene.token(&grants, Duration::ZERO).await.expect("a token"), "access-1");
+}
+
+#[tokio::test]
+async fn a_refused_grant_asks_for_a_sign_in_and_keeps_what_is_still_valid() {
+    let scene = Scene::new().await;
+    let grants = scene.process();
+    scene.upstream.state().is_dead = true;
+    scene.clock.advance(LIFETIME.saturating_sub(Duration::from_secs(20)));
+
+    let still_valid = scene.token(&grants, Duration::from_secs(10)).await;
+    let too_long = scene.token(&grants, Duration::from_secs(30)).await;
+    scene.clock.advance(Duration::from_secs(30));
+    let ended = scene.token(&grants, Duration::ZERO).await;
+
+    assert_eq!(still_valid.expect("a token"), "access-0");
+    assert!(matches!(too_long, Err(NoToken::SignInAgain)), "{too_long:?}");
+    assert!(matches!(ended, Err(NoToken::SignInAgain)), "{ended:?}");
+    assert_eq!(scene.upstream.calls(), 1, "a grant that was refused is not tried again");
+}
+
+#[tokio::test]
+async fn a_lost_answer_costs_one_more_try_and_then_a_sign_in() {
+    let scene = Scene::new().await;
+    let grants = scene.process();
+    scene.upstream.set(Mode::LosesAnswers);
+    scene.clock.advance(LIFETIME + Duration::from_secs(1));
+
+    let lost = scene.token(&grants, Duration::ZERO).await;
+    scene.upstream.set(Mode::Answers);
+    scene.clock.advance(Duration::from_secs(2));
+    let tried_again = scene.token(&grants, Duration::ZERO).await;
+
+    assert!(matches!(lost, Err(NoToken::Later { .. })), "{lost:?}");
+    assert!(matches!(tried_again, Err(NoToken::SignInAgain)), "{tried_again:?}");
+    assert_eq!(scene.upstream.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_process_that_died_with_the_lease_holds_nobody_up_for_long() {
+    let scene = Scene::new().await;
+    let now = scene.clock.now();
+    let until = now.plus(Duration::from_secs(30));
+    scene.store.claim_grant(scene.grant.id, "dead", now, until).await.expect("a lease");
+    scene.clock.advance(LIFETIME + Duration::from_secs(1));
+
+    let token = scene.token(&scene.process(), Duration::ZERO).await;
+
+    assert_eq!(token.expect("a token"), "access-1");
+}
+
+#[tokio::test]
+async fn sealing_again_under_load_never_brings_an_old_token_back() {
+    let scene = Arc::new(Scene::new().await);
+    let mut ring = KeyRing::parse(&scene.keys).expect("a key file");
+    ring.rotate(&SystemRandom);
+    let text = ring.to_text().expose().to_owned();
+    let sealing = process(&scene.store, &scene.clock, &text);
+    let refreshing = process(&scene.store, &scene.clock, &scene.keys);
+    let knows_both = process(&scene.store, &scene.clock, &text);
+
+    for _ in 0..20 {
+        scene.clock.advance(LIFETIME + Duration::from_secs(1));
+        let (refreshed, sealed) = tokio::join!(
+            scene.token(&knows_both, Duration::ZERO),
+            sealing.seal_again(),
+        );
+        refreshed.expect("a token");
+        sealed.expect("sealed again");
+    }
+
+    assert_eq!(scene.upstream.state().reuses, 0);
+    sealing.seal_again().await.expect("sealed again");
+    let grant = scene.store.grant(scene.grant.id).await.expect("the database").expect("the grant");
+    assert!(refreshing.access_token_of(&grant).is_none(), "the old ring cannot open it any more");
+    assert!(sealing.access_token_of(&grant).is_some());
+}
+
+#[tokio::test]
+async fn a_token_that_was_moved_to_another_row_or_whose_key_is_gone_means_a_sign_in() {
+    let scene = Scene::new().await;
+    let grants = scene.process();
+    let other = Scene::sign_in(&scene.store, &scene.clock, &scene.keys, "wash").await;
+    let moved = SealedTokens { access: other.tokens.access.clone(), ..other.tokens.clone() };
+    let version = scene.grant.version;
+    scene.store.replace_sealed(scene.grant.id, version, &moved).await.expect("replaced");
+
+    let swapped = scene.token(&grants, Duration::ZERO).await;
+    let new_keys = KeyRing::generate(&SystemRandom).to_text().expose().to_owned();
+    let without_key = process(&scene.store, &scene.clock, &new_keys);
+    let lost = without_key.fresh(other.id, Duration::ZERO, &*scene.upstream).await;
+
+    assert!(matches!(swapped, Err(NoToken::SignInAgain)), "{swapped:?}");
+    assert!(matches!(lost, Err(NoToken::SignInAgain)));
+    assert_eq!(scene.upstream.calls(), 0);
+}
