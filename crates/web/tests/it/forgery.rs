@@ -10,13 +10,25 @@ async fn scripts_need_the_token_for_reads_of_the_api_too() {
     let ask = |path: &str| browser.call("GET", path).header("sec-fetch-mode", "cors");
 
     let answer = ask("/hub/api/user").send().await.must_be(403);
-    assert_eq!(answer.json()["message"], "'_xsrf' argument missing from GET");
+    assert_eq!(
+        answer.json()["message"],
+        "'_xsrf' argument missing from GET"
+    );
 
-    let header = ask("/hub/api/user").header("x-xsrftoken", &xsrf).send().await;
+    let header = ask("/hub/api/user")
+        .header("x-xsrftoken", &xsrf)
+        .send()
+        .await;
     header.must_be(200);
-    let other_header = ask("/hub/api/user").header("x-csrftoken", &xsrf).send().await;
+    let other_header = ask("/hub/api/user")
+        .header("x-csrftoken", &xsrf)
+        .send()
+        .await;
     other_header.must_be(200);
-    ask(&format!("/hub/api/user?_xsrf={xsrf}")).send().await.must_be(200);
+    ask(&format!("/hub/api/user?_xsrf={xsrf}"))
+        .send()
+        .await
+        .must_be(200);
     ask("/hub/api/user?_xsrf=x").send().await.must_be(403);
     // Somebody who types the address has no script.
     browser.get("/hub/api/user").await.must_be(200);
@@ -28,12 +40,27 @@ async fn no_page_shows_its_token_to_a_script() {
     let browser = hub.browser("river").await;
     let xsrf = browser.xsrf().await;
 
-    for path in ["home", "token", "logout", "login", "nothing", "spawn-pending/river"] {
+    for path in [
+        "home",
+        "token",
+        "logout",
+        "login",
+        "nothing",
+        "spawn-pending/river",
+    ] {
         for mode in ["cors", "same-origin"] {
             let path = format!("/hub/{path}");
-            let answer = browser.call("GET", &path).header("sec-fetch-mode", mode).send().await;
+            let answer = browser
+                .call("GET", &path)
+                .header("sec-fetch-mode", mode)
+                .send()
+                .await;
             assert!(!answer.text().contains(&xsrf), "{path} shows it");
-            assert_eq!(answer.cookie("_xsrf"), "", "{path} replaces the page's cookie");
+            assert_eq!(
+                answer.cookie("_xsrf"),
+                "",
+                "{path} replaces the page's cookie"
+            );
         }
     }
 }
@@ -72,9 +99,14 @@ async fn the_token_of_one_session_does_not_hold_in_another() {
     for token in [wash.xsrf().await, stranger.xsrf().await] {
         let call = river.call("POST", "/hub/token").form(&[("_xsrf", &token)]);
         call.send().await.must_be(403);
-        let call = river.call("GET", "/hub/api/user").header("sec-fetch-mode", "cors");
+        let call = river
+            .call("GET", "/hub/api/user")
+            .header("sec-fetch-mode", "cors");
         let answer = call.header("x-xsrftoken", &token).send().await.must_be(403);
-        assert_eq!(answer.json()["message"], "XSRF cookie does not match the argument");
+        assert_eq!(
+            answer.json()["message"],
+            "XSRF cookie does not match the argument"
+        );
     }
 }
 
@@ -83,9 +115,14 @@ async fn programs_with_a_token_need_no_proof() {
     let hub = TestHub::new().await;
     let program = hub.token("river", &["self"]).await;
 
-    let call = program.call("GET", "/hub/api/user").header("sec-fetch-mode", "cors");
+    let call = program
+        .call("GET", "/hub/api/user")
+        .header("sec-fetch-mode", "cors");
     call.send().await.must_be(200);
-    program.api("POST", "/hub/api/users/river/tokens", None).await.must_be(201);
+    program
+        .api("POST", "/hub/api/users/river/tokens", None)
+        .await
+        .must_be(201);
 }
 
 #[tokio::test]
@@ -96,7 +133,9 @@ async fn a_token_opens_no_page_whatever_it_allows() {
 
     for client in [program, all] {
         // The token page would make a token for everything that the user may do.
-        let answer = client.post("/hub/token", &[("note", "more"), ("expires_in", "")]).await;
+        let answer = client
+            .post("/hub/token", &[("note", "more"), ("expires_in", "")])
+            .await;
         assert!(answer.must_be(302).location().starts_with("/hub/login"));
         client.get("/hub/home").await.must_be(302);
     }
@@ -110,8 +149,14 @@ async fn another_site_can_lead_to_the_spawn_page_but_starts_nothing() {
     let browser = hub.browser("river").await;
 
     let call = browser.call("GET", "/hub/spawn").navigating();
-    let answer = call.header("sec-fetch-site", "cross-site").send().await.must_be(200);
+    let answer = call
+        .header("sec-fetch-site", "cross-site")
+        .send()
+        .await
+        .must_be(200);
 
-    assert!(answer.text().contains("/hub/spawn/river") || answer.text().contains("spawn&#x2f;river"));
+    assert!(
+        answer.text().contains("/hub/spawn/river") || answer.text().contains("spawn&#x2f;river")
+    );
     assert!(hub.spawner.starts().is_empty());
 }

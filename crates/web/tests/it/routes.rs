@@ -197,13 +197,7 @@ impl Things {
 }
 
 /// Sends the request of a route as one of the [`CALLERS`].
-async fn ask(
-    hub: &TestHub,
-    things: &Things,
-    method: &str,
-    route: &str,
-    caller: &str,
-) -> Answer {
+async fn ask(hub: &TestHub, things: &Things, method: &str, route: &str, caller: &str) -> Answer {
     let owner = things.owner.as_str();
     let client = match caller {
         "anon" => hub.anonymous(),
@@ -290,7 +284,10 @@ async fn every_route_answers_every_caller_as_the_table_says() {
             if expected.and_then(|row| row.get(index)) != Some(&word.as_str()) {
                 wrong.push(format!("{method} {route} by {caller}: {word}"));
             }
-            if matches!(caller, "anon" | "expired" | "garbage" | "other" | "other-t" | "forged") {
+            if matches!(
+                caller,
+                "anon" | "expired" | "garbage" | "other" | "other-t" | "forged"
+            ) {
                 let text = answer.text();
                 assert!(!text.contains("nebula"), "{caller} saw a server: {text}");
                 let note = format!("note of {owner}");
@@ -307,7 +304,10 @@ async fn every_route_answers_every_caller_as_the_table_says() {
     }
     assert!(wrong.is_empty(), "{}\n\nfound:\n{found}", wrong.join("\n"));
     for (method, route) in known.keys() {
-        assert!(routes.contains(&(*method, *route)), "no route for the row {method} {route}");
+        assert!(
+            routes.contains(&(*method, *route)),
+            "no route for the row {method} {route}"
+        );
     }
 }
 

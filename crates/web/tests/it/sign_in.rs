@@ -20,12 +20,21 @@ async fn a_good_password_opens_a_session_with_its_cookies() {
     let sign_in = answer.cookie("jupyterhub-hub-login");
     assert!(sign_in.ends_with(lasting), "{sign_in}");
     let session_id = answer.cookie("jupyterhub-session-id");
-    assert!(session_id.ends_with("; Path=/; SameSite=Lax; HttpOnly"), "{session_id}");
+    assert!(
+        session_id.ends_with("; Path=/; SameSite=Lax; HttpOnly"),
+        "{session_id}"
+    );
     let xsrf = answer.cookie("_xsrf");
     assert!(xsrf.ends_with("; Path=/hub/; SameSite=Lax"), "{xsrf}");
     let home = browser.get("/hub/").await.must_be(302);
     assert_eq!(home.location(), "/hub/home");
-    assert!(browser.get("/hub/home").await.text().contains("Signed in as"));
+    assert!(
+        browser
+            .get("/hub/home")
+            .await
+            .text()
+            .contains("Signed in as")
+    );
 }
 
 #[tokio::test]
@@ -60,16 +69,34 @@ async fn cookies_stay_below_the_path_of_the_hub() {
     let browser = hub.anonymous();
     let page = browser.get("/sky/hub/login").await.must_be(200);
     let xsrf = page.html();
-    let xsrf = xsrf.all("input").find(|(_, tag)| tag.get("name") == Some("_xsrf"));
+    let xsrf = xsrf
+        .all("input")
+        .find(|(_, tag)| tag.get("name") == Some("_xsrf"));
     let xsrf = xsrf.and_then(|(_, tag)| tag.get("value")).expect("a token");
 
-    let fields = [("username", "river"), ("password", PASSWORD), ("_xsrf", xsrf)];
-    let answer = browser.call("POST", "/sky/hub/login").form(&fields).send().await;
+    let fields = [
+        ("username", "river"),
+        ("password", PASSWORD),
+        ("_xsrf", xsrf),
+    ];
+    let answer = browser
+        .call("POST", "/sky/hub/login")
+        .form(&fields)
+        .send()
+        .await;
 
     let answer = answer.must_be(302);
     assert_eq!(answer.location(), "/sky/hub/");
-    assert!(answer.cookie("jupyterhub-hub-login").contains("; Path=/sky/hub/;"));
-    assert!(answer.cookie("jupyterhub-session-id").contains("; Path=/sky/;"));
+    assert!(
+        answer
+            .cookie("jupyterhub-hub-login")
+            .contains("; Path=/sky/hub/;")
+    );
+    assert!(
+        answer
+            .cookie("jupyterhub-session-id")
+            .contains("; Path=/sky/;")
+    );
 }
 
 #[tokio::test]
@@ -80,13 +107,22 @@ async fn a_wrong_password_and_a_wrong_name_give_the_same_page() {
 
     let mut pages = Vec::new();
     for name in ["river", "ghost", "no/name", ""] {
-        let fields = [("username", name), ("password", "wrong"), ("next", "/hub/token")];
+        let fields = [
+            ("username", name),
+            ("password", "wrong"),
+            ("next", "/hub/token"),
+        ];
         let answer = browser.post("/hub/login", &fields).await.must_be(403);
         let page = answer.html();
         let typed = page.by_id("username").and_then(|field| field.get("value"));
         assert_eq!(typed, Some(name), "what was typed stays");
-        let next = page.all("input").find(|(_, tag)| tag.get("name") == Some("next"));
-        assert_eq!(next.and_then(|(_, tag)| tag.get("value")), Some("/hub/token"));
+        let next = page
+            .all("input")
+            .find(|(_, tag)| tag.get("name") == Some("next"));
+        assert_eq!(
+            next.and_then(|(_, tag)| tag.get("value")),
+            Some("/hub/token")
+        );
         pages.push(page.by_id("local-error").expect("it says why").text.clone());
     }
 
@@ -119,12 +155,21 @@ async fn the_form_needs_its_token() {
     let fields = [("username", "river"), ("password", PASSWORD)];
 
     let stranger = hub.anonymous();
-    let missing = stranger.call("POST", "/hub/login").form(&fields).send().await;
+    let missing = stranger
+        .call("POST", "/hub/login")
+        .form(&fields)
+        .send()
+        .await;
     let page = missing.must_be(403).html();
     assert!(page.by_id("password").is_some(), "the form is there again");
 
     let wrong = [fields[0], fields[1], ("_xsrf", "wrong")];
-    stranger.call("POST", "/hub/login").form(&wrong).send().await.must_be(403);
+    stranger
+        .call("POST", "/hub/login")
+        .form(&wrong)
+        .send()
+        .await
+        .must_be(403);
     // The form that came with the refusal works.
     stranger.post("/hub/login", &fields).await.must_be(302);
 }
@@ -145,14 +190,22 @@ async fn next_stays_on_this_host() {
         ("http://hub.test@evil.test/", "/hub/"),
     ] {
         let browser = hub.anonymous();
-        let fields = [("username", "river"), ("password", PASSWORD), ("next", next)];
+        let fields = [
+            ("username", "river"),
+            ("password", PASSWORD),
+            ("next", next),
+        ];
         let answer = browser.post("/hub/login", &fields).await.must_be(302);
         assert_eq!(answer.location(), target, "after `{next}`");
         let query = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("next", next)
             .finish();
         let again = browser.get(&format!("/hub/login?{query}")).await;
-        let expected = if target == "/hub/" { "/hub/home" } else { target };
+        let expected = if target == "/hub/" {
+            "/hub/home"
+        } else {
+            target
+        };
         assert_eq!(again.must_be(302).location(), expected, "signed in already");
     }
 }
@@ -160,7 +213,11 @@ async fn next_stays_on_this_host() {
 #[tokio::test]
 async fn a_page_leads_through_the_sign_in_and_back() {
     let hub = TestHub::new().await;
-    let answer = hub.anonymous().get("/hub/token?x=%2F&y=1").await.must_be(302);
+    let answer = hub
+        .anonymous()
+        .get("/hub/token?x=%2F&y=1")
+        .await
+        .must_be(302);
 
     let location = answer.location().to_owned();
     let (path, query) = location.split_once('?').expect("it has a query");
@@ -187,7 +244,9 @@ async fn sessions_end_in_their_time() {
 async fn signing_in_anew_ends_the_session_before() {
     let hub = TestHub::new().await;
     let browser = hub.browser("river").await;
-    let cookie = browser.cookie("jupyterhub-hub-login").expect("it is signed in");
+    let cookie = browser
+        .cookie("jupyterhub-hub-login")
+        .expect("it is signed in");
     hub.account("wash").await;
 
     let fields = [("username", "wash"), ("password", PASSWORD)];
@@ -203,7 +262,9 @@ async fn signing_in_anew_ends_the_session_before() {
 async fn signing_out_asks_first_and_then_ends_the_session() {
     let hub = TestHub::new().await;
     let browser = hub.browser("river").await;
-    let cookie = browser.cookie("jupyterhub-hub-login").expect("it is signed in");
+    let cookie = browser
+        .cookie("jupyterhub-hub-login")
+        .expect("it is signed in");
 
     let page = browser.get("/hub/logout").await.must_be(200);
     assert!(page.text().contains("Your servers keep running."));
@@ -226,7 +287,13 @@ async fn signing_out_stops_servers_where_that_is_wanted() {
     let server = hub.start("river").await;
     let browser = hub.session("river").await;
 
-    assert!(browser.get("/hub/logout").await.text().contains("will be stopped"));
+    assert!(
+        browser
+            .get("/hub/logout")
+            .await
+            .text()
+            .contains("will be stopped")
+    );
     browser.post("/hub/logout", &[]).await.must_be(200);
 
     let after = hub.hub.settled(&server, Duration::from_secs(10)).await;
@@ -240,8 +307,19 @@ async fn without_local_accounts_there_is_no_form() {
     hub.account("river").await;
     let browser = hub.anonymous();
 
-    assert!(browser.get("/hub/login").await.html().by_id("password").is_none());
+    assert!(
+        browser
+            .get("/hub/login")
+            .await
+            .html()
+            .by_id("password")
+            .is_none()
+    );
     let fields = [("username", "river"), ("password", PASSWORD)];
     let answer = browser.post("/hub/login", &fields).await.must_be(404);
-    assert!(answer.text().contains("not configured"), "{}", answer.text());
+    assert!(
+        answer.text().contains("not configured"),
+        "{}",
+        answer.text()
+    );
 }

@@ -43,7 +43,12 @@ async fn both_schemes_are_taken_and_a_token_wins_over_a_cookie() {
 #[tokio::test]
 async fn an_api_token_shows_its_user_and_its_expanded_scopes() {
     let hub = TestHub::new().await;
-    let program = hub.token("river", &["read:users:activity!user", "access:servers!user"]).await;
+    let program = hub
+        .token(
+            "river",
+            &["read:users:activity!user", "access:servers!user"],
+        )
+        .await;
 
     let model = program.get(WHOAMI).await.must_be(200).json();
 
@@ -52,7 +57,11 @@ async fn an_api_token_shows_its_user_and_its_expanded_scopes() {
     assert_eq!(model["admin"], false);
     assert_eq!(model["groups"], json!([]));
     assert_eq!(model["session_id"], json!(null));
-    assert!(model["token_id"].as_str().is_some_and(|id| id.starts_with('a')));
+    assert!(
+        model["token_id"]
+            .as_str()
+            .is_some_and(|id| id.starts_with('a'))
+    );
     assert_eq!(
         model["scopes"],
         json!([
@@ -84,9 +93,18 @@ async fn a_servers_own_token_may_report_and_open_its_server() {
             "users:activity!user=river",
         ])
     );
-    server.api("GET", "/hub/api/users/river/server", None).await.must_be(403);
-    server.api("DELETE", "/hub/api/users/river/server", None).await.must_be(403);
-    server.api("POST", "/hub/api/users/river/tokens", None).await.must_be(403);
+    server
+        .api("GET", "/hub/api/users/river/server", None)
+        .await
+        .must_be(403);
+    server
+        .api("DELETE", "/hub/api/users/river/server", None)
+        .await
+        .must_be(403);
+    server
+        .api("POST", "/hub/api/users/river/tokens", None)
+        .await
+        .must_be(403);
 }
 
 #[tokio::test]
@@ -112,13 +130,22 @@ async fn a_query_is_answered_also_when_the_plain_answer_is_remembered() {
     let hub = TestHub::new().await;
     let user = hub.user("river").await;
     let name = "gpu".parse().expect("a valid name");
-    hub.hub.create_server(&user, &name, "").await.expect("the name is free");
+    hub.hub
+        .create_server(&user, &name, "")
+        .await
+        .expect("the name is free");
     let program = hub.token("river", &["inherit"]).await;
     assert_eq!(program.get(WHOAMI).await.json()["servers"], json!({}));
 
-    let all = program.get("/hub/api/user?include_stopped_servers").await.json();
+    let all = program
+        .get("/hub/api/user?include_stopped_servers")
+        .await
+        .json();
     assert_eq!(all["servers"]["gpu"]["stopped"], true);
-    let none = program.get("/hub/api/user?include_stopped_servers=0").await.json();
+    let none = program
+        .get("/hub/api/user?include_stopped_servers=0")
+        .await
+        .json();
     assert_eq!(none["servers"], json!({}));
     assert_eq!(program.get(WHOAMI).await.json()["servers"], json!({}));
 }

@@ -150,7 +150,10 @@ impl TestHub {
     /// Gives the user of this name [`PASSWORD`] as password.
     pub(crate) async fn account(&self, name: &str) -> User {
         let name: UserName = name.parse().expect("a valid name");
-        let made = self.hub.set_account(&name, Secret::new(PASSWORD), false).await;
+        let made = self
+            .hub
+            .set_account(&name, Secret::new(PASSWORD), false)
+            .await;
         made.expect("an account can be made")
     }
 
