@@ -175,7 +175,7 @@ impl Hub {
         let message = format!("Server ready at {path}");
         self.operations
             .tell(server.id, ProgressEvent::ready(message, path));
-        self.metrics.server_started();
+        self.metrics.start(true, self.since_begun(server));
         Ok(())
     }
 
@@ -189,8 +189,13 @@ impl Hub {
         self.access.forget(server.user_id);
         self.operations
             .tell(server.id, ProgressEvent::failed(message));
-        self.metrics.start_failed();
+        self.metrics.start(false, self.since_begun(server));
         Ok(())
+    }
+
+    fn since_begun(&self, server: &Server) -> Duration {
+        let began = server.started_at.unwrap_or(server.created_at);
+        self.clock.now().since(began)
     }
 
     /// Applies an event to a server as long as it is still the same start that is under way.
@@ -257,7 +262,10 @@ impl Hub {
                 hub.operations.finished(server.id).await;
                 turn = hub.operations.begin(server.id, false);
             }
-            if let Err(error) = hub.shut_down(&server).await {
+            let began = tokio::time::Instant::now();
+            let done = hub.shut_down(&server).await;
+            hub.metrics.stop(done.is_ok(), began.elapsed());
+            if let Err(error) = done {
                 error!(server.id = %server.id, error = %error, "could not stop a server; will try again");
             }
             drop(turn);

@@ -151,8 +151,18 @@ impl Hub {
         Ok(())
     }
 
-    /// Looks at the servers and writes down activity, again and again, until the hub shuts down.
+    /// Looks at the servers, writes down activity and watches the providers, again and again, until
+    /// the hub shuts down.
     pub fn spawn_housekeeping(self: &Arc<Self>) {
+        for index in 0..self.providers.len() {
+            let hub = Arc::clone(self);
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = hub.providers[index].provider.watch() => {}
+                    () = hub.stopping.cancelled() => {}
+                }
+            });
+        }
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
             let mut rounds = tokio::time::interval(hub.settings.poll_interval);

@@ -77,18 +77,6 @@ impl Hub {
         })
     }
 
-    fn redirect_login<'a>(
-        &self,
-        configured: &'a ConfiguredProvider,
-    ) -> Result<&'a dyn RedirectLogin, HubError> {
-        match configured.provider.method() {
-            LoginMethod::Redirect(login) => Ok(login),
-            LoginMethod::Form(_) => Err(HubError::invalid(
-                "This way to sign in has no page of its own.",
-            )),
-        }
-    }
-
     /// Begins a sign-in at the provider `id`. `usual_callback` is where it sends the browser back
     /// unless the configuration says otherwise; of `hints` only those that it allows are handed on.
     pub async fn begin_sign_in(
@@ -99,7 +87,7 @@ impl Hub {
         hints: BTreeMap<String, String>,
     ) -> Result<Departure, HubError> {
         let configured = self.provider(id)?;
-        let login = self.redirect_login(configured)?;
+        let login = redirect_login(configured)?;
         let redirect_uri = configured.callback_url.clone().unwrap_or(usual_callback);
         let mut extra = hints;
         extra.retain(|name, _| configured.hint_parameters.contains(name));
@@ -161,7 +149,7 @@ impl Hub {
             return Err(again());
         }
         let configured = self.provider(row.provider.as_str())?;
-        let login = self.redirect_login(configured)?;
+        let login = redirect_login(configured)?;
         let attempt = LoginAttempt {
             state: state.to_owned(),
             nonce: row.nonce,
@@ -296,6 +284,7 @@ impl Hub {
     pub async fn sign_out(self: &Arc<Self>, actor: &Actor) -> Result<(), HubError> {
         if let Some(session_id) = actor.session_id() {
             self.store.delete_session(session_id).await?;
+            self.ended.insert(session_id, self.clock.now());
         }
         self.access.forget(actor.user.id);
         info!(user.name = %actor.user.name, "signed out");
@@ -307,6 +296,15 @@ impl Hub {
             }
         }
         Ok(())
+    }
+}
+
+fn redirect_login(configured: &ConfiguredProvider) -> Result<&dyn RedirectLogin, HubError> {
+    match configured.provider.method() {
+        LoginMethod::Redirect(login) => Ok(login),
+        LoginMethod::Form(_) => Err(HubError::invalid(
+            "This way to sign in has no page of its own.",
+        )),
     }
 }
 

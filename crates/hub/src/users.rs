@@ -13,7 +13,7 @@ use crate::Hub;
 use crate::error::HubError;
 
 /// How long deleting a user waits for each of their servers to stop.
-const STOP_PATIENCE: Duration = Duration::from_secs(60);
+const STOP_PATIENCE: Duration = Duration::from_mins(1);
 
 impl Hub {
     /// A user by name.

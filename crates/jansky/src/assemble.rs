@@ -97,11 +97,7 @@ fn settings(config: &Config) -> Settings {
         notebook_dir: spawner.notebook_dir.clone(),
         sign_in_attempts_per_minute: local.attempts_per_minute,
         minimum_password_length: local.minimum_password_length as usize,
-        admin_users: hub
-            .admin_users
-            .iter()
-            .map(|name| name.to_string())
-            .collect(),
+        admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -171,14 +167,14 @@ pub(crate) fn providers(
     config: &Config,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Vec<ConfiguredProvider>> {
-    let http = jansky_identity::http_client().context("could not make an HTTP client")?;
     let mut providers = Vec::new();
     for (id, provider) in &config.provider {
         let Provider::Oidc(oidc) = provider else {
             continue;
         };
+        let http = jansky_identity::http_client().context("could not make an HTTP client")?;
         let settings = oidc_settings(id, oidc)?;
-        let made = jansky_identity::OidcProvider::new(settings, http.clone(), Arc::clone(clock))
+        let made = jansky_identity::OidcProvider::new(settings, http, Arc::clone(clock))
             .with_context(|| format!("provider.{id} cannot be used"))?;
         providers.push(ConfiguredProvider {
             provider: Arc::new(made),
@@ -238,7 +234,7 @@ fn admission_rules(config: &Config, oidc: &OidcProvider) -> AdmissionRules {
     let names = |names: &[jansky_config::Written<jansky_model::UserName>]| {
         names
             .iter()
-            .map(|name| name.to_string())
+            .map(ToString::to_string)
             .collect::<std::collections::BTreeSet<_>>()
     };
     let mut allowed_users = names(&oidc.allowed_users);

@@ -48,7 +48,7 @@ impl fmt::Display for ByteSize {
         let unit = UNITS[..4]
             .iter()
             .rev()
-            .find(|(_, unit)| self.0 >= *unit && self.0 % unit == 0);
+            .find(|(_, unit)| self.0 >= *unit && self.0.is_multiple_of(*unit));
         match unit {
             Some((_, 1024)) => write!(f, "{} KiB", self.0 >> 10),
             Some((_, 1_048_576)) => write!(f, "{} MiB", self.0 >> 20),

@@ -401,9 +401,9 @@ impl ScopeSet {
             match extent {
                 Extent::Everything => self.insert(*scope, None),
                 Extent::Only(filters) => {
-                    filters
-                        .iter()
-                        .for_each(|filter| self.insert(*scope, Some(filter)));
+                    for filter in filters {
+                        self.insert(*scope, Some(filter));
+                    }
                 }
             }
         }

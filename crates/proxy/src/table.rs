@@ -167,3 +167,100 @@ fn without_port(host: &str) -> &str {
         _ => host,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jansky_model::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::route::Target;
+
+    fn route(spec: &str) -> Arc<Route> {
+        let target = Target::http("http://127.0.0.1:1").expect("a valid target");
+        Arc::new(Route::new(spec, target, Timestamp::from_seconds(0)).expect("a valid spec"))
+    }
+
+    fn found<'a>(table: &'a RouteTable, host: Option<&str>, path: &str) -> Option<&'a str> {
+        let route = table.find(host, path).expect("a well-formed path");
+        route.map(|route| route.spec())
+    }
+
+    /// The rule in other words: of the specs whose segments begin the path, the longest.
+    fn expected(specs: &[String], path: &str) -> Option<String> {
+        let segments = |text: &str| {
+            let text = text.trim_start_matches('/');
+            text.split('/').map(str::to_owned).collect::<Vec<_>>()
+        };
+        let fits = |spec: &&String| {
+            **spec == "/" || segments(path).starts_with(&segments(spec.trim_end_matches('/')))
+        };
+        specs
+            .iter()
+            .filter(fits)
+            .max_by_key(|spec| spec.len())
+            .cloned()
+    }
+
+    proptest! {
+        #[test]
+        fn the_longest_prefix_of_whole_segments_is_found(
+            specs in prop::collection::btree_set("(/[ab]{1,2}){0,4}/", 0..12),
+            path in "(/[ab]{1,2}){1,5}/?",
+        ) {
+            let specs: Vec<_> = specs.into_iter().collect();
+            let table = RouteTable::new(specs.iter().map(|spec| route(spec)));
+
+            let expected = expected(&specs, &path);
+
+            prop_assert_eq!(found(&table, None, &path), expected.as_deref());
+        }
+
+        #[test]
+        fn removing_undoes_adding(specs in prop::collection::btree_set("(h?/[ab]){1,3}", 1..8)) {
+            let specs: Vec<_> = specs.into_iter().filter(|spec| spec.contains('/')).collect();
+            let mut table = RouteTable::default();
+            for spec in &specs {
+                table = table.with(route(spec));
+            }
+            prop_assert_eq!(table.len(), specs.len());
+            for spec in &specs {
+                let (smaller, removed) = table.without(spec);
+                let removed = removed.expect("it was added");
+                prop_assert_eq!(removed.spec(), spec);
+                table = smaller;
+            }
+            prop_assert!(table.is_empty());
+            prop_assert_eq!(table.with_host, 0);
+        }
+    }
+
+    #[test]
+    fn a_change_leaves_earlier_tables_as_they_were() {
+        let before = RouteTable::new([route("/a/")]);
+
+        let after = before.with(route("/b/"));
+
+        assert_eq!(found(&before, None, "/b/x"), None);
+        assert_eq!(found(&after, None, "/b/x"), Some("/b/"));
+    }
+
+    #[test]
+    fn the_last_of_equal_specs_stays() {
+        let table = RouteTable::new([route("/a b/"), route("/a%20b")]);
+
+        assert_eq!(table.len(), 1);
+        assert_eq!(found(&table, None, "/a%20b/"), Some("/a%20b"));
+    }
+
+    #[test]
+    fn hosts_are_compared_without_port_and_case() {
+        let table = RouteTable::new([route("/"), route("a.test/x/"), route("[::1]/")]);
+
+        assert_eq!(found(&table, Some("A.test:80"), "/x/y"), Some("a.test/x/"));
+        assert_eq!(found(&table, Some("a.test"), "/y"), Some("/"));
+        assert_eq!(found(&table, Some("[::1]:80"), "/y"), Some("[::1]/"));
+        assert_eq!(found(&table, Some("[::1]"), "/y"), Some("[::1]/"));
+        assert_eq!(found(&table, None, "/x/y"), Some("/"));
+    }
+}

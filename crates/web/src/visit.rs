@@ -34,7 +34,6 @@ pub(crate) struct Visit {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
-    xsrf: String,
 }
 
 /// Why a request has no caller, when it has none.
@@ -94,17 +93,16 @@ impl FromRequestParts<WebState> for Visit {
                 (None, Absence::Unknown)
             }
         };
-        let mut xsrf = xsrf::expected(web, actor.as_deref(), peer, &parts.headers);
         // What a script reads without the token must not show it either, so to all pages it comes
         // from a stranger. Writes are checked where their body is read.
         let is_browser = actor.as_deref().is_some_and(Actor::is_browser);
-        if is_browser
-            && parts.method.is_safe()
-            && let Err(message) =
-                xsrf::check(&parts.method, &parts.headers, parts.uri.query(), &xsrf)
-        {
-            (actor, absence) = (None, Absence::Forged(message));
-            xsrf = xsrf::expected(web, None, peer, &parts.headers);
+        if is_browser && parts.method.is_safe() {
+            let expected = || xsrf::expected(web, actor.as_deref(), peer, &parts.headers);
+            let query = parts.uri.query();
+            let checked = xsrf::check(&parts.method, &parts.headers, query, expected);
+            if let Err(message) = checked {
+                (actor, absence) = (None, Absence::Forged(message));
+            }
         }
         Ok(Self {
             web: Arc::clone(web),
@@ -114,7 +112,6 @@ impl FromRequestParts<WebState> for Visit {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             headers: parts.headers.clone(),
-            xsrf,
         })
     }
 }
@@ -150,22 +147,19 @@ impl Visit {
             method: head.method.clone(),
             uri: head.uri.clone(),
             headers: head.headers.clone(),
-            xsrf: xsrf::expected(web, None, peer, &head.headers),
         }
     }
 
     /// The same request as if nobody were signed in.
     pub(crate) fn as_stranger(&self) -> Self {
-        let (method, uri, headers) = (&self.method, &self.uri, &self.headers);
         Self {
             web: Arc::clone(&self.web),
             actor: None,
             absence: Absence::Stranger,
             peer: self.peer,
-            method: method.clone(),
-            uri: uri.clone(),
-            xsrf: xsrf::expected(&self.web, None, self.peer, headers),
-            headers: headers.clone(),
+            method: self.method.clone(),
+            uri: self.uri.clone(),
+            headers: self.headers.clone(),
         }
     }
 
@@ -191,8 +185,10 @@ impl Visit {
             return Err(self.absence.to_error());
         };
         if actor.is_browser() {
-            xsrf::check(&self.method, &self.headers, self.uri.query(), &self.xsrf)
-                .map_err(HubError::forbidden)?;
+            xsrf::check(&self.method, &self.headers, self.uri.query(), || {
+                self.xsrf()
+            })
+            .map_err(HubError::forbidden)?;
         }
         Ok(actor)
     }
@@ -202,7 +198,7 @@ impl Visit {
         let fields = Fields::read(request).await?;
         let sent = fields.get("_xsrf").map(str::to_owned);
         let sent = sent.or_else(|| xsrf::sent(&self.headers, self.uri.query()));
-        if !sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &self.xsrf)) {
+        if !sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &self.xsrf())) {
             return Err(HubError::forbidden(
                 "This page was open for too long or your session changed. \
                  Go back, reload the page and try again.",
@@ -264,8 +260,8 @@ impl Visit {
     }
 
     /// The token for forms and for the address of an event stream.
-    pub(crate) fn xsrf(&self) -> &str {
-        &self.xsrf
+    pub(crate) fn xsrf(&self) -> String {
+        xsrf::expected(&self.web, self.actor.as_deref(), self.peer, &self.headers)
     }
 
     /// The address of this request on the wire: path and query.
@@ -311,9 +307,10 @@ impl Visit {
     /// The browser keeps the token in a cookie too. It is only set when it is not there, and not
     /// for what a script asks for: that would take the token of the open pages away.
     fn set_xsrf_cookie(&self, response: &mut Response) {
-        let has_it = cookies::values(&self.headers, cookies::XSRF).any(|value| value == self.xsrf);
+        let xsrf = self.xsrf();
+        let has_it = cookies::values(&self.headers, cookies::XSRF).any(|value| value == xsrf);
         if !has_it && xsrf::is_navigation(&self.headers) {
-            self.set_cookie(response, &self.xsrf_cookie(&self.xsrf));
+            self.set_cookie(response, &self.xsrf_cookie(&xsrf));
         }
     }
 
@@ -354,7 +351,7 @@ impl Visit {
             site_name: self.web.site_name.clone(),
             base: self.hub(),
             user,
-            xsrf: self.xsrf.clone(),
+            xsrf: self.xsrf(),
             static_version: static_files::version().to_owned(),
             announcement: self.web.announcement.clone(),
         }

@@ -70,13 +70,13 @@ pub(crate) fn check(
     method: &Method,
     headers: &HeaderMap,
     query: Option<&str>,
-    expected: &str,
+    expected: impl FnOnce() -> String,
 ) -> Result<(), &'static str> {
     if !is_needed(method, headers) {
         return Ok(());
     }
     match sent(headers, query) {
-        Some(sent) if jansky_crypto::token::equal(&sent, expected) => Ok(()),
+        Some(sent) if jansky_crypto::token::equal(&sent, &expected()) => Ok(()),
         Some(_) => Err("XSRF cookie does not match the argument"),
         None if method.is_safe() => Err("'_xsrf' argument missing from GET"),
         None => Err("'_xsrf' argument missing from POST"),

@@ -53,7 +53,9 @@ async fn a_spawner_that_fails_says_why() {
         );
     }
     assert!(hub.routes.paths().is_empty());
-    assert_eq!(hub.hub.metrics().counts().failed, 3);
+    let metrics = hub.hub.metrics_text().await.expect("the database answers");
+    let line = "jupyterhub_server_spawn_duration_seconds_count{status=\"failure\"} 3\n";
+    assert!(metrics.contains(line), "{metrics}");
     world.spawner.behave(FakeBehaviour::default());
     let server = hub.start(&user).await;
     assert!(

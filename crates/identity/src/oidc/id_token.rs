@@ -161,7 +161,7 @@ fn check_times(claims: &Claims, leeway: Duration, now: Timestamp) -> Result<(), 
     Ok(())
 }
 
-/// A NumericDate (RFC 7519 2), which may have a fraction.
+/// A `NumericDate` (RFC 7519 2), which may have a fraction.
 fn time(claims: &Claims, name: &str) -> Result<Option<Timestamp>, TokenProblem> {
     let Some(value) = claims.get(name) else {
         return Ok(None);

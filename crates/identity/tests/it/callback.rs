@@ -145,7 +145,7 @@ async fn a_used_code_is_an_invalid_grant_and_stays_out_of_the_message() {
     let first = rig.provider.finish(attempt.clone(), query(&callback)).await;
     assert!(first.is_ok(), "{first:?}");
 
-    // The scripted provider repeats the code in its description.
+    // The scripted provider repeats the code and our secret in its description.
     let error = rig
         .provider
         .finish(attempt, query(&callback))

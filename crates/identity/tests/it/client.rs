@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use jansky_identity::oidc::{ManualEndpoints, SettingsProblem};
+use jansky_identity::oidc::{ClaimsSource, ManualEndpoints, SettingsProblem};
 use jansky_identity::{
     IdentityError, IdentityProvider as _, OidcProvider, OidcSettings, TokenProblem, http_client,
 };
@@ -165,6 +165,28 @@ async fn refresh_yields_tokens_first_and_claims_on_request() {
             reason: TokenProblem::Subject
         }
     ));
+}
+
+#[tokio::test]
+async fn a_refreshed_id_token_about_somebody_else_is_refused() {
+    let rig = Rig::with(|settings| settings.claims_source = ClaimsSource::IdToken).await;
+    let session = rig.provider.upstream_session().expect("it has sessions");
+    let refresh = Secret::new("canary-refresh");
+    let tokens = session.refresh(&refresh).await.expect("the token lives");
+
+    let same = session.claims("subject-1", &tokens).await;
+    let other = session.claims("subject-2", &tokens).await;
+
+    assert!(matches!(same, Ok(Some(_))), "{same:?}");
+    assert!(
+        matches!(
+            other,
+            Err(IdentityError::InvalidToken {
+                reason: TokenProblem::Subject
+            })
+        ),
+        "{other:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! ID tokens that must not be believed (D7).
 
+use jansky_identity::oidc::ClaimsSource;
 use jansky_identity::{IdentityError, TokenProblem};
 use serde_json::{Value, json};
 
@@ -9,7 +10,8 @@ type Change = fn(&mut Value, &mut Value);
 
 /// Signs in with a changed ID token.
 async fn login_with(change: Change) -> Result<(), TokenProblem> {
-    let rig = Rig::new().await;
+    // Without userinfo, whose own checks would hide a missing one here.
+    let rig = Rig::with(|settings| settings.claims_source = ClaimsSource::IdToken).await;
     rig.op.script().tweak = Some(Box::new(change));
     match rig.login().await {
         Ok(_) => Ok(()),
@@ -24,7 +26,7 @@ fn now(claims: &Value) -> i64 {
 
 #[tokio::test]
 async fn forged_and_foreign_id_tokens_are_refused_for_their_reason() {
-    let cases: [(&str, Change, TokenProblem); 26] = [
+    let cases: [(&str, Change, TokenProblem); 27] = [
         (
             "alg none",
             |h, _| h["alg"] = json!("none"),
@@ -113,6 +115,14 @@ async fn forged_and_foreign_id_tokens_are_refused_for_their_reason() {
         (
             "iat +120 s",
             |_, c| c["iat"] = json!(now(c) + 120),
+            TokenProblem::NotYetValid,
+        ),
+        (
+            "iat +120 s, nbf now",
+            |_, c| {
+                c["nbf"] = c["iat"].clone();
+                c["iat"] = json!(now(c) + 120);
+            },
             TokenProblem::NotYetValid,
         ),
         (

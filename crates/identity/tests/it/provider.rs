@@ -249,7 +249,7 @@ impl Endpoint {
                     400,
                     &json!({
                         "error": error,
-                        "error_description": format!("refused {:?}", call.form.get("code")),
+                        "error_description": format!("refused {:?} of {:?}", call.form.get("code"), script.secrets),
                     }),
                 ),
             },

@@ -25,8 +25,16 @@ async fn hop_by_hop_headers_end_at_the_proxy() {
         .await;
 
     for gone in [
-        "x-mine", "x-other", "keep-alive", "proxy-connection", "proxy-authorization", "te", "upgrade",
-        "connection", "via", "forwarded",
+        "x-mine",
+        "x-other",
+        "keep-alive",
+        "proxy-connection",
+        "proxy-authorization",
+        "te",
+        "upgrade",
+        "connection",
+        "via",
+        "forwarded",
     ] {
         assert_eq!(header(&answer.body, gone), None, "{gone} went through");
     }
@@ -102,7 +110,10 @@ async fn what_a_stranger_says_about_the_client_is_replaced() {
 
     assert_eq!(header(&answer.body, "x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(header(&answer.body, "x-forwarded-proto"), Some("http"));
-    assert_eq!(header(&answer.body, "x-forwarded-host"), Some("hub.test:8000"));
+    assert_eq!(
+        header(&answer.body, "x-forwarded-host"),
+        Some("hub.test:8000")
+    );
     assert_eq!(header(&answer.body, "x-forwarded-port"), Some("8000"));
     for gone in ["forwarded", "x-real-ip", "x-scheme"] {
         assert_eq!(header(&answer.body, gone), None, "{gone} went through");
@@ -121,7 +132,10 @@ async fn what_a_trusted_proxy_says_about_the_client_is_kept() {
         )
         .await;
 
-    assert_eq!(header(&answer.body, "x-forwarded-for"), Some("9.9.9.9, 127.0.0.1"));
+    assert_eq!(
+        header(&answer.body, "x-forwarded-for"),
+        Some("9.9.9.9, 127.0.0.1")
+    );
     assert_eq!(header(&answer.body, "x-forwarded-proto"), Some("https"));
     assert_eq!(header(&answer.body, "x-forwarded-host"), Some("hub.test"));
     assert_eq!(header(&answer.body, "x-forwarded-port"), Some("443"));
@@ -171,6 +185,10 @@ async fn absolute_target_is_reduced_and_its_host_wins() {
         .ask("GET http://other.test:81/x?y HTTP/1.1\r\nHost: hub.test\r\n\r\n")
         .await;
 
-    assert!(answer.body.starts_with("GET /x?y HTTP/1.1\r\n"), "{}", answer.body);
+    assert!(
+        answer.body.starts_with("GET /x?y HTTP/1.1\r\n"),
+        "{}",
+        answer.body
+    );
     assert_eq!(header(&answer.body, "host"), Some("other.test:81"));
 }

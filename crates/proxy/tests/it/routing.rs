@@ -30,11 +30,19 @@ async fn encoded_and_plain_paths_lead_to_the_same_route_and_are_forwarded_as_rec
     let proxy = TestProxy::start();
     proxy.route("/user/al@ex%20b/", mirror().await);
 
-    for path in ["/user/al@ex%20b/x", "/user/al%40ex%20b/x", "/%75ser/al%40ex%20b/x%2Fy?q=%20"] {
+    for path in [
+        "/user/al@ex%20b/x",
+        "/user/al%40ex%20b/x",
+        "/%75ser/al%40ex%20b/x%2Fy?q=%20",
+    ] {
         let answer = proxy.get(path).await;
 
         assert_eq!(answer.status, 200, "{path}");
-        assert!(answer.body.starts_with(&format!("GET {path} HTTP/1.1\r\n")), "{}", answer.body);
+        assert!(
+            answer.body.starts_with(&format!("GET {path} HTTP/1.1\r\n")),
+            "{}",
+            answer.body
+        );
     }
 }
 
@@ -90,11 +98,18 @@ async fn a_change_of_routes_is_seen_by_the_next_request_of_an_open_connection() 
 async fn path_of_the_target_comes_before_the_path_of_the_request() {
     let proxy = TestProxy::start();
     let url = format!("http://{}/below/", mirror().await);
-    proxy.add("/x/", jansky_proxy::Target::http(&url).expect("a valid target"));
+    proxy.add(
+        "/x/",
+        jansky_proxy::Target::http(&url).expect("a valid target"),
+    );
 
     let answer = proxy.get("/x/y?z").await;
 
-    assert!(answer.body.starts_with("GET /below/x/y?z HTTP/1.1\r\n"), "{}", answer.body);
+    assert!(
+        answer.body.starts_with("GET /below/x/y?z HTTP/1.1\r\n"),
+        "{}",
+        answer.body
+    );
 }
 
 #[tokio::test]
@@ -103,7 +118,10 @@ async fn health_check_is_answered_without_any_route() {
 
     let answer = proxy.get("/_chp_healthz").await;
 
-    assert_eq!((answer.status, answer.body.as_str()), (200, r#"{"status":"OK"}"#));
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (200, r#"{"status":"OK"}"#)
+    );
     assert_eq!(answer.header("content-type"), Some("application/json"));
 }
 

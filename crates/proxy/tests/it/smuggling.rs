@@ -13,26 +13,59 @@ async fn ambiguous_requests_are_refused() {
     let post = "POST / HTTP/1.1\r\nHost: hub.test\r\n";
 
     for (what, request) in [
-        ("two lengths", format!("{post}Content-Length: 4\r\nContent-Length: 5\r\n\r\nbody!")),
-        ("a list of lengths", format!("{post}Content-Length: 4, 5\r\n\r\nbody!")),
-        ("a signed length", format!("{post}Content-Length: +4\r\n\r\nbody")),
-        ("a negative length", format!("{post}Content-Length: -4\r\n\r\nbody")),
+        (
+            "two lengths",
+            format!("{post}Content-Length: 4\r\nContent-Length: 5\r\n\r\nbody!"),
+        ),
+        (
+            "a list of lengths",
+            format!("{post}Content-Length: 4, 5\r\n\r\nbody!"),
+        ),
+        (
+            "a signed length",
+            format!("{post}Content-Length: +4\r\n\r\nbody"),
+        ),
+        (
+            "a negative length",
+            format!("{post}Content-Length: -4\r\n\r\nbody"),
+        ),
         ("a folded header", format!("{post}X-A: b\r\n c\r\n\r\n")),
-        ("a space before the colon", format!("{post}Content-Length : 4\r\n\r\nbody")),
-        ("an unknown coding", format!("{post}Transfer-Encoding: xchunked\r\n\r\n")),
-        ("two codings", format!("{post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n")),
+        (
+            "a space before the colon",
+            format!("{post}Content-Length : 4\r\n\r\nbody"),
+        ),
+        (
+            "an unknown coding",
+            format!("{post}Transfer-Encoding: xchunked\r\n\r\n"),
+        ),
+        (
+            "two codings",
+            format!("{post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+        ),
         (
             "a coding hidden by another",
-            format!("{post}Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            format!(
+                "{post}Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            ),
         ),
         (
             "chunked in HTTP/1.0",
-            "POST / HTTP/1.0\r\nHost: hub.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+            "POST / HTTP/1.0\r\nHost: hub.test\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+                .to_owned(),
         ),
         ("no host", "GET / HTTP/1.1\r\n\r\n".to_owned()),
-        ("two hosts", "GET / HTTP/1.1\r\nHost: hub.test\r\nHost: evil.test\r\n\r\n".to_owned()),
-        ("a bare name as target", "GET hub.test HTTP/1.1\r\nHost: hub.test\r\n\r\n".to_owned()),
-        ("a tunnel", "CONNECT hub.test:80 HTTP/1.1\r\nHost: hub.test\r\n\r\n".to_owned()),
+        (
+            "two hosts",
+            "GET / HTTP/1.1\r\nHost: hub.test\r\nHost: evil.test\r\n\r\n".to_owned(),
+        ),
+        (
+            "a bare name as target",
+            "GET hub.test HTTP/1.1\r\nHost: hub.test\r\n\r\n".to_owned(),
+        ),
+        (
+            "a tunnel",
+            "CONNECT hub.test:80 HTTP/1.1\r\nHost: hub.test\r\n\r\n".to_owned(),
+        ),
     ] {
         let answer = proxy.ask(&request).await;
 
@@ -49,7 +82,10 @@ async fn length_beside_chunked_is_dropped_and_the_connection_closed_after_the_an
         async move {
             while let Some(head) = wire.try_head().await {
                 count.fetch_add(1, Ordering::SeqCst);
-                assert!(!head.to_ascii_lowercase().contains("content-length"), "{head}");
+                assert!(
+                    !head.to_ascii_lowercase().contains("content-length"),
+                    "{head}"
+                );
                 while !wire.chunk().await.is_empty() {}
                 wire.answer_200("ok").await;
             }
@@ -87,7 +123,11 @@ async fn too_large_a_header_is_answered_with_431_and_a_reason() {
     assert_eq!(proxy.ask(&ask(9_000)).await.status, 200);
     let answer = proxy.ask(&ask(11_000)).await;
     assert_eq!(answer.status, 431);
-    assert!(answer.body.contains("header of the request is too large"), "{}", answer.body);
+    assert!(
+        answer.body.contains("header of the request is too large"),
+        "{}",
+        answer.body
+    );
     assert_eq!(proxy.ask(&ask(300_000)).await.status, 431);
 }
 

@@ -88,7 +88,10 @@ impl TestProxy {
 
     /// Adds a route to a server.
     pub fn route(&self, spec: &str, backend: SocketAddr) -> Arc<Route> {
-        self.add(spec, Target::http(&format!("http://{backend}")).expect("a valid target"))
+        self.add(
+            spec,
+            Target::http(&format!("http://{backend}")).expect("a valid target"),
+        )
     }
 
     pub fn add(&self, spec: &str, target: Target) -> Arc<Route> {
@@ -97,12 +100,17 @@ impl TestProxy {
     }
 
     pub async fn connect(&self) -> Wire<TcpStream> {
-        Wire::new(TcpStream::connect(self.address).await.expect("the proxy listens"))
+        Wire::new(
+            TcpStream::connect(self.address)
+                .await
+                .expect("the proxy listens"),
+        )
     }
 
     /// Sends a GET on a connection of its own.
     pub async fn get(&self, path: &str) -> Answer {
-        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: hub.test\r\n\r\n")).await
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: hub.test\r\n\r\n"))
+            .await
     }
 
     /// Sends any request without a body on a connection of its own.
@@ -119,7 +127,9 @@ where
     F: Future<Output = ()> + Send + 'static,
     S: Fn(Wire<TcpStream>) -> F + Send + Sync + 'static,
 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a free port");
     let address = listener.local_addr().expect("a bound socket");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
@@ -151,7 +161,9 @@ pub async fn mirror() -> SocketAddr {
 
 /// An address at which nobody listens.
 pub async fn nobody() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a free port");
     listener.local_addr().expect("a bound socket")
 }
 
@@ -177,7 +189,10 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
         field.eq_ignore_ascii_case(name).then_some(value.trim())
     });
     let value = values.next();
-    assert!(values.next().is_none(), "`{name}` occurs more than once in {head}");
+    assert!(
+        values.next().is_none(),
+        "`{name}` occurs more than once in {head}"
+    );
     value
 }
 
@@ -196,21 +211,28 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        soon("sending", self.io.write_all(bytes.as_ref())).await.expect("the other end reads");
+        soon("sending", self.io.write_all(bytes.as_ref()))
+            .await
+            .expect("the other end reads");
     }
 
     /// Reads more; `false` at the end.
     async fn more(&mut self) -> bool {
-        let mut buffer = [0; 16 << 10];
-        let read = soon("reading", self.io.read(&mut buffer)).await.unwrap_or(0);
-        self.read.extend_from_slice(&buffer[..read]);
-        read > 0
+        self.read.reserve(16 << 10);
+        soon("reading", self.io.read_buf(&mut self.read))
+            .await
+            .unwrap_or(0)
+            > 0
     }
 
     /// Reads up to and including `end`; `None` if the connection ends before.
     pub async fn up_to(&mut self, end: &str) -> Option<String> {
         loop {
-            if let Some(position) = self.read.windows(end.len()).position(|part| part == end.as_bytes()) {
+            if let Some(position) = self
+                .read
+                .windows(end.len())
+                .position(|part| part == end.as_bytes())
+            {
                 let rest = self.read.split_off(position + end.len());
                 let text = std::mem::replace(&mut self.read, rest);
                 return Some(String::from_utf8(text).expect("text"));

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use jansky_spawn::{CgroupPolicy, Spawner, StopMode};
 

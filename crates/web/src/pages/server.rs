@@ -121,7 +121,7 @@ pub(crate) async fn outside(visit: Visit, OriginalUri(uri): OriginalUri) -> Resp
         .path_and_query()
         .map_or("/", axum::http::uri::PathAndQuery::as_str);
     match path.strip_prefix(base.as_str()) {
-        Some("hub") => redirect(&visit.hub()),
+        Some("hub") | None => redirect(&visit.hub()),
         Some(rest) if rest.starts_with("hub/") => {
             visit.error_page(StatusCode::NOT_FOUND, "There is no such page.")
         }
@@ -134,6 +134,5 @@ pub(crate) async fn outside(visit: Visit, OriginalUri(uri): OriginalUri) -> Resp
             }
             redirect(&visit.hub_path(rest))
         }
-        None => redirect(&visit.hub()),
     }
 }

@@ -110,17 +110,20 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
         .or_else(|| visit.query("next"));
     let next = next.unwrap_or_default();
     let username = fields.text("username");
-    match check(&visit, username, fields.secret("password")).await {
+    let began = tokio::time::Instant::now();
+    let checked = check(&visit, username, fields.secret("password")).await;
+    visit
+        .web
+        .hub
+        .metrics()
+        .sign_in(checked.is_ok(), began.elapsed());
+    match checked {
         Ok(user) => {
-            visit.web.hub.metrics().sign_in(true);
             let provider = local_provider(&visit);
             let result = open_session(&visit, &user, &provider, Some(&next)).await;
             visit.answer(result)
         }
-        Err(error) => {
-            visit.web.hub.metrics().sign_in(false);
-            refuse(&visit, username, &next, &error)
-        }
+        Err(error) => refuse(&visit, username, &next, &error),
     }
 }
 

@@ -217,8 +217,8 @@ async fn metrics_have_the_names_that_dashboards_know() {
     for line in [
         "jupyterhub_running_servers 1",
         "jupyterhub_total_users 2",
-        "jupyterhub_server_spawns_total{status=\"success\"} 1",
-        "jupyterhub_logins_total{status=\"success\"} 1",
+        "jupyterhub_server_spawn_duration_seconds_count{status=\"success\"} 1",
+        "jupyterhub_login_duration_seconds_count{status=\"success\"} 1",
         "jupyterhub_request_duration_seconds_count{method=\"POST\",handler=\"/hub/login\",code=\"302\"} 1",
     ] {
         assert!(

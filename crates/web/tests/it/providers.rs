@@ -173,7 +173,7 @@ async fn without_a_rule_nobody_comes_in() {
     let answer = sign_in(&browser, "s1:river").await.must_be(403);
 
     assert!(
-        answer.text().contains("You signed in as `river`"),
+        answer.text().contains("this account may not use this hub"),
         "{}",
         answer.text()
     );

@@ -231,7 +231,8 @@ async fn sessions_end_in_their_time() {
     let hub = TestHub::new().await;
     let browser = hub.browser("river").await;
     let lifetime = hub.hub.settings().session_lifetime;
-    hub.clock.advance(lifetime - Duration::from_secs(1));
+    let almost = lifetime.saturating_sub(Duration::from_secs(1));
+    hub.clock.advance(almost);
     browser.get("/hub/home").await.must_be(200);
 
     hub.clock.advance(Duration::from_secs(1));
@@ -265,12 +266,17 @@ async fn signing_out_asks_first_and_then_ends_the_session() {
     let cookie = browser
         .cookie("jupyterhub-hub-login")
         .expect("it is signed in");
+    let session_id = browser
+        .cookie("jupyterhub-session-id")
+        .expect("it is signed in");
 
     let page = browser.get("/hub/logout").await.must_be(200);
     assert!(page.text().contains("Your servers keep running."));
     browser.get("/hub/home").await.must_be(200);
+    assert!(!hub.hub.ended_sessions().contains(&session_id));
 
     let answer = browser.post("/hub/logout", &[]).await.must_be(200);
+    assert!(hub.hub.ended_sessions().contains(&session_id));
     for name in ["jupyterhub-hub-login", "jupyterhub-session-id"] {
         assert!(answer.cookie(name).contains("Max-Age=0"), "`{name}` stays");
     }

@@ -15,7 +15,7 @@ use jansky_hub::{ConfiguredProvider, Hub, Parts, Server, Settings, TokenRequest,
 use jansky_model::{ManualClock, Secret, ServerName, Timestamp, UserName};
 use jansky_spawn::fake::FakeSpawner;
 use jansky_store::Store;
-use jansky_web::{Peer, Policies, RequestMetrics, Web, WebState};
+use jansky_web::{Peer, Policies, Web, WebState};
 
 pub(crate) use answer::Answer;
 pub(crate) use client::Client;
@@ -115,7 +115,6 @@ impl TestHub {
             on_shutdown: Some(Box::new(move |servers| {
                 noted.lock().expect("no test panicked here").push(servers);
             })),
-            request_metrics: RequestMetrics::default(),
         });
         Self {
             router: jansky_web::router(Arc::clone(&web)),

@@ -1,0 +1,117 @@
+use std::time::Duration;
+
+use jansky_proxy::{Drained, ProxySettings};
+use tokio::net::TcpStream;
+
+use crate::support::{TestProxy, answers, backend, settings, soon, until};
+use crate::upgrade::{ASK, SWITCH};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: hub.test\r\n\r\n";
+
+fn draining_for(drain_timeout: Duration) -> TestProxy {
+    let settings = ProxySettings {
+        drain_timeout,
+        ..settings()
+    };
+    TestProxy::with(settings, |proxy| proxy)
+}
+
+async fn ended(proxy: TestProxy) -> Drained {
+    let served = soon("the end", proxy.served).await;
+    served.expect("no panic").expect("no error")
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_at_once_and_no_new_ones_taken() {
+    let proxy = draining_for(Duration::from_hours(1));
+    proxy.route("/", answers("hub").await);
+    let untouched = proxy.connect().await;
+    let mut used = proxy.connect().await;
+    used.send(GET).await;
+    used.answer().await;
+    until("both connections", || proxy.stats.connections.get() == 2).await;
+
+    proxy.shutdown.cancel();
+
+    assert!(used.rest().await.is_empty());
+    drop(untouched);
+    let address = proxy.address;
+    assert_eq!(ended(proxy).await, Drained { cut: 0 });
+    TcpStream::connect(address)
+        .await
+        .expect_err("nobody listens any more");
+}
+
+#[tokio::test]
+async fn request_under_way_is_finished() {
+    let proxy = draining_for(Duration::from_hours(1));
+    let (go_on, _) = tokio::sync::broadcast::channel::<()>(1);
+    let signal = go_on.clone();
+    let address = backend(move |mut wire| {
+        let mut wait = signal.subscribe();
+        async move {
+            wire.head().await;
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfirst")
+                .await;
+            soon("the signal", wait.recv()).await.expect("a signal");
+            wire.send("last").await;
+        }
+    })
+    .await;
+    proxy.route("/", address);
+    let mut wire = proxy.connect().await;
+    wire.send(GET).await;
+    wire.head().await;
+    assert_eq!(wire.text(5).await, "first");
+
+    proxy.shutdown.cancel();
+    assert!(!proxy.served.is_finished());
+    go_on.send(()).expect("the server waits");
+
+    assert_eq!(wire.rest().await, b"last");
+    assert_eq!(ended(proxy).await, Drained { cut: 0 });
+}
+
+/// A server that upgrades and echoes.
+async fn echo() -> std::net::SocketAddr {
+    backend(|mut wire| async move {
+        wire.head().await;
+        wire.send(SWITCH).await;
+        loop {
+            let message = wire.exactly(4).await;
+            wire.send(message).await;
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn upgraded_connection_is_waited_for() {
+    let proxy = draining_for(Duration::from_hours(1));
+    proxy.route("/", echo().await);
+    let mut wire = proxy.connect().await;
+    wire.send(ASK).await;
+    wire.head().await;
+
+    proxy.shutdown.cancel();
+    wire.send("ping").await;
+    assert_eq!(wire.text(4).await, "ping");
+    assert!(!proxy.served.is_finished());
+    drop(wire);
+
+    assert_eq!(ended(proxy).await, Drained { cut: 0 });
+}
+
+#[tokio::test]
+async fn upgraded_connection_is_cut_at_the_end_of_the_drain() {
+    let proxy = draining_for(Duration::from_millis(200));
+    proxy.route("/", echo().await);
+    let mut wire = proxy.connect().await;
+    wire.send(ASK).await;
+    wire.head().await;
+
+    proxy.shutdown.cancel();
+
+    assert!(wire.rest().await.is_empty());
+    assert_eq!(ended(proxy).await, Drained { cut: 1 });
+}
