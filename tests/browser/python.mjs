@@ -4,7 +4,6 @@
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -79,9 +78,16 @@ function keep(fresh, place) {
   mkdirSync(CACHE, { recursive: true });
   const work = mkdtempSync(join(CACHE, "python."));
   const copy = join(work, "environment");
-  cpSync(fresh, copy, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
-  // The programs begin with the path of their interpreter.
   const from = realpathSync(fresh);
+  try {
+    renameSync(from, copy);
+  } catch (error) {
+    if (error.code !== "EXDEV") {
+      throw error;
+    }
+    execFileSync("cp", ["-a", from, copy]);
+  }
+  // The programs begin with the path of their interpreter.
   for (const name of readdirSync(join(copy, "bin"))) {
     const path = join(copy, "bin", name);
     const text = readFileSync(path, "latin1");

@@ -151,12 +151,12 @@ describe("a server of JupyterHub 5", () => {
   step("says why it did not start and starts when that is mended", async () => {
     await stopServer(page, { hub: hub.hub });
     await page.goto(`${hub.url}user/grote/lab/tree/Untitled.ipynb`);
-    await page.getByRole("heading", { name: "does not run" }).waitFor();
+    await page.getByRole("heading", { name: "My server does not run" }).waitFor();
     await look(page, "server-4-not-running");
 
     close("broken");
     await page.getByRole("button", { name: "Start", exact: true }).click();
-    await page.getByRole("heading", { name: "did not start" }).waitFor();
+    await page.getByRole("heading", { name: "My server did not start" }).waitFor();
     const text = await page.locator("main").innerText();
     assert.match(text, /no space left on \/data/);
     assert.match(text, /reading the calibration <tables>/);

@@ -8,7 +8,7 @@ use jansky_hub::{Actor, HubError};
 use jansky_model::{Scope, ServerName, ServerState};
 
 use crate::error::public_message;
-use crate::pages::{default_target, find_server, server_segments};
+use crate::pages::{default_target, find_server, server_segments, title_of};
 use crate::views::{HomePage, ServerCard, ServerPhase};
 use crate::visit::{PageResult, Visit, redirect};
 
@@ -79,16 +79,9 @@ fn card(visit: &Visit, actor: &Actor, server: &Server) -> ServerCard {
             (ServerPhase::Failed, Some(*since), Some(reason.clone()))
         }
     };
-    let title = if !server.display_name.is_empty() {
-        server.display_name.clone()
-    } else if server.name.is_default() {
-        "My server".to_owned()
-    } else {
-        server.name.to_string()
-    };
     let can_delete = !server.name.is_default() && !server.state.is_active();
     ServerCard {
-        title,
+        title: title_of(visit, server),
         state,
         since,
         last_activity: server.last_activity_at,

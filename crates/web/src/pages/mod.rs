@@ -60,6 +60,22 @@ pub(crate) async fn find_server(
     Ok((user, name, server))
 }
 
+/// What a page calls a server: short for its owner, as on the home page.
+pub(crate) fn title_of(visit: &Visit, server: &Server) -> String {
+    let is_own = visit
+        .actor
+        .as_ref()
+        .is_some_and(|actor| actor.user.name == server.user);
+    if !is_own || !server.display_name.is_empty() {
+        return visit.web.hub.title_of(server);
+    }
+    if server.name.is_default() {
+        "My server".to_owned()
+    } else {
+        server.name.to_string()
+    }
+}
+
 /// The rest of a path that names a server: `river` or `river/gpu`.
 pub(crate) fn server_segments(user: &str, name: &ServerName) -> String {
     let prefix = jansky_model::name::escape_path(user);

@@ -10,7 +10,7 @@ use jansky_hub::{Server, User};
 use jansky_model::{Scope, ServerName, ServerState};
 use serde_json::{Map, Value};
 
-use crate::pages::{find_server, server_segments};
+use crate::pages::{find_server, server_segments, title_of};
 use crate::views::{FailedPage, NotRunningPage, PendingEvent, PendingPage, StoppingPage};
 use crate::visit::{PageResult, Visit, redirect};
 
@@ -171,7 +171,7 @@ fn show(visit: &Visit, subject: &Subject, next: Option<String>) -> Response {
             ..
         } => {
             let page = FailedPage {
-                title: hub.title_of(server),
+                title: title_of(visit, server),
                 reason: reason.clone(),
                 log_tail: log_tail.clone(),
                 retry_action: visit.hub_path(&format!("spawn/{segments}")),
@@ -192,7 +192,7 @@ fn show(visit: &Visit, subject: &Subject, next: Option<String>) -> Response {
                 format!("api/users/{user}/servers/{}/progress", subject.name)
             };
             let page = PendingPage {
-                title: hub.title_of(server),
+                title: title_of(visit, server),
                 percent: events.last().map_or(0, |event| event.progress),
                 events: events
                     .into_iter()
@@ -213,7 +213,7 @@ fn show(visit: &Visit, subject: &Subject, next: Option<String>) -> Response {
 
 fn stopping(visit: &Visit, server: &Server) -> Response {
     let page = StoppingPage {
-        title: visit.web.hub.title_of(server),
+        title: title_of(visit, server),
         refresh_seconds: REFRESH_SECONDS,
         home_url: visit.hub_path("home"),
     };
@@ -228,7 +228,7 @@ fn not_running(
 ) -> Response {
     let segments = server_segments(subject.user.name.as_str(), &subject.name);
     let title = match &subject.server {
-        Some(server) => visit.web.hub.title_of(server),
+        Some(server) => title_of(visit, server),
         None => "My server".to_owned(),
     };
     let page = NotRunningPage {
