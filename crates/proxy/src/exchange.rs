@@ -194,7 +194,7 @@ impl UpstreamBody {
                     upstream.drive(cx);
                     Pin::new(body).poll_frame(&mut nobody)
                 }
-                ready => ready,
+                ready @ Poll::Ready(_) => ready,
             }
         } else {
             body.poll_frame(cx)

@@ -38,7 +38,9 @@ pub(crate) async fn answer(
         Err(status) => worker.page(status, &head),
         Ok(None) => healthy(),
         Ok(Some(route)) => match route.target() {
-            Target::Local(service) => local(&worker, &client, service, &route, head, body).await,
+            Target::Local(service) => {
+                Box::pin(local(&worker, &client, service, &route, head, body)).await
+            }
             Target::Http(target) => {
                 let exchange = Exchange {
                     authority: Arc::clone(target.authority()),
@@ -128,12 +130,12 @@ async fn forward(
     };
     let (response, driver) = match send(&exchange, &head, body).await {
         Ok(answered) => answered,
-        Err(error) => return unreachable(&exchange, &error, &head),
+        Err(error) => return no_answer(&exchange, &error, &head),
     };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return match upgrade.filter(|_| websocket) {
-            Some(upgrade) => switch(exchange, response, driver, upgrade, &head).await,
-            None => unreachable(&exchange, &SendError::Unasked, &head),
+            Some(upgrade) => Box::pin(switch(exchange, response, driver, upgrade, &head)).await,
+            None => no_answer(&exchange, &SendError::Unasked, &head),
         };
     }
     let (mut head, body) = response.into_parts();
@@ -174,7 +176,8 @@ async fn send(
             upstream
         } else {
             stats.upstream_connects.add(1);
-            Upstream::connect(authority, worker.proxy.settings.connect_timeout)
+            let timeout = worker.proxy.settings.connect_timeout;
+            Box::pin(Upstream::connect(authority, timeout))
                 .await
                 .map_err(SendError::Connect)?
         };
@@ -217,7 +220,7 @@ fn was_closed(error: &hyper::Error) -> bool {
     error.is_incomplete_message() || source.is_some_and(<dyn std::error::Error>::is::<io::Error>)
 }
 
-fn unreachable(
+fn no_answer(
     exchange: &Exchange,
     error: &SendError,
     head: &request::Parts,
@@ -245,7 +248,7 @@ async fn switch(
         Driver::Spawned(..) => None,
     };
     let Some((io, early)) = socket else {
-        return unreachable(&exchange, &SendError::Unasked, head);
+        return no_answer(&exchange, &SendError::Unasked, head);
     };
     let worker = Arc::clone(&exchange.worker);
     worker.tasks.spawn(async move {

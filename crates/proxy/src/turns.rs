@@ -65,7 +65,7 @@ impl Patience {
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, turns: &Turns) -> Poll<()> {
         while self.sleep.as_mut().poll(cx).is_ready() {
             let turn = turns.0.load(Ordering::Relaxed);
-            let waits = turn % 2 == 0 && turn == self.seen;
+            let waits = turn.is_multiple_of(2) && turn == self.seen;
             self.seen = turn;
             self.strikes = if waits { self.strikes + 1 } else { 0 };
             // The first check may come right after the turn began.
