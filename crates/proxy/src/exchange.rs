@@ -194,7 +194,7 @@ impl UpstreamBody {
                     upstream.drive(cx);
                     Pin::new(body).poll_frame(&mut nobody)
                 }
-                Poll::Ready(frame) => Poll::Ready(frame),
+                ready @ Poll::Ready(_) => ready,
             }
         } else {
             body.poll_frame(cx)

@@ -40,7 +40,9 @@ pub(crate) async fn answer(
         Err(status) => worker.page(status, &head),
         Ok(None) => healthy(),
         Ok(Some(route)) => match route.target() {
-            Target::Local(service) => local(&worker, &client, service, &route, head, body).await,
+            Target::Local(service) => {
+                Box::pin(local(&worker, &client, service, &route, head, body)).await
+            }
             Target::Http(target) => {
                 let exchange = Exchange {
                     authority: Arc::clone(target.authority()),
@@ -141,12 +143,12 @@ async fn forward(
     };
     let (response, driver) = match send(&exchange, &head, body).await {
         Ok(answered) => answered,
-        Err(error) => return unreachable(&exchange, &error, &head),
+        Err(error) => return no_answer(&exchange, &error, &head),
     };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return match upgrade.filter(|_| websocket) {
-            Some(upgrade) => switch(exchange, response, driver, upgrade, &head).await,
-            None => unreachable(&exchange, &SendError::Unasked, &head),
+            Some(upgrade) => Box::pin(switch(exchange, response, driver, upgrade, &head)).await,
+            None => no_answer(&exchange, &SendError::Unasked, &head),
         };
     }
     let (mut head, body) = response.into_parts();
@@ -187,7 +189,8 @@ async fn send(
             upstream
         } else {
             stats.upstream_connects.add(1);
-            Upstream::connect(authority, worker.proxy.settings.connect_timeout)
+            let timeout = worker.proxy.settings.connect_timeout;
+            Box::pin(Upstream::connect(authority, timeout))
                 .await
                 .map_err(SendError::Connect)?
         };
@@ -230,7 +233,7 @@ fn was_closed(error: &hyper::Error) -> bool {
     error.is_incomplete_message() || source.is_some_and(<dyn std::error::Error>::is::<io::Error>)
 }
 
-fn unreachable(
+fn no_answer(
     exchange: &Exchange,
     error: &SendError,
     head: &request::Parts,
@@ -258,7 +261,7 @@ async fn switch(
         Driver::Spawned(..) => None,
     };
     let Some((io, early)) = socket else {
-        return unreachable(&exchange, &SendError::Unasked, head);
+        return no_answer(&exchange, &SendError::Unasked, head);
     };
     let worker = Arc::clone(&exchange.worker);
     worker.tasks.spawn(async move {

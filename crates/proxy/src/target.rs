@@ -26,12 +26,17 @@ impl HttpTarget {
             url: text.to_owned(),
             reason,
         };
-        let url = Url::parse(text).map_err(|_| refuse("it is not a URL"))?;
+        let mut url = Url::parse(text).map_err(|_| refuse("it is not a URL"))?;
         if url.scheme() != "http" {
             return Err(refuse("its scheme must be `http`"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(refuse("it must not contain a user name or a password"));
+            // Not to be repeated in a message.
+            let _ = url.set_username("").and_then(|()| url.set_password(None));
+            return Err(RouteError::Target {
+                url: url.into(),
+                reason: "it must not contain a user name or a password",
+            });
         }
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refuse("it must not have a query or a fragment"));
@@ -89,5 +94,12 @@ mod tests {
         ] {
             assert!(HttpTarget::parse(bad).is_err(), "{bad} was accepted");
         }
+    }
+
+    #[test]
+    fn credentials_in_a_target_are_not_repeated() {
+        let error = HttpTarget::parse("http://river:serenity@127.0.0.1").expect_err("refused");
+
+        assert!(!error.to_string().contains("serenity"), "{error}");
     }
 }
