@@ -285,9 +285,9 @@ impl Hub {
     /// operator wants that.
     pub async fn sign_out(self: &Arc<Self>, actor: &Actor) -> Result<(), HubError> {
         if let Some(session_id) = actor.session_id() {
-            self.store
-                .delete_session(session_id, self.clock.now())
-                .await?;
+            let now = self.clock.now();
+            self.store.delete_session(session_id, now).await?;
+            self.ended.insert(session_id, now);
         }
         self.access.forget(actor.user.id);
         info!(user.name = %actor.user.name, "signed out");
