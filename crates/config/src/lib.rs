@@ -22,13 +22,14 @@ mod written_toml;
 
 pub use check::{Input, Loaded, check, load};
 pub use notation::{
-    DatabaseUrl, HttpUrl, SecretError, SecretSource, SecretSources, TextOrSecret, Written,
+    DatabaseUrl, HttpUrl, SecretError, SecretSource, SecretSources, TextOrSecret, Texts, Written,
 };
 pub use problem::{Origin, Problem, Problems, Severity};
 pub use reference::{reference, schema};
 pub use sections::{
-    Cgroups, ClaimsSource, ClientAuthentication, Config, Database, Endpoints, Hub, LocalProvider,
-    Log, LogFormat, OidcProvider, ProcessSpawner, Provider, Proxy, RunAs, Session, Spawner, Tls,
+    AdmissionKeys, Cgroups, ClaimsSource, ClientAuthentication, Config, Database, Endpoints,
+    GithubProvider, Hub, LocalProvider, Log, LogFormat, OidcProvider, ProcessSpawner, Provider,
+    Proxy, RunAs, Session, Spawner, Tls,
 };
 
 /// Whether the name of a variable says that its value is secret.

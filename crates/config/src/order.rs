@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
-    Config, Database, Endpoints, Hub, LocalProvider, Log, OidcProvider, ProcessSpawner, Proxy,
-    Session, Tls,
+    Config, Database, Endpoints, GithubProvider, Hub, LocalProvider, Log, OidcProvider,
+    ProcessSpawner, Proxy, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -19,6 +19,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<Session>(),
         fields::<LocalProvider>(),
         fields::<OidcProvider>(),
+        fields::<GithubProvider>(),
         fields::<Endpoints>(),
         fields::<ProcessSpawner>(),
         fields::<Proxy>(),

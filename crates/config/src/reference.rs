@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::notation::all_formats;
 use crate::overrides::variable_of_key;
+use crate::sections::presets;
 use crate::shape::{KIND, Schema, Shape, Table};
 use crate::written_toml;
 
@@ -103,10 +104,24 @@ fn kinds(page: &mut String, path: &[&str], schema: Schema) {
     for (kind, schema) in kinds {
         heading(page, "##", path, &format!(" with `kind = \"{kind}\"`"));
         paragraph(page, schema.description());
-        if let Shape::Table(table) = schema.shape() {
+        if let Some(defaults) = presets::defaults_of(kind) {
+            preset(page, defaults);
+        } else if let Shape::Table(table) = schema.shape() {
             keys(page, path, &table);
         }
     }
+}
+
+fn preset(page: &mut String, defaults: &[(&str, &str)]) {
+    paragraph(
+        page,
+        "The keys are those of `kind = \"oidc\"`. These have another default:",
+    );
+    page.push_str("| key | default |\n|---|---|\n");
+    for (key, default) in defaults {
+        add(page, &format!("| `{key}` | `{default}` |\n"));
+    }
+    page.push('\n');
 }
 
 fn keys(page: &mut String, path: &[&str], table: &Table) {

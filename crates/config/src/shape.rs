@@ -11,14 +11,16 @@ use serde_json::Value;
 
 use crate::notation::{Format, format_named};
 use crate::order;
-use crate::sections::Config;
+use crate::sections::{Config, presets};
 
 static ROOT: LazyLock<Value> = LazyLock::new(|| {
     let mut schema = SchemaSettings::draft2020_12()
         .into_generator()
         .into_root_schema_for::<Config>();
     schema.insert("title".to_owned(), "jansky.toml".into());
-    schema.to_value()
+    let mut schema = schema.to_value();
+    presets::complete(&mut schema);
+    schema
 });
 
 /// The schema of one value.

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use jansky_identity::ExternalIdentity;
+use jansky_identity::claim_rules::{GroupRules, GroupsProblem, HomeProblem, HomeRules};
 use jansky_model::UserName;
-use serde_json::Value;
 
 /// The rules of one provider. Without any allow rule nobody gets in.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +19,10 @@ pub struct AdmissionRules {
     pub blocked_users: BTreeSet<String>,
     /// Members of these groups are admins, and only they, when the set is not empty.
     pub admin_groups: BTreeSet<String>,
-    /// The claim that lists the groups; dots lead into objects.
-    pub groups_claim: Option<String>,
+    /// Where groups are found.
+    pub groups: GroupRules,
+    /// Where people must come from.
+    pub home: HomeRules,
 }
 
 /// What somebody comes in with.
@@ -43,6 +45,19 @@ pub enum Refusal {
     /// A rule says no.
     #[error("You signed in as `{0}`, but this account may not use this hub. Ask its operator.")]
     NotAllowed(String),
+    /// They come from an organization that may not.
+    #[error(
+        "You signed in as `{name}`, but only accounts of certain organizations may use this hub: {problem}."
+    )]
+    Elsewhere {
+        /// Who they are.
+        name: String,
+        /// Which rule says no.
+        problem: HomeProblem,
+    },
+    /// Groups decide, and they cannot be told.
+    #[error("Your provider did not send your groups, which decide whether you may come in: {0}.")]
+    Groups(GroupsProblem),
 }
 
 impl AdmissionRules {
@@ -54,10 +69,21 @@ impl AdmissionRules {
             .ok_or_else(|| Refusal::NoName("the claim is missing".to_owned()))?;
         let name =
             UserName::normalize(claimed).map_err(|error| Refusal::NoName(error.to_string()))?;
-        let groups = self.groups_claim.as_deref().and_then(|path| {
-            let claims = Value::Object(identity.claims.clone());
-            texts_at(&claims, path)
-        });
+        if self.blocked_users.contains(name.as_str()) {
+            return Err(Refusal::NotAllowed(name.to_string()));
+        }
+        self.home
+            .check(&identity.claims)
+            .map_err(|problem| Refusal::Elsewhere {
+                name: name.to_string(),
+                problem,
+            })?;
+        let groups_decide = !self.allowed_groups.is_empty() || !self.admin_groups.is_empty();
+        let groups = match self.groups.groups(&identity.claims) {
+            Ok(groups) => groups,
+            Err(problem) if groups_decide => return Err(Refusal::Groups(problem)),
+            Err(_) => None,
+        };
         let in_any = |wanted: &BTreeSet<String>| {
             groups
                 .as_ref()
@@ -68,7 +94,7 @@ impl AdmissionRules {
             || self.allowed_users.contains(name.as_str())
             || in_any(&self.allowed_groups)
             || is_admin;
-        if self.blocked_users.contains(name.as_str()) || !is_allowed {
+        if !is_allowed {
             return Err(Refusal::NotAllowed(name.to_string()));
         }
         let admin = (!self.admin_groups.is_empty()).then_some(is_admin);
@@ -80,42 +106,134 @@ impl AdmissionRules {
     }
 }
 
-/// The texts in a claim: one text, or a list of them.
-fn texts_at(claims: &Value, path: &str) -> Option<Vec<String>> {
-    // A claim whose own name has dots wins over the way into objects.
-    let found = claims.get(path).or_else(|| {
-        path.split('.')
-            .try_fold(claims, |value, key| value.get(key))
-    })?;
-    match found {
-        Value::String(text) => Some(vec![text.clone()]),
-        Value::Array(values) => Some(
-            values
-                .iter()
-                .filter_map(|value| value.as_str().map(str::to_owned))
-                .collect(),
-        ),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use jansky_identity::claim_rules::EntitlementRules;
+    use jansky_identity::{Claims, UpstreamTokens};
+    use jansky_model::Secret;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn groups_of(claims: &Value, path: &str) -> Option<Vec<String>> {
-        texts_at(claims, path)
+    fn person(claims: Value) -> ExternalIdentity {
+        let Value::Object(claims) = claims else {
+            panic!("the test writes an object")
+        };
+        ExternalIdentity {
+            provider: "op".parse().expect("it is a provider id"),
+            issuer: "https://id.example.org".to_owned(),
+            subject: "subject-1".to_owned(),
+            username: Some("river".to_owned()),
+            claims,
+            tokens: UpstreamTokens {
+                access: Secret::new("access"),
+                refresh: None,
+                id_token: None,
+                expires_at: None,
+                scope: None,
+                other: Vec::new(),
+            },
+        }
+    }
+
+    fn set(texts: &[&str]) -> BTreeSet<String> {
+        texts.iter().map(|text| (*text).to_owned()).collect()
+    }
+
+    fn rules() -> AdmissionRules {
+        AdmissionRules {
+            allowed_groups: set(&["/radio"]),
+            admin_groups: set(&["/operators"]),
+            groups: GroupRules {
+                claims: vec!["groups".to_owned()],
+                entitlements: None,
+            },
+            ..AdmissionRules::default()
+        }
     }
 
     #[test]
-    fn groups_are_found_by_a_dotted_path() {
-        let claims = json!({ "realm_access": { "roles": ["a", "b", 3] }, "x.y": "z" });
+    fn groups_let_people_in_and_make_admins() {
+        let member = rules().admit(&person(json!({ "groups": ["/radio", "/x"] })));
+        let admin = rules().admit(&person(json!({ "groups": ["/operators"] })));
+        let neither = rules().admit(&person(json!({ "groups": ["/radio/evn", "radio"] })));
+        let unknown = rules().admit(&person(json!({})));
 
-        let roles = Some(vec!["a".to_owned(), "b".to_owned()]);
-        assert_eq!(groups_of(&claims, "realm_access.roles"), roles);
-        assert_eq!(groups_of(&claims, "x.y"), Some(vec!["z".to_owned()]));
-        assert_eq!(groups_of(&claims, "realm_access.missing"), None);
+        let member = member.expect("a member");
+        assert_eq!(member.admin, Some(false));
+        assert_eq!(
+            member.groups,
+            Some(vec!["/radio".to_owned(), "/x".to_owned()])
+        );
+        assert_eq!(admin.expect("an admin").admin, Some(true));
+        for refused in [neither, unknown] {
+            assert_eq!(refused, Err(Refusal::NotAllowed("river".to_owned())));
+        }
+    }
+
+    #[test]
+    fn groups_that_cannot_be_told_keep_people_out_only_where_groups_decide() {
+        let too_many = person(json!({ "_claim_names": { "groups": "src1" } }));
+        let by_name = AdmissionRules {
+            allow_all: true,
+            allowed_groups: BTreeSet::new(),
+            admin_groups: BTreeSet::new(),
+            ..rules()
+        };
+
+        let refused = rules().admit(&too_many);
+        let accepted = by_name.admit(&too_many).expect("groups decide nothing");
+
+        assert!(matches!(refused, Err(Refusal::Groups(_))), "{refused:?}");
+        assert_eq!((accepted.admin, accepted.groups), (None, None));
+    }
+
+    #[test]
+    fn an_entitlement_of_a_foreign_authority_opens_nothing() {
+        let rules = AdmissionRules {
+            groups: GroupRules {
+                claims: vec!["entitlements".to_owned()],
+                entitlements: Some(EntitlementRules {
+                    namespaces: vec!["urn:mace:egi.eu".to_owned()],
+                    authorities: vec!["aai.egi.eu".to_owned()],
+                }),
+            },
+            ..rules()
+        };
+        let with = |urn: &str| rules.admit(&person(json!({ "entitlements": [urn] })));
+
+        assert!(with("urn:mace:egi.eu:group:radio#aai.egi.eu").is_ok());
+        assert!(with("urn:mace:egi.eu:group:radio#evil.example").is_err());
+        assert!(with("urn:mace:evil.example:group:radio#aai.egi.eu").is_err());
+    }
+
+    /// D11: who may come in when only one domain may.
+    #[test]
+    fn a_domain_is_that_of_a_verified_address_or_what_the_provider_vouches_for() {
+        let mut rules = AdmissionRules {
+            allow_all: true,
+            ..AdmissionRules::default()
+        };
+        rules.home.hosted_domains = vec!["good.org".to_owned()];
+        let email = |email: &str, verified: bool| {
+            person(json!({ "email": email, "email_verified": verified }))
+        };
+        let foreign = |outcome| matches!(outcome, Err(Refusal::Elsewhere { .. }));
+
+        assert!(foreign(rules.admit(&email("a@good.org", false))));
+        assert!(foreign(rules.admit(&email("a@evil.org@good.org", true))));
+        assert!(rules.admit(&email("A@GOOD.ORG", true)).is_ok());
+        rules.home.hosted_domain_claim = Some("hd".to_owned());
+        assert!(foreign(rules.admit(&email("a@good.org", true))), "no `hd`");
+        rules.allow_all = false;
+        let mut vouched = email("a@good.org", true);
+        vouched
+            .claims
+            .extend(Claims::from_iter([("hd".to_owned(), json!("good.org"))]));
+        assert_eq!(
+            rules.admit(&vouched),
+            Err(Refusal::NotAllowed("river".to_owned())),
+            "the right domain alone lets nobody in"
+        );
     }
 }

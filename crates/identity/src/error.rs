@@ -61,8 +61,8 @@ pub enum IdentityError {
         /// What is wrong with it.
         reason: CallbackProblem,
     },
-    /// The ID token or the userinfo answer failed a check.
-    #[error("ID token refused: {reason}")]
+    /// A token or the userinfo answer failed a check.
+    #[error("token of the provider refused: {reason}")]
     InvalidToken {
         /// Which check.
         reason: TokenProblem,
@@ -79,6 +79,14 @@ pub enum IdentityError {
     /// The provider's answer is not what the standard says.
     #[error("{endpoint} endpoint gave an unusable answer: {reason}")]
     BadAnswer {
+        /// Which endpoint.
+        endpoint: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The provider did what was asked, as far as one can tell, and its answer is unusable.
+    #[error("{endpoint} endpoint gave an answer that is lost: {reason}")]
+    AnswerLost {
         /// Which endpoint.
         endpoint: &'static str,
         /// What is wrong with it.
@@ -113,7 +121,7 @@ impl IdentityError {
             } => {
                 "The sign-in service has just changed its keys. Please try again in half a minute."
             }
-            Self::InvalidToken { .. } | Self::BadAnswer { .. } => {
+            Self::InvalidToken { .. } | Self::BadAnswer { .. } | Self::AnswerLost { .. } => {
                 "The answer of the sign-in service could not be trusted. Please tell the \
                  administrator if this happens again."
             }
@@ -134,6 +142,7 @@ impl IdentityError {
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant { .. } => "invalid_grant",
             Self::BadAnswer { .. } => "bad_answer",
+            Self::AnswerLost { .. } => "answer_lost",
             Self::InvalidCredentials => "invalid_credentials",
         }
     }
@@ -176,7 +185,7 @@ pub enum CallbackProblem {
     MissingCode,
 }
 
-/// Which check an ID token or userinfo answer failed.
+/// Which check a token or userinfo answer failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenProblem {
     /// The provider sent no ID token.
@@ -189,7 +198,7 @@ pub enum TokenProblem {
     #[error("its algorithm is not accepted")]
     Algorithm,
     /// It has header fields that change its meaning (`crit`) or the `typ` of another kind of token.
-    #[error("its header asks for something else than an ID token")]
+    #[error("its header is that of another kind of token")]
     Header,
     /// No key of the provider fits its `kid` and algorithm.
     #[error("no key of the provider fits it")]
@@ -218,6 +227,18 @@ pub enum TokenProblem {
     /// `at_hash` does not fit the access token.
     #[error("`at_hash` does not fit the access token")]
     AccessTokenHash,
+    /// A logout token has a `nonce`, which only ID tokens have.
+    #[error("it has a `nonce`, which logout tokens must not have")]
+    NonceInLogoutToken,
+    /// `events` does not say that it is a logout token.
+    #[error("`events` does not hold the logout event")]
+    NoLogoutEvent,
+    /// A logout token without `jti` could be used again and again.
+    #[error("`jti` is missing")]
+    NoTokenId,
+    /// A logout token names neither a person nor a session.
+    #[error("neither `sub` nor `sid` is there")]
+    NobodyToLogOut,
     /// `sub` is missing, empty, longer than 255 characters, or not the expected one.
     #[error("`sub` is missing, unusable or another one than expected")]
     Subject,

@@ -6,18 +6,25 @@
 //! arguments and go out as values, so several processes can serve one sign-in.
 //!
 //! [`OidcProvider`] is the relying party of OpenID Connect: discovery, PKCE, ID-token checks and
-//! key rotation. Local accounts need the database and therefore live in the hub.
+//! key rotation; [`OidcKind`](oidc::OidcKind) names the providers whose ways it knows. [`GitHub`]
+//! speaks OAuth 2 of its own. What claims mean is read by [`claim_rules`], alike for all. Local accounts need the database and therefore live in the hub.
 
 mod attempt;
+pub mod claim_rules;
 mod error;
+mod github;
 mod identity;
 pub mod oidc;
 mod provider;
+mod refresh;
 
 pub use attempt::{CallbackQuery, LoginAttempt, code_challenge};
 pub use error::{CallbackProblem, IdentityError, TokenProblem};
-pub use identity::{Claims, ExternalIdentity, UpstreamTokens, claim_at};
+pub use github::{GitHub, GitHubSettings};
+pub use identity::{Claims, ExternalIdentity, ServiceTokens, UpstreamTokens, claim_at};
 pub use oidc::{OidcProvider, OidcSettings, http_client};
 pub use provider::{
-    FormLogin, IdentityProvider, LoginMethod, ProviderStatus, RedirectLogin, UpstreamSession,
+    FormLogin, IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver, ProviderStatus,
+    RedirectLogin, UpstreamSession,
 };
+pub use refresh::RefreshOutcome;

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use jansky_model::{ProviderId, Secret, Timestamp};
 use url::Url;
 
-use crate::{CallbackQuery, Claims, ExternalIdentity, IdentityError, LoginAttempt, UpstreamTokens};
+use crate::{
+    CallbackQuery, Claims, ExternalIdentity, IdentityError, LoginAttempt, RefreshOutcome,
+    UpstreamTokens,
+};
 
 /// A configured way to sign in.
 #[async_trait]
@@ -23,6 +26,11 @@ pub trait IdentityProvider: Send + Sync {
 
     /// What can be done with the tokens of a finished sign-in; `None` if the provider gives none.
     fn upstream_session(&self) -> Option<&dyn UpstreamSession> {
+        None
+    }
+
+    /// What takes the provider's word that a session has ended; `None` if it never says so.
+    fn logout_receiver(&self) -> Option<&dyn LogoutReceiver> {
         None
     }
 
@@ -88,6 +96,11 @@ pub trait UpstreamSession: Send + Sync {
     /// [`IdentityError::Unavailable`] and [`IdentityError::Timeout`] the old token may still live.
     async fn refresh(&self, refresh_token: &Secret) -> Result<UpstreamTokens, IdentityError>;
 
+    /// Refreshes tokens of `subject` and says what the outcome means.
+    async fn renew(&self, subject: &str, refresh_token: &Secret) -> RefreshOutcome {
+        RefreshOutcome::of(subject, self.refresh(refresh_token).await)
+    }
+
     /// Reads the claims again from refreshed tokens, from the source that the settings name, and
     /// checks that they are about `subject`. `None` when the provider sent no ID token and has no
     /// userinfo endpoint: nothing new is known.
@@ -108,6 +121,34 @@ pub trait UpstreamSession: Send + Sync {
         post_logout_redirect_uri: Option<&str>,
         state: Option<&str>,
     ) -> Option<Url>;
+}
+
+/// Takes logout tokens (OpenID Connect Back-Channel Logout 1.0).
+#[async_trait]
+pub trait LogoutReceiver: Send + Sync {
+    /// Checks a logout token that anybody may have sent. Whether it was used before is the
+    /// caller's to know.
+    ///
+    /// # Errors
+    /// [`IdentityError::InvalidToken`] with the check that failed.
+    async fn receive(&self, token: &Secret) -> Result<LogoutNotice, IdentityError>;
+}
+
+/// A provider's word that sessions have ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogoutNotice {
+    /// The issuer.
+    pub issuer: String,
+    /// The person; all their sessions have ended unless a session is named.
+    pub subject: Option<String>,
+    /// The session at the provider, the `sid` of the ID token.
+    pub provider_session: Option<String>,
+    /// Names this notice (`jti`), so that it takes effect once.
+    pub id: String,
+    /// When the provider wrote it.
+    pub issued_at: Timestamp,
+    /// Until when the same token would pass the checks again: its id must be remembered so long.
+    pub replayable_until: Timestamp,
 }
 
 /// Whether a provider can be used.

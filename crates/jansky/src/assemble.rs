@@ -4,10 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use jansky_config::{Cgroups, Config, OidcProvider, ProcessSpawner, Provider, Spawner as Spawners};
+use jansky_config::{
+    Cgroups, Config, GithubProvider, OidcProvider, ProcessSpawner, Provider, Spawner as Spawners,
+};
 use jansky_crypto::{Random, SystemRandom};
 use jansky_hub::{AdmissionRules, ConfiguredProvider, Hub, Parts, RouteTable, Settings};
-use jansky_identity::oidc::{ClaimsSource, ClientAuthentication, ManualEndpoints, OidcSettings};
+use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
+use jansky_identity::oidc::{
+    ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
+};
+use jansky_identity::{GitHub, GitHubSettings};
 use jansky_model::{Clock, ProviderId};
 use jansky_spawn::{
     CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
@@ -72,7 +78,7 @@ fn settings(config: &Config) -> Settings {
         .values()
         .find_map(|provider| match provider {
             Provider::Local(local) => Some(local.clone()),
-            Provider::Oidc(_) => None,
+            _ => None,
         });
     let local = local.unwrap_or_default();
     Settings {
@@ -172,25 +178,77 @@ pub(crate) fn providers(
 ) -> anyhow::Result<Vec<ConfiguredProvider>> {
     let mut providers = Vec::new();
     for (id, provider) in &config.provider {
-        let Provider::Oidc(oidc) = provider else {
-            continue;
-        };
-        let http = jansky_identity::http_client().context("could not make an HTTP client")?;
-        let settings = oidc_settings(id, oidc)?;
-        let made = jansky_identity::OidcProvider::new(settings, http, Arc::clone(clock))
-            .with_context(|| format!("provider.{id} cannot be used"))?;
-        providers.push(ConfiguredProvider {
-            provider: Arc::new(made),
-            rules: admission_rules(config, oidc),
-            callback_url: oidc
-                .callback_url
-                .as_ref()
-                .map(|url| url.as_written().to_owned()),
-            auto_login: oidc.auto_login,
-            hint_parameters: oidc.hint_parameters.clone(),
-        });
+        let http = || jansky_identity::http_client().context("could not make an HTTP client");
+        if let Some(oidc) = provider.oidc() {
+            let mut settings = oidc_settings(id, oidc)?;
+            settings.kind = oidc_kind(provider);
+            let made = jansky_identity::OidcProvider::new(settings, http()?, Arc::clone(clock))
+                .with_context(|| format!("provider.{id} cannot be used"))?;
+            providers.push(ConfiguredProvider {
+                provider: Arc::new(made),
+                rules: AdmissionRules {
+                    groups: group_rules(oidc),
+                    home: home_rules(oidc),
+                    ..admission_rules(config, provider)
+                },
+                callback_url: as_written(oidc.callback_url.as_ref()),
+                auto_login: oidc.auto_login,
+                hint_parameters: oidc.hint_parameters.clone(),
+            });
+        }
+        if let Provider::Github(github) = provider {
+            let made = GitHub::new(github_settings(id, github)?, http()?, Arc::clone(clock));
+            let mut rules = admission_rules(config, provider);
+            rules.groups.claims = vec!["groups".to_owned()];
+            rules.home.hosted_domains.clone_from(&github.hosted_domains);
+            providers.push(ConfiguredProvider {
+                provider: Arc::new(made),
+                rules,
+                callback_url: as_written(github.callback_url.as_ref()),
+                auto_login: github.auto_login,
+                hint_parameters: github.hint_parameters.clone(),
+            });
+        }
     }
     Ok(providers)
+}
+
+fn as_written(url: Option<&jansky_config::Written<jansky_config::HttpUrl>>) -> Option<String> {
+    url.map(|url| url.as_written().to_owned())
+}
+
+fn oidc_kind(provider: &Provider) -> OidcKind {
+    match provider {
+        Provider::Keycloak(_) => OidcKind::Keycloak,
+        Provider::IndigoIam(_) => OidcKind::IndigoIam,
+        Provider::Globus(_) => OidcKind::Globus,
+        Provider::Google(_) => OidcKind::Google,
+        Provider::Cilogon(_) => OidcKind::CiLogon,
+        Provider::EgiCheckin(_) => OidcKind::EgiCheckin,
+        Provider::Oidc(_) | Provider::Local(_) | Provider::Github(_) => OidcKind::Generic,
+    }
+}
+
+fn github_settings(id: &ProviderId, github: &GithubProvider) -> anyhow::Result<GitHubSettings> {
+    let api = match &github.api_url {
+        Some(url) => url::Url::clone(url),
+        None => GitHub::usual_api(&github.url),
+    };
+    Ok(GitHubSettings {
+        id: id.clone(),
+        title: github.title.clone().unwrap_or_else(|| id.to_string()),
+        url: url::Url::clone(&github.url),
+        api,
+        client_id: github.client_id.clone(),
+        client_secrets: github
+            .client_secret
+            .read()
+            .with_context(|| format!("provider.{id}.client_secret cannot be read"))?,
+        scopes: github.scopes.clone(),
+        extra_authorize_parameters: github.extra_authorize_parameters.clone(),
+        hint_parameters: github.hint_parameters.clone(),
+        http_timeout: *github.http_timeout,
+    })
 }
 
 fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSettings> {
@@ -199,18 +257,29 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
     if let Some(title) = &oidc.title {
         settings.title.clone_from(title);
     }
-    settings.client_secrets = oidc
-        .client_secret
-        .read()
-        .with_context(|| format!("provider.{id}.client_secret cannot be read"))?;
+    if let Some(secrets) = &oidc.client_secret {
+        settings.client_secrets = secrets
+            .read()
+            .with_context(|| format!("provider.{id}.client_secret cannot be read"))?;
+    }
+    if let Some(source) = &oidc.client_key {
+        let pem = source
+            .read()
+            .with_context(|| format!("provider.{id}.client_key cannot be read"))?;
+        let key = ClientKey::from_pem(&pem, oidc.client_key_id.clone())
+            .with_context(|| format!("provider.{id}.client_key cannot be used"))?;
+        settings.client_key = Some(key);
+    }
     settings.client_authentication = oidc.client_authentication.map(|way| match way {
         jansky_config::ClientAuthentication::Basic => ClientAuthentication::SecretBasic,
         jansky_config::ClientAuthentication::Post => ClientAuthentication::SecretPost,
+        jansky_config::ClientAuthentication::PrivateKeyJwt => ClientAuthentication::PrivateKeyJwt,
     });
     settings.scopes.clone_from(&oidc.scopes);
     settings.username_claim.clone_from(&oidc.username_claim);
     settings.extra_authorize_parameters = oidc.authorize_parameters();
     settings.hint_parameters.clone_from(&oidc.hint_parameters);
+    settings.pushed_authorization = oidc.pushed_authorization;
     settings.endpoints = oidc.endpoints.as_ref().map(|by_hand| {
         let plain = |url: &jansky_config::Written<jansky_config::HttpUrl>| url::Url::clone(url);
         ManualEndpoints {
@@ -220,6 +289,7 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
             userinfo: by_hand.userinfo.as_ref().map(plain),
             end_session: by_hand.end_session.as_ref().map(plain),
             revocation: by_hand.revocation.as_ref().map(plain),
+            pushed_authorization: by_hand.pushed_authorization.as_ref().map(plain),
         }
     });
     settings.leeway = *oidc.clock_leeway;
@@ -233,21 +303,48 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
     Ok(settings)
 }
 
-fn admission_rules(config: &Config, oidc: &OidcProvider) -> AdmissionRules {
+/// The rules that all providers have.
+fn admission_rules(config: &Config, provider: &Provider) -> AdmissionRules {
+    let Some(keys) = provider.admission() else {
+        return AdmissionRules::default();
+    };
     let names = |names: &[jansky_config::Written<jansky_model::UserName>]| {
         names
             .iter()
             .map(|name| name.to_string())
             .collect::<std::collections::BTreeSet<_>>()
     };
-    let mut allowed_users = names(&oidc.allowed_users);
+    let mut allowed_users = names(keys.allowed_users);
     allowed_users.extend(names(&config.hub.admin_users));
     AdmissionRules {
-        allow_all: oidc.allow_all,
+        allow_all: keys.allow_all,
         allowed_users,
-        allowed_groups: oidc.allowed_groups.iter().cloned().collect(),
-        blocked_users: names(&oidc.blocked_users),
-        admin_groups: oidc.admin_groups.iter().cloned().collect(),
-        groups_claim: Some(oidc.groups_claim.clone()),
+        allowed_groups: keys.allowed_groups.iter().cloned().collect(),
+        blocked_users: names(keys.blocked_users),
+        admin_groups: keys.admin_groups.iter().cloned().collect(),
+        groups: GroupRules::default(),
+        home: HomeRules::default(),
+    }
+}
+
+fn group_rules(oidc: &OidcProvider) -> GroupRules {
+    let all =
+        |texts: &Option<jansky_config::Texts>| texts.as_ref().map(|texts| texts.all().to_vec());
+    let namespaces = all(&oidc.entitlement_namespace);
+    GroupRules {
+        claims: oidc.groups_claim.all().to_vec(),
+        entitlements: namespaces.map(|namespaces| EntitlementRules {
+            namespaces,
+            authorities: all(&oidc.entitlement_authority).unwrap_or_default(),
+        }),
+    }
+}
+
+fn home_rules(oidc: &OidcProvider) -> HomeRules {
+    HomeRules {
+        hosted_domains: oidc.hosted_domains.clone(),
+        hosted_domain_claim: oidc.hosted_domain_claim.clone(),
+        identity_providers: oidc.identity_providers.clone(),
+        identity_provider_claim: oidc.identity_provider_claim.clone(),
     }
 }

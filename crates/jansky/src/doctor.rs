@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_config::{Config, Provider};
+use jansky_config::Config;
 use jansky_model::{Clock, SystemClock, Timestamp};
 use jansky_spawn::{Finding, Severity};
 use jansky_store::Store;
@@ -62,7 +62,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     match assemble::providers(config, &clock) {
         Ok(_) => {
             for (id, provider) in &config.provider {
-                if let Provider::Oidc(oidc) = provider {
+                if let Some(oidc) = provider.oidc() {
                     findings.extend(examine_provider(id.as_str(), oidc, &*clock).await);
                 }
             }

@@ -1,7 +1,7 @@
 //! Whether the secrets that the configuration points to can be read.
 
 use super::{Loaded, Report, structure};
-use crate::notation::{DatabaseUrl, SecretSource, TextOrSecret};
+use crate::notation::{DatabaseUrl, SecretSource, SecretSources, TextOrSecret};
 use crate::problem::{Origin, Problem};
 use crate::sections::{Config, Provider, Spawner};
 
@@ -33,16 +33,23 @@ impl Loaded {
 }
 
 /// Every secret source with its key.
-fn sources(config: &Config) -> Vec<(Vec<&str>, &SecretSource)> {
+fn sources<'a>(config: &'a Config) -> Vec<(Vec<&'a str>, &'a SecretSource)> {
     let mut sources = Vec::new();
     if let Some(DatabaseUrl::Source(source)) = &config.database.url {
         sources.push((vec!["database", "url"], source));
     }
     for (id, provider) in &config.provider {
-        if let Provider::Oidc(oidc) = provider {
-            let key = vec!["provider", id.as_str(), "client_secret"];
-            let secrets = oidc.client_secret.sources().iter();
-            sources.extend(secrets.map(|source| (key.clone(), source)));
+        let mut add = |key, secrets: &'a [SecretSource]| {
+            let key = vec!["provider", id.as_str(), key];
+            sources.extend(secrets.iter().map(|source| (key.clone(), source)));
+        };
+        if let Some(oidc) = provider.oidc() {
+            let secrets = oidc.client_secret.as_ref();
+            add("client_secret", secrets.map_or(&[], SecretSources::sources));
+            add("client_key", oidc.client_key.as_slice());
+        }
+        if let Provider::Github(github) = provider {
+            add("client_secret", github.client_secret.sources());
         }
     }
     let Spawner::Process(process) = &config.spawner;

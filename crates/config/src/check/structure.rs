@@ -4,6 +4,7 @@ use super::Report;
 use super::suggestion;
 use crate::document::{Entry, Node, Table as Entries, Value};
 use crate::problem::Origin;
+use crate::sections::presets;
 use crate::shape::{Choice, KIND, Schema, Shape, Table};
 
 /// What is found where a required key is missing.
@@ -222,6 +223,15 @@ impl Walk<'_, '_> {
                 .error(&entry.node.origin, &kind_key, found, advice);
             return false;
         };
+        let word = word.clone();
+        for (name, default) in presets::defaults_of(&word).unwrap_or_default() {
+            if !entries.contains_key(*name)
+                && let Some(node) = Node::parse_value(default, &Origin::Default)
+            {
+                let key = Origin::Default;
+                entries.insert((*name).to_owned(), Entry { key, node });
+            }
+        }
         match schema.shape() {
             Shape::Table(table) => self.table(entries, &table, origin, key),
             _ => true,

@@ -9,6 +9,7 @@ mod network;
 mod path;
 mod secret;
 mod size;
+mod texts;
 mod url;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub use self::secret::{SecretError, SecretSource, SecretSources, TextOrSecret};
+pub use self::texts::Texts;
 pub use self::url::{DatabaseUrl, HttpUrl};
 
 /// A kind of value that people write as text, such as a duration or a URL.

@@ -3,7 +3,9 @@
 //! The comments of sections and keys are what operators read in the reference and in the schema:
 //! they are written for them.
 
+mod github;
 mod hub;
+pub(crate) mod presets;
 mod provider;
 mod spawner;
 mod transport;
@@ -15,9 +17,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::github::GithubProvider;
 pub use self::hub::{Database, Hub, Session};
 pub use self::provider::{
-    ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider, Provider,
+    AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
+    Provider,
 };
 pub use self::spawner::{Cgroups, ProcessSpawner, RunAs, Spawner};
 pub use self::transport::{Log, LogFormat, Proxy, Tls};

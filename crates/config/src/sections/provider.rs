@@ -7,8 +7,9 @@ use jansky_model::UserName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::github::GithubProvider;
 use super::written;
-use crate::notation::{HttpUrl, SecretSources, Written};
+use crate::notation::{HttpUrl, SecretSource, SecretSources, Texts, Written};
 
 /// A way to sign in.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -21,16 +22,101 @@ pub enum Provider {
     /// Signing in there is not enough: nobody gets in unless `allow_all`, `allowed_users`,
     /// `allowed_groups`, `admin_groups` or `hub.admin_users` lets them in.
     Oidc(Box<OidcProvider>),
+    /// Keycloak. People can be sent on to an identity provider behind it by
+    /// `…/hub/oauth_login?kc_idp_hint=…`.
+    ///
+    /// A mapper of the type "Group Membership" with full paths makes groups such as `/radio/evn`.
+    Keycloak(Box<OidcProvider>),
+    /// INDIGO IAM, as ESCAPE and WLCG run it. Its issuer ends in `/`.
+    ///
+    /// Add the scope `wlcg.groups` if the client may have it.
+    IndigoIam(Box<OidcProvider>),
+    /// Globus Auth.
+    ///
+    /// Names are those of identities, such as `river@example.org`. The scope `offline_access` asks
+    /// for refresh tokens in Globus' own way. Tokens for services of Globus, asked for by their
+    /// scopes, are kept apart for each service.
+    Globus(Box<OidcProvider>),
+    /// Accounts at Google.
+    ///
+    /// `hosted_domains` looks only at what Google itself vouches for (`hd`). The scope
+    /// `offline_access` asks for refresh tokens in Google's own way.
+    Google(Box<OidcProvider>),
+    /// `CILogon`, for accounts of many universities and institutes.
+    Cilogon(Box<OidcProvider>),
+    /// EGI Check-in. Groups are made from entitlements: `/vo.example.org:role=member` is a member of
+    /// the virtual organization `vo.example.org`.
+    EgiCheckin(Box<OidcProvider>),
+    /// Accounts at GitHub. Organizations and teams are groups, if `scopes` has `read:org`.
+    Github(Box<GithubProvider>),
 }
 
 impl Provider {
+    /// The settings of a provider that speaks OpenID Connect.
+    pub fn oidc(&self) -> Option<&OidcProvider> {
+        match self {
+            Self::Oidc(oidc)
+            | Self::Keycloak(oidc)
+            | Self::IndigoIam(oidc)
+            | Self::Globus(oidc)
+            | Self::Google(oidc)
+            | Self::Cilogon(oidc)
+            | Self::EgiCheckin(oidc) => Some(oidc),
+            Self::Local(_) | Self::Github(_) => None,
+        }
+    }
+
     /// The text on the sign-in page, if one is given.
     pub fn title(&self) -> Option<&str> {
         match self {
             Self::Local(local) => Some(&local.title),
-            Self::Oidc(oidc) => oidc.title.as_deref(),
+            Self::Github(github) => github.title.as_deref(),
+            _ => self.oidc()?.title.as_deref(),
         }
     }
+
+    /// Whether people who are not signed in are sent there at once.
+    pub fn auto_login(&self) -> bool {
+        match self {
+            Self::Github(github) => github.auto_login,
+            _ => self.oidc().is_some_and(|oidc| oidc.auto_login),
+        }
+    }
+
+    /// The keys that decide who comes in; none for local accounts.
+    pub fn admission(&self) -> Option<AdmissionKeys<'_>> {
+        if let Self::Github(github) = self {
+            return Some(AdmissionKeys {
+                allow_all: github.allow_all,
+                allowed_users: &github.allowed_users,
+                allowed_groups: &github.allowed_groups,
+                admin_groups: &github.admin_groups,
+                blocked_users: &github.blocked_users,
+            });
+        }
+        self.oidc().map(|oidc| AdmissionKeys {
+            allow_all: oidc.allow_all,
+            allowed_users: &oidc.allowed_users,
+            allowed_groups: &oidc.allowed_groups,
+            admin_groups: &oidc.admin_groups,
+            blocked_users: &oidc.blocked_users,
+        })
+    }
+}
+
+/// The keys that decide who comes in, which all providers but local accounts have.
+#[derive(Clone, Copy, Debug)]
+pub struct AdmissionKeys<'a> {
+    /// As in [`OidcProvider::allow_all`].
+    pub allow_all: bool,
+    /// As in [`OidcProvider::allowed_users`].
+    pub allowed_users: &'a [Written<UserName>],
+    /// As in [`OidcProvider::allowed_groups`].
+    pub allowed_groups: &'a [String],
+    /// As in [`OidcProvider::admin_groups`].
+    pub admin_groups: &'a [String],
+    /// As in [`OidcProvider::blocked_users`].
+    pub blocked_users: &'a [Written<UserName>],
 }
 
 /// Accounts with a password that Jansky keeps itself.
@@ -64,6 +150,10 @@ impl Default for LocalProvider {
 /// An identity provider that speaks OpenID Connect, such as Keycloak.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key that operators read by itself"
+)]
 pub struct OidcProvider {
     /// The text on the sign-in button.
     #[serde(default)]
@@ -80,16 +170,30 @@ pub struct OidcProvider {
     pub client_id: String,
 
     /// The secret of this hub at the provider, from a file or variable. During a change it may be a
-    /// list of two, of which the first is tried first.
-    #[schemars(extend("examples" = [{ "file": "/run/credentials/jansky.service/keycloak" }]))]
-    pub client_secret: SecretSources,
-
-    /// How the secret is sent to the provider.
+    /// list of two, of which the first is tried first. Needed unless there is a `client_key`.
     #[serde(default)]
-    #[schemars(extend("x-default" = "what the provider says it supports"), example = ClientAuthentication::Post)]
+    #[schemars(extend("x-default" = "none", "examples" = [{ "file": "/run/credentials/jansky.service/keycloak" }]))]
+    pub client_secret: Option<SecretSources>,
+
+    /// The private key of this hub in PEM (PKCS #8; RSA, P-256, P-384 or Ed25519), of which the
+    /// provider knows the public half or its certificate. It signs each request, so that no secret
+    /// leaves this machine (`private_key_jwt`).
+    #[serde(default)]
+    #[schemars(extend("x-default" = "none", "examples" = [{ "file": "/run/credentials/jansky.service/client-key.pem" }]))]
+    pub client_key: Option<SecretSource>,
+
+    /// The id of `client_key` at the provider (`kid`), where the provider wants one.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "none"), length(min = 1), example = &"jansky-2026")]
+    pub client_key_id: Option<String>,
+
+    /// How this hub proves to the provider who it is.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "`client_key` if there is one, else what the provider says it supports"), example = ClientAuthentication::Post)]
     pub client_authentication: Option<ClientAuthentication>,
 
-    /// The scopes to ask for. `openid` must be among them.
+    /// The scopes to ask for. `openid` must be among them. `offline_access` asks for a refresh token
+    /// that outlives the session at the provider.
     #[serde(default = "scopes")]
     #[schemars(length(min = 1), extend("examples" = [["openid", "email", "offline_access"]]))]
     pub scopes: Vec<String>,
@@ -104,11 +208,22 @@ pub struct OidcProvider {
     #[schemars(extend("examples" = [{ "prompt": "consent" }]))]
     pub extra_authorize_parameters: BTreeMap<String, String>,
 
-    /// The identity provider behind this one that people are sent to directly, as Keycloak's
-    /// `kc_idp_hint`.
+    /// The identity provider behind this one that people are sent to directly.
     #[serde(default)]
     #[schemars(extend("x-default" = "none"), length(min = 1), example = &"google")]
     pub idp_hint: Option<String>,
+
+    /// The parameter in which `idp_hint` is sent.
+    #[serde(default = "idp_hint_parameter")]
+    #[schemars(length(min = 1), example = &"selected_idp")]
+    pub idp_hint_parameter: String,
+
+    /// Whether sign-in requests are sent to the provider beforehand when it offers that (RFC 9126),
+    /// so that nobody can read or change them in the address of the browser. A provider that
+    /// requires it gets it in any case.
+    #[serde(default = "yes")]
+    #[schemars(example = false)]
+    pub pushed_authorization: bool,
 
     /// Parameters that the address of the sign-in page may hand on to the provider.
     #[serde(default)]
@@ -179,10 +294,46 @@ pub struct OidcProvider {
     #[schemars(extend("examples" = [["mallory"]]))]
     pub blocked_users: Vec<Written<UserName>>,
 
-    /// The claim with the groups of a person: a name, or a path with dots.
+    /// The claim, or claims, with the groups of a person: each a name, or a path with dots. The
+    /// value is a list, or a text with spaces between groups.
     #[serde(default = "groups_claim")]
-    #[schemars(length(min = 1), example = &"realm_access.roles")]
-    pub groups_claim: String,
+    #[schemars(example = &"realm_access.roles")]
+    pub groups_claim: Texts,
+
+    /// The namespaces of entitlements (AARC-G069) that are groups:
+    /// `<namespace>:group:radio:evn#<authority>` becomes `/radio/evn`, and with a role
+    /// `/radio/evn:role=chief`. Entitlements of other namespaces are then ignored.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "none; entitlements are groups as they stand"), example = &"urn:geant:example.org")]
+    pub entitlement_namespace: Option<Texts>,
+
+    /// The authorities whose entitlements are believed. Only with `entitlement_namespace`.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "any"), example = &"login.example.org")]
+    pub entitlement_authority: Option<Texts>,
+
+    /// The domains of e-mail addresses that people must have; only verified addresses count. This
+    /// keeps people out and lets nobody in by itself.
+    #[serde(default)]
+    #[schemars(extend("examples" = [["example.org"]]))]
+    pub hosted_domains: Vec<String>,
+
+    /// The claim in which the provider itself vouches for the domain, in place of the domain of the
+    /// address.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "none"), length(min = 1), example = &"hd")]
+    pub hosted_domain_claim: Option<String>,
+
+    /// The identity providers behind this one from which people must come, as
+    /// `identity_provider_claim` names them. This keeps people out and lets nobody in by itself.
+    #[serde(default)]
+    #[schemars(extend("examples" = [["https://idp.example.org/shibboleth"]]))]
+    pub identity_providers: Vec<String>,
+
+    /// The claim that names the identity provider behind this one.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "none"), length(min = 1), example = &"idp")]
+    pub identity_provider_claim: Option<String>,
 }
 
 impl OidcProvider {
@@ -190,7 +341,7 @@ impl OidcProvider {
     pub fn authorize_parameters(&self) -> BTreeMap<String, String> {
         let mut parameters = self.extra_authorize_parameters.clone();
         if let Some(hint) = &self.idp_hint {
-            parameters.insert("kc_idp_hint".to_owned(), hint.clone());
+            parameters.insert(self.idp_hint_parameter.clone(), hint.clone());
         }
         parameters
     }
@@ -226,6 +377,11 @@ pub struct Endpoints {
     #[serde(default)]
     #[schemars(extend("x-default" = "none"), example = &"https://sso.example.org/revoke")]
     pub revocation: Option<Written<HttpUrl>>,
+
+    /// Where sign-in requests are sent beforehand (RFC 9126).
+    #[serde(default)]
+    #[schemars(extend("x-default" = "none"), example = &"https://sso.example.org/par")]
+    pub pushed_authorization: Option<Written<HttpUrl>>,
 }
 
 /// Where claims come from.
@@ -242,15 +398,17 @@ pub enum ClaimsSource {
     Both,
 }
 
-/// How the client secret is sent to the provider.
+/// How this hub proves to the provider who it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub enum ClientAuthentication {
-    /// In the `Authorization` header (`client_secret_basic`).
+    /// By the secret in the `Authorization` header (`client_secret_basic`).
     Basic,
-    /// In the form (`client_secret_post`).
+    /// By the secret in the form (`client_secret_post`).
     Post,
+    /// By requests signed with `client_key` (`private_key_jwt`).
+    PrivateKeyJwt,
 }
 
 fn scopes() -> Vec<String> {
@@ -261,8 +419,16 @@ fn username_claim() -> String {
     "preferred_username".to_owned()
 }
 
-fn groups_claim() -> String {
-    "groups".to_owned()
+fn groups_claim() -> Texts {
+    Texts::one("groups")
+}
+
+fn idp_hint_parameter() -> String {
+    "kc_idp_hint".to_owned()
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn ten_seconds() -> Written<Duration> {

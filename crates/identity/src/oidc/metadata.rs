@@ -22,6 +22,10 @@ pub struct Metadata {
     pub end_session: Option<Url>,
     /// Where tokens are revoked.
     pub revocation: Option<Url>,
+    /// Where the parameters of a sign-in are sent beforehand (RFC 9126).
+    pub pushed_authorization: Option<Url>,
+    /// Whether the provider takes no other sign-ins.
+    pub requires_pushed_authorization: bool,
     /// How the token endpoint wants clients to authenticate; empty if it does not say.
     pub token_authentication: Vec<String>,
     /// Whether callbacks carry `iss` (RFC 9207).
@@ -57,6 +61,9 @@ struct Document {
     userinfo_endpoint: Option<Url>,
     end_session_endpoint: Option<Url>,
     revocation_endpoint: Option<Url>,
+    pushed_authorization_request_endpoint: Option<Url>,
+    #[serde(default)]
+    require_pushed_authorization_requests: bool,
     #[serde(default)]
     token_endpoint_auth_methods_supported: Vec<String>,
     #[serde(default)]
@@ -89,6 +96,8 @@ impl Metadata {
             userinfo: document.userinfo_endpoint,
             end_session: document.end_session_endpoint,
             revocation: document.revocation_endpoint,
+            pushed_authorization: document.pushed_authorization_request_endpoint,
+            requires_pushed_authorization: document.require_pushed_authorization_requests,
             token_authentication: document.token_endpoint_auth_methods_supported,
             sends_issuer: document.authorization_response_iss_parameter_supported,
         };
@@ -114,6 +123,8 @@ impl Metadata {
             userinfo: endpoints.userinfo.clone(),
             end_session: endpoints.end_session.clone(),
             revocation: endpoints.revocation.clone(),
+            pushed_authorization: endpoints.pushed_authorization.clone(),
+            requires_pushed_authorization: false,
             token_authentication: Vec::new(),
             sends_issuer: false,
         };
@@ -143,6 +154,7 @@ impl Metadata {
             ("userinfo", self.userinfo.as_ref()),
             ("end_session", self.end_session.as_ref()),
             ("revocation", self.revocation.as_ref()),
+            ("pushed_authorization", self.pushed_authorization.as_ref()),
         ]
         .into_iter()
         .filter_map(|(name, url)| Some((name, url?)))

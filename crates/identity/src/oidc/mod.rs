@@ -4,18 +4,27 @@
 //! first needed and learns again by itself; nothing it knows has to survive a restart.
 
 mod back_channel;
+mod client_key;
 mod discovery;
 mod id_token;
+mod jws;
 mod key_cache;
 mod keys;
+mod kind;
+mod logout_token;
 mod metadata;
 mod relying_party;
 mod settings;
 mod token_endpoint;
 
 pub use back_channel::http_client;
+pub(crate) use back_channel::{Answer, send};
+pub use client_key::{ClientKey, UnusableKey};
 pub use id_token::{Expectations, verify_id_token};
+pub(crate) use id_token::{same, token_subject};
 pub use keys::Jwks;
+pub use kind::OidcKind;
+pub use logout_token::{claimed_issuer, verify_logout_token};
 pub use metadata::{Metadata, MetadataProblem};
 pub use relying_party::OidcProvider;
 pub use settings::{

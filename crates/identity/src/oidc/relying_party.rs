@@ -13,6 +13,7 @@ use super::back_channel::send;
 use super::discovery::Discovery;
 use super::id_token::{Expectations, same, verify_id_token};
 use super::key_cache::{KeyCache, KeySource};
+use super::logout_token::verify_logout_token;
 use super::metadata::Metadata;
 use super::settings::{ClaimsSource, InvalidSettings, OidcSettings, SettingsProblem};
 use super::token_endpoint::{Caller, ClientCredentials};
@@ -20,7 +21,8 @@ use crate::attempt::{CallbackQuery, LoginAttempt, code_challenge};
 use crate::error::{CallbackProblem, IdentityError, TokenProblem, clean};
 use crate::identity::{Claims, ExternalIdentity, UpstreamTokens, claim_at};
 use crate::provider::{
-    IdentityProvider, LoginMethod, ProviderStatus, RedirectLogin, UpstreamSession,
+    IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver, ProviderStatus, RedirectLogin,
+    UpstreamSession,
 };
 
 /// The shortest and longest sleep between looks at a provider.
@@ -156,23 +158,66 @@ impl OidcProvider {
         let Some(id_token) = &tokens.id_token else {
             return Ok(None);
         };
-        let source = KeySource {
+        let expected = Expectations {
+            nonce,
+            access_token: Some(&tokens.access),
+            ..self.expectations()
+        };
+        let check =
+            |keys: &_| verify_id_token(keys, &expected, id_token.expose(), self.clock.now());
+        let source = self.key_source(metadata);
+        self.keys.with_keys(&source, check).await.map(Some)
+    }
+
+    /// What every token of the provider must say.
+    fn expectations(&self) -> Expectations<'_> {
+        Expectations {
+            issuer: &self.settings.issuer,
+            client_id: &self.settings.client_id,
+            nonce: None,
+            access_token: None,
+            algorithms: &self.settings.accepted_algorithms,
+            leeway: self.settings.leeway,
+        }
+    }
+
+    fn key_source<'a>(&'a self, metadata: &'a Metadata) -> KeySource<'a> {
+        KeySource {
             http: &self.http,
             url: &metadata.jwks,
             timeout: self.settings.http_timeout,
             clock: &*self.clock,
-        };
-        let expected = Expectations {
-            issuer: &self.settings.issuer,
-            client_id: &self.settings.client_id,
-            nonce,
-            access_token: Some(&tokens.access),
-            algorithms: &self.settings.accepted_algorithms,
-            leeway: self.settings.leeway,
-        };
-        let check =
-            |keys: &_| verify_id_token(keys, &expected, id_token.expose(), self.clock.now());
-        self.keys.with_keys(&source, check).await.map(Some)
+        }
+    }
+
+    /// The parameters of the authorize request, the client id first.
+    fn authorize_parameters(&self, attempt: &LoginAttempt) -> Vec<(String, String)> {
+        let hints = &self.settings.hint_parameters;
+        let hinted = attempt
+            .extra
+            .iter()
+            .filter(|(name, _)| hints.contains(name));
+        let fixed = self
+            .settings
+            .extra_authorize_parameters
+            .iter()
+            .filter(|(name, _)| !(hints.contains(name) && attempt.extra.contains_key(*name)));
+        let ours = [
+            ("client_id", self.settings.client_id.clone()),
+            ("response_type", "code".to_owned()),
+            ("redirect_uri", attempt.redirect_uri.clone()),
+            ("state", attempt.state.clone()),
+            ("nonce", attempt.nonce.clone()),
+            ("code_challenge", code_challenge(&attempt.verifier)),
+            ("code_challenge_method", "S256".to_owned()),
+        ];
+        let own = |(name, value): (&str, String)| (name.to_owned(), value);
+        let copied = |(name, value): (&String, &String)| (name.clone(), value.clone());
+        ours.into_iter()
+            .chain(self.settings.scope_parameters())
+            .map(own)
+            .chain(hinted.chain(fixed).map(copied))
+            .collect()
     }
 
     /// Adds the claims of the userinfo endpoint where the settings want them.
@@ -263,6 +308,10 @@ impl IdentityProvider for OidcProvider {
         Some(self)
     }
 
+    fn logout_receiver(&self) -> Option<&dyn LogoutReceiver> {
+        Some(self)
+    }
+
     async fn watch(&self) {
         loop {
             // The outcome is kept as the status.
@@ -279,31 +328,23 @@ impl RedirectLogin for OidcProvider {
     async fn begin(&self, attempt: &LoginAttempt) -> Result<Url, IdentityError> {
         let metadata = self.metadata().await?;
         let mut url = metadata.authorization.clone();
-        let mut query = url.query_pairs_mut();
-        query
-            .append_pair("response_type", "code")
-            .append_pair("client_id", &self.settings.client_id)
-            .append_pair("redirect_uri", &attempt.redirect_uri)
-            .append_pair("scope", &self.settings.scopes.join(" "))
-            .append_pair("state", &attempt.state)
-            .append_pair("nonce", &attempt.nonce)
-            .append_pair("code_challenge", &code_challenge(&attempt.verifier))
-            .append_pair("code_challenge_method", "S256");
-        let hints = &self.settings.hint_parameters;
-        for (name, value) in attempt
-            .extra
-            .iter()
-            .filter(|(name, _)| hints.contains(name))
-        {
-            query.append_pair(name, value);
-        }
-        for (name, value) in &self.settings.extra_authorize_parameters {
-            let hinted = hints.contains(name) && attempt.extra.contains_key(name);
-            if !hinted {
-                query.append_pair(name, value);
+        let parameters = self.authorize_parameters(attempt);
+        let push = self.settings.pushed_authorization || metadata.requires_pushed_authorization;
+        match &metadata.pushed_authorization {
+            Some(endpoint) if push => {
+                let form: Vec<_> = parameters
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str()))
+                    .collect();
+                let request_uri = self.caller(&metadata).push(endpoint, &form).await?;
+                url.query_pairs_mut()
+                    .append_pair("client_id", &self.settings.client_id)
+                    .append_pair("request_uri", &request_uri);
+            }
+            _ => {
+                url.query_pairs_mut().extend_pairs(parameters);
             }
         }
-        drop(query);
         Ok(url)
     }
 
@@ -404,6 +445,19 @@ impl UpstreamSession for OidcProvider {
             }
         }
         Some(url)
+    }
+}
+
+#[async_trait]
+impl LogoutReceiver for OidcProvider {
+    async fn receive(&self, token: &Secret) -> Result<LogoutNotice, IdentityError> {
+        let metadata = self.metadata().await?;
+        let expected = self.expectations();
+        let check =
+            |keys: &_| verify_logout_token(keys, &expected, token.expose(), self.clock.now());
+        self.keys
+            .with_keys(&self.key_source(&metadata), check)
+            .await
     }
 }
 

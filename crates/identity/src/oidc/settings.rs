@@ -9,11 +9,16 @@ use jansky_model::{ProviderId, Secret};
 use jsonwebtoken::Algorithm;
 use url::Url;
 
+use super::client_key::ClientKey;
+use super::kind::OidcKind;
+
 /// The settings of one OpenID Connect provider.
 #[derive(Clone, Debug)]
 pub struct OidcSettings {
     /// The provider's id in the configuration.
     pub id: ProviderId,
+    /// Which provider it is, for what it does in its own way.
+    pub kind: OidcKind,
     /// The text on its sign-in button.
     pub title: String,
     /// The issuer, to the letter as the provider publishes it (a trailing `/` counts).
@@ -23,14 +28,20 @@ pub struct OidcSettings {
     /// Our secrets at the provider, tried in order when it answers `invalid_client`, so that a
     /// secret can be changed without a gap. None for a public client.
     pub client_secrets: Vec<Secret>,
-    /// How the secret is sent; chosen from the provider's metadata if not given.
+    /// Our private key at the provider, for [`ClientAuthentication::PrivateKeyJwt`].
+    pub client_key: Option<ClientKey>,
+    /// How the secret is sent, or that a key is used; chosen from the provider's metadata if not given.
     pub client_authentication: Option<ClientAuthentication>,
-    /// The scopes to ask for; must hold `openid`.
+    /// The scopes to ask for; must hold `openid`. `offline_access` asks for a refresh token that
+    /// outlives the session, in the way that the provider wants it asked.
     pub scopes: Vec<String>,
     /// The claim with the wished user name: a name or a dotted path.
     pub username_claim: String,
     /// Parameters added to every authorize request, such as `prompt` or `acr_values`.
     pub extra_authorize_parameters: BTreeMap<String, String>,
+    /// Whether the parameters of a sign-in are sent to the provider beforehand (RFC 9126) when it
+    /// offers that. One that requires it gets it in any case.
+    pub pushed_authorization: bool,
     /// Names that one sign-in may add to its authorize request (`kc_idp_hint`, `idp`,
     /// `login_hint`); see [`LoginAttempt::extra`](crate::LoginAttempt::extra).
     pub hint_parameters: Vec<String>,
@@ -55,13 +66,16 @@ impl OidcSettings {
         Self {
             title: id.to_string(),
             id,
+            kind: OidcKind::Generic,
             issuer: issuer.into(),
             client_id: client_id.into(),
             client_secrets: Vec::new(),
+            client_key: None,
             client_authentication: None,
             scopes: ["openid", "profile", "email"].map(String::from).to_vec(),
             username_claim: "preferred_username".to_owned(),
             extra_authorize_parameters: BTreeMap::new(),
+            pushed_authorization: true,
             hint_parameters: Vec::new(),
             endpoints: None,
             leeway: Duration::from_secs(10),
@@ -94,6 +108,10 @@ impl OidcSettings {
         }
         if self.client_secrets.iter().any(Secret::is_empty) {
             problems.push(SettingsProblem::EmptyClientSecret);
+        }
+        let by_key = self.client_authentication == Some(ClientAuthentication::PrivateKeyJwt);
+        if by_key && self.client_key.is_none() {
+            problems.push(SettingsProblem::NoClientKey);
         }
         if !self.scopes.iter().any(|scope| scope == "openid") {
             problems.push(SettingsProblem::NoOpenidScope);
@@ -145,15 +163,19 @@ pub struct ManualEndpoints {
     pub end_session: Option<Url>,
     /// Where tokens are revoked.
     pub revocation: Option<Url>,
+    /// Where the parameters of a sign-in are sent beforehand (RFC 9126).
+    pub pushed_authorization: Option<Url>,
 }
 
-/// How the client secret is sent to the provider (OpenID Connect Core 9).
+/// How we prove to the provider who we are (OpenID Connect Core 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClientAuthentication {
     /// In the `Authorization` header.
     SecretBasic,
     /// In the form.
     SecretPost,
+    /// Not at all: requests are signed with [`OidcSettings::client_key`].
+    PrivateKeyJwt,
 }
 
 /// Where claims come from.
@@ -293,6 +315,9 @@ pub enum SettingsProblem {
     /// A client secret is the empty text.
     #[error("a client secret is empty")]
     EmptyClientSecret,
+    /// Requests are to be signed and there is nothing to sign with.
+    #[error("the client is to authenticate with `private_key_jwt`, so it needs a private key")]
+    NoClientKey,
     /// Without `openid` there is no ID token.
     #[error("`scopes` must hold `openid`")]
     NoOpenidScope,

@@ -1,21 +1,23 @@
-//! The token endpoint (RFC 6749 3.2) and its neighbour for revocation (RFC 7009).
+//! The token endpoint (RFC 6749 3.2) and its neighbours, for revocation (RFC 7009) and for
+//! sign-ins that are sent beforehand (RFC 9126).
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use jansky_model::{Clock, Secret};
+use jansky_model::{Clock, Secret, Timestamp};
 use reqwest::{Client, StatusCode, header};
 use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
 use super::back_channel::{Answer, send};
+use super::client_key::ASSERTION_TYPE;
 use super::metadata::Metadata;
 use super::settings::{ClientAuthentication, OidcSettings};
 use crate::error::clean;
-use crate::{IdentityError, UpstreamTokens};
+use crate::{IdentityError, ServiceTokens, UpstreamTokens};
 
 /// We, as the provider knows us. Remembers which of several secrets was accepted last.
 #[derive(Default)]
@@ -41,6 +43,36 @@ struct TokenAnswer {
     /// A number; some providers write it as text.
     expires_in: Option<Value>,
     scope: Option<String>,
+    /// Tokens for other services, each an answer like this one (Globus).
+    #[serde(default)]
+    other_tokens: Vec<Value>,
+    /// The service that one of those is for.
+    resource_server: Option<String>,
+}
+
+impl TokenAnswer {
+    fn expires_at(&self, asked_at: Timestamp) -> Option<Timestamp> {
+        let lifetime = seconds(self.expires_in.as_ref()?)?;
+        Some(asked_at.plus(Duration::from_secs(lifetime)))
+    }
+
+    /// Tokens for another service; none if it is not usable, which must not spoil the sign-in.
+    fn for_service(value: Value, asked_at: Timestamp) -> Option<ServiceTokens> {
+        let answer: Self = serde_json::from_value(value).ok()?;
+        let expires_at = answer.expires_at(asked_at);
+        Some(ServiceTokens {
+            service: answer.resource_server?,
+            access: answer.access_token,
+            refresh: answer.refresh_token.filter(|token| !token.is_empty()),
+            expires_at,
+            scope: answer.scope,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct PushAnswer {
+    request_uri: String,
 }
 
 #[derive(Deserialize)]
@@ -61,27 +93,43 @@ impl Caller<'_> {
         let answer = self
             .authenticated(ENDPOINT, &self.metadata.token, grant)
             .await?;
-        let tokens: TokenAnswer = answer.json(ENDPOINT)?;
+        // The provider has said yes: what the grant was good for may be spent.
+        let lost = |reason: &str| IdentityError::AnswerLost {
+            endpoint: ENDPOINT,
+            reason: reason.to_owned(),
+        };
+        let mut tokens: TokenAnswer = serde_json::from_slice(&answer.body)
+            .map_err(|_| lost("it is not the JSON that the standard describes"))?;
         let bearer = tokens.token_type.eq_ignore_ascii_case("bearer");
         if !bearer || tokens.access_token.is_empty() {
-            let reason = "it holds no bearer token".to_owned();
-            return Err(IdentityError::BadAnswer {
-                endpoint: ENDPOINT,
-                reason,
-            });
+            return Err(lost("it holds no bearer token"));
         }
-        let lifetime = tokens
-            .expires_in
-            .as_ref()
-            .and_then(seconds)
-            .map(Duration::from_secs);
+        let mut other = Vec::new();
+        if self.settings.kind.sends_other_tokens() {
+            let answers = std::mem::take(&mut tokens.other_tokens).into_iter();
+            other.extend(answers.filter_map(|one| TokenAnswer::for_service(one, asked_at)));
+        }
         Ok(UpstreamTokens {
+            expires_at: tokens.expires_at(asked_at),
             access: tokens.access_token,
             refresh: tokens.refresh_token.filter(|token| !token.is_empty()),
             id_token: tokens.id_token.filter(|token| !token.is_empty()),
-            expires_at: lifetime.map(|lifetime| asked_at.plus(lifetime)),
             scope: tokens.scope,
+            other,
         })
+    }
+
+    /// Sends the parameters of a sign-in beforehand; returns the name under which the provider
+    /// keeps them.
+    pub(crate) async fn push(
+        &self,
+        url: &Url,
+        parameters: &[(&str, &str)],
+    ) -> Result<String, IdentityError> {
+        const ENDPOINT: &str = "pushed_authorization";
+        let answer = self.authenticated(ENDPOINT, url, parameters).await?;
+        let answer: PushAnswer = answer.json(ENDPOINT)?;
+        Ok(answer.request_uri)
     }
 
     /// Revokes a token. A provider that does not know it has nothing to revoke: that is a success.
@@ -100,7 +148,7 @@ impl Caller<'_> {
         form: &[(&str, &str)],
     ) -> Result<Answer, IdentityError> {
         let secrets = &self.settings.client_secrets;
-        if secrets.is_empty() {
+        if secrets.is_empty() || self.authentication() == ClientAuthentication::PrivateKeyJwt {
             return self.post(endpoint, url, form, None).await;
         }
         let first = self.credentials.accepted.load(Ordering::Relaxed) % secrets.len();
@@ -125,20 +173,29 @@ impl Caller<'_> {
         secret: Option<&Secret>,
     ) -> Result<Answer, IdentityError> {
         let mut form = form.to_vec();
+        let assertion = self.assertion();
         let mut request = self
             .http
             .post(url.clone())
             .header(header::ACCEPT, "application/json");
+        let mut names_us = form.iter().any(|(name, _)| *name == "client_id");
         match (secret, self.authentication()) {
             (Some(secret), ClientAuthentication::SecretBasic) => {
                 let value = basic(&self.settings.client_id, secret);
                 request = request.header(header::AUTHORIZATION, value);
+                names_us = true;
             }
             (Some(secret), ClientAuthentication::SecretPost) => {
-                form.push(("client_id", &self.settings.client_id));
                 form.push(("client_secret", secret.expose()));
             }
-            (None, _) => form.push(("client_id", &self.settings.client_id)),
+            (Some(_), ClientAuthentication::PrivateKeyJwt) | (None, _) => {}
+        }
+        if !names_us {
+            form.push(("client_id", &self.settings.client_id));
+        }
+        if let Some(assertion) = &assertion {
+            form.push(("client_assertion_type", ASSERTION_TYPE));
+            form.push(("client_assertion", assertion.expose()));
         }
         let answer = send(endpoint, request.form(&form), self.settings.http_timeout).await?;
         if answer.status.is_success() {
@@ -146,19 +203,31 @@ impl Caller<'_> {
         }
         let sent: Vec<&str> = form
             .iter()
-            .filter(|(name, _)| !matches!(*name, "grant_type" | "redirect_uri" | "client_id"))
+            .filter(|(name, _)| SECRET_PARAMETERS.contains(name))
             .map(|(_, value)| *value)
             .chain(secret.map(Secret::expose))
             .collect();
         Err(refusal(endpoint, &answer, &sent))
     }
 
-    /// What the operator chose, else what the provider offers, else the standard's default.
+    fn assertion(&self) -> Option<Secret> {
+        let key = self.settings.client_key.as_ref()?;
+        let by_key = self.authentication() == ClientAuthentication::PrivateKeyJwt;
+        let OidcSettings {
+            client_id, issuer, ..
+        } = self.settings;
+        by_key.then(|| key.assertion(client_id, issuer, self.clock.now()))
+    }
+
+    /// What the operator chose, else a key if there is one, else what the provider offers, else the
+    /// standard's default.
     fn authentication(&self) -> ClientAuthentication {
         let offered = &self.metadata.token_authentication;
         let offers = |method: &str| offered.iter().any(|offer| offer == method);
         self.settings.client_authentication.unwrap_or_else(|| {
-            if !offers("client_secret_basic") && offers("client_secret_post") {
+            if self.settings.client_key.is_some() {
+                ClientAuthentication::PrivateKeyJwt
+            } else if !offers("client_secret_basic") && offers("client_secret_post") {
                 ClientAuthentication::SecretPost
             } else {
                 ClientAuthentication::SecretBasic
@@ -166,6 +235,16 @@ impl Caller<'_> {
         })
     }
 }
+
+/// Parameters whose values must not come back in a message.
+const SECRET_PARAMETERS: [&str; 6] = [
+    "client_assertion",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "refresh_token",
+    "token",
+];
 
 /// RFC 6749 2.3.1: both parts are form-encoded before they are joined.
 fn basic(client_id: &str, secret: &Secret) -> String {
@@ -199,8 +278,9 @@ fn refusal(endpoint: &'static str, answer: &Answer, sent: &[&str]) -> IdentityEr
     );
     match error.error.as_str() {
         "invalid_client" => IdentityError::InvalidClient,
-        // RFC 6749 5.2 wants `invalid_client`; Keycloak says this about a wrong secret.
-        "unauthorized_client" if answer.status == StatusCode::UNAUTHORIZED => {
+        // RFC 6749 5.2 wants `invalid_client`; Keycloak says these about a wrong secret, the second
+        // where sign-ins are sent beforehand.
+        "unauthorized_client" | "invalid_request" if answer.status == StatusCode::UNAUTHORIZED => {
             IdentityError::InvalidClient
         }
         "invalid_grant" => IdentityError::InvalidGrant { context },

@@ -317,12 +317,12 @@ async fn statuses_and_nonsense_of_the_token_endpoint_are_told_apart() {
         (401, r#"{"error": "unauthorized_client"}"#, "invalid_client"),
         (400, r#"{"error": "unauthorized_client"}"#, "refused"),
         (400, "<html>", "bad_answer"),
-        (200, "<html>", "bad_answer"),
-        (200, "{}", "bad_answer"),
+        (200, "<html>", "answer_lost"),
+        (200, "{}", "answer_lost"),
         (
             200,
             r#"{"access_token": "canary", "token_type": "mac"}"#,
-            "bad_answer",
+            "answer_lost",
         ),
     ] {
         let rig = Rig::new().await;

@@ -113,6 +113,7 @@ async fn endpoints_by_hand_need_no_discovery() {
         userinfo: None,
         end_session: None,
         revocation: None,
+        pushed_authorization: None,
     });
     let rig = Rig {
         provider: crate::rig::relying_party(by_hand, &rig.clock),

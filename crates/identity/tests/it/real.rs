@@ -67,22 +67,18 @@ impl Real {
     }
 
     /// Sends a browser through the provider's pages; returns the query of the callback.
-    async fn authorize(&self, attempt: &LoginAttempt, name: &str) -> String {
-        let url = self
-            .provider
-            .begin(attempt)
-            .await
-            .expect("the provider is up");
+    async fn authorize(&self, attempt: &LoginAttempt, name: &str) -> Result<String, IdentityError> {
+        let url = self.provider.begin(attempt).await?;
         let password = format!("{name}-password");
         let [name_field, password_field] = self.fields;
         let values = [(name_field, name), (password_field, password.as_str())];
         let back = Browser::new().sign_in(&url, CALLBACK, &values).await;
-        back.query().expect("a callback has a query").to_owned()
+        Ok(back.query().expect("a callback has a query").to_owned())
     }
 
     async fn login(&self, name: &str) -> Result<ExternalIdentity, IdentityError> {
         let attempt = attempt();
-        let callback = self.authorize(&attempt, name).await;
+        let callback = self.authorize(&attempt, name).await?;
         self.provider.finish(attempt, query(&callback)).await
     }
 
@@ -92,11 +88,13 @@ impl Real {
         other.state.clone_from(&attempt.state);
 
         let callback = self.authorize(&attempt, "river").await;
+        let callback = callback.expect("the provider is up");
         let error = self.provider.finish(other, query(&callback)).await;
         let error = error.expect_err("the verifier is that of another attempt");
         assert_eq!(error.code(), "invalid_grant", "{error:?}");
 
         let callback = self.authorize(&attempt, "river").await;
+        let callback = callback.expect("the provider is up");
         let first = self
             .provider
             .finish(attempt.clone(), query(&callback))

@@ -6,7 +6,10 @@ use jansky_model::{ProviderId, UserName};
 
 use super::Rules;
 use crate::notation::{HttpUrl, Written};
-use crate::sections::{ClaimsSource, Config, OidcProvider, Provider};
+use crate::sections::{
+    AdmissionKeys, ClaimsSource, ClientAuthentication, Config, GithubProvider, OidcProvider,
+    Provider,
+};
 
 /// Parameters of a sign-in request that keep it safe and are therefore ours alone.
 const PROTOCOL_PARAMETERS: [&str; 12] = [
@@ -34,12 +37,18 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     }
     among_each_other(&config.provider, rules);
     for (id, provider) in &config.provider {
-        if let Provider::Oidc(oidc) = provider {
+        if let Some(oidc) = provider.oidc() {
             let mut one = Examined { id, oidc, rules };
             one.urls();
+            one.credentials();
             one.requests();
             one.claims();
-            one.admission(config);
+        }
+        if let Provider::Github(github) = provider {
+            github_requests(id, github, rules);
+        }
+        if let Some(keys) = provider.admission() {
+            admission(id, keys, config, rules);
         }
     }
 }
@@ -49,37 +58,77 @@ fn among_each_other(providers: &BTreeMap<ProviderId, Provider>, rules: &mut Rule
     let mut local: Option<&ProviderId> = None;
     let mut automatic: Option<&ProviderId> = None;
     for (id, provider) in providers {
-        match provider {
-            Provider::Local(_) => {
-                if let Some(first) = local {
-                    rules.error(
-                        &["provider", id.as_str(), "kind"],
-                        &format!("a second provider of local accounts, after `provider.{first}`"),
-                        "all local accounts are in one provider; remove one of the two",
-                    );
-                }
-                local = Some(id);
+        if let Provider::Local(_) = provider {
+            if let Some(first) = local {
+                rules.error(
+                    &["provider", id.as_str(), "kind"],
+                    &format!("a second provider of local accounts, after `provider.{first}`"),
+                    "all local accounts are in one provider; remove one of the two",
+                );
             }
-            Provider::Oidc(oidc) => {
-                let client = (oidc.issuer.as_written(), oidc.client_id.as_str());
-                if let Some(first) = clients.insert(client, id) {
-                    rules.error(
-                        &["provider", id.as_str(), "client_id"],
-                        &format!("the issuer and client of `provider.{first}`"),
-                        "give each provider its own client, or remove one of the two",
-                    );
-                }
-                if oidc.auto_login
-                    && let Some(first) = automatic.replace(id)
-                {
-                    rules.error(
-                        &["provider", id.as_str(), "auto_login"],
-                        &format!("a second automatic provider, after `provider.{first}`"),
-                        "only one provider can have `auto_login`",
-                    );
-                }
-            }
+            local = Some(id);
         }
+        if let Some(client) = client(provider)
+            && let Some(first) = clients.insert(client, id)
+        {
+            rules.error(
+                &["provider", id.as_str(), "client_id"],
+                &format!("the issuer and client of `provider.{first}`"),
+                "give each provider its own client, or remove one of the two",
+            );
+        }
+        if provider.auto_login()
+            && let Some(first) = automatic.replace(id)
+        {
+            rules.error(
+                &["provider", id.as_str(), "auto_login"],
+                &format!("a second automatic provider, after `provider.{first}`"),
+                "only one provider can have `auto_login`",
+            );
+        }
+    }
+}
+
+/// Where a provider is and what we are called there.
+fn client(provider: &Provider) -> Option<(&str, &str)> {
+    if let Provider::Github(github) = provider {
+        return Some((github.url.as_written(), &github.client_id));
+    }
+    let oidc = provider.oidc()?;
+    Some((oidc.issuer.as_written(), &oidc.client_id))
+}
+
+fn github_requests(id: &ProviderId, github: &GithubProvider, rules: &mut Rules<'_, '_>) {
+    let urls = [
+        ("url", Some(&github.url)),
+        ("api_url", github.api_url.as_ref()),
+    ];
+    for (key, url) in urls {
+        if url.is_some_and(|url| url.scheme() != "https" && !url.is_loopback()) {
+            rules.error(
+                &["provider", id.as_str(), key],
+                "a URL with http that is not of this machine",
+                "use https",
+            );
+        }
+    }
+    let added = github.extra_authorize_parameters.keys();
+    for name in added.chain(&github.hint_parameters) {
+        if PROTOCOL_PARAMETERS.contains(&name.as_str()) {
+            rules.error(
+                &["provider", id.as_str()],
+                &format!("the parameter `{name}`"),
+                "remove it: it is a part of the protocol that Jansky sets itself",
+            );
+        }
+    }
+    let by_group = !github.allowed_groups.is_empty() || !github.admin_groups.is_empty();
+    if by_group && !github.scopes.iter().any(|scope| scope == "read:org") {
+        rules.error(
+            &["provider", id.as_str(), "scopes"],
+            "rules that name groups, and scopes without `read:org`",
+            "add \"read:org\": without it GitHub does not tell organizations and teams",
+        );
     }
 }
 
@@ -119,6 +168,10 @@ impl Examined<'_, '_, '_> {
                 ("userinfo", endpoints.userinfo.as_ref()),
                 ("end_session", endpoints.end_session.as_ref()),
                 ("revocation", endpoints.revocation.as_ref()),
+                (
+                    "pushed_authorization",
+                    endpoints.pushed_authorization.as_ref(),
+                ),
             ];
             for (name, url) in all {
                 if let Some(url) = url {
@@ -149,6 +202,42 @@ impl Examined<'_, '_, '_> {
         }
     }
 
+    fn credentials(&mut self) {
+        let oidc = self.oidc;
+        let by_key = oidc.client_authentication == Some(ClientAuthentication::PrivateKeyJwt);
+        match (&oidc.client_secret, &oidc.client_key) {
+            (None, None) => self.error(
+                &["client_secret"],
+                "nothing",
+                "it is required unless there is a `client_key`; write for example client_secret = \
+                 { file = \"/run/credentials/jansky.service/keycloak\" }",
+            ),
+            (Some(_), Some(_)) => self.error(
+                &["client_key"],
+                "a key beside `client_secret`",
+                "remove one of the two",
+            ),
+            (Some(_), None) if by_key => self.error(
+                &["client_authentication"],
+                "`private-key-jwt` and no `client_key`",
+                "give the key in place of `client_secret`",
+            ),
+            (None, Some(_)) if !by_key && oidc.client_authentication.is_some() => self.error(
+                &["client_authentication"],
+                "a way to send a secret, and a `client_key`",
+                "remove it, or write \"private-key-jwt\"",
+            ),
+            _ => {}
+        }
+        if oidc.client_key_id.is_some() && oidc.client_key.is_none() {
+            self.error(
+                &["client_key_id"],
+                "the id of a key, and no `client_key`",
+                "add `client_key`, or remove the id",
+            );
+        }
+    }
+
     fn requests(&mut self) {
         let oidc = self.oidc;
         if !oidc.scopes.iter().any(|scope| scope == "openid") {
@@ -175,10 +264,12 @@ impl Examined<'_, '_, '_> {
         for name in &oidc.hint_parameters {
             self.not_of_protocol(&["hint_parameters"], name);
         }
-        if oidc.idp_hint.is_some() && oidc.extra_authorize_parameters.contains_key("kc_idp_hint") {
+        let parameter = oidc.idp_hint_parameter.as_str();
+        self.not_of_protocol(&["idp_hint_parameter"], parameter);
+        if oidc.idp_hint.is_some() && oidc.extra_authorize_parameters.contains_key(parameter) {
             self.error(
                 &["idp_hint"],
-                "a hint that `extra_authorize_parameters` also gives as `kc_idp_hint`",
+                &format!("a hint that `extra_authorize_parameters` also gives as `{parameter}`"),
                 "remove one of the two",
             );
         }
@@ -207,48 +298,66 @@ impl Examined<'_, '_, '_> {
                 "add `endpoints.userinfo`, or write \"id-token\"",
             );
         }
+        if self.oidc.entitlement_authority.is_some() && self.oidc.entitlement_namespace.is_none() {
+            self.error(
+                &["entitlement_authority"],
+                "an authority, and no `entitlement_namespace`",
+                "add the namespace: without it entitlements are not taken apart",
+            );
+        }
+        let by_provider = !self.oidc.identity_providers.is_empty();
+        if by_provider && self.oidc.identity_provider_claim.is_none() {
+            self.error(
+                &["identity_providers"],
+                "identity providers, and no `identity_provider_claim`",
+                "name the claim that says where somebody comes from",
+            );
+        }
     }
+}
 
-    fn admission(&mut self, config: &Config) {
-        let oidc = self.oidc;
-        let named = !oidc.allowed_users.is_empty() || !oidc.allowed_groups.is_empty();
-        let admins = !oidc.admin_groups.is_empty() || !config.hub.admin_users.is_empty();
-        if !oidc.allow_all && !named && !admins {
-            self.warning(
-                &[],
-                "no rule that lets anybody in",
-                "set `allowed_users`, `allowed_groups` or `admin_groups`, or `allow_all = true`",
-            );
-        }
-        if oidc.allow_all && named {
-            self.warning(
-                &["allow_all"],
-                "`true`, and rules that name people or groups",
-                "remove `allow_all`, or the rules: they change nothing",
-            );
-        }
-        let blocked = names(&oidc.blocked_users);
-        let both = |others: &[Written<UserName>]| {
-            let others = names(others);
-            blocked
-                .intersection(&others)
-                .next()
-                .map(ToString::to_string)
-        };
-        if let Some(name) = both(&oidc.allowed_users) {
-            self.warning(
-                &["blocked_users"],
-                &format!("`{name}`, who is also in `allowed_users`"),
-                "remove one of the two: blocked people stay out",
-            );
-        }
-        if let Some(name) = both(&config.hub.admin_users) {
-            self.warning(
-                &["blocked_users"],
-                &format!("`{name}`, who is also in `hub.admin_users`"),
-                "remove one of the two: blocked people stay out",
-            );
-        }
+fn admission(id: &ProviderId, keys: AdmissionKeys<'_>, config: &Config, rules: &mut Rules<'_, '_>) {
+    let mut warn = |key: &[&str], found: &str, advice: &str| {
+        let path = [&["provider", id.as_str()], key].concat();
+        rules.warning(&path, found, advice);
+    };
+    let named = !keys.allowed_users.is_empty() || !keys.allowed_groups.is_empty();
+    let admins = !keys.admin_groups.is_empty() || !config.hub.admin_users.is_empty();
+    if !keys.allow_all && !named && !admins {
+        warn(
+            &[],
+            "no rule that lets anybody in",
+            "set `allowed_users`, `allowed_groups` or `admin_groups`, or `allow_all = true`",
+        );
+    }
+    if keys.allow_all && named {
+        warn(
+            &["allow_all"],
+            "`true`, and rules that name people or groups",
+            "remove `allow_all`, or the rules: they change nothing",
+        );
+    }
+    let blocked = names(keys.blocked_users);
+    let both = |others: &[Written<UserName>]| {
+        let others = names(others);
+        blocked
+            .intersection(&others)
+            .next()
+            .map(ToString::to_string)
+    };
+    if let Some(name) = both(keys.allowed_users) {
+        warn(
+            &["blocked_users"],
+            &format!("`{name}`, who is also in `allowed_users`"),
+            "remove one of the two: blocked people stay out",
+        );
+    }
+    if let Some(name) = both(&config.hub.admin_users) {
+        warn(
+            &["blocked_users"],
+            &format!("`{name}`, who is also in `hub.admin_users`"),
+            "remove one of the two: blocked people stay out",
+        );
     }
 }
 

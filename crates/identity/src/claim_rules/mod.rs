@@ -1,0 +1,103 @@
+//! What claims mean, alike for all providers: groups, and whose people somebody is.
+//!
+//! Pure functions of claims and rules. Every provider writes groups in its own way; here they all
+//! become texts that an operator can name in `allowed_groups`:
+//!
+//! | provider says | group |
+//! |---|---|
+//! | a list, or a text with spaces between | each as it stands, such as Keycloak's `/radio/evn` |
+//! | `wlcg.groups` | each as it stands, such as `/escape/vlbi` |
+//! | `urn:mace:egi.eu:group:radio:evn#aai.egi.eu` | `/radio/evn` |
+//! | `urn:mace:egi.eu:group:radio:role=chief#aai.egi.eu` | `/radio:role=chief` |
+
+mod entitlement;
+mod home;
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::identity::{Claims, claim_at};
+
+pub use self::entitlement::{Entitlement, EntitlementRules};
+pub use self::home::{HomeProblem, HomeRules};
+
+/// Where the groups of a person are found.
+#[derive(Clone, Debug, Default)]
+pub struct GroupRules {
+    /// The claims with groups: names, or paths with dots. All of them count.
+    pub claims: Vec<String>,
+    /// Which entitlements are groups. Without them an entitlement is a text like any other.
+    pub entitlements: Option<EntitlementRules>,
+}
+
+/// Why the groups of a person cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GroupsProblem {
+    /// There are so many that the provider left them out and points elsewhere (OpenID Connect Core
+    /// 5.6.2). That is not the same as none.
+    #[error(
+        "the claim `{0}` was left out as too long (`_claim_names`); let the provider send fewer \
+         groups, such as only those assigned to this client"
+    )]
+    LeftOut(String),
+    /// The claim holds something else than texts.
+    #[error("the claim `{0}` is neither a list nor a text")]
+    NotTexts(String),
+}
+
+impl GroupRules {
+    /// Finds the groups in claims, sorted and each once. `None` when no claim is there at all,
+    /// which means that nothing is known, not that there are none.
+    ///
+    /// # Errors
+    /// [`GroupsProblem`] when a claim was there for groups and they cannot be told.
+    pub fn groups(&self, claims: &Claims) -> Result<Option<Vec<String>>, GroupsProblem> {
+        let mut groups: Option<BTreeSet<String>> = None;
+        for path in &self.claims {
+            let Some(value) = claim_at(claims, path).filter(|value| !value.is_null()) else {
+                if is_left_out(claims, path) {
+                    return Err(GroupsProblem::LeftOut(path.clone()));
+                }
+                continue;
+            };
+            let texts = texts(value).ok_or_else(|| GroupsProblem::NotTexts(path.clone()))?;
+            let found = texts.into_iter().filter_map(|text| self.group(text));
+            groups.get_or_insert_default().extend(found);
+        }
+        Ok(groups.map(|groups| groups.into_iter().collect()))
+    }
+
+    /// The group that a text stands for; `None` for an entitlement that is none of ours.
+    fn group(&self, text: &str) -> Option<String> {
+        match &self.entitlements {
+            Some(rules) if Entitlement::is_urn(text) => {
+                let entitlement = Entitlement::parse(text)?;
+                rules.accept(&entitlement).then(|| entitlement.group())
+            }
+            _ => (!text.is_empty()).then(|| text.to_owned()),
+        }
+    }
+}
+
+/// The texts in a claim: those of a list, or the words of one text. What else is in a list is left
+/// out, as it names no group.
+fn texts(value: &Value) -> Option<Vec<&str>> {
+    match value {
+        Value::String(text) => Some(text.split_whitespace().collect()),
+        Value::Array(values) => Some(values.iter().filter_map(Value::as_str).collect()),
+        _ => None,
+    }
+}
+
+/// Whether the provider says that a claim is elsewhere.
+fn is_left_out(claims: &Claims, path: &str) -> bool {
+    let Some(elsewhere) = claims.get("_claim_names").and_then(Value::as_object) else {
+        return false;
+    };
+    let first = path.split('.').next().unwrap_or(path);
+    elsewhere.contains_key(path) || elsewhere.contains_key(first)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! What all signed tokens of a provider have in common: the signature, the audience, the times.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jansky_model::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::keys::Jwks;
+use super::settings::SigningAlgorithm;
+use crate::error::TokenProblem;
+use crate::identity::Claims;
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    typ: Option<String>,
+    kid: Option<String>,
+    crit: Option<Value>,
+}
+
+/// A kind of token, by what its header may say (RFC 8725 3.11).
+#[derive(Clone, Copy)]
+pub(crate) struct Kind {
+    /// Values of `typ` that are accepted, `application/` left out; a token without one is accepted.
+    pub(crate) types: &'static [&'static str],
+    /// The longest that it may be, in bytes.
+    pub(crate) longest: usize,
+}
+
+/// Checks the signature and returns the algorithm and the encoded payload.
+pub(crate) fn verify_signature<'t>(
+    jwks: &Jwks,
+    accepted: &[SigningAlgorithm],
+    kind: Kind,
+    token: &'t str,
+) -> Result<(SigningAlgorithm, &'t str), TokenProblem> {
+    if token.len() > kind.longest {
+        return Err(TokenProblem::Malformed);
+    }
+    let (message, signature) = token.rsplit_once('.').ok_or(TokenProblem::Malformed)?;
+    let (header, payload) = message.split_once('.').ok_or(TokenProblem::Malformed)?;
+    let header: Header = decode(header)?;
+    let algorithm: SigningAlgorithm = header.alg.parse().map_err(|_| TokenProblem::Algorithm)?;
+    if !accepted.contains(&algorithm) {
+        return Err(TokenProblem::Algorithm);
+    }
+    // RFC 7515 4.1.11: whoever does not understand a critical field must refuse the token.
+    if header.crit.is_some() || header.typ.is_some_and(|typ| !kind.has(&typ)) {
+        return Err(TokenProblem::Header);
+    }
+    let mut keys = jwks.candidates(header.kid.as_deref(), algorithm).peekable();
+    if keys.peek().is_none() {
+        return Err(TokenProblem::UnknownKey);
+    }
+    let valid = keys.any(|key| {
+        jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, algorithm.jws())
+            .unwrap_or(false)
+    });
+    if valid {
+        return Ok((algorithm, payload));
+    }
+    // Without a key id a new key looks like a wrong signature.
+    Err(if header.kid.is_some() {
+        TokenProblem::Signature
+    } else {
+        TokenProblem::UnknownKey
+    })
+}
+
+impl Kind {
+    fn has(self, typ: &str) -> bool {
+        const PREFIX: &str = "application/";
+        let prefixed = typ
+            .get(..PREFIX.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+        let typ = if prefixed { &typ[PREFIX.len()..] } else { typ };
+        self.types.iter().any(|own| own.eq_ignore_ascii_case(typ))
+    }
+}
+
+/// Reads a part of a token: JSON in base64url.
+pub(crate) fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, TokenProblem> {
+    let json = BASE64_URL_SAFE_NO_PAD
+        .decode(part)
+        .map_err(|_| TokenProblem::Malformed)?;
+    serde_json::from_slice(&json).map_err(|_| TokenProblem::Malformed)
+}
+
+/// A claim that is a text.
+pub(crate) fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a str> {
+    claims.get(name)?.as_str()
+}
+
+/// OpenID Connect Core 3.1.3.7, 3 to 5: we are in the audience, and if others are too or `azp` is
+/// there at all, the token was issued to us.
+pub(crate) fn check_audience(claims: &Claims, client_id: &str) -> Result<(), TokenProblem> {
+    let several = match claims.get("aud") {
+        Some(Value::String(one)) if one == client_id => false,
+        Some(Value::Array(all)) if all.iter().any(|one| one == client_id) => all.len() > 1,
+        _ => return Err(TokenProblem::Audience),
+    };
+    match claims.get("azp") {
+        Some(party) if party != client_id => Err(TokenProblem::AuthorizedParty),
+        None if several => Err(TokenProblem::AuthorizedParty),
+        _ => Ok(()),
+    }
+}
+
+/// The token is of now: it has begun and not ended.
+pub(crate) fn check_times(
+    claims: &Claims,
+    leeway: Duration,
+    now: Timestamp,
+) -> Result<(), TokenProblem> {
+    let expires = time(claims, "exp")?.ok_or(TokenProblem::Expired)?;
+    if expires.plus(leeway) <= now {
+        return Err(TokenProblem::Expired);
+    }
+    let issued = time(claims, "iat")?.ok_or(TokenProblem::NotYetValid)?;
+    let not_before = time(claims, "nbf")?.unwrap_or(issued);
+    if issued.max(not_before) > now.plus(leeway) {
+        return Err(TokenProblem::NotYetValid);
+    }
+    Ok(())
+}
+
+/// A `NumericDate` (RFC 7519 2), which may have a fraction.
+pub(crate) fn time(claims: &Claims, name: &str) -> Result<Option<Timestamp>, TokenProblem> {
+    let Some(value) = claims.get(name) else {
+        return Ok(None);
+    };
+    if let Some(seconds) = value.as_i64() {
+        return Ok(Some(Timestamp::from_seconds(seconds)));
+    }
+    let seconds = value.as_f64().ok_or(TokenProblem::Malformed)?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "it saturates, and so do timestamps"
+    )]
+    Ok(Some(Timestamp::from_micros((seconds * 1e6) as i64)))
+}
+
+/// Whether a text can name a person or a session: not empty, not long, nothing invisible.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 255 && !text.contains(char::is_control)
+}
