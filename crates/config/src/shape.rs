@@ -156,7 +156,11 @@ impl Schema {
 
     /// The keys of a [`Shape::Secret`].
     pub(crate) fn source_keys(self) -> Vec<(&'static str, Self)> {
-        table(self.target()).keys
+        match alternatives(self.target()).as_deref() {
+            // Of a key that may be left out.
+            Some([only]) => only.source_keys(),
+            _ => table(self.target()).keys,
+        }
     }
 
     /// The schema after following references.

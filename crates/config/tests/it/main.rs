@@ -3,6 +3,7 @@
 mod generated;
 mod mistakes;
 mod overrides;
+mod presets;
 mod robust;
 mod rules;
 mod show;

@@ -213,8 +213,8 @@ impl Examined<'_, '_, '_> {
                  { file = \"/run/credentials/jansky.service/keycloak\" }",
             ),
             (Some(_), Some(_)) => self.error(
-                &["client_key"],
-                "a key beside `client_secret`",
+                &["client_secret"],
+                "a secret beside `client_key`",
                 "remove one of the two",
             ),
             (Some(_), None) if by_key => self.error(
@@ -231,9 +231,9 @@ impl Examined<'_, '_, '_> {
         }
         if oidc.client_key_id.is_some() && oidc.client_key.is_none() {
             self.error(
-                &["client_key_id"],
-                "the id of a key, and no `client_key`",
-                "add `client_key`, or remove the id",
+                &["client_key"],
+                "nothing, and `client_key_id`",
+                "add the key, or remove its id",
             );
         }
     }
@@ -300,16 +300,16 @@ impl Examined<'_, '_, '_> {
         }
         if self.oidc.entitlement_authority.is_some() && self.oidc.entitlement_namespace.is_none() {
             self.error(
-                &["entitlement_authority"],
-                "an authority, and no `entitlement_namespace`",
+                &["entitlement_namespace"],
+                "nothing, and `entitlement_authority`",
                 "add the namespace: without it entitlements are not taken apart",
             );
         }
         let by_provider = !self.oidc.identity_providers.is_empty();
         if by_provider && self.oidc.identity_provider_claim.is_none() {
             self.error(
-                &["identity_providers"],
-                "identity providers, and no `identity_provider_claim`",
+                &["identity_provider_claim"],
+                "nothing, and `identity_providers`",
                 "name the claim that says where somebody comes from",
             );
         }
