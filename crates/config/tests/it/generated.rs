@@ -70,9 +70,13 @@ fn every_toml_example_of_the_reference_is_accepted() {
                 .and_then(|example| example.split_once(" = "))
                 .expect("a key and a value");
             let text = match key[0].as_str() {
-                // A provider may refuse a key of the other kind, which is tried then.
-                "provider" => [crate::OIDC, "[provider.jive]\nkind = \"local\"\n"],
-                _ => [crate::LOCAL, crate::LOCAL],
+                // A provider may refuse a key of another kind, which is tried then.
+                "provider" => [
+                    crate::OIDC,
+                    "[provider.jive]\nkind = \"local\"\n",
+                    &crate::OIDC.replace("oidc", "github").replace("issuer", "url"),
+                ],
+                _ => [crate::LOCAL; 3],
             };
             let problems = text.map(|text| {
                 // Overrides read text as it is.

@@ -213,8 +213,8 @@ impl Examined<'_, '_, '_> {
                  { file = \"/run/credentials/jansky.service/keycloak\" }",
             ),
             (Some(_), Some(_)) => self.error(
-                &["client_key"],
-                "a key beside `client_secret`",
+                &["client_secret"],
+                "a secret beside `client_key`",
                 "remove one of the two",
             ),
             (Some(_), None) if by_key => self.error(
