@@ -205,19 +205,30 @@ impl Grants {
                 let id = grant.id;
                 let sealed = RefreshedTokens {
                     access: self.seal(id, ACCESS, &tokens.access),
-                    refresh: tokens.refresh.as_ref().map(|token| self.seal(id, REFRESH, token)),
-                    id: tokens.id_token.as_ref().map(|token| self.seal(id, ID, token)),
+                    refresh: tokens
+                        .refresh
+                        .as_ref()
+                        .map(|token| self.seal(id, REFRESH, token)),
+                    id: tokens
+                        .id_token
+                        .as_ref()
+                        .map(|token| self.seal(id, ID, token)),
                     scope: tokens.scope.clone(),
                     access_expires_at: tokens.expires_at,
                     refresh_expires_at: None,
                     at: self.clock.now(),
                 };
-                let grant = self.store.store_refreshed(id, owner, grant.version, &sealed).await?;
+                let grant = self
+                    .store
+                    .store_refreshed(id, owner, grant.version, &sealed)
+                    .await?;
                 Ok(Refreshed { grant, tokens })
             }
             RefreshOutcome::SignInAgain(error) => {
                 self.breakers.answered(&grant.issuer);
-                Err(self.note_failure(grant, owner, &error, GrantState::Reauth, Duration::ZERO).await?)
+                Err(self
+                    .note_failure(grant, owner, &error, GrantState::Reauth, Duration::ZERO)
+                    .await?)
             }
             // Whether the token was used up nobody knows. It is tried once more, and if it was, the
             // provider says so then; a second lost answer settles it, too.
@@ -226,15 +237,19 @@ impl Grants {
                     GrantState::Uncertain => GrantState::Reauth,
                     _ => GrantState::Uncertain,
                 };
-                Err(self.note_failure(grant, owner, &error, state, Duration::ZERO).await?)
+                Err(self
+                    .note_failure(grant, owner, &error, state, Duration::ZERO)
+                    .await?)
             }
-            RefreshOutcome::Later { error, pause } => {
-                Err(self.note_failure(grant, owner, &error, GrantState::Backoff, pause).await?)
-            }
+            RefreshOutcome::Later { error, pause } => Err(self
+                .note_failure(grant, owner, &error, GrantState::Backoff, pause)
+                .await?),
             // It is the hub that is refused: nobody's grant is lost by that.
             RefreshOutcome::Refused(error) => {
                 let state = GrantState::Backoff;
-                Err(self.note_failure(grant, owner, &error, state, Duration::ZERO).await?)
+                Err(self
+                    .note_failure(grant, owner, &error, state, Duration::ZERO)
+                    .await?)
             }
         }
     }
@@ -255,10 +270,18 @@ impl Grants {
             (None, Failed::SignInAgain)
         } else {
             warn!(grant.id = %grant.id, provider.id = %grant.provider, error = %error, "could not refresh");
-            let pause = self.breakers.failed(&grant.issuer, now, &*self.random).max(at_least);
+            let pause = self
+                .breakers
+                .failed(&grant.issuer, now, &*self.random)
+                .max(at_least);
             (Some(now.plus(pause)), Failed::Later { retry_after: pause })
         };
-        let failure = RefreshFailure { state, outcome: error.code(), next_try_at, at: now };
+        let failure = RefreshFailure {
+            state,
+            outcome: error.code(),
+            next_try_at,
+            at: now,
+        };
         match self.store.record_failure(grant.id, owner, failure).await {
             Ok(_) => Ok(failed),
             Err(StoreError::Conflict { .. }) => Ok(Failed::Elsewhere),

@@ -41,7 +41,10 @@ enum Mode {
 
 impl Upstream {
     fn new(clock: &Arc<ManualClock>) -> Self {
-        let upstream = Self { clock: Some(Arc::clone(clock)), ..Self::default() };
+        let upstream = Self {
+            clock: Some(Arc::clone(clock)),
+            ..Self::default()
+        };
         upstream.state().current = "refresh-0".to_owned();
         upstream
     }
@@ -94,13 +97,18 @@ impl UpstreamSession for Upstream {
         if state.is_dead || token.expose() != state.current {
             state.is_dead = true;
             state.reuses += 1;
-            return Err(IdentityError::InvalidGrant { context: String::new() });
+            return Err(IdentityError::InvalidGrant {
+                context: String::new(),
+            });
         }
         state.issued += 1;
         let number = state.issued;
         state.current = format!("refresh-{number}");
         if state.mode == Mode::LosesAnswers {
-            return Err(IdentityError::Timeout { endpoint: "token", source: None });
+            return Err(IdentityError::Timeout {
+                endpoint: "token",
+                source: None,
+            });
         }
         drop(state);
         Ok(self.tokens(number))
@@ -144,10 +152,20 @@ impl Scene {
         let url = format!("sqlite://{}", directory.path().join("grants.db").display());
         let store = Arc::new(Store::open(&url).await.expect("a database"));
         let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_000_000)));
-        let keys = KeyRing::generate(&SystemRandom).to_text().expose().to_owned();
+        let keys = KeyRing::generate(&SystemRandom)
+            .to_text()
+            .expose()
+            .to_owned();
         let upstream = Arc::new(Upstream::new(&clock));
         let grant = Self::sign_in(&store, &clock, &keys, "river").await;
-        Self { clock, upstream, store, keys, grant, _directory: directory }
+        Self {
+            clock,
+            upstream,
+            store,
+            keys,
+            grant,
+            _directory: directory,
+        }
     }
 
     async fn sign_in(
@@ -157,7 +175,10 @@ impl Scene {
         name: &str,
     ) -> Grant {
         let name = name.parse().expect("a name");
-        let user = store.create_user(&name, false, clock.now()).await.expect("a user");
+        let user = store
+            .create_user(&name, false, clock.now())
+            .await
+            .expect("a user");
         let identity = ExternalIdentity {
             provider: "keycloak".parse::<ProviderId>().expect("an id"),
             issuer: "https://sso.test".to_owned(),
@@ -167,7 +188,10 @@ impl Scene {
             tokens: tokens(0, clock.now()),
         };
         let grants = process(store, clock, keys);
-        grants.keep(&user, "session", &identity, "jansky").await.expect("a grant")
+        grants
+            .keep(&user, "session", &identity, "jansky")
+            .await
+            .expect("a grant")
     }
 
     /// The part of one process that refreshes grants.
@@ -184,7 +208,12 @@ impl Scene {
 fn process(store: &Arc<Store>, clock: &Arc<ManualClock>, keys: &str) -> Arc<Grants> {
     let clock: Arc<dyn Clock> = Arc::clone(clock) as _;
     let keys = KeyRing::parse(keys).expect("a key file");
-    Arc::new(Grants::new(Arc::clone(store), clock, Arc::new(SystemRandom), keys))
+    Arc::new(Grants::new(
+        Arc::clone(store),
+        clock,
+        Arc::new(SystemRandom),
+        keys,
+    ))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,10 +230,17 @@ async fn a_hundred_callers_in_two_processes_cause_one_refresh_in_each_cycle() {
             })
             .collect();
         for caller in callers {
-            let token = caller.await.expect("the caller did not panic").expect("a token");
+            let token = caller
+                .await
+                .expect("the caller did not panic")
+                .expect("a token");
             assert_eq!(token, format!("access-{cycle}"));
         }
-        assert_eq!(scene.upstream.calls(), cycle, "refreshes after cycle {cycle}");
+        assert_eq!(
+            scene.upstream.calls(),
+            cycle,
+            "refreshes after cycle {cycle}"
+        );
     }
     assert_eq!(scene.upstream.state().reuses, 0);
 }
@@ -215,8 +251,14 @@ async fn a_caller_gets_a_token_that_is_good_for_as_long_as_asked() {
     let grants = scene.process();
     scene.clock.advance(Duration::from_mins(1));
 
-    let short = scene.token(&grants, Duration::from_secs(30)).await.expect("a token");
-    let long = scene.token(&grants, Duration::from_secs(150)).await.expect("a token");
+    let short = scene
+        .token(&grants, Duration::from_secs(30))
+        .await
+        .expect("a token");
+    let long = scene
+        .token(&grants, Duration::from_secs(150))
+        .await
+        .expect("a token");
 
     assert_eq!((short.as_str(), long.as_str()), ("access-0", "access-1"));
 }
@@ -244,11 +286,18 @@ async fn an_outage_takes_nothing_away_that_is_valid_and_heals_by_itself() {
         }
     }
     assert_eq!(served, 179, "one for each second of the token's life");
-    assert!(scene.upstream.calls() < 30, "{} requests", scene.upstream.calls());
+    assert!(
+        scene.upstream.calls() < 30,
+        "{} requests",
+        scene.upstream.calls()
+    );
 
     scene.upstream.set(Mode::Answers);
     scene.clock.advance(Duration::from_mins(1));
-    assert_eq!(scene.token(&grants, Duration::ZERO).await.expect("a token"), "access-1");
+    assert_eq!(
+        scene.token(&grants, Duration::ZERO).await.expect("a token"),
+        "access-1"
+    );
 }
 
 #[tokio::test]
@@ -256,7 +305,9 @@ async fn a_refused_grant_asks_for_a_sign_in_and_keeps_what_is_still_valid() {
     let scene = Scene::new().await;
     let grants = scene.process();
     scene.upstream.state().is_dead = true;
-    scene.clock.advance(LIFETIME.saturating_sub(Duration::from_secs(20)));
+    scene
+        .clock
+        .advance(LIFETIME.saturating_sub(Duration::from_secs(20)));
 
     let still_valid = scene.token(&grants, Duration::from_secs(10)).await;
     let too_long = scene.token(&grants, Duration::from_secs(30)).await;
@@ -264,9 +315,16 @@ async fn a_refused_grant_asks_for_a_sign_in_and_keeps_what_is_still_valid() {
     let ended = scene.token(&grants, Duration::ZERO).await;
 
     assert_eq!(still_valid.expect("a token"), "access-0");
-    assert!(matches!(too_long, Err(NoToken::SignInAgain)), "{too_long:?}");
+    assert!(
+        matches!(too_long, Err(NoToken::SignInAgain)),
+        "{too_long:?}"
+    );
     assert!(matches!(ended, Err(NoToken::SignInAgain)), "{ended:?}");
-    assert_eq!(scene.upstream.calls(), 1, "a grant that was refused is not tried again");
+    assert_eq!(
+        scene.upstream.calls(),
+        1,
+        "a grant that was refused is not tried again"
+    );
 }
 
 #[tokio::test]
@@ -282,7 +340,10 @@ async fn a_lost_answer_costs_one_more_try_and_then_a_sign_in() {
     let tried_again = scene.token(&grants, Duration::ZERO).await;
 
     assert!(matches!(lost, Err(NoToken::Later { .. })), "{lost:?}");
-    assert!(matches!(tried_again, Err(NoToken::SignInAgain)), "{tried_again:?}");
+    assert!(
+        matches!(tried_again, Err(NoToken::SignInAgain)),
+        "{tried_again:?}"
+    );
     assert_eq!(scene.upstream.calls(), 2);
 }
 
@@ -291,7 +352,11 @@ async fn a_process_that_died_with_the_lease_holds_nobody_up_for_long() {
     let scene = Scene::new().await;
     let now = scene.clock.now();
     let until = now.plus(Duration::from_secs(30));
-    scene.store.claim_grant(scene.grant.id, "dead", now, until).await.expect("a lease");
+    scene
+        .store
+        .claim_grant(scene.grant.id, "dead", now, until)
+        .await
+        .expect("a lease");
     scene.clock.advance(LIFETIME + Duration::from_secs(1));
 
     let token = scene.token(&scene.process(), Duration::ZERO).await;
@@ -321,8 +386,16 @@ async fn sealing_again_under_load_never_brings_an_old_token_back() {
 
     assert_eq!(scene.upstream.state().reuses, 0);
     sealing.seal_again().await.expect("sealed again");
-    let grant = scene.store.grant(scene.grant.id).await.expect("the database").expect("the grant");
-    assert!(refreshing.access_token_of(&grant).is_none(), "the old ring cannot open it any more");
+    let grant = scene
+        .store
+        .grant(scene.grant.id)
+        .await
+        .expect("the database")
+        .expect("the grant");
+    assert!(
+        refreshing.access_token_of(&grant).is_none(),
+        "the old ring cannot open it any more"
+    );
     assert!(sealing.access_token_of(&grant).is_some());
 }
 
@@ -331,14 +404,26 @@ async fn a_token_that_was_moved_to_another_row_or_whose_key_is_gone_means_a_sign
     let scene = Scene::new().await;
     let grants = scene.process();
     let other = Scene::sign_in(&scene.store, &scene.clock, &scene.keys, "wash").await;
-    let moved = SealedTokens { access: other.tokens.access.clone(), ..other.tokens.clone() };
+    let moved = SealedTokens {
+        access: other.tokens.access.clone(),
+        ..other.tokens.clone()
+    };
     let version = scene.grant.version;
-    scene.store.replace_sealed(scene.grant.id, version, &moved).await.expect("replaced");
+    scene
+        .store
+        .replace_sealed(scene.grant.id, version, &moved)
+        .await
+        .expect("replaced");
 
     let swapped = scene.token(&grants, Duration::ZERO).await;
-    let new_keys = KeyRing::generate(&SystemRandom).to_text().expose().to_owned();
+    let new_keys = KeyRing::generate(&SystemRandom)
+        .to_text()
+        .expose()
+        .to_owned();
     let without_key = process(&scene.store, &scene.clock, &new_keys);
-    let lost = without_key.fresh(other.id, Duration::ZERO, &*scene.upstream).await;
+    let lost = without_key
+        .fresh(other.id, Duration::ZERO, &*scene.upstream)
+        .await;
 
     assert!(matches!(swapped, Err(NoToken::SignInAgain)), "{swapped:?}");
     assert!(matches!(lost, Err(NoToken::SignInAgain)));

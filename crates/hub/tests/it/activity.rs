@@ -56,7 +56,7 @@ async fn a_server_that_was_removed_meanwhile_does_not_matter() {
     hub.routes.note_use(&server, world.now());
     world
         .store
-        .delete_user(user.id)
+        .delete_user(user.id, world.now())
         .await
         .expect("it is deleted");
 

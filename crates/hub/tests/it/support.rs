@@ -57,6 +57,7 @@ impl World {
             routes: Arc::clone(&routes) as _,
             providers: Vec::new(),
             local_accounts: None,
+            keys: jansky_crypto::sealed::KeyRing::generate(&SystemRandom),
             settings,
             http: reqwest::Client::new(),
         });

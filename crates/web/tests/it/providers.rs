@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jansky_hub::AdmissionRules;
 use jansky_identity::ProviderStatus;
+use jansky_identity::claim_rules::GroupRules;
 use jansky_model::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
@@ -192,7 +193,10 @@ async fn rules_name_users_groups_and_admins() {
         allowed_groups: ["crew".to_owned()].into(),
         blocked_users: ["jayne".to_owned()].into(),
         admin_groups: ["officers".to_owned()].into(),
-        groups_claim: Some("roles.list".to_owned()),
+        groups: GroupRules {
+            claims: vec!["roles.list".to_owned()],
+            ..GroupRules::default()
+        },
         ..AdmissionRules::default()
     };
     let claims = json!({ "roles": { "list": ["crew", "officers"] } });

@@ -28,6 +28,7 @@ GET    oauth_login                                    404   404   404   404   40
 GET    oauth_callback                                 400   400   400   400   400   400   400   400   400   400   400
 GET    logout                                         200   200   200   200   200   200   200   200   200   200   200
 POST   logout                                         200   200   200   200   200   403   200   200   200   200   200
+POST   oidc/backchannel-logout                        400   400   400   400   400   400   400   400   400   400   400
 GET    setup                                          404   404   404   404   404   404   404   404   404   404   404
 POST   setup                                          404   404   404   404   404   403   404   404   404   404   404
 GET    home                                           login login login 200   login 403   200   login login 200   login

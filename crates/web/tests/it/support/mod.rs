@@ -98,6 +98,7 @@ impl TestHub {
             routes: Arc::clone(&routes) as _,
             providers: recipe.providers,
             local_accounts: recipe.has_local_accounts.then_some(local),
+            keys: jansky_crypto::sealed::KeyRing::generate(&SystemRandom),
             settings: recipe.settings,
             http: reqwest::Client::new(),
         });
@@ -175,7 +176,7 @@ impl TestHub {
     pub(crate) async fn session(&self, name: &str) -> Client {
         let user = self.user(name).await;
         let provider = "local".parse().expect("a valid id");
-        let session = self.hub.open_session(&user, &provider).await;
+        let session = self.hub.open_session(&user, &provider, None).await;
         let session = session.expect("a session can be opened");
         let browser = self.anonymous();
         browser.keep("jupyterhub-hub-login", session.cookie.expose(), "/hub/");

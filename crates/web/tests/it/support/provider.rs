@@ -46,6 +46,8 @@ impl ScriptedProvider {
             callback_url: None,
             auto_login: false,
             hint_parameters: vec!["login_hint".to_owned()],
+            client_id: "jansky".to_owned(),
+            username_claim: "preferred_username".to_owned(),
         }
     }
 }
@@ -106,6 +108,7 @@ impl RedirectLogin for ScriptedProvider {
                 id_token: None,
                 expires_at: None,
                 scope: None,
+                other: Vec::new(),
             },
         })
     }
