@@ -29,6 +29,8 @@ mod refresh;
 mod servers;
 mod sessions;
 mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tokens;
 mod users;
 

@@ -100,14 +100,10 @@ async fn the_waiting_page_shows_what_happened_and_where_more_comes_from() {
     assert_eq!(actions(&html), ["/hub/stop/river"]);
     let home = browser.get("/hub/home").await.must_be(200);
     assert!(home.text().contains("Starting"));
-    let stream = async {
-        let call = browser
-            .call("GET", &events)
-            .header("sec-fetch-mode", "cors");
-        call.send().await.must_be(200)
-    };
-    let (stream, stopped) = tokio::join!(stream, browser.post("/hub/stop/river", &[]));
-    stopped.must_be(302);
+    let call = browser.call("GET", &events);
+    let stream = call.header("sec-fetch-mode", "cors").open().await;
+    browser.post("/hub/stop/river", &[]).await.must_be(302);
+    let stream = stream.finish().await.must_be(200);
     let last = stream.events().pop().expect("an event");
     assert_eq!(last["message"], "Spawn cancelled");
     let page = browser.get("/hub/spawn-pending/river").await.must_be(200);
