@@ -34,12 +34,18 @@ async fn impatient() -> TestHub {
 async fn until(hub: &TestHub, name: &str, wanted: &str) {
     for _ in 0..500 {
         let server = hub.server("river", name).await;
-        if server.as_ref().is_some_and(|server| server.state.word() == wanted) {
+        if server
+            .as_ref()
+            .is_some_and(|server| server.state.word() == wanted)
+        {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("the server was never {wanted}: {:?}", hub.server("river", name).await);
+    panic!(
+        "the server was never {wanted}: {:?}",
+        hub.server("river", name).await
+    );
 }
 
 #[tokio::test]
@@ -91,7 +97,10 @@ async fn a_server_gets_the_environment_that_the_contract_names() {
 
     let starts = hub.spawner.starts();
     let value = |name: &str| starts[0].environment[name].expose().to_owned();
-    assert_eq!(value("JUPYTERHUB_CLIENT_ID"), "jupyterhub-user-river%40x-gpu");
+    assert_eq!(
+        value("JUPYTERHUB_CLIENT_ID"),
+        "jupyterhub-user-river%40x-gpu"
+    );
     assert_eq!(value("JUPYTERHUB_SERVICE_PREFIX"), "/sky/user/river@x/gpu/");
     assert_eq!(value("JUPYTERHUB_API_URL"), "http://hub:8081/sky/hub/api");
     assert_eq!(
@@ -101,13 +110,22 @@ async fn a_server_gets_the_environment_that_the_contract_names() {
     assert_eq!(value("JUPYTERHUB_BASE_URL"), "/sky/");
     assert_eq!(value("JUPYTERHUB_USER"), "river@x");
     assert_eq!(value("JUPYTERHUB_SERVER_NAME"), "gpu");
-    assert_eq!(value("JUPYTERHUB_OAUTH_CALLBACK_URL"), "/sky/user/river@x/gpu/oauth_callback");
+    assert_eq!(
+        value("JUPYTERHUB_OAUTH_CALLBACK_URL"),
+        "/sky/user/river@x/gpu/oauth_callback"
+    );
     assert_eq!(
         value("JUPYTERHUB_OAUTH_ACCESS_SCOPES"),
         r#"["access:servers!server=river@x/gpu","access:servers!user=river@x"]"#
     );
-    assert_eq!(value("JUPYTERHUB_PUBLIC_URL"), "https://hub.test/sky/user/river@x/gpu/");
-    assert_eq!(value("JUPYTERHUB_PUBLIC_HUB_URL"), "https://hub.test/sky/hub/");
+    assert_eq!(
+        value("JUPYTERHUB_PUBLIC_URL"),
+        "https://hub.test/sky/user/river@x/gpu/"
+    );
+    assert_eq!(
+        value("JUPYTERHUB_PUBLIC_HUB_URL"),
+        "https://hub.test/sky/hub/"
+    );
     assert_eq!(value("JPY_API_TOKEN"), value("JUPYTERHUB_API_TOKEN"));
     let model = river.api("GET", path, None).await.must_be(200).json();
     assert_eq!(model["full_url"], "https://hub.test/sky/user/river@x/gpu/");
@@ -119,15 +137,27 @@ async fn a_server_that_does_not_come_up_says_why() {
     let river = hub.token("river", &["inherit"]).await;
 
     for (start, word) in [
-        (FakeStart::Fails("no such command".to_owned()), "no such command"),
+        (
+            FakeStart::Fails("no such command".to_owned()),
+            "no such command",
+        ),
         (FakeStart::Refused("not here".to_owned()), "not here"),
         (FakeStart::Unavailable("no room".to_owned()), "no room"),
-        (FakeStart::ExitsAfter(Duration::ZERO), "ended before it answered"),
+        (
+            FakeStart::ExitsAfter(Duration::ZERO),
+            "ended before it answered",
+        ),
     ] {
         hub.spawner.behave(behaving(start));
         let answer = river.api("POST", SERVER, None).await.must_be(500);
-        let message = answer.json()["message"].as_str().expect("a message").to_owned();
-        assert!(message.starts_with("Spawn failed: ") && message.contains(word), "{message}");
+        let message = answer.json()["message"]
+            .as_str()
+            .expect("a message")
+            .to_owned();
+        assert!(
+            message.starts_with("Spawn failed: ") && message.contains(word),
+            "{message}"
+        );
         assert_eq!(hub.spawner.running(), 0);
     }
     hub.spawner.behave(FakeBehaviour::default());
@@ -146,7 +176,11 @@ async fn a_slow_start_is_accepted_and_can_be_cancelled() {
     let model = river.api("GET", SERVER, None).await.json();
     assert_eq!(model["pending"], "spawn");
     assert_eq!(model["ready"], false);
-    assert_eq!(hub.spawner.starts().len(), 1, "the second call joined the first");
+    assert_eq!(
+        hub.spawner.starts().len(),
+        1,
+        "the second call joined the first"
+    );
 
     river.api("DELETE", SERVER, None).await.must_be(204);
     let model = river.api("GET", SERVER, None).await.json();
@@ -181,22 +215,37 @@ async fn options_are_kept_and_used_again() {
 
     for (body, options) in [
         (None, None),
-        (Some(json!({ "memory": "2G" })), Some(json!({ "memory": "2G" }))),
+        (
+            Some(json!({ "memory": "2G" })),
+            Some(json!({ "memory": "2G" })),
+        ),
         (None, None),
         (Some(json!({})), None),
-        (Some(json!({ "user_options": { "memory": "4G" } })), Some(json!({ "memory": "4G" }))),
+        (
+            Some(json!({ "user_options": { "memory": "4G" } })),
+            Some(json!({ "memory": "4G" })),
+        ),
         (Some(json!({ "display_name": "Big" })), None),
     ] {
         river.api("POST", SERVER, body).await.must_be(201);
         expected = options.unwrap_or(expected);
-        assert_eq!(hub.spawner.starts().last().expect("a start").options, expected);
+        assert_eq!(
+            hub.spawner.starts().last().expect("a start").options,
+            expected
+        );
         river.api("DELETE", SERVER, None).await.must_be(204);
     }
     for body in [json!([1]), json!({ "user_options": 3 }), json!("x")] {
         river.api("POST", SERVER, Some(body)).await.must_be(400);
     }
     let call = river.call("POST", SERVER).bytes("{");
-    assert!(call.send().await.must_be(400).text().contains("Invalid JSON"));
+    assert!(
+        call.send()
+            .await
+            .must_be(400)
+            .text()
+            .contains("Invalid JSON")
+    );
 }
 
 #[tokio::test]
@@ -219,7 +268,10 @@ async fn a_named_server_is_made_changed_started_and_removed() {
 
     let change = async |body: Value| river.api("PATCH", GPU, Some(body)).await;
     let changed = change(json!({ "display_name": "Bigger", "user_options": { "a": 1 } })).await;
-    assert_eq!(changed.must_be(200).json()["user_options"], json!({ "a": 1 }));
+    assert_eq!(
+        changed.must_be(200).json()["user_options"],
+        json!({ "a": 1 })
+    );
     for bad in [
         json!({}),
         json!({ "height": 2 }),
@@ -230,17 +282,28 @@ async fn a_named_server_is_made_changed_started_and_removed() {
     ] {
         change(bad).await.must_be(400);
     }
-    river.api("PUT", "/hub/api/users/river/servers/tpu", None).await.must_be(201);
+    river
+        .api("PUT", "/hub/api/users/river/servers/tpu", None)
+        .await
+        .must_be(201);
     change(json!({ "name": "tpu" })).await.must_be(409);
 
     river.api("POST", GPU, None).await.must_be(201);
-    change(json!({ "display_name": "Other" })).await.must_be(400);
+    change(json!({ "display_name": "Other" }))
+        .await
+        .must_be(400);
     assert_eq!(hub.routes.paths(), ["/user/river/gpu/"]);
     let remove = json!({ "remove": true });
-    river.api("DELETE", GPU, Some(remove.clone())).await.must_be(204);
+    river
+        .api("DELETE", GPU, Some(remove.clone()))
+        .await
+        .must_be(204);
     river.api("GET", GPU, None).await.must_be(404);
     river.api("DELETE", GPU, None).await.must_be(404);
-    river.api("PATCH", GPU, Some(json!({ "name": "x" }))).await.must_be(404);
+    river
+        .api("PATCH", GPU, Some(json!({ "name": "x" })))
+        .await
+        .must_be(404);
     assert!(hub.routes.paths().is_empty());
     river.api("DELETE", SERVER, Some(remove)).await.must_be(400);
 }
@@ -252,11 +315,18 @@ async fn a_renamed_server_answers_under_its_new_name() {
     river.api("PUT", GPU, None).await.must_be(201);
 
     let body = json!({ "name": "tpu" });
-    let renamed = river.api("PATCH", GPU, Some(body)).await.must_be(200).json();
+    let renamed = river
+        .api("PATCH", GPU, Some(body))
+        .await
+        .must_be(200)
+        .json();
 
     assert_eq!(renamed["url"], "/user/river/tpu/");
     river.api("GET", GPU, None).await.must_be(404);
-    river.api("POST", "/hub/api/users/river/servers/tpu", None).await.must_be(201);
+    river
+        .api("POST", "/hub/api/users/river/servers/tpu", None)
+        .await
+        .must_be(201);
     let starts = hub.spawner.starts();
     let client = starts[0].environment["JUPYTERHUB_CLIENT_ID"].expose();
     assert_eq!(client, "jupyterhub-user-river-tpu");
@@ -269,7 +339,10 @@ async fn the_plural_address_without_a_name_is_the_default_server() {
     let plural = "/hub/api/users/river/servers/";
 
     river.api("POST", plural, None).await.must_be(201);
-    assert_eq!(river.api("GET", plural, None).await.must_be(200).json()["name"], "");
+    assert_eq!(
+        river.api("GET", plural, None).await.must_be(200).json()["name"],
+        ""
+    );
     river.api("DELETE", plural, None).await.must_be(204);
 }
 
@@ -288,7 +361,14 @@ async fn named_servers_can_be_switched_off_and_limited() {
     river.api("POST", SERVER, None).await.must_be(201);
     river.api("PUT", GPU, None).await.must_be(201);
     let second = "/hub/api/users/river/servers/tpu";
-    assert!(river.api("PUT", second, None).await.must_be(400).text().contains("maximum of 1"));
+    assert!(
+        river
+            .api("PUT", second, None)
+            .await
+            .must_be(400)
+            .text()
+            .contains("maximum of 1")
+    );
     river.api("POST", second, None).await.must_be(400);
     river.api("POST", GPU, None).await.must_be(201);
 }
@@ -305,12 +385,21 @@ async fn too_many_starts_and_servers_have_to_wait() {
     let wash = hub.token("wash", &["inherit"]).await;
     wash.api("POST", "/hub/api/users/wash/server", None).await;
     let other = hub.server("wash", "").await.expect("it was started");
-    hub.hub.settled(&other, Duration::from_secs(10)).await.expect("the database answers");
+    hub.hub
+        .settled(&other, Duration::from_secs(10))
+        .await
+        .expect("the database answers");
     hub.spawner.behave(slow());
     river.api("POST", SERVER, None).await.must_be(202);
 
     let answer = river.api("POST", GPU, None).await.must_be(429);
-    assert!(answer.header("retry-after").parse::<u64>().expect("seconds") > 0);
+    assert!(
+        answer
+            .header("retry-after")
+            .parse::<u64>()
+            .expect("seconds")
+            > 0
+    );
     hub.spawner.behave(FakeBehaviour::default());
     river.api("DELETE", SERVER, None).await;
     until(&hub, "", "stopped").await;
@@ -344,14 +433,26 @@ async fn progress_ends_with_ready() {
     assert!(watched.text().starts_with("\n\n"), "{:?}", watched.text());
     assert!(watched.text().ends_with("\n\n"));
     let events = watched.events();
-    assert_eq!(events[0], json!({ "progress": 0, "message": "Server requested" }));
-    assert_eq!(events[1], json!({ "progress": 50, "message": "Starting the server" }));
+    assert_eq!(
+        events[0],
+        json!({ "progress": 0, "message": "Server requested" })
+    );
+    assert_eq!(
+        events[1],
+        json!({ "progress": 50, "message": "Starting the server" })
+    );
     let ready = json!({
         "progress": 100, "ready": true, "url": "/user/river/",
         "message": "Server ready at /user/river/",
     });
     assert_eq!(events.last(), Some(&ready));
-    assert_eq!(events.iter().filter(|event| event["progress"] == 100).count(), 1);
+    assert_eq!(
+        events
+            .iter()
+            .filter(|event| event["progress"] == 100)
+            .count(),
+        1
+    );
     let after = river.api("GET", &progress, None).await.must_be(200);
     assert_eq!(after.events(), [ready]);
     river.api("DELETE", SERVER, None).await.must_be(204);
@@ -409,5 +510,12 @@ async fn the_state_of_the_spawner_is_for_admins() {
     let model = zoe.api("GET", SERVER, None).await.json();
     assert_eq!(model["state"]["kind"], "fake");
     let river = hub.token("river", &["inherit"]).await;
-    assert!(river.api("GET", SERVER, None).await.json().get("state").is_none());
+    assert!(
+        river
+            .api("GET", SERVER, None)
+            .await
+            .json()
+            .get("state")
+            .is_none()
+    );
 }

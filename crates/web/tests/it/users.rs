@@ -10,7 +10,9 @@ const PAGED: &str = "application/jupyterhub-pagination+json";
 
 fn names(list: &Value) -> Vec<&str> {
     let list = list.as_array().expect("a list");
-    list.iter().map(|user| user["name"].as_str().expect("a name")).collect()
+    list.iter()
+        .map(|user| user["name"].as_str().expect("a name"))
+        .collect()
 }
 
 async fn admin(hub: &TestHub) -> Client {
@@ -45,7 +47,11 @@ async fn pages_lead_to_the_next_one_over_the_way_the_caller_came() {
     }
     let ask = async |path: &str| {
         let call = zoe.call("GET", path).header("accept", PAGED);
-        call.header("host", "10.0.0.1:8081").send().await.must_be(200).json()
+        call.header("host", "10.0.0.1:8081")
+            .send()
+            .await
+            .must_be(200)
+            .json()
     };
 
     let mut seen = Vec::new();
@@ -59,8 +65,13 @@ async fn pages_lead_to_the_next_one_over_the_way_the_caller_came() {
     );
     loop {
         seen.extend(names(&page["items"]).into_iter().map(str::to_owned));
-        let Some(next) = page["_pagination"]["next"]["url"].as_str() else { break };
-        let path = next.strip_prefix("http://10.0.0.1:8081").expect("the same way").to_owned();
+        let Some(next) = page["_pagination"]["next"]["url"].as_str() else {
+            break;
+        };
+        let path = next
+            .strip_prefix("http://10.0.0.1:8081")
+            .expect("the same way")
+            .to_owned();
         page = ask(&path).await;
     }
     assert_eq!(seen, ["user-3", "user-2", "user-1", "user-0"]);
@@ -83,11 +94,22 @@ async fn users_are_filtered_by_what_their_servers_do() {
         ("active", vec!["river"]),
         ("inactive", vec!["zoe", "wash"]),
     ] {
-        let answer = zoe.get(&format!("/hub/api/users?state={state}")).await.must_be(200);
+        let answer = zoe
+            .get(&format!("/hub/api/users?state={state}"))
+            .await
+            .must_be(200);
         assert_eq!(names(&answer.json()), expected, "{state}");
     }
-    for query in ["state=asleep", "sort=height", "limit=many", "offset=x", "limit=99999999999999"] {
-        zoe.get(&format!("/hub/api/users?{query}")).await.must_be(400);
+    for query in [
+        "state=asleep",
+        "sort=height",
+        "limit=many",
+        "offset=x",
+        "limit=99999999999999",
+    ] {
+        zoe.get(&format!("/hub/api/users?{query}"))
+            .await
+            .must_be(400);
     }
 }
 
@@ -102,7 +124,11 @@ async fn a_filtered_scope_lists_whom_it_names() {
 
     assert_eq!(names(&answer.json()), ["river"]);
     assert!(answer.json()[0].get("created").is_none(), "only names");
-    hub.token("river", &["inherit"]).await.get("/hub/api/users").await.must_be(403);
+    hub.token("river", &["inherit"])
+        .await
+        .get("/hub/api/users")
+        .await
+        .must_be(403);
 }
 
 #[tokio::test]
@@ -111,7 +137,9 @@ async fn many_users_are_made_at_once_and_known_ones_passed_over() {
     let zoe = admin(&hub).await;
     let make = async |body: Value| zoe.api("POST", "/hub/api/users", Some(body)).await;
 
-    let made = make(json!({ "usernames": ["River", " wash "] })).await.must_be(201);
+    let made = make(json!({ "usernames": ["River", " wash "] }))
+        .await
+        .must_be(201);
     assert_eq!(names(&made.json()), ["river", "wash"]);
     let made = make(json!({ "usernames": ["river", "inara", "inara"], "admin": true })).await;
     let made = made.must_be(201).json();
@@ -119,7 +147,9 @@ async fn many_users_are_made_at_once_and_known_ones_passed_over() {
     assert_eq!(made[0]["admin"], true);
     assert_eq!(made[0]["roles"], json!(["user", "admin"]));
 
-    make(json!({ "usernames": ["river", "wash"] })).await.must_be(409);
+    make(json!({ "usernames": ["river", "wash"] }))
+        .await
+        .must_be(409);
     for body in [
         json!({}),
         json!({ "usernames": [] }),
@@ -138,15 +168,28 @@ async fn many_users_are_made_at_once_and_known_ones_passed_over() {
 async fn one_user_is_made_with_the_name_as_it_stands() {
     let hub = TestHub::new().await;
     let zoe = admin(&hub).await;
-    let made = zoe.api("POST", "/hub/api/users/Eve%20X", None).await.must_be(201);
+    let made = zoe
+        .api("POST", "/hub/api/users/Eve%20X", None)
+        .await
+        .must_be(201);
     assert_eq!(made.json()["name"], "Eve X");
-    zoe.api("POST", "/hub/api/users/Eve%20X", None).await.must_be(409);
-    zoe.api("GET", "/hub/api/users/Eve%20X", None).await.must_be(200);
+    zoe.api("POST", "/hub/api/users/Eve%20X", None)
+        .await
+        .must_be(409);
+    zoe.api("GET", "/hub/api/users/Eve%20X", None)
+        .await
+        .must_be(200);
 
-    zoe.api("POST", "/hub/api/users/a%2Fb", None).await.must_be(400);
+    zoe.api("POST", "/hub/api/users/a%2Fb", None)
+        .await
+        .must_be(400);
     let body = json!({ "admin": true, "height": 2 });
-    zoe.api("POST", "/hub/api/users/kaylee", Some(body)).await.must_be(400);
-    zoe.api("GET", "/hub/api/users/kaylee", None).await.must_be(404);
+    zoe.api("POST", "/hub/api/users/kaylee", Some(body))
+        .await
+        .must_be(400);
+    zoe.api("GET", "/hub/api/users/kaylee", None)
+        .await
+        .must_be(404);
 }
 
 #[tokio::test]
@@ -156,12 +199,20 @@ async fn only_an_admin_makes_admins_whatever_the_token_says() {
     hub.user("river").await;
 
     let body = json!({ "admin": true });
-    zoe.api("PATCH", "/hub/api/users/river", Some(body)).await.must_be(200);
+    zoe.api("PATCH", "/hub/api/users/river", Some(body))
+        .await
+        .must_be(200);
     let river = hub.token("river", &["admin:users"]).await;
     let user = hub.user("river").await;
-    hub.hub.change_user(&user, None, Some(false)).await.expect("river exists");
+    hub.hub
+        .change_user(&user, None, Some(false))
+        .await
+        .expect("river exists");
     let body = json!({ "admin": true });
-    river.api("PATCH", "/hub/api/users/river", Some(body)).await.must_be(403);
+    river
+        .api("PATCH", "/hub/api/users/river", Some(body))
+        .await
+        .must_be(403);
 }
 
 #[tokio::test]
@@ -186,7 +237,9 @@ async fn an_unchanged_name_changes_nothing_and_a_new_one_keeps_everything() {
     change("tam", json!({ "name": "" })).await.must_be(400);
     change("tam", json!({ "shoes": 2 })).await.must_be(400);
     change("river", json!({ "admin": true })).await.must_be(404);
-    zoe.api("PATCH", "/hub/api/users/tam", None).await.must_be(400);
+    zoe.api("PATCH", "/hub/api/users/tam", None)
+        .await
+        .must_be(400);
 }
 
 #[tokio::test]
@@ -196,17 +249,26 @@ async fn a_user_with_a_running_server_is_not_renamed() {
     hub.start("river").await;
     let body = json!({ "name": "tam" });
 
-    let answer = zoe.api("PATCH", "/hub/api/users/river", Some(body.clone())).await;
+    let answer = zoe
+        .api("PATCH", "/hub/api/users/river", Some(body.clone()))
+        .await;
     assert!(answer.must_be(400).text().contains("running servers"));
-    zoe.api("DELETE", "/hub/api/users/river/server", None).await.must_be(204);
-    zoe.api("PATCH", "/hub/api/users/river", Some(body)).await.must_be(200);
+    zoe.api("DELETE", "/hub/api/users/river/server", None)
+        .await
+        .must_be(204);
+    zoe.api("PATCH", "/hub/api/users/river", Some(body))
+        .await
+        .must_be(200);
 
     let started = zoe.api("POST", "/hub/api/users/tam/server", None).await;
     started.must_be(201);
     assert_eq!(hub.routes.paths(), ["/user/tam/"]);
     let starts = hub.spawner.starts();
     let environment = &starts.last().expect("a start").environment;
-    assert_eq!(environment["JUPYTERHUB_CLIENT_ID"].expose(), "jupyterhub-user-tam");
+    assert_eq!(
+        environment["JUPYTERHUB_CLIENT_ID"].expose(),
+        "jupyterhub-user-tam"
+    );
 }
 
 #[tokio::test]
@@ -214,19 +276,29 @@ async fn deleting_a_user_stops_all_their_servers_first() {
     let hub = TestHub::new().await;
     let zoe = admin(&hub).await;
     hub.start("river").await;
-    zoe.api("POST", "/hub/api/users/river/servers/gpu", None).await.must_be(201);
+    zoe.api("POST", "/hub/api/users/river/servers/gpu", None)
+        .await
+        .must_be(201);
     let program = hub.token("river", &["inherit"]).await;
     program.get("/hub/api/user").await.must_be(200);
     assert_eq!(hub.spawner.running(), 2);
 
-    zoe.api("DELETE", "/hub/api/users/river", None).await.must_be(204);
+    zoe.api("DELETE", "/hub/api/users/river", None)
+        .await
+        .must_be(204);
 
     assert_eq!(hub.spawner.running(), 0);
     assert!(hub.routes.paths().is_empty());
     program.get("/hub/api/user").await.must_be(403);
-    zoe.api("GET", "/hub/api/users/river", None).await.must_be(404);
-    zoe.api("DELETE", "/hub/api/users/river", None).await.must_be(404);
-    zoe.api("DELETE", "/hub/api/users/zoe", None).await.must_be(400);
+    zoe.api("GET", "/hub/api/users/river", None)
+        .await
+        .must_be(404);
+    zoe.api("DELETE", "/hub/api/users/river", None)
+        .await
+        .must_be(404);
+    zoe.api("DELETE", "/hub/api/users/zoe", None)
+        .await
+        .must_be(400);
 }
 
 #[tokio::test]
@@ -238,17 +310,23 @@ async fn activity_only_moves_forward_and_not_into_the_future() {
     let own = hub.server_token();
     let server = hub.bearer(&own);
     let report = async |body: Value| {
-        server.api("POST", "/hub/api/users/wash/activity", Some(body)).await
+        server
+            .api("POST", "/hub/api/users/wash/activity", Some(body))
+            .await
     };
     hub.clock.advance(Duration::from_hours(1));
-    let body = |time: &str| json!({ "last_activity": time, "servers": { "": { "last_activity": time } } });
+    let body =
+        |time: &str| json!({ "last_activity": time, "servers": { "": { "last_activity": time } } });
 
     let answer = report(body("2027-01-15T08:30:00.5Z")).await.must_be(200);
     assert!(answer.body.is_empty());
     report(body("2027-01-15T08:29:00")).await.must_be(200);
     let wash = zoe.get("/hub/api/users/wash").await.json();
     assert_eq!(wash["last_activity"], "2027-01-15T08:30:00.500000Z");
-    assert_eq!(wash["servers"][""]["last_activity"], "2027-01-15T08:30:00.500000Z");
+    assert_eq!(
+        wash["servers"][""]["last_activity"],
+        "2027-01-15T08:30:00.500000Z"
+    );
     // A clock that is a little ahead is forgiven.
     report(body("2027-01-15T09:58:59Z")).await.must_be(200);
 
@@ -264,5 +342,8 @@ async fn activity_only_moves_forward_and_not_into_the_future() {
         report(bad).await.must_be(400);
     }
     let body = json!({ "last_activity": "2027-01-15T08:30:00Z" });
-    server.api("POST", "/hub/api/users/river/activity", Some(body)).await.must_be(404);
+    server
+        .api("POST", "/hub/api/users/river/activity", Some(body))
+        .await
+        .must_be(404);
 }
