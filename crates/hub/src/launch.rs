@@ -136,7 +136,9 @@ impl Hub {
         let patience = self.settings.http_timeout;
         let deadline = tokio::time::Instant::now() + patience;
         loop {
-            let asked = self.http.get(&question).timeout(PROBE_TIMEOUT).send().await;
+            let left = deadline.duration_since(tokio::time::Instant::now());
+            let asked = self.http.get(&question).timeout(left.min(PROBE_TIMEOUT));
+            let asked = asked.send().await;
             // Who answers must be this server: a process that is gone cannot have.
             let status = self.spawner.poll(&started.handle).await;
             if let PollStatus::Exited { reason } = status {

@@ -23,6 +23,8 @@ mod readers;
 mod servers;
 mod sessions;
 mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod tokens;
 mod users;
 

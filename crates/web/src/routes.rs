@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
@@ -15,15 +14,16 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, delete, get, patch, post, put};
-use jansky_hub::{HubError, JUPYTERHUB_VERSION};
+use axum::{Json, Router};
+use jansky_hub::JUPYTERHUB_VERSION;
+use serde_json::json;
 
 use crate::api;
-use crate::error::ApiError;
 use crate::pages::{
     assets, consent, home, provider, server, setup, sign_in, sign_out, spawn, tokens,
 };
 use crate::state::{Peer, WebState};
-use crate::visit::{Visit, no_nul};
+use crate::visit::Visit;
 
 /// One route: its method (`*` for any), its path below the hub's prefix, and its handler.
 type Route = (&'static str, &'static str, MethodRouter<WebState>);
@@ -207,10 +207,10 @@ async fn wrong_method(method: Method, uri: axum::http::Uri) -> Response {
     if method == Method::OPTIONS {
         return StatusCode::OK.into_response();
     }
+    let status = StatusCode::METHOD_NOT_ALLOWED;
     let message = format!("{method} is not possible at {}", uri.path());
-    let mut response = ApiError(HubError::invalid(message)).into_response();
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    response
+    let body = json!({ "status": status.as_u16(), "message": message });
+    (status, Json(body)).into_response()
 }
 
 /// What every answer carries, and how long it took.
@@ -220,22 +220,13 @@ async fn around(State(web): State<WebState>, request: Request, next: Next) -> Re
     let handler = request.extensions().get::<MatchedPath>().cloned();
     let below_base = request.uri().path().strip_prefix(&web.hub.settings().base);
     let is_api = below_base.is_some_and(|path| path.starts_with("hub/api"));
-    let mut response = match check_query(request.uri().query()) {
-        Ok(()) => next.run(request).await,
-        Err(error) => ApiError(error).into_response(),
-    };
+    let mut response = next.run(request).await;
     add_headers(&web, is_api, &mut response);
     let handler = handler.as_ref().map_or("other", MatchedPath::as_str);
     let code = response.status().as_u16();
     let metrics = web.hub.metrics();
     metrics.request(known_method(&method), handler, code, began.elapsed());
     response
-}
-
-/// What stands in a query ends up in the database in many places: it is looked at here once.
-fn check_query(query: Option<&str>) -> Result<(), HubError> {
-    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
-        .try_for_each(|(_, value)| no_nul(&value))
 }
 
 /// Methods as labels: callers can invent others, and each would be a series of its own.

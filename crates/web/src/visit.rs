@@ -231,6 +231,8 @@ impl Visit {
         let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
         let host = host.or_else(|| self.uri.authority().map(axum::http::uri::Authority::as_str));
         let told = host.and_then(|host| Url::parse(&format!("{scheme}://{host}/")).ok());
+        // A host is a name and a port; what makes more of it is not taken.
+        let told = told.filter(|url| url.username().is_empty() && url.path() == "/");
         told.unwrap_or_else(|| Url::parse("http://localhost/").expect("a constant URL"))
     }
 
@@ -472,9 +474,7 @@ impl Fields {
         let bytes = read_body(request).await?;
         let pairs = url::form_urlencoded::parse(&bytes);
         let fields = pairs.map(|(k, v)| (k.into_owned(), v.into_owned()));
-        let fields: Vec<_> = fields.collect();
-        fields.iter().try_for_each(|(_, value)| no_nul(value))?;
-        Ok(Self(fields))
+        Ok(Self(fields.collect()))
     }
 
     /// One field.
@@ -502,14 +502,6 @@ impl Fields {
             .filter(|(key, _)| key != "_xsrf")
             .map(|(k, v)| (k.as_str(), v.as_str()))
     }
-}
-
-/// Refuses the character that PostgreSQL cannot keep and that no honest text has.
-pub(crate) fn no_nul(text: &str) -> Result<(), HubError> {
-    if text.contains('\0') {
-        return Err(HubError::invalid("the request contains a NUL character"));
-    }
-    Ok(())
 }
 
 /// Reads a body of a bounded size.

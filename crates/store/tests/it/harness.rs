@@ -1,7 +1,6 @@
 //! A fresh database of either kind per test, and values to fill it with.
 
 use std::ops::Deref;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use jansky_model::{ProviderId, ServerName, Timestamp, UserId, UserName};
 use jansky_store::{
@@ -135,34 +134,9 @@ impl TestStore {
     }
 }
 
-/// The maintenance database of the server that the tests may use.
-fn maintenance_url() -> String {
-    std::env::var("JANSKY_TEST_POSTGRES").expect(
-        "JANSKY_TEST_POSTGRES names no server: run `tests/services/postgres start DIR` and \
-         `export $(cat DIR/postgres.env)`, or use the project's test command",
-    )
-}
-
 /// Makes an empty database and returns its URL.
 pub(crate) async fn new_postgres_database() -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let maintenance = maintenance_url();
-    let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let name = format!("jansky_store_{}_{number}", std::process::id());
-    let mut connection = postgres_connection(&maintenance).await;
-    for statement in [
-        format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"),
-        format!("CREATE DATABASE {name}"),
-    ] {
-        sqlx::raw_sql(AssertSqlSafe(statement))
-            .execute(&mut connection)
-            .await
-            .expect("databases can be made");
-    }
-    let (server, _) = maintenance
-        .rsplit_once('/')
-        .expect("the URL ends in the name of a database");
-    format!("{server}/{name}")
+    jansky_store::testing::new_postgres_database("store").await
 }
 
 pub(crate) async fn postgres_connection(url: &str) -> PgConnection {

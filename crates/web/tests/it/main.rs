@@ -1,10 +1,17 @@
 //! Tests of the HTTP surfaces.
 
 mod forgery;
+mod headers;
 mod html;
+mod oauth;
 mod pages;
+mod postgres;
+mod providers;
+mod robustness;
 mod routes;
+mod server_pages;
 mod servers;
+mod setup;
 mod sign_in;
 mod support;
 mod tokens;

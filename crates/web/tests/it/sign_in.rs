@@ -266,12 +266,17 @@ async fn signing_out_asks_first_and_then_ends_the_session() {
     let cookie = browser
         .cookie("jupyterhub-hub-login")
         .expect("it is signed in");
+    let session_id = browser
+        .cookie("jupyterhub-session-id")
+        .expect("it is signed in");
 
     let page = browser.get("/hub/logout").await.must_be(200);
     assert!(page.text().contains("Your servers keep running."));
     browser.get("/hub/home").await.must_be(200);
+    assert!(!hub.hub.ended_sessions().contains(&session_id));
 
     let answer = browser.post("/hub/logout", &[]).await.must_be(200);
+    assert!(hub.hub.ended_sessions().contains(&session_id));
     for name in ["jupyterhub-hub-login", "jupyterhub-session-id"] {
         assert!(answer.cookie(name).contains("Max-Age=0"), "`{name}` stays");
     }

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
+use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::BodyExt as _;
 use jansky_web::Peer;
@@ -186,7 +187,13 @@ impl Call<'_> {
         self
     }
 
+    /// Sends the request and reads the whole answer.
     pub(crate) async fn send(self) -> Answer {
+        self.open().await.finish().await
+    }
+
+    /// Sends the request and reads the head of the answer, for one that takes its time.
+    pub(crate) async fn open(self) -> Opened {
         let asked = format!("{} {}", self.method, self.path);
         let client = self.client;
         let mut request = Request::new(Body::from(self.body));
@@ -210,11 +217,25 @@ impl Call<'_> {
         let response = client.router.clone().oneshot(request).await;
         let (head, body) = response.expect("a router does not fail").into_parts();
         client.take_cookies(&head.headers);
-        let body = body.collect().await.expect("the body ends well");
+        Opened { asked, head, body }
+    }
+}
+
+/// An answer that has begun.
+pub(crate) struct Opened {
+    asked: String,
+    head: Parts,
+    body: Body,
+}
+
+impl Opened {
+    /// Reads the rest of it.
+    pub(crate) async fn finish(self) -> Answer {
+        let body = self.body.collect().await.expect("the body ends well");
         Answer {
-            asked,
-            status: head.status,
-            headers: head.headers,
+            asked: self.asked,
+            status: self.head.status,
+            headers: self.head.headers,
             body: body.to_bytes(),
         }
     }

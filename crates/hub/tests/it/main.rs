@@ -1,0 +1,8 @@
+//! Tests of the use cases with a spawner in memory: starts, stops, and what a restart of the hub
+//! makes of them.
+
+mod activity;
+mod resume;
+mod starts;
+mod stops;
+mod support;
