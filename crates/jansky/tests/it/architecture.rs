@@ -68,7 +68,8 @@ fn needs(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 fn metadata() -> Value {
-    let output = cargo(&["metadata", "--format-version=1"]);
+    // Without dependencies, as those of other systems need not be on this machine.
+    let output = cargo(&["metadata", "--format-version=1", "--no-deps"]);
     serde_json::from_slice(&output).expect("cargo writes JSON")
 }
 
