@@ -35,6 +35,19 @@ export async function freePort() {
   return port;
 }
 
+/** The hubs that have not been ended. */
+const living = new Set();
+
+// Whoever ends the tests before they have cleaned up ends what they have started, too.
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.once(signal, () => process.exit(1));
+}
+process.on("exit", () => {
+  for (const hub of living) {
+    hub.abandon();
+  }
+});
+
 /** A hub. All that it and its servers write is below `folder`, which `end` deletes. */
 export class Jansky {
   #arguments;
@@ -45,6 +58,7 @@ export class Jansky {
 
   constructor(name, { prepare, isReady, beforeStart = () => {}, environment = {} }) {
     this.folder = mkdtempSync(join(tmpdir(), "jansky-test-"));
+    living.add(this);
     mkdirSync(OUTPUT, { recursive: true });
     this.logFile = join(OUTPUT, `${name}.log`);
     writeFileSync(this.logFile, "");
@@ -165,17 +179,30 @@ export class Jansky {
       }
       await this.#signal("SIGTERM");
     }
-    const left = this.servers();
-    for (const pid of left) {
+    const left = this.#killServers();
+    await until("a server did not end", () => this.servers().length === 0, 10);
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+    living.delete(this);
+    return left;
+  }
+
+  /** The same at once and without waiting for anything. */
+  abandon() {
+    this.#process?.kill("SIGKILL");
+    this.#killServers();
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #killServers() {
+    const servers = this.servers();
+    for (const pid of servers) {
       try {
         process.kill(Number(pid), "SIGKILL");
       } catch {
         // It has ended in between.
       }
     }
-    await until("a server did not end", () => this.servers().length === 0, 10);
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
-    return left;
+    return servers;
   }
 
   #isRunning() {

@@ -1,7 +1,7 @@
 // The Python environments of the servers, made once for a machine and kept below
 // ${XDG_CACHE_HOME:-~/.cache}/jansky; what they are made of is in their names.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   existsSync,
@@ -14,7 +14,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { Jansky } from "./jansky.mjs";
@@ -44,9 +44,15 @@ export async function demoPython() {
   return kept;
 }
 
-/** Keeps the environment that a demo has made, if there is none yet. Nobody may use it any more. */
+/** Keeps the environment that a demo has made, or else deletes it. Nobody may use it any more. */
 export function keepDemoPython(fresh) {
   keep(fresh, placeOf(readFileSync(RECIPE, "utf8")));
+  if (existsSync(fresh)) {
+    // Tens of thousands of new files take up to a minute or more, for which nobody waits.
+    const rubbish = mkdtempSync(join(tmpdir(), "jansky-rubbish-"));
+    renameSync(fresh, join(rubbish, "python"));
+    spawn("rm", ["-rf", rubbish], { detached: true, stdio: "ignore" }).unref();
+  }
 }
 
 /** An environment with the older series of JupyterHub. */
