@@ -32,14 +32,12 @@ impl Pool {
         }
     }
 
-    /// Takes the connection to `authority` that was used last and is still open.
+    /// Takes the connection to `authority` that was used last. The server may have closed it since;
+    /// it gives the request back unsent then.
     pub(crate) fn take(&self, authority: &str) -> Option<Box<Upstream>> {
-        loop {
-            let mut idle = self.lock().idle.get_mut(authority)?.pop()?;
-            if idle.upstream.is_ready() {
-                return Some(idle.upstream);
-            }
-        }
+        let mut state = self.lock();
+        let idle = state.idle.get_mut(authority)?.pop()?;
+        Some(idle.upstream)
     }
 
     /// Keeps a connection that can take another request.

@@ -41,7 +41,7 @@ impl Drop for Turn {
 
 /// Notices that a client took too long to send a header, or nothing at all.
 ///
-/// hyper can do this too, with a timer that is set for each request; that is 4 % of a small one.
+/// hyper can do this too, with a timer that is set for each request; that is 2 to 4 % of a small one.
 /// This looks at the connection a few times per timeout instead, and so is late by up to a quarter.
 pub(crate) struct Patience {
     period: Duration,

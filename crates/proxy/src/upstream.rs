@@ -22,8 +22,7 @@ const BUFFER_SIZE: usize = 256 << 10;
 /// A connection and the means to send requests on it.
 ///
 /// Nobody drives it in the background: whoever waits for its response or body drives it, in the same
-/// task, so a request does not pass from task to task. (Measured: this is a quarter of the cost of
-/// a small request.)
+/// task, so that a request does not pass from task to task.
 pub(crate) struct Upstream {
     sender: SendRequest<RequestBody>,
     link: Link,
