@@ -43,8 +43,9 @@ class Machine:
         messages = [json.loads(line) for line in done.stdout.splitlines()]
         return [message["executable"] for message in messages if message.get("executable")][-1]
 
-    def pinned(self, cpu: int, command: list[str]) -> list[str]:
-        return ["taskset", "-c", str(cpu), *command] if self.can_pin else command
+    def pinned(self, cpu: int | None, command: list[str]) -> list[str]:
+        pin = self.can_pin and cpu is not None
+        return ["taskset", "-c", str(cpu), *command] if pin else command
 
     def start(self, cpu: int, command: list[str], port: int) -> int:
         """Starts a server on one CPU and waits until it listens; returns its process id."""

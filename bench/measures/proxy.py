@@ -50,12 +50,20 @@ def run(machine: Machine, options) -> dict:
     return results
 
 
-def sample(machine: Machine, program: str, arguments: list[str], target, seconds: float) -> dict:
+def sample(
+    machine: Machine,
+    program: str,
+    arguments: list[str],
+    target: tuple[str, list[int]],
+    seconds: float,
+    cpu: int | None = LOAD_CPU,
+) -> dict:
+    """Runs the load generator against an address; CPU time is that of the processes beside it."""
     address, pids = target
     command = [program, "load", arguments[0], address, *arguments[1:], "--measure", str(seconds)]
     command += ["--warm-up", "0.2", "--pids", ",".join(map(str, pids))]
     done = subprocess.run(
-        machine.pinned(LOAD_CPU, command), check=True, stdout=subprocess.PIPE, timeout=60
+        machine.pinned(cpu, command), check=True, stdout=subprocess.PIPE, timeout=60
     )
     return json.loads(done.stdout)
 

@@ -1,7 +1,9 @@
 // A headless Chromium for the tests, from JANSKY_TEST_CHROMIUM (see tests/services/chromium).
 
+import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { test } from "node:test";
 import { chromium } from "playwright-core";
 
 // Nothing but what a test asks for may leave the machine.
@@ -60,7 +62,59 @@ export async function screenshot(page, name) {
   return path;
 }
 
-/** Asks `look` again and again until it returns something true; fails with `what` at the end. */
+/**
+ * Keeps four pictures of a page of the hub, on a phone and on a desk, by day and by night, and
+ * fails if the page does not fit.
+ */
+export async function look(page, name) {
+  const usual = page.viewportSize();
+  for (const [size, width, height] of [
+    ["phone", 360, 740],
+    ["desk", 1280, 800],
+  ]) {
+    await page.setViewportSize({ width, height });
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await screenshot(page, `${name}-${size}-${colorScheme}`);
+    }
+    const excess = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    assert.equal(excess, 0, `${name} is ${excess} px too wide for a ${size}`);
+  }
+  await page.emulateMedia({ colorScheme: null });
+  await page.setViewportSize(usual);
+}
+
+/**
+ * Makes a function like `test` for tests of which each begins where the one before has ended: when
+ * one fails the later ones are not tried. `pages` gives the pages to be photographed then.
+ */
+export function story(pages = () => []) {
+  let failed;
+  return (name, tell, { seconds = 120 } = {}) =>
+    test(name, { timeout: seconds * 1000 }, async (context) => {
+      if (failed) {
+        throw new Error(`not tried, as this failed before: ${failed}`);
+      }
+      try {
+        failed = name;
+        await tell(context);
+        failed = undefined;
+      } catch (error) {
+        for (const [index, page] of pages().entries()) {
+          const picture = `FAILED-${name.replace(/\W+/g, "-")}-${index}`;
+          await screenshot(page, picture).catch(() => {});
+        }
+        throw error;
+      }
+    });
+}
+
+/**
+ * Asks `look` again and again until it returns something true; fails with `what` at the end, and
+ * at once when an assertion in `look` says that there is nothing to wait for.
+ */
 export async function until(what, look, seconds = 60) {
   const end = Date.now() + seconds * 1000;
   let problem;
@@ -71,6 +125,9 @@ export async function until(what, look, seconds = 60) {
         return found;
       }
     } catch (error) {
+      if (error instanceof assert.AssertionError) {
+        throw error;
+      }
       problem = error;
     }
     if (Date.now() > end) {

@@ -26,15 +26,53 @@ export async function signInAtKeycloak(page, { name, password }) {
   await page.locator("#kc-login").click();
 }
 
+/** Signs in on the pages of the npm package `oidc-provider`, which the browser shows already. */
+export async function signInAtOidcProvider(page, { name }) {
+  await page.locator('input[name="login"]').fill(name);
+  await page.locator('input[name="password"]').fill("any");
+  await page.getByRole("button", { name: "Sign-in" }).click();
+  await page.getByRole("button", { name: "Continue" }).click();
+}
+
+/** Makes the first admin with the one-time link. */
+export async function setUp(page, { url, name, password }) {
+  await page.goto(url);
+  await page.getByLabel("User name").fill(name);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Create the administrator" }).click();
+  await page.waitForURL((now) => !now.pathname.endsWith("/setup"));
+}
+
+/** Makes a token on its page and returns it. */
+export async function makeToken(page, { hub, note }) {
+  await page.goto(`${hub}token`);
+  await page.getByLabel("What is it for?").fill(note);
+  await page.getByRole("button", { name: "Make a token" }).click();
+  return page.locator("#new-token").innerText();
+}
+
+/** Asks the hub's API as the person in the page. */
+export function askHub(page, path) {
+  return page.evaluate(async (path) => {
+    const xsrf = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie)?.[1];
+    const answer = await fetch(`/hub/api/${path}`, { headers: { "X-XSRFToken": xsrf } });
+    return { status: answer.status, body: await answer.json() };
+  }, path);
+}
+
 /**
  * Starts the default server from the home page and waits until the browser is in it.
  *
  * Returns what the page showed on the way: messages in their order and every percentage.
  */
-export async function startServer(page, { hub, seconds = 120 }) {
+export async function startServer(page, { hub, seconds = 120, onPending }) {
   await page.goto(`${hub}home`);
   const mine = page.locator("section", { has: page.locator("h1") });
   await mine.getByRole("button", { name: /^Start( again)?$/ }).click();
+  if (onPending) {
+    await page.locator("#pending").waitFor();
+    await onPending();
+  }
 
   const seen = { messages: [], percents: [] };
   await until(

@@ -17,8 +17,7 @@ export async function createNotebook(page) {
 /** Opens a notebook that exists and waits until its kernel listens. */
 export async function openNotebook(page, server, path) {
   await page.goto(new URL(`lab/tree/${path}?reset`, server).href);
-  await ready(page);
-  await notebookReady(page);
+  await labReady(page);
 }
 
 /** Runs all cells from the menu and returns the outputs of the cells, see `outputs`. */
@@ -48,6 +47,14 @@ export async function run(page, code, seconds = 60) {
   await page.keyboard.press("Control+Enter");
   await until("the cell did not finish", async () => HAS_RUN.test(await prompt(cell)), seconds);
   return (await outputs(page))[number];
+}
+
+/**
+ * The same on a page whose connection was cut: JupyterLab connects again by itself, after a while.
+ */
+export async function runAgain(page, code) {
+  await connected(page);
+  return run(page, code);
 }
 
 /**
@@ -89,6 +96,17 @@ export async function save(page) {
   });
 }
 
+/** Signs out from the menu; what comes then is the hub's own page. */
+export function logOut(page) {
+  return menu(page, "File", "hub:logout");
+}
+
+/** Waits until JupyterLab shows a notebook whose kernel listens, however it was opened. */
+export async function labReady(page) {
+  await ready(page);
+  await notebookReady(page);
+}
+
 /** Asks the server's own API from within the page, with the page's cookies and token. */
 export function api(page, path) {
   return page.evaluate(async (path) => {
@@ -115,18 +133,26 @@ async function ready(page) {
   await page.locator("#jupyterlab-splash").waitFor({ state: "detached", timeout: 60_000 });
 }
 
-// The notebook says "Idle" before its kernel's socket is up, and cells run before that are lost:
-// so the server is asked whether somebody is connected to the kernel.
 async function notebookReady(page) {
   await page.locator(`${NOTEBOOK} .jp-CodeCell`).first().waitFor({ timeout: 60_000 });
-  const select = page.locator(".jp-Dialog").getByRole("button", { name: "Select Kernel" });
-  const news = page.locator(".Toastify").getByRole("button", { name: "No", exact: true });
+  await connected(page);
+}
+
+// The notebook says "Idle" before its kernel's socket is up, and cells run before that are lost:
+// so the server is asked whether somebody is connected to the kernel.
+async function connected(page) {
+  const dialog = page.locator(".jp-Dialog");
+  const inTheWay = [
+    dialog.getByRole("button", { name: "Select Kernel" }),
+    dialog.getByRole("button", { name: "Dismiss" }),
+    page.locator(".Toastify").getByRole("button", { name: "No", exact: true }),
+  ];
   await until("the kernel is not connected", async () => {
-    if (await select.isVisible()) {
-      await select.click();
-    }
-    if (await news.isVisible()) {
-      await news.click();
+    for (const button of inTheWay) {
+      if (await button.isVisible()) {
+        // A notification that leaves by itself must not be waited for.
+        await button.click({ timeout: 1000 });
+      }
     }
     const name = await page.locator(`${TAB} .lm-TabBar-tabLabel`).innerText();
     const session = (await api(page, "sessions")).find((session) => session.name === name);

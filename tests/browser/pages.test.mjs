@@ -43,7 +43,8 @@ const HOLD = Symbol("stay open");
 before(async () => {
   folder = mkdtempSync(join(tmpdir(), "jansky-pages-"));
   const root = join(import.meta.dirname, "../..");
-  execFileSync("cargo", ["run", "-q", "-p", "jansky-web", "--example", "pages", "--", folder], {
+  // Without `-p`, so that it is built with the same features as everything else.
+  execFileSync("cargo", ["run", "-q", "--example", "pages", "--", folder], {
     cwd: root,
     stdio: "inherit",
   });

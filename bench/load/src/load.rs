@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use crate::backend::{BODY, ECHO, MESSAGE, head_end};
+use crate::backend::{ECHO, MESSAGE, head_end};
 use crate::cpu;
 
 #[derive(Args)]
@@ -44,7 +44,7 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Kind {
-    /// GET requests with an answer of 128 bytes.
+    /// GET requests with small answers.
     Get,
     /// WebSocket messages of 64 bytes and their echoes.
     Echo,
@@ -199,7 +199,7 @@ async fn get(stream: &mut TcpStream, head: &[u8]) -> anyhow::Result<()> {
         }
         filled += read;
         if let Some(end) = head_end(&answer[..filled])
-            && filled - end >= BODY.len()
+            && filled - end >= length(&answer[..end])?
         {
             ensure!(
                 answer.starts_with(b"HTTP/1.1 200"),
@@ -208,4 +208,16 @@ async fn get(stream: &mut TcpStream, head: &[u8]) -> anyhow::Result<()> {
             return Ok(());
         }
     }
+}
+
+/// How many bytes follow a head.
+fn length(head: &[u8]) -> anyhow::Result<usize> {
+    const NAME: &[u8] = b"\r\ncontent-length:";
+    let at = head
+        .windows(NAME.len())
+        .position(|window| window.eq_ignore_ascii_case(NAME))
+        .context("the answer does not say how long it is")?;
+    let digits = head[at + NAME.len()..].trim_ascii_start();
+    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+    Ok(digits.fold(0, |sum, digit| sum * 10 + usize::from(digit - b'0')))
 }

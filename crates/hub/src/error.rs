@@ -88,6 +88,7 @@ impl From<StoreError> for HubError {
             StoreError::AlreadyExists { .. } | StoreError::Conflict { .. } => {
                 Self::Conflict(error.to_string())
             }
+            StoreError::NotFound { .. } => Self::NotFound(error.to_string()),
             StoreError::InvalidTransition(_) => Self::Conflict(error.to_string()),
             StoreError::Unavailable { .. } => Self::Unavailable {
                 message: "the database does not answer at the moment; try again".to_owned(),

@@ -173,7 +173,7 @@ impl Hub {
         let message = format!("Server ready at {path}");
         self.operations
             .tell(server.id, ProgressEvent::ready(message, path));
-        self.metrics.server_started();
+        self.metrics.start(true, self.since_begun(server));
         Ok(())
     }
 
@@ -187,8 +187,13 @@ impl Hub {
         self.access.forget(server.user_id);
         self.operations
             .tell(server.id, ProgressEvent::failed(message));
-        self.metrics.start_failed();
+        self.metrics.start(false, self.since_begun(server));
         Ok(())
+    }
+
+    fn since_begun(&self, server: &Server) -> Duration {
+        let began = server.started_at.unwrap_or(server.created_at);
+        self.clock.now().since(began)
     }
 
     /// Applies an event to a server as long as it is still the same start that is under way.
@@ -221,33 +226,28 @@ impl Hub {
 
     /// Ends whatever a failed start left running.
     async fn end_leftovers(&self, server: &Server) {
-        let Some(handle) = self.handle_of(server).await else {
-            return;
+        let stopped = match self.handle_of(server).await {
+            Ok(Some(handle)) => self.spawner.stop(&handle, StopMode::Now).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
         };
-        if let Err(error) = self.spawner.stop(&handle, StopMode::Now).await {
+        if let Err(error) = stopped {
             warn!(server.id = %server.id, error = %error, "could not clean up after a failed start");
         }
     }
 
-    /// The handle of a server: the saved one, or the one that the spawner finds.
-    pub(crate) async fn handle_of(&self, server: &Server) -> Option<SpawnHandle> {
+    /// The handle of a server: the saved one, or the one that the spawner finds. `None` says that
+    /// nothing was made; an error says that this is not known.
+    async fn handle_of(&self, server: &Server) -> Result<Option<SpawnHandle>, SpawnError> {
         if let Ok(Some(current)) = self.store.server(server.id).await
             && let Some(handle) = current.handle
         {
-            return Some(SpawnHandle(handle));
+            return Ok(Some(SpawnHandle(handle)));
         }
-        let found = match self.spawner.list().await {
-            Ok(found) => found,
-            Err(error) => {
-                warn!(error = %error, "could not list what the spawner runs");
-                return None;
-            }
-        };
         let start = server.state.start();
-        found
-            .into_iter()
-            .find(|found| found.server == server.id && Some(found.start) == start)
-            .map(|found| found.handle)
+        let found = self.spawner.list().await?.into_iter();
+        let mut ours = found.filter(|f| f.server == server.id && Some(f.start) == start);
+        Ok(ours.next().map(|found| found.handle))
     }
 
     /// Carries a recorded stop out, in a task of its own.
@@ -260,7 +260,10 @@ impl Hub {
                 hub.operations.finished(server.id).await;
                 turn = hub.operations.begin(server.id, false);
             }
-            if let Err(error) = hub.shut_down(&server).await {
+            let began = tokio::time::Instant::now();
+            let done = hub.shut_down(&server).await;
+            hub.metrics.stop(done.is_ok(), began.elapsed());
+            if let Err(error) = done {
                 error!(server.id = %server.id, error = %error, "could not stop a server; will try again");
             }
             drop(turn);
@@ -277,14 +280,13 @@ impl Hub {
         if !still_stopping {
             return Ok(());
         }
-        if let Some(handle) = self.handle_of(server).await {
-            self.spawner
-                .stop(&handle, StopMode::Polite)
-                .await
-                .map_err(|error| HubError::Unavailable {
-                    message: "the spawner could not stop the server".to_owned(),
-                    source: Some(Box::new(error)),
-                })?;
+        let unavailable = |error: SpawnError| HubError::Unavailable {
+            message: "the spawner could not stop the server".to_owned(),
+            source: Some(Box::new(error)),
+        };
+        if let Some(handle) = self.handle_of(server).await.map_err(unavailable)? {
+            let stopped = self.spawner.stop(&handle, StopMode::Polite).await;
+            stopped.map_err(unavailable)?;
         }
         self.record_gone(server).await?;
         info!(server.id = %server.id, user.name = %server.user, "stopped");

@@ -9,6 +9,7 @@ mod accounts;
 mod activity;
 mod actor;
 mod admission;
+mod ended;
 mod environment;
 mod error;
 mod launch;
@@ -44,8 +45,9 @@ pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, SharedActor, visible_users};
 pub use admission::{Admission, AdmissionRules, Refusal};
+pub use ended::EndedSessions;
 pub use error::HubError;
-pub use metrics::{Counts, Metrics};
+pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
 pub use reconcile::Resumed;
@@ -91,6 +93,7 @@ pub struct Hub {
     settings: Settings,
     http: reqwest::Client,
     access: Access,
+    ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
     operations: Arc<operations::Operations>,
     metrics: Metrics,
@@ -104,6 +107,7 @@ impl Hub {
     pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self {
             access: Access::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
+            ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             operations: Arc::default(),
             metrics: Metrics::default(),
@@ -154,6 +158,11 @@ impl Hub {
     /// Who callers are.
     pub const fn access(&self) -> &Access {
         &self.access
+    }
+
+    /// The sessions that have ended a short while ago.
+    pub const fn ended_sessions(&self) -> &Arc<EndedSessions> {
+        &self.ended
     }
 
     /// Counters since the process began.

@@ -1,55 +1,187 @@
-//! Counts of what the hub did, for whoever exports them.
+//! What the hub counts and times, under JupyterHub's names where those exist.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-/// Counters since the process began.
-#[derive(Debug, Default)]
-pub struct Metrics {
-    started: AtomicU64,
-    failed: AtomicU64,
-    sign_ins: AtomicU64,
-    refused_sign_ins: AtomicU64,
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use crate::Hub;
+use crate::error::HubError;
+
+/// Upper ends of the buckets for requests, in seconds.
+const REQUEST_BUCKETS: [f64; 8] = [0.001, 0.005, 0.02, 0.1, 0.5, 1.0, 5.0, 30.0];
+
+/// Upper ends of the buckets for starts and stops of servers, in seconds.
+const SERVER_BUCKETS: [f64; 10] = [0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0];
+
+/// How something ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[expect(
+    non_camel_case_types,
+    reason = "the labels are written as they are called"
+)]
+enum Status {
+    success,
+    failure,
 }
 
-/// The values of [`Metrics`] at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counts {
-    /// Servers that came up.
-    pub started: u64,
-    /// Starts that failed.
-    pub failed: u64,
-    /// People who signed in.
-    pub sign_ins: u64,
-    /// Attempts to sign in that were refused.
-    pub refused_sign_ins: u64,
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    status: Status,
+}
+
+impl Outcome {
+    const fn of(worked: bool) -> Self {
+        let status = if worked {
+            Status::success
+        } else {
+            Status::failure
+        };
+        Self { status }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Request {
+    method: &'static str,
+    handler: String,
+    code: u16,
+}
+
+type Timings<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// Timings since the process began.
+pub struct Metrics {
+    registry: Registry,
+    requests: Timings<Request>,
+    starts: Timings<Outcome>,
+    stops: Timings<Outcome>,
+    sign_ins: Timings<Outcome>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::default();
+        let requests: Timings<Request> =
+            Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS));
+        let outcomes = || -> Timings<Outcome> {
+            Family::new_with_constructor(|| Histogram::new(SERVER_BUCKETS))
+        };
+        let (starts, stops, sign_ins) = (outcomes(), outcomes(), outcomes());
+        registry.register(
+            "jupyterhub_request_duration_seconds",
+            "Time to answer a request",
+            requests.clone(),
+        );
+        registry.register(
+            "jupyterhub_server_spawn_duration_seconds",
+            "Time from the wish for a server until it answers or fails",
+            starts.clone(),
+        );
+        registry.register(
+            "jupyterhub_server_stop_seconds",
+            "Time to stop a server",
+            stops.clone(),
+        );
+        registry.register(
+            "jupyterhub_login_duration_seconds",
+            "Time to check a password or an answer of a provider",
+            sign_ins.clone(),
+        );
+        Self {
+            registry,
+            requests,
+            starts,
+            stops,
+            sign_ins,
+        }
+    }
 }
 
 impl Metrics {
-    pub(crate) fn server_started(&self) {
-        self.started.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn start_failed(&self) {
-        self.failed.fetch_add(1, Ordering::Relaxed);
+    /// Notes a request. `handler` is the pattern of its route, never its path.
+    pub fn request(&self, method: &'static str, handler: &str, code: u16, took: Duration) {
+        let labels = Request {
+            method,
+            handler: handler.to_owned(),
+            code,
+        };
+        self.requests
+            .get_or_create(&labels)
+            .observe(took.as_secs_f64());
     }
 
     /// Notes an attempt to sign in and how it ended.
-    pub fn sign_in(&self, worked: bool) {
-        let counter = if worked {
-            &self.sign_ins
-        } else {
-            &self.refused_sign_ins
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+    pub fn sign_in(&self, worked: bool, took: Duration) {
+        self.sign_ins
+            .get_or_create(&Outcome::of(worked))
+            .observe(took.as_secs_f64());
     }
 
-    /// The values now.
-    pub fn counts(&self) -> Counts {
-        Counts {
-            started: self.started.load(Ordering::Relaxed),
-            failed: self.failed.load(Ordering::Relaxed),
-            sign_ins: self.sign_ins.load(Ordering::Relaxed),
-            refused_sign_ins: self.refused_sign_ins.load(Ordering::Relaxed),
+    pub(crate) fn start(&self, worked: bool, took: Duration) {
+        self.starts
+            .get_or_create(&Outcome::of(worked))
+            .observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn stop(&self, worked: bool, took: Duration) {
+        self.stops
+            .get_or_create(&Outcome::of(worked))
+            .observe(took.as_secs_f64());
+    }
+}
+
+impl Hub {
+    /// All metrics of the hub as Prometheus text, without the line that would end it.
+    pub async fn metrics_text(&self) -> Result<String, HubError> {
+        use std::fmt::Write as _;
+
+        let mut text = String::new();
+        encode(&mut text, &self.metrics.registry)
+            .map_err(|error| HubError::internal("could not write the metrics", error))?;
+        text.truncate(text.trim_end_matches("# EOF\n").len());
+        let gauges = [
+            (
+                "jupyterhub_running_servers",
+                "Servers that are ready",
+                self.count_running().await?,
+            ),
+            (
+                "jupyterhub_total_users",
+                "Users in the database",
+                self.count_users().await?,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            let _ = writeln!(
+                text,
+                "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}"
+            );
+        }
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_told_apart_under_the_names_of_jupyterhub() {
+        let metrics = Metrics::default();
+        metrics.start(true, Duration::from_secs(3));
+        metrics.start(false, Duration::from_secs(3));
+
+        let mut text = String::new();
+        encode(&mut text, &metrics.registry).expect("text can be written");
+
+        for status in ["success", "failure"] {
+            let line =
+                format!("jupyterhub_server_spawn_duration_seconds_count{{status=\"{status}\"}} 1");
+            assert!(text.contains(&line), "{line} is not in\n{text}");
         }
     }
 }

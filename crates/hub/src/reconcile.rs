@@ -31,18 +31,11 @@ impl Hub {
     pub async fn resume(self: &Arc<Self>) -> Result<Resumed, HubError> {
         let mut resumed = Resumed::default();
         let servers = self.store.active_servers().await?;
-        let found = match self.spawner.list().await {
-            Ok(found) => found,
-            Err(error) => {
-                // Unknown is not gone: everything stays as it is until the spawner answers.
-                warn!(error = %error, "could not list what the spawner runs");
-                Vec::new()
-            }
-        };
+        let found = self.found().await;
         for server in &servers {
             match &server.state {
                 ServerState::Starting { .. } => {
-                    self.resume_start(server, &found).await?;
+                    self.resume_start(server, found.as_deref()).await?;
                     resumed.starting += 1;
                 }
                 ServerState::Ready { url, .. } => {
@@ -61,6 +54,7 @@ impl Hub {
                 ServerState::Stopped | ServerState::Failed { .. } => {}
             }
         }
+        let found = found.unwrap_or_default();
         for orphan in found.iter().filter(|found| !is_wanted(found, &servers)) {
             resumed.orphans += 1;
             self.end_orphan(orphan.clone());
@@ -69,25 +63,40 @@ impl Hub {
         Ok(resumed)
     }
 
+    /// What the spawner runs; `None` when it does not say. Unknown is not gone: until the spawner
+    /// answers, everything stays as it is.
+    async fn found(&self) -> Option<Vec<FoundServer>> {
+        match self.spawner.list().await {
+            Ok(found) => Some(found),
+            Err(error) => {
+                warn!(error = %error, "could not list what the spawner runs");
+                None
+            }
+        }
+    }
+
     /// Goes on with a start: with the process that the spawner already has, or from the beginning.
     async fn resume_start(
         self: &Arc<Self>,
         server: &Server,
-        found: &[FoundServer],
+        found: Option<&[FoundServer]>,
     ) -> Result<(), HubError> {
-        let Some(start) = server.state.start() else {
+        let (Some(start), Some(found)) = (server.state.start(), found) else {
             return Ok(());
         };
         let token = self.random.secret("");
+        let row = server_token(server, start, &token, self.clock.now());
         let exists = found
             .iter()
             .any(|f| f.server == server.id && f.start == start);
-        if !exists {
-            // The token of the first attempt was never handed to anybody and is not known any more.
-            let token = server_token(server, start, &token, self.clock.now());
-            self.store.replace_server_token(server.id, token).await?;
-            self.access.forget(server.user_id);
+        if exists {
+            // The process has the first attempt's token, which is not known any more. It keeps that
+            // one; the new one is for the case that it has ended and the spawner begins again.
+            self.store.create_token(row).await?;
+        } else {
+            self.store.replace_server_token(server.id, row).await?;
         }
+        self.access.forget(server.user_id);
         self.spawn_launch(server.clone(), token);
         Ok(())
     }
@@ -133,8 +142,8 @@ impl Hub {
                 }
                 ServerState::Stopping { .. } => self.spawn_shut_down(server),
                 ServerState::Starting { .. } => {
-                    let found = self.spawner.list().await.unwrap_or_default();
-                    self.resume_start(&server, &found).await?;
+                    let found = self.found().await;
+                    self.resume_start(&server, found.as_deref()).await?;
                 }
                 ServerState::Stopped | ServerState::Failed { .. } => {}
             }

@@ -32,6 +32,8 @@ pub struct Settings {
     pub start_timeout: Duration,
     /// How long a server may take to answer after its spawner is done.
     pub http_timeout: Duration,
+    /// How long a call of the API waits for a start or a stop before it answers that it goes on.
+    pub call_patience: Duration,
     /// How often running servers are looked at.
     pub poll_interval: Duration,
     /// Where a person lands after sign-in; `None` for the server or the home page.
@@ -67,6 +69,7 @@ impl Default for Settings {
             active_server_limit: 0,
             start_timeout: Duration::from_mins(1),
             http_timeout: Duration::from_secs(30),
+            call_patience: Duration::from_secs(10),
             poll_interval: Duration::from_secs(30),
             default_url: None,
             redirect_to_server: true,

@@ -284,6 +284,7 @@ impl Hub {
     pub async fn sign_out(self: &Arc<Self>, actor: &Actor) -> Result<(), HubError> {
         if let Some(session_id) = actor.session_id() {
             self.store.delete_session(session_id).await?;
+            self.ended.insert(session_id, self.clock.now());
         }
         self.access.forget(actor.user.id);
         info!(user.name = %actor.user.name, "signed out");

@@ -94,6 +94,7 @@ fn settings(config: &Config) -> Settings {
         active_server_limit: hub.active_server_limit as usize,
         start_timeout: *spawner.start_timeout,
         http_timeout: *spawner.http_timeout,
+        call_patience: Settings::default().call_patience,
         poll_interval: *spawner.poll_interval,
         default_url: hub.default_url.clone(),
         redirect_to_server: hub.redirect_to_server,
@@ -102,11 +103,7 @@ fn settings(config: &Config) -> Settings {
         notebook_dir: spawner.notebook_dir.clone(),
         sign_in_attempts_per_minute: local.attempts_per_minute,
         minimum_password_length: local.minimum_password_length as usize,
-        admin_users: hub
-            .admin_users
-            .iter()
-            .map(|name| name.to_string())
-            .collect(),
+        admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -311,7 +308,7 @@ fn admission_rules(config: &Config, provider: &Provider) -> AdmissionRules {
     let names = |names: &[jansky_config::Written<jansky_model::UserName>]| {
         names
             .iter()
-            .map(|name| name.to_string())
+            .map(ToString::to_string)
             .collect::<std::collections::BTreeSet<_>>()
     };
     let mut allowed_users = names(keys.allowed_users);

@@ -27,6 +27,13 @@ pub(crate) fn run(action: &Action) -> anyhow::Result<ExitCode> {
             for warning in &loaded.warnings {
                 say(&warning.to_string());
             }
+            let unreadable = loaded.unreadable_secrets();
+            for problem in &unreadable {
+                say(&problem.to_string());
+            }
+            if !unreadable.is_empty() {
+                return Ok(ExitCode::FAILURE);
+            }
             say(&format!("{}: no mistakes", file.config.display()));
         }
         Action::Show(file) => say(load(file)?.show().trim_end()),

@@ -27,12 +27,16 @@ pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
     for warning in &loaded.warnings {
         say(&format!("[warn] {warning}"));
     }
+    let unreadable = loaded.unreadable_secrets();
+    for problem in &unreadable {
+        say(&format!("[FAIL] {problem}"));
+    }
     say(&format!(
         "[ ok ] configuration: `{}` has no mistakes",
         file.config.display()
     ));
     let findings = runtime()?.block_on(examine(&loaded.config));
-    let mut is_broken = false;
+    let mut is_broken = !unreadable.is_empty();
     for finding in &findings {
         let mark = match finding.severity {
             Severity::Good => " ok ",

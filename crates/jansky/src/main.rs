@@ -8,6 +8,7 @@ mod cli;
 mod config_command;
 mod demo;
 mod doctor;
+mod ended_sessions;
 mod files;
 mod front;
 mod serve;

@@ -8,17 +8,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jansky_config::{Config, Input, Loaded};
+use jansky_config::{Config, Input, Loaded, Written};
 use jansky_crypto::SystemRandom;
 use jansky_hub::Hub;
 use jansky_model::{Clock, SystemClock};
 use jansky_proxy::{Listener, Proxy, ProxySettings, Route, Routes, Target};
-use jansky_web::{Policies, RequestMetrics, Web};
+use jansky_web::{Policies, Web};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cli::ConfigFile;
+use crate::ended_sessions::WithoutEndedSessions;
 use crate::front::{HubPages, ProxyRoutes, local_service, proxy_metrics};
 use crate::telemetry::say;
 use crate::{assemble, files, telemetry};
@@ -27,7 +28,7 @@ use crate::{assemble, files, telemetry};
 const TASK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long it waits for servers that it was asked to stop.
-const STOP_PATIENCE: Duration = Duration::from_secs(60);
+const STOP_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Reads a configuration file, with the environment and `--set` over it.
 pub(crate) fn load(file: &ConfigFile) -> anyhow::Result<Loaded> {
@@ -62,6 +63,10 @@ pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
     telemetry::begin(&loaded.config.log)?;
     for warning in &loaded.warnings {
         warn!("{warning}");
+    }
+    let unreadable = loaded.unreadable_secrets();
+    if !unreadable.is_empty() {
+        return Err(jansky_config::Problems(unreadable).into());
     }
     let runtime = runtime()?;
     runtime.block_on(async {
@@ -101,6 +106,15 @@ impl Running {
         let address = socket
             .local_addr()
             .context("could not read the listener's address")?;
+        // With port 0 the system has chosen one, and all addresses that people and servers get
+        // follow from it.
+        let config = &Config {
+            hub: jansky_config::Hub {
+                bind: Written(address),
+                ..config.hub.clone()
+            },
+            ..config.clone()
+        };
         let tls = config.tls.as_ref().map(tls_config).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = assemble::open_store(config).await?;
@@ -120,13 +134,15 @@ impl Running {
             authenticate_metrics: config.hub.authenticate_metrics,
             more_metrics: Some(Box::new(move || proxy_metrics(&stats))),
             on_shutdown: Some(on_shutdown(&shutdown, &stop_servers)),
-            request_metrics: RequestMetrics::default(),
             policies: Policies::new(&hub.settings().hub_prefix()),
         });
         let router = jansky_web::router(Arc::clone(&web));
         let to_hub = Route::new("/", Target::Local(local_service(router)), clock.now())?;
         routes.add(to_hub);
-        let proxy = proxy.with_pages(Arc::new(HubPages(web)));
+        let filter = WithoutEndedSessions(Arc::clone(hub.ended_sessions()));
+        let proxy = proxy
+            .with_pages(Arc::new(HubPages(web)))
+            .with_filter(Arc::new(filter));
         hub.resume().await?;
         hub.spawn_housekeeping();
         let listener = Listener { socket, tls };
@@ -192,14 +208,15 @@ impl Running {
         }
         shutdown.cancel();
         hub.stopping().cancel();
-        let drained = match ended_early {
-            Some(ended) => ended,
-            None => tokio::select! {
+        let drained = if let Some(ended) = ended_early {
+            ended
+        } else {
+            tokio::select! {
                 ended = &mut proxy => ended,
                 // A second signal does not wait for the drain.
                 _ = terminate.recv() => { proxy.abort(); Ok(Ok(())) }
                 _ = interrupt.recv() => { proxy.abort(); Ok(Ok(())) }
-            },
+            }
         };
         hub.shut_down_process(TASK_PATIENCE).await;
         hub.store().close().await;

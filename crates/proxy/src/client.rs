@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue};
 use crate::headers;
 use crate::route::ClientInfo;
 use crate::settings::ProxySettings;
+use crate::turns::Turns;
 
 /// Who is at the other end of a connection, with the header values made once.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub(crate) struct Client {
     pub(crate) trusted: bool,
     /// The peer's address, for `X-Forwarded-For`.
     pub(crate) forwarded_for: HeaderValue,
+    pub(crate) turns: Turns,
 }
 
 impl Client {
@@ -28,6 +30,7 @@ impl Client {
             trusted: is_trusted(settings, ip),
             forwarded_for: HeaderValue::from_str(&ip.to_string())
                 .unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+            turns: Turns::default(),
         }
     }
 

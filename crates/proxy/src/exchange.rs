@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::body::{BodyError, ProxyBody};
 use crate::route::Route;
+use crate::turns::Turn;
 use crate::upstream::{Link, Upstream, poll_unpin};
 use crate::worker::Worker;
 
@@ -110,7 +111,7 @@ pub(crate) fn spawn_driver(
         });
         if let Some(sender) = sender.await {
             let mut upstream = Upstream::unite(sender, link);
-            if std::future::poll_fn(|cx| Poll::Ready(upstream.is_ready(cx))).await {
+            if upstream.is_ready() {
                 exchange.keep(upstream);
             }
         }
@@ -119,7 +120,11 @@ pub(crate) fn spawn_driver(
 }
 
 /// The body of a response on its way to the client.
-pub(crate) struct ResponseBody(Kind);
+pub(crate) struct ResponseBody {
+    kind: Kind,
+    /// Lasts as long as the body.
+    turn: Option<Turn>,
+}
 
 enum Kind {
     Own(ProxyBody),
@@ -142,27 +147,35 @@ impl ResponseBody {
         exchange: Exchange,
         is_success: bool,
     ) -> Self {
-        Self(Kind::Upstream(UpstreamBody {
+        let mut body = UpstreamBody {
             body,
             driver: Some(driver),
             exchange,
             is_success,
-        }))
+        };
+        // Nobody may poll a body without bytes.
+        if body.body.is_end_stream() {
+            body.finish();
+        }
+        Self {
+            kind: Kind::Upstream(body),
+            turn: None,
+        }
     }
 
-    /// Ends the exchange now if the body has no bytes, since nobody may poll it then.
-    pub(crate) fn settle(&mut self, cx: &mut Context<'_>) {
-        if let Kind::Upstream(body) = &mut self.0
-            && body.body.is_end_stream()
-        {
-            body.finish(cx);
-        }
+    /// Lets the turn of the proxy end with this body.
+    pub(crate) fn in_turn(mut self, turn: Turn) -> Self {
+        self.turn = Some(turn);
+        self
     }
 }
 
 impl From<ProxyBody> for ResponseBody {
     fn from(body: ProxyBody) -> Self {
-        Self(Kind::Own(body))
+        Self {
+            kind: Kind::Own(body),
+            turn: None,
+        }
     }
 }
 
@@ -171,16 +184,24 @@ impl UpstreamBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let mut frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_pending()
-            && let Some(Driver::Inline(upstream)) = &mut self.driver
-        {
-            upstream.drive(cx);
-            frame = Pin::new(&mut self.body).poll_frame(cx);
-        }
+        let body = Pin::new(&mut self.body);
+        let frame = if let Some(Driver::Inline(upstream)) = &mut self.driver {
+            // Only this task drives the connection, so its frames have nobody to wake.
+            let mut nobody = Context::from_waker(Waker::noop());
+            let body = body.get_mut();
+            match Pin::new(&mut *body).poll_frame(&mut nobody) {
+                Poll::Pending => {
+                    upstream.drive(cx);
+                    Pin::new(body).poll_frame(&mut nobody)
+                }
+                Poll::Ready(frame) => Poll::Ready(frame),
+            }
+        } else {
+            body.poll_frame(cx)
+        };
         match &frame {
             Poll::Pending => {}
-            Poll::Ready(None) => self.finish(cx),
+            Poll::Ready(None) => self.finish(),
             Poll::Ready(Some(Err(_))) => self.driver = None,
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
@@ -188,7 +209,7 @@ impl UpstreamBody {
                     stats.sent_bytes.add(data.len() as u64);
                 }
                 if self.body.is_end_stream() {
-                    self.finish(cx);
+                    self.finish();
                 }
             }
         }
@@ -196,7 +217,7 @@ impl UpstreamBody {
     }
 
     /// The response has come as a whole: its connection can be used again.
-    fn finish(&mut self, cx: &mut Context<'_>) {
+    fn finish(&mut self) {
         let Some(driver) = self.driver.take() else {
             return;
         };
@@ -205,7 +226,7 @@ impl UpstreamBody {
         }
         match driver {
             Driver::Inline(mut upstream) => {
-                if upstream.is_ready(cx) {
+                if upstream.is_ready() {
                     self.exchange.keep(upstream);
                 }
             }
@@ -223,21 +244,21 @@ impl Body for ResponseBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.0 {
+        match &mut self.kind {
             Kind::Own(body) => Pin::new(body).poll_frame(cx),
             Kind::Upstream(body) => body.poll_frame(cx).map_err(Into::into),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Own(body) => body.is_end_stream(),
             Kind::Upstream(body) => body.body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Own(body) => body.size_hint(),
             Kind::Upstream(body) => body.body.size_hint(),
         }

@@ -1,9 +1,10 @@
 //! The path of a request: check, find the route, forward, answer.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::task::Poll;
 
+use futures_util::FutureExt as _;
 use http::header::{CONTENT_TYPE, HOST};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
@@ -21,6 +22,7 @@ use crate::pages::plain;
 use crate::route::{LocalService, Route, Target};
 use crate::target::HttpTarget;
 use crate::tunnel::{self, End};
+use crate::turns::Turn;
 use crate::upstream::Upstream;
 use crate::worker::Worker;
 
@@ -32,6 +34,7 @@ pub(crate) async fn answer(
     client: Arc<Client>,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
+    let turn = Turn::begin(Arc::clone(&client));
     let (mut head, body) = request.into_parts();
     let response = match route(&worker, &mut head) {
         Err(status) => worker.page(status, &head),
@@ -49,7 +52,7 @@ pub(crate) async fn answer(
         },
     };
     worker.proxy.stats.count_response(response.status());
-    response
+    response.map(|body| body.in_turn(turn))
 }
 
 /// Finds the route; `None` for the health check of the proxy itself.
@@ -89,10 +92,21 @@ async fn local(
 ) -> Response<ResponseBody> {
     let info = client.info(&head.headers, &worker.proxy.settings);
     head.extensions.insert(info);
-    // A task, so that the service runs where it was made and is not stopped halfway when the client
-    // leaves.
-    let task = worker.local.spawn(service(Request::from_parts(head, body)));
-    let Ok(response) = task.await else {
+    let request = Request::from_parts(head, body);
+    let (answer, at_once) = {
+        let _in_its_runtime = worker.local.enter();
+        let mut answer = AssertUnwindSafe(service(request)).catch_unwind();
+        // What is known without waiting is answered on this thread: to wake another one and be
+        // woken by it would cost more.
+        let at_once = (&mut answer).now_or_never();
+        (answer, at_once)
+    };
+    let answered = match at_once {
+        Some(answered) => Ok(answered),
+        // A task, so that the service is not stopped halfway when the client leaves.
+        None => worker.local.spawn(answer).await,
+    };
+    let Ok(Ok(response)) = answered else {
         tracing::error!(route.spec = route.spec(), "a local service panicked");
         let text = "Something went wrong on this server.";
         return plain(StatusCode::INTERNAL_SERVER_ERROR, text).map(Into::into);
@@ -139,12 +153,7 @@ async fn forward(
     headers::forward_response(&mut head.headers, false);
     head.version = Version::HTTP_11;
     let is_success = head.status.as_u16() < 300;
-    let mut body = ResponseBody::upstream(body, driver, exchange, is_success);
-    std::future::poll_fn(|cx| {
-        body.settle(cx);
-        Poll::Ready(())
-    })
-    .await;
+    let body = ResponseBody::upstream(body, driver, exchange, is_success);
     Response::from_parts(head, body)
 }
 
@@ -172,7 +181,7 @@ async fn send(
     let (worker, authority) = (&exchange.worker, &exchange.authority);
     let stats = &worker.proxy.stats;
     loop {
-        let kept = std::future::poll_fn(|cx| Poll::Ready(worker.pool.take(authority, cx))).await;
+        let kept = worker.pool.take(authority);
         let is_kept = kept.is_some();
         let mut upstream = if let Some(upstream) = kept {
             upstream

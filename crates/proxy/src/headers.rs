@@ -1,32 +1,17 @@
 //! What happens to headers on their way: hop-by-hop fields end here, `X-Forwarded-*` begin here.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, FORWARDED, HOST, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Method, StatusCode, Version, request};
 
 use crate::client::Client;
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-
-/// Headers in which only a trusted proxy may say who the client is or how it came. Tornado, for
-/// example, believes `X-Real-IP` and `X-Scheme` more than `X-Forwarded-*`.
-const CLAIMS: [HeaderName; 7] = [
-    FORWARDED,
-    HeaderName::from_static("x-real-ip"),
-    HeaderName::from_static("x-scheme"),
-    HeaderName::from_static("x-forwarded-scheme"),
-    HeaderName::from_static("x-forwarded-ssl"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-forwarded-server"),
-];
 
 /// Checks what hyper does not, and reduces the target of the request to its path.
 ///
@@ -83,88 +68,96 @@ fn take_authority(head: &mut request::Parts) -> Result<(), StatusCode> {
 /// Makes the head of a request ready for the server behind a route; says whether it asks for a
 /// WebSocket.
 pub(crate) fn forward_request(head: &mut request::Parts, client: &Client, has_body: bool) -> bool {
-    let asks_upgrade = strip_connection(&mut head.headers);
+    let headers = &mut head.headers;
+    let asks_upgrade = strip(headers, |name| is_claim(name) && !client.trusted);
     let websocket = asks_upgrade
         && !has_body
         && head.version == Version::HTTP_11
-        && is_websocket(&head.headers);
-    for name in [
-        TE,
-        EXPECT,
-        PROXY_AUTHORIZATION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-    ] {
-        head.headers.remove(name);
-    }
+        && is_websocket(headers.get(UPGRADE));
     if websocket {
-        head.headers
-            .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    } else {
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    } else if asks_upgrade {
         // Only WebSockets go through: an upgrade to `h2c` would hide later requests from us.
-        head.headers.remove(UPGRADE);
+        headers.remove(UPGRADE);
     }
-    if !has_body {
-        head.headers.remove(TRANSFER_ENCODING);
-    } else if !head.headers.contains_key(CONTENT_LENGTH) {
+    if has_body && !headers.contains_key(CONTENT_LENGTH) {
         // hyper would send no body with a GET that does not say so.
-        head.headers
-            .insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    set_forwarded(&mut head.headers, client);
+    set_forwarded(headers, client);
     head.version = Version::HTTP_11;
     websocket
 }
 
 /// Makes the head of a response ready for the client.
-pub(crate) fn forward_response(headers: &mut HeaderMap, upgraded: bool) {
-    strip_connection(headers);
-    for name in [
-        TRANSFER_ENCODING,
-        PROXY_AUTHENTICATE,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-    ] {
-        headers.remove(name);
-    }
-    if upgraded {
+pub(crate) fn forward_response(headers: &mut HeaderMap, is_upgraded: bool) {
+    let names_upgrade = strip(headers, |_| false);
+    if is_upgraded {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    } else {
+    } else if names_upgrade {
         headers.remove(UPGRADE);
     }
 }
 
-/// Removes `Connection` and every header it names (RFC 9110 section 7.6.1); says whether it named
-/// `upgrade`. `Host` and the length stay, whatever a client writes there.
-fn strip_connection(headers: &mut HeaderMap) -> bool {
-    let mut upgrade = false;
-    let mut named = Vec::new();
-    for value in headers.get_all(CONNECTION) {
-        for token in value.as_bytes().split(|byte| *byte == b',') {
-            let token = token.trim_ascii();
-            if token.eq_ignore_ascii_case(b"upgrade") {
-                upgrade = true;
-            } else if !token.eq_ignore_ascii_case(b"keep-alive")
-                && !token.eq_ignore_ascii_case(b"close")
-                && let Ok(name) = HeaderName::from_bytes(token)
-            {
-                named.push(name);
+/// Removes the hop-by-hop headers, those that `Connection` names (RFC 9110 section 7.6.1), and
+/// those for which `is_unwanted` holds; says whether `Connection` named `upgrade`.
+///
+/// `Upgrade` stays if so. `Host` and `Content-Length` stay, whatever `Connection` says.
+fn strip(headers: &mut HeaderMap, is_unwanted: impl Fn(&str) -> bool) -> bool {
+    let mut names_upgrade = false;
+    let mut doomed = Vec::new();
+    for (name, value) in &*headers {
+        match name.as_str() {
+            "connection" => {
+                doomed.push(name.clone());
+                names_upgrade |= named(value, &mut doomed);
             }
+            "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "expect"
+            | "transfer-encoding"
+            | "proxy-authenticate"
+            | "proxy-authorization" => doomed.push(name.clone()),
+            text if is_unwanted(text) => doomed.push(name.clone()),
+            _ => {}
         }
     }
-    headers.remove(CONNECTION);
-    for name in named {
-        if ![HOST, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE].contains(&name) {
-            headers.remove(name);
+    if !names_upgrade && headers.contains_key(UPGRADE) {
+        doomed.push(UPGRADE);
+    }
+    for name in doomed {
+        headers.remove(name);
+    }
+    names_upgrade
+}
+
+/// Collects the headers that a value of `Connection` names; says whether it names `upgrade`.
+fn named(value: &HeaderValue, names: &mut Vec<HeaderName>) -> bool {
+    let mut upgrade = false;
+    for token in value.as_bytes().split(|byte| *byte == b',') {
+        if let Ok(name) = HeaderName::from_bytes(token.trim_ascii()) {
+            upgrade |= name == UPGRADE;
+            if ![HOST, CONTENT_LENGTH, UPGRADE].contains(&name) {
+                names.push(name);
+            }
         }
     }
     upgrade
 }
 
-fn is_websocket(headers: &HeaderMap) -> bool {
-    headers
-        .get(UPGRADE)
-        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+/// Whether only a trusted proxy may say this: who the client is and how it came. Tornado, for
+/// example, believes `X-Real-IP` and `X-Scheme` more than `X-Forwarded-*`.
+fn is_claim(name: &str) -> bool {
+    match name.strip_prefix("x-") {
+        Some("real-ip" | "scheme") => true,
+        Some(rest) => rest.starts_with("forwarded-"),
+        None => name == "forwarded",
+    }
+}
+
+fn is_websocket(upgrade: Option<&HeaderValue>) -> bool {
+    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Sets `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
@@ -193,16 +186,12 @@ fn set_forwarded(headers: &mut HeaderMap, client: &Client) {
         }
         return;
     }
-    for name in &CLAIMS {
-        headers.remove(name);
-    }
     headers.insert(X_FORWARDED_FOR, client.forwarded_for.clone());
     headers.insert(X_FORWARDED_PROTO, client.scheme());
     headers.insert(X_FORWARDED_PORT, client.port(host.as_ref()));
-    match host {
-        Some(host) => headers.insert(X_FORWARDED_HOST, host),
-        None => headers.remove(X_FORWARDED_HOST),
-    };
+    if let Some(host) = host {
+        headers.insert(X_FORWARDED_HOST, host);
+    }
 }
 
 /// The size of a head as a client sent it, as far as it depends on the client.

@@ -1,4 +1,4 @@
-//! The byte stream of a client: in the clear or through TLS.
+//! The byte streams of both sides: a socket, and for clients TLS on it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,10 +11,72 @@ use tokio_rustls::server::TlsStream;
 /// The first bytes of every HTTP/2 connection (RFC 9113 section 3.4); no HTTP/1 method begins so.
 const HTTP2_START: &[u8; 4] = b"PRI ";
 
+/// Up to this many bytes are copied together and sent with one plain write, which costs the kernel
+/// less than a vectored one (measured: 0.2 us of a small answer's 16).
+const SMALL_WRITE: usize = 1024;
+
+/// A socket that gathers small writes.
+pub(crate) struct Socket(pub(crate) TcpStream);
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let socket = Pin::new(&mut self.0);
+        if let [slice] = slices {
+            return socket.poll_write(cx, slice);
+        }
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if length > SMALL_WRITE {
+            return socket.poll_write_vectored(cx, slices);
+        }
+        let mut gathered = [0; SMALL_WRITE];
+        let mut rest = &mut gathered[..];
+        for slice in slices {
+            let (place, after) = rest.split_at_mut(slice.len());
+            place.copy_from_slice(slice);
+            rest = after;
+        }
+        socket.poll_write(cx, &gathered[..length])
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
 /// A client's connection.
 pub(crate) enum ClientIo {
     /// In the clear; the bytes that were looked at to tell the protocol come first.
-    Plain { first: FirstBytes, io: TcpStream },
+    Plain { first: FirstBytes, io: Socket },
     /// Through TLS.
     Tls(Box<TlsStream<TcpStream>>),
 }
@@ -42,6 +104,7 @@ impl ClientIo {
             first.end += read;
         }
         let http2 = first.bytes == *HTTP2_START;
+        let io = Socket(io);
         Ok((Self::Plain { first, io }, http2))
     }
 }

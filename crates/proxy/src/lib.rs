@@ -24,6 +24,7 @@ mod stats;
 mod table;
 mod target;
 mod tunnel;
+mod turns;
 mod upstream;
 mod worker;
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Waker};
 
 use crate::upstream::Upstream;
 
@@ -34,10 +33,10 @@ impl Pool {
     }
 
     /// Takes the connection to `authority` that was used last and is still open.
-    pub(crate) fn take(&self, authority: &str, cx: &mut Context<'_>) -> Option<Box<Upstream>> {
+    pub(crate) fn take(&self, authority: &str) -> Option<Box<Upstream>> {
         loop {
             let mut idle = self.lock().idle.get_mut(authority)?.pop()?;
-            if idle.upstream.is_ready(cx) {
+            if idle.upstream.is_ready() {
                 return Some(idle.upstream);
             }
         }
@@ -58,12 +57,11 @@ impl Pool {
 
     /// Drops connections that were unused for two sweeps, and those that the server closed.
     pub(crate) fn sweep(&self) {
-        let mut cx = Context::from_waker(Waker::noop());
         let mut state = self.lock();
         state.sweeps += 1;
         let oldest = state.sweeps - 1;
         state.idle.retain(|_, idle| {
-            idle.retain_mut(|one| one.since >= oldest && one.upstream.is_ready(&mut cx));
+            idle.retain_mut(|one| one.since >= oldest && one.upstream.is_ready());
             !idle.is_empty()
         });
     }

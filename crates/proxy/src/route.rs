@@ -37,8 +37,10 @@ pub enum RouteError {
 
 /// A service inside this program that answers requests, such as the hub's router.
 ///
-/// The request carries [`ClientInfo`] in its extensions. The service runs on the runtime that
-/// called [`serve`](crate::serve), and runs to its end even if the client leaves.
+/// The request carries [`ClientInfo`] in its extensions. The service begins on a thread of the
+/// proxy, which must not be kept busy; from its first wait on it is a task of the runtime that
+/// called [`serve`](crate::serve), and runs to its end even if the client leaves. What it spawns
+/// runs there in any case.
 pub type LocalService = Arc<
     dyn Fn(http::Request<Incoming>) -> BoxFuture<'static, http::Response<ProxyBody>> + Send + Sync,
 >;

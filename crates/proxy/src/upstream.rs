@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::exchange::RequestBody;
+use crate::io::Socket;
 
 /// How much of a response is read ahead of its client at most.
 const BUFFER_SIZE: usize = 256 << 10;
@@ -30,9 +31,9 @@ pub(crate) struct Upstream {
 
 /// The receiving half of [`Upstream`], which has to be driven.
 pub(crate) enum Link {
-    Open(Connection<TokioIo<TcpStream>, RequestBody>),
+    Open(Connection<TokioIo<Socket>, RequestBody>),
     /// HTTP has ended on it: it was closed or upgraded.
-    Ended(Connection<TokioIo<TcpStream>, RequestBody>),
+    Ended(Connection<TokioIo<Socket>, RequestBody>),
     Gone,
 }
 
@@ -65,7 +66,7 @@ impl Upstream {
         io.set_nodelay(true)?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_SIZE)
-            .handshake(TokioIo::new(io))
+            .handshake(TokioIo::new(Socket(io)))
             .await
             .map_err(io::Error::other)?;
         Ok(Box::new(Self {
@@ -81,14 +82,16 @@ impl Upstream {
     pub(crate) async fn send(&mut self, request: Request<RequestBody>) -> Sent {
         let mut response = std::pin::pin!(self.sender.try_send_request(request));
         std::future::poll_fn(|cx| {
+            // It can only become ready while this task drives the link, so it has nobody to wake.
+            let mut nobody = Context::from_waker(Waker::noop());
             let open = self.link.drive(cx);
-            let sent = response.as_mut().poll(cx);
+            let sent = response.as_mut().poll(&mut nobody);
             if open || sent.is_ready() {
                 return sent;
             }
             // Dropping the connection makes it give an unsent request back.
             self.link = Link::Gone;
-            response.as_mut().poll(cx)
+            response.as_mut().poll(&mut nobody)
         })
         .await
     }
@@ -98,9 +101,10 @@ impl Upstream {
         self.link.drive(cx);
     }
 
-    /// Whether another request can be sent.
-    pub(crate) fn is_ready(&mut self, cx: &mut Context<'_>) -> bool {
-        self.link.drive(cx) && self.sender.is_ready()
+    /// Whether another request can be sent. Nobody is woken when that changes.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        let open = self.link.drive(&mut Context::from_waker(Waker::noop()));
+        open && self.sender.is_ready()
     }
 
     /// Takes the socket back after the response said 101, with what was read too much.
@@ -117,7 +121,7 @@ impl Upstream {
             return None;
         };
         let parts = connection.into_parts();
-        Some((parts.io.into_inner(), parts.read_buf))
+        Some((parts.io.into_inner().0, parts.read_buf))
     }
 
     /// Separates both halves, for a request whose body must go on while nobody reads the response.

@@ -26,6 +26,7 @@ use crate::io::ClientIo;
 use crate::pool::Pool;
 use crate::serve::Tls;
 use crate::settings::Proxy;
+use crate::turns::Patience;
 
 /// How much of a body waits for a slow client at most, per connection or HTTP/2 stream.
 const BUFFER_SIZE: usize = 256 << 10;
@@ -58,8 +59,7 @@ impl Worker {
         let header_limit = settings.header_limit * 2;
         let mut http1 = http1::Builder::new();
         http1
-            .timer(TokioTimer::new())
-            .header_read_timeout(settings.header_timeout)
+            .header_read_timeout(None)
             .max_header_size(header_limit)
             .max_buf_size(BUFFER_SIZE.max(header_limit + 8192));
         let mut http2 = http2::Builder::new(TokioExecutor::new());
@@ -183,6 +183,7 @@ impl Worker {
         let mut stop = pin!(self.stop.cancelled());
         let mut stop_is_armed = false;
         let mut is_stopping = false;
+        let mut patience = Patience::new(self.proxy.settings.header_timeout);
         std::future::poll_fn(|cx| {
             // Waiting for the stop costs something on each poll, so it is registered only once.
             if !is_stopping && (!stop_is_armed || self.is_stopping.load(Ordering::SeqCst)) {
@@ -192,7 +193,11 @@ impl Worker {
                     connection.as_mut().graceful_shutdown();
                 }
             }
-            connection.as_mut().poll(cx)
+            let ended = connection.as_mut().poll(cx);
+            if ended.is_pending() {
+                return patience.poll(cx, &client.turns).map(Ok);
+            }
+            ended
         })
         .await
     }

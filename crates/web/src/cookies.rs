@@ -1,5 +1,6 @@
 //! The cookies of the hub, with JupyterHub's names and paths.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -62,7 +63,7 @@ impl SetCookie<'_> {
             self.name, self.value, self.path
         );
         if let Some(age) = self.max_age {
-            text.push_str(&format!("; Max-Age={}", age.as_secs()));
+            let _ = write!(text, "; Max-Age={}", age.as_secs());
         }
         if self.http_only {
             text.push_str("; HttpOnly");
@@ -119,7 +120,7 @@ mod tests {
             path: "/hub/",
             secure: true,
             http_only: true,
-            max_age: Some(Duration::from_secs(60)),
+            max_age: Some(Duration::from_mins(1)),
         };
 
         assert_eq!(

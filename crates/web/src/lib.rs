@@ -6,7 +6,6 @@
 mod api;
 mod cookies;
 mod error;
-mod metrics;
 mod next_url;
 mod pages;
 pub mod render;
@@ -18,6 +17,5 @@ pub mod views;
 mod visit;
 mod xsrf;
 
-pub use metrics::RequestMetrics;
 pub use routes::{proxy_page, route_names, router};
 pub use state::{Peer, Policies, Web, WebState};

@@ -57,6 +57,7 @@ impl Renderer {
         environment.set_auto_reload(false);
         environment.set_syntax(without_lines_of_tags());
         environment.add_filter("moment", moment);
+        environment.add_filter("sentence", sentence);
         environment.set_loader(move |name| {
             if let Some(directory) = &template_dir {
                 let own = minijinja::path_loader(directory)(name)?;
@@ -118,6 +119,28 @@ fn without_lines_of_tags() -> SyntaxConfig {
         .expect("only white space differs from the default syntax")
 }
 
+/// Shows names that stand in backticks, as messages have them, the way pages show names.
+fn sentence(text: &str) -> Value {
+    let mut html = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, name, after)) = rest.split_once('`').and_then(|(before, after)| {
+        let (name, after) = after.split_once('`')?;
+        Some((before, name, after))
+    }) {
+        html.push_str(&escaped(before));
+        html.push_str("<code>");
+        html.push_str(&escaped(name));
+        html.push_str("</code>");
+        rest = after;
+    }
+    html.push_str(&escaped(rest));
+    Value::from_safe_string(html)
+}
+
+fn escaped(text: &str) -> String {
+    minijinja::HtmlEscape(text).to_string()
+}
+
 /// Writes an ISO 8601 time for a person: `26 July 2026, 09:14 UTC`.
 fn moment(iso: &str) -> String {
     Timestamp::parse(iso)
@@ -130,4 +153,20 @@ fn moment(iso: &str) -> String {
                     .to_string()
             },
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_messages_are_marked_and_nothing_else_gets_through() {
+        let shown = |text| sentence(text).to_string();
+
+        assert_eq!(
+            shown("the server of `river`."),
+            "the server of <code>river</code>."
+        );
+        assert_eq!(shown("<b> `<i>` `"), "&lt;b&gt; <code>&lt;i&gt;</code> `");
+    }
 }

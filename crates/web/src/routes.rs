@@ -7,7 +7,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    ACCESS_CONTROL_ALLOW_HEADERS, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -22,7 +23,7 @@ use crate::pages::{
     assets, consent, home, provider, server, setup, sign_in, sign_out, spawn, tokens,
 };
 use crate::state::{Peer, WebState};
-use crate::visit::Visit;
+use crate::visit::{Visit, no_nul};
 
 /// One route: its method (`*` for any), its path below the hub's prefix, and its handler.
 type Route = (&'static str, &'static str, MethodRouter<WebState>);
@@ -217,17 +218,38 @@ async fn around(State(web): State<WebState>, request: Request, next: Next) -> Re
     let began = tokio::time::Instant::now();
     let method = request.method().clone();
     let handler = request.extensions().get::<MatchedPath>().cloned();
-    let is_api = request
-        .uri()
-        .path()
-        .starts_with(&format!("{}api", web.hub.settings().hub_prefix()));
-    let mut response = next.run(request).await;
+    let below_base = request.uri().path().strip_prefix(&web.hub.settings().base);
+    let is_api = below_base.is_some_and(|path| path.starts_with("hub/api"));
+    let mut response = match check_query(request.uri().query()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => ApiError(error).into_response(),
+    };
     add_headers(&web, is_api, &mut response);
     let handler = handler.as_ref().map_or("other", MatchedPath::as_str);
     let code = response.status().as_u16();
-    web.request_metrics
-        .observe(method.as_str(), handler, code, began.elapsed());
+    let metrics = web.hub.metrics();
+    metrics.request(known_method(&method), handler, code, began.elapsed());
     response
+}
+
+/// What stands in a query ends up in the database in many places: it is looked at here once.
+fn check_query(query: Option<&str>) -> Result<(), HubError> {
+    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes())
+        .try_for_each(|(_, value)| no_nul(&value))
+}
+
+/// Methods as labels: callers can invent others, and each would be a series of its own.
+fn known_method(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {
@@ -242,7 +264,11 @@ fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {
         ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static("accept, content-type, authorization"),
     );
-    let policy = if is_api {
+    // The consent page is a page among the addresses of the API.
+    let is_page = headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let policy = if is_api && !is_page {
         &web.policies.api
     } else {
         &web.policies.pages

@@ -7,7 +7,6 @@ use axum::http::HeaderValue;
 use jansky_crypto::MacKey;
 use jansky_hub::Hub;
 
-use crate::metrics::RequestMetrics;
 use crate::render::Renderer;
 
 /// The state of the HTTP surfaces.
@@ -28,8 +27,6 @@ pub struct Web {
     pub more_metrics: Option<Box<dyn Fn() -> String + Send + Sync>>,
     /// Called when an admin asks over the API that the process ends; the flag asks to stop servers.
     pub on_shutdown: Option<Box<dyn Fn(bool) + Send + Sync>>,
-    /// How long requests take.
-    pub request_metrics: RequestMetrics,
     /// What browsers may load, for pages and for the API.
     pub policies: Policies,
 }

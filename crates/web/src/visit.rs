@@ -29,13 +29,36 @@ pub(crate) struct Visit {
     pub(crate) web: WebState,
     /// Who asks, if it is known.
     pub(crate) actor: Option<SharedActor>,
-    /// Why it could not be found out, if the database did not answer.
-    failure: Option<HubError>,
+    absence: Absence,
     pub(crate) peer: Peer,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
-    xsrf: String,
+}
+
+/// Why a request has no caller, when it has none.
+#[derive(Clone, Copy)]
+enum Absence {
+    /// It brought no credential, or none that holds.
+    Stranger,
+    /// The database did not answer.
+    Unknown,
+    /// A script used a browser's cookie without knowing its token.
+    Forged(&'static str),
+}
+
+impl Absence {
+    fn to_error(self) -> HubError {
+        match self {
+            Self::Stranger => HubError::forbidden("Missing or invalid credentials."),
+            Self::Unknown => HubError::Unavailable {
+                message: "The database does not answer at the moment. Try again in a moment."
+                    .to_owned(),
+                source: None,
+            },
+            Self::Forged(message) => HubError::forbidden(message),
+        }
+    }
 }
 
 /// What a page handler gives instead of a page.
@@ -63,20 +86,32 @@ impl FromRequestParts<WebState> for Visit {
             address: std::net::Ipv4Addr::UNSPECIFIED.into(),
             secure: false,
         });
-        let (actor, failure) = match find_actor(web, &parts.headers).await {
-            Ok(actor) => (actor, None),
-            Err(error) => (None, Some(error)),
+        let (mut actor, mut absence) = match find_actor(web, &parts.headers).await {
+            Ok(actor) => (actor, Absence::Stranger),
+            Err(error) => {
+                log(&error);
+                (None, Absence::Unknown)
+            }
         };
-        let xsrf = xsrf::expected(web, actor.as_deref(), peer, &parts.headers);
+        // What a script reads without the token must not show it either, so to all pages it comes
+        // from a stranger. Writes are checked where their body is read.
+        let is_browser = actor.as_deref().is_some_and(Actor::is_browser);
+        if is_browser && parts.method.is_safe() {
+            let expected = || xsrf::expected(web, actor.as_deref(), peer, &parts.headers);
+            let query = parts.uri.query();
+            let checked = xsrf::check(&parts.method, &parts.headers, query, expected);
+            if let Err(message) = checked {
+                (actor, absence) = (None, Absence::Forged(message));
+            }
+        }
         Ok(Self {
             web: Arc::clone(web),
             actor,
-            failure,
+            absence,
             peer,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             headers: parts.headers.clone(),
-            xsrf,
         })
     }
 }
@@ -107,69 +142,55 @@ impl Visit {
         Self {
             web: Arc::clone(web),
             actor: None,
-            failure: None,
+            absence: Absence::Stranger,
             peer,
             method: head.method.clone(),
             uri: head.uri.clone(),
             headers: head.headers.clone(),
-            xsrf: xsrf::expected(web, None, peer, &head.headers),
         }
     }
 
     /// The same request as if nobody were signed in.
     pub(crate) fn as_stranger(&self) -> Self {
-        let (method, uri, headers) = (&self.method, &self.uri, &self.headers);
         Self {
             web: Arc::clone(&self.web),
             actor: None,
-            failure: None,
+            absence: Absence::Stranger,
             peer: self.peer,
-            method: method.clone(),
-            uri: uri.clone(),
-            xsrf: xsrf::expected(&self.web, None, self.peer, headers),
-            headers: headers.clone(),
+            method: self.method.clone(),
+            uri: self.uri.clone(),
+            headers: self.headers.clone(),
         }
     }
 
-    /// The caller, or a refusal that leads to the sign-in page.
+    /// The person at a browser, if one is signed in. Tokens open no pages: a page acts with all
+    /// that its user may do, whatever the token allows.
+    pub(crate) fn person(&self) -> Option<&SharedActor> {
+        self.actor.as_ref().filter(|actor| actor.is_browser())
+    }
+
+    /// The person at a browser, or a refusal that leads to the sign-in page.
     pub(crate) fn signed_in(&self) -> Result<&SharedActor, Refusal> {
+        self.person().ok_or(Refusal::SignIn)
+    }
+
+    /// The person or the program that asks, or a refusal that leads to the sign-in page.
+    pub(crate) fn known(&self) -> Result<&SharedActor, Refusal> {
         self.actor.as_ref().ok_or(Refusal::SignIn)
     }
 
     /// The caller of an API call: known, and protected against forgery when it is a browser.
     pub(crate) fn api_caller(&self) -> Result<&SharedActor, HubError> {
         let Some(actor) = &self.actor else {
-            return Err(match &self.failure {
-                Some(_) => HubError::Unavailable {
-                    message: "the database does not answer at the moment; try again".to_owned(),
-                    source: None,
-                },
-                None => HubError::forbidden("Missing or invalid credentials."),
-            });
+            return Err(self.absence.to_error());
         };
-        if actor.is_browser() && xsrf::is_needed(&self.method, &self.headers) {
-            let sent = xsrf::sent(&self.headers, self.uri.query());
-            match sent {
-                Some(sent) => self.check_xsrf(&sent)?,
-                None => {
-                    return Err(HubError::forbidden(format!(
-                        "'_xsrf' argument missing from {}",
-                        self.method
-                    )));
-                }
-            }
+        if actor.is_browser() {
+            xsrf::check(&self.method, &self.headers, self.uri.query(), || {
+                self.xsrf()
+            })
+            .map_err(HubError::forbidden)?;
         }
         Ok(actor)
-    }
-
-    fn check_xsrf(&self, sent: &str) -> Result<(), HubError> {
-        if jansky_crypto::token::equal(sent, &self.xsrf) {
-            Ok(())
-        } else {
-            Err(HubError::forbidden(
-                "XSRF cookie does not match the argument",
-            ))
-        }
     }
 
     /// The fields of a posted form, after its token was checked.
@@ -177,16 +198,12 @@ impl Visit {
         let fields = Fields::read(request).await?;
         let sent = fields.get("_xsrf").map(str::to_owned);
         let sent = sent.or_else(|| xsrf::sent(&self.headers, self.uri.query()));
-        match sent {
-            Some(sent) => self.check_xsrf(&sent),
-            None => Err(HubError::forbidden("'_xsrf' argument missing from POST")),
-        }
-        .map_err(|_| {
-            HubError::forbidden(
+        if !sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &self.xsrf())) {
+            return Err(HubError::forbidden(
                 "This page was open for too long or your session changed. \
                  Go back, reload the page and try again.",
-            )
-        })?;
+            ));
+        }
         Ok(fields)
     }
 
@@ -241,8 +258,8 @@ impl Visit {
     }
 
     /// The token for forms and for the address of an event stream.
-    pub(crate) fn xsrf(&self) -> &str {
-        &self.xsrf
+    pub(crate) fn xsrf(&self) -> String {
+        xsrf::expected(&self.web, self.actor.as_deref(), self.peer, &self.headers)
     }
 
     /// The address of this request on the wire: path and query.
@@ -285,11 +302,13 @@ impl Visit {
         response
     }
 
-    /// The browser keeps the token in a cookie too; it is only set when it is not there.
+    /// The browser keeps the token in a cookie too. It is only set when it is not there, and not
+    /// for what a script asks for: that would take the token of the open pages away.
     fn set_xsrf_cookie(&self, response: &mut Response) {
-        let has_it = cookies::values(&self.headers, cookies::XSRF).any(|value| value == self.xsrf);
-        if !has_it {
-            self.set_cookie(response, &self.xsrf_cookie(&self.xsrf));
+        let xsrf = self.xsrf();
+        let has_it = cookies::values(&self.headers, cookies::XSRF).any(|value| value == xsrf);
+        if !has_it && xsrf::is_navigation(&self.headers) {
+            self.set_cookie(response, &self.xsrf_cookie(&xsrf));
         }
     }
 
@@ -330,7 +349,7 @@ impl Visit {
             site_name: self.web.site_name.clone(),
             base: self.hub(),
             user,
-            xsrf: self.xsrf.clone(),
+            xsrf: self.xsrf(),
             static_version: static_files::version().to_owned(),
             announcement: self.web.announcement.clone(),
         }
@@ -340,13 +359,9 @@ impl Visit {
     pub(crate) fn answer(&self, result: PageResult) -> Response {
         match result {
             Ok(response) => response,
-            Err(Refusal::SignIn) => match &self.failure {
-                Some(_) => self.error(&HubError::Unavailable {
-                    message: "The database does not answer at the moment. Try again in a moment."
-                        .to_owned(),
-                    source: None,
-                }),
-                None => self.to_sign_in(),
+            Err(Refusal::SignIn) => match self.absence {
+                Absence::Stranger => self.to_sign_in(),
+                absence => self.error(&absence.to_error()),
             },
             Err(Refusal::Error(error)) => self.error(&error),
         }
@@ -456,11 +471,10 @@ impl Fields {
     async fn read(request: Request) -> Result<Self, HubError> {
         let bytes = read_body(request).await?;
         let pairs = url::form_urlencoded::parse(&bytes);
-        Ok(Self(
-            pairs
-                .map(|(k, v)| (k.into_owned(), v.into_owned()))
-                .collect(),
-        ))
+        let fields = pairs.map(|(k, v)| (k.into_owned(), v.into_owned()));
+        let fields: Vec<_> = fields.collect();
+        fields.iter().try_for_each(|(_, value)| no_nul(value))?;
+        Ok(Self(fields))
     }
 
     /// One field.
@@ -488,6 +502,14 @@ impl Fields {
             .filter(|(key, _)| key != "_xsrf")
             .map(|(k, v)| (k.as_str(), v.as_str()))
     }
+}
+
+/// Refuses the character that PostgreSQL cannot keep and that no honest text has.
+pub(crate) fn no_nul(text: &str) -> Result<(), HubError> {
+    if text.contains('\0') {
+        return Err(HubError::invalid("the request contains a NUL character"));
+    }
+    Ok(())
 }
 
 /// Reads a body of a bounded size.

@@ -48,13 +48,38 @@ pub(crate) fn sent(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
 
 /// Whether a request that came with a cookie has to carry the token: all but navigations, and
 /// scripts' reads too, because another server's page on the same origin could make those.
-pub(crate) fn is_needed(method: &Method, headers: &HeaderMap) -> bool {
+fn is_needed(method: &Method, headers: &HeaderMap) -> bool {
     let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     match (is_read, text("sec-fetch-mode")) {
         (_, Some("websocket")) | (true, None | Some("navigate")) => false,
         (true, Some("no-cors")) => text("sec-fetch-site") != Some("same-origin"),
         _ => true,
+    }
+}
+
+/// Whether the browser shows the answer as a page, as far as it says.
+pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
+    headers
+        .get("sec-fetch-mode")
+        .is_none_or(|mode| mode == "navigate")
+}
+
+/// Checks the token of a request that came with a cookie, in words for programs when it fails.
+pub(crate) fn check(
+    method: &Method,
+    headers: &HeaderMap,
+    query: Option<&str>,
+    expected: impl FnOnce() -> String,
+) -> Result<(), &'static str> {
+    if !is_needed(method, headers) {
+        return Ok(());
+    }
+    match sent(headers, query) {
+        Some(sent) if jansky_crypto::token::equal(&sent, &expected()) => Ok(()),
+        Some(_) => Err("XSRF cookie does not match the argument"),
+        None if method.is_safe() => Err("'_xsrf' argument missing from GET"),
+        None => Err("'_xsrf' argument missing from POST"),
     }
 }
 

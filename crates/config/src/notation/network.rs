@@ -13,11 +13,7 @@ impl Notation for SocketAddr {
         "write an IP address and a port, for example \"127.0.0.1:8000\" or \"[::]:8000\"";
 
     fn read(text: &str) -> Result<Self, String> {
-        let address: Self = text.parse().map_err(|_| Self::ADVICE.to_owned())?;
-        if address.port() == 0 {
-            return Err("a port is between 1 and 65535".to_owned());
-        }
-        Ok(address)
+        text.parse().map_err(|_| Self::ADVICE.to_owned())
     }
 
     fn write(&self) -> String {
@@ -69,16 +65,11 @@ mod tests {
     }
 
     #[test]
-    fn an_address_needs_a_port_that_can_be_reached() {
-        assert!(SocketAddr::read("127.0.0.1:8000").is_ok());
-        assert!(SocketAddr::read("[::1]:8000").is_ok());
-        for bad in [
-            "127.0.0.1",
-            "localhost:8000",
-            "127.0.0.1:0",
-            ":8000",
-            "1.2.3.4:70000",
-        ] {
+    fn an_address_needs_a_port() {
+        for good in ["127.0.0.1:8000", "[::1]:8000", "127.0.0.1:0"] {
+            assert!(SocketAddr::read(good).is_ok(), "{good:?} was refused");
+        }
+        for bad in ["127.0.0.1", "localhost:8000", ":8000", "1.2.3.4:70000"] {
             assert!(SocketAddr::read(bad).is_err(), "{bad:?} was accepted");
         }
     }

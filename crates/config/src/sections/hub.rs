@@ -17,7 +17,9 @@ use crate::notation::{DatabaseUrl, HttpUrl, Written};
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Hub {
-    /// The address and port on which Jansky listens, for browsers and for servers.
+    /// The address and port on which Jansky listens, for browsers and for servers. With port 0 the
+    /// system chooses a free one, which only suits trials: servers that outlive the hub then do not
+    /// find it again.
     #[schemars(example = &"0.0.0.0:443")]
     pub bind: Written<SocketAddr>,
 

@@ -48,6 +48,9 @@ pub(crate) struct Options {
 
 /// Prepares and serves until it is told to end.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    if let Some(stale) = &options.ready_file {
+        forget(stale)?;
+    }
     let home = match &options.home {
         Some(home) => home.clone(),
         None => usual_home()?,
@@ -61,7 +64,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         None => python::prepare(&home.join("python"), options.no_input)?,
     };
     let accounts = accounts::load_or_make(&home)?;
-    let loaded = configuration(&home, &python, options.port)?;
+    let port = match options.port {
+        0 => free_port()?,
+        port => port,
+    };
+    let loaded = configuration(&home, &python, port)?;
     telemetry::begin(&loaded.config.log)?;
     runtime()?.block_on(serve(options, &home, &loaded, &accounts))?;
     Ok(ExitCode::SUCCESS)
@@ -74,6 +81,23 @@ fn usual_home() -> anyhow::Result<PathBuf> {
     let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
     let home = home.context("HOME is not set; say with --home DIR where the demo may write")?;
     Ok(PathBuf::from(home).join(".local/share/jansky-demo"))
+}
+
+/// Removes what an earlier start has written, so that nobody takes it for news.
+fn forget(path: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("could not remove `{}`", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Servers are told the hub's address, so the port must be known before there is a listener.
+fn free_port() -> anyhow::Result<u16> {
+    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0));
+    let address = listener.and_then(|listener| listener.local_addr());
+    Ok(address.context("could not find a free port")?.port())
 }
 
 /// Writes the configuration, so that people can read it and go on from it, and reads it as

@@ -46,7 +46,9 @@ pub(crate) fn prepare(directory: &Path, no_input: bool) -> anyhow::Result<PathBu
         "--no-input",
         "--disable-pip-version-check",
     ]);
-    install.args(["--progress-bar", "off"]).args(PACKAGES);
+    // pip's own cache would lie outside the demo's directory.
+    install.args(["--no-cache-dir", "--progress-bar", "off"]);
+    install.args(PACKAGES);
     follow(&mut install, "pip").context("the Python packages could not be installed")?;
     std::fs::write(&marker, wanted).context("could not finish the Python environment")?;
     Ok(directory.to_path_buf())

@@ -69,6 +69,29 @@ async fn client_of_a_trusted_proxy_is_whom_it_speaks_for() {
     assert_eq!(proxy.ask(&ask("unknown")).await.body, "127.0.0.1 true / ");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn local_service_spawns_on_the_runtime_that_serves() {
+    let proxy = TestProxy::start();
+    let flavor = || format!("{:?}", tokio::runtime::Handle::current().runtime_flavor());
+    proxy.add(
+        "/",
+        Target::Local(Arc::new(move |_| {
+            Box::pin(async move {
+                let begun = flavor();
+                let spawned = tokio::spawn(async move { flavor() });
+                let spawned = spawned.await.expect("a task");
+                Response::new(ProxyBody::full(format!("{begun} {spawned} {}", flavor())))
+            })
+        })),
+    );
+
+    // The threads of the proxy have runtimes of the other kind.
+    assert_eq!(
+        proxy.get("/").await.body,
+        "MultiThread MultiThread MultiThread"
+    );
+}
+
 #[tokio::test]
 async fn panic_of_a_local_service_is_answered_with_500() {
     let proxy = TestProxy::start();

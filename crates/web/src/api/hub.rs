@@ -42,25 +42,27 @@ pub(crate) async fn info(visit: Visit) -> ApiResult {
 /// so the answer is kept as long as what is known about the caller.
 pub(crate) async fn whoami(visit: Visit) -> ApiResult {
     let actor = visit.api_caller()?;
-    let bytes = match actor.whoami.get() {
-        Some(bytes) => bytes.clone(),
-        None => {
-            let mut model = models::load_user(&visit, actor, &actor.user).await?;
-            if let Value::Object(fields) = &mut model {
-                fields.insert("scopes".to_owned(), json!(actor.scopes.to_texts()));
-                fields.insert("session_id".to_owned(), json!(actor.session_id()));
-                let token = match &actor.credential {
-                    Credential::Token { id, .. } => Some(format!("a{}", id.0)),
-                    Credential::Session { .. } => None,
-                };
-                fields.insert("token_id".to_owned(), json!(token));
-            }
-            let bytes = axum::body::Bytes::from(model.to_string());
-            if visit.uri.query().is_none() {
-                let _ = actor.whoami.set(bytes.clone());
-            }
-            bytes
+    // What a query asks for may differ, so such an answer is neither kept nor taken from there.
+    let is_plain = visit.uri.query().is_none();
+    let kept = actor.whoami.get().filter(|_| is_plain);
+    let bytes = if let Some(bytes) = kept {
+        bytes.clone()
+    } else {
+        let mut model = models::load_user(&visit, actor, &actor.user).await?;
+        if let Value::Object(fields) = &mut model {
+            fields.insert("scopes".to_owned(), json!(actor.scopes.to_texts()));
+            fields.insert("session_id".to_owned(), json!(actor.session_id()));
+            let token = match &actor.credential {
+                Credential::Token { id, .. } => Some(format!("a{}", id.0)),
+                Credential::Session { .. } => None,
+            };
+            fields.insert("token_id".to_owned(), json!(token));
         }
+        let bytes = axum::body::Bytes::from(model.to_string());
+        if is_plain {
+            let _ = actor.whoami.set(bytes.clone());
+        }
+        bytes
     };
     Ok(([(CONTENT_TYPE, JSON)], Body::from(bytes)).into_response())
 }
@@ -75,8 +77,11 @@ pub(crate) async fn metrics(visit: Visit) -> Response {
             return visit.error(&error);
         }
     }
-    match crate::metrics::render(&visit.web).await {
-        Ok(text) => {
+    match visit.web.hub.metrics_text().await {
+        Ok(mut text) => {
+            if let Some(more) = &visit.web.more_metrics {
+                text.push_str(&more());
+            }
             let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
             ([(CONTENT_TYPE, kind)], text).into_response()
         }

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::ApiError;
-use crate::visit::{Visit, read_body};
+use crate::visit::{Visit, no_nul, read_body};
 
 /// What API handlers return.
 pub(crate) type ApiResult = Result<Response, ApiError>;
@@ -69,7 +69,23 @@ pub(crate) async fn json_body<T: DeserializeOwned>(
     if value.is_null() {
         return Ok(None);
     }
+    if !value.is_object() {
+        return Err(HubError::invalid("The JSON body must be an object"));
+    }
+    check_texts(&value)?;
     serde_json::from_value(value)
         .map(Some)
         .map_err(|error| HubError::invalid(format!("The JSON body does not fit: {error}")))
+}
+
+fn check_texts(value: &Value) -> Result<(), HubError> {
+    match value {
+        Value::String(text) => no_nul(text),
+        Value::Array(values) => values.iter().try_for_each(check_texts),
+        Value::Object(fields) => fields.iter().try_for_each(|(name, value)| {
+            no_nul(name)?;
+            check_texts(value)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
 }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::error::OAuthError;
 use crate::state::WebState;
-use crate::visit::read_body;
+use crate::visit::{no_nul, read_body};
 
 /// `POST /hub/api/oauth2/token`
 pub(crate) async fn token(State(web): State<WebState>, request: Request) -> Response {
@@ -24,6 +24,7 @@ async fn exchange(web: &WebState, request: Request) -> Result<Response, GrantErr
     let bytes = read_body(request).await?;
     let mut wanted = TokenExchange::default();
     for (key, value) in url::form_urlencoded::parse(&bytes) {
+        no_nul(&value)?;
         let value = value.into_owned();
         match &*key {
             "grant_type" => wanted.grant_type = Some(value),

@@ -1,7 +1,5 @@
 //! Servers over the API.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
@@ -11,13 +9,10 @@ use jansky_hub::{Actor, HubError};
 use jansky_hub::{Server, User};
 use jansky_model::scope::Target;
 use jansky_model::{Scope, ServerName, ServerState};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::api::{ApiResult, json_body, missing, models, need};
 use crate::visit::Visit;
-
-/// How long a call waits for a start or a stop before it answers that it goes on.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest title of a server, in characters.
 const LONGEST_TITLE: usize = 255;
@@ -194,22 +189,24 @@ pub(crate) async fn start(
         .start_server(&user, &name, options.map(Value::Object))
         .await?;
     match hub
-        .settled(&server, PATIENCE)
+        .settled(&server, hub.settings().call_patience)
         .await?
         .map(|server| server.state)
     {
         Some(ServerState::Ready { .. }) => Ok(empty(StatusCode::CREATED)),
-        Some(ServerState::Failed { reason, .. }) => {
-            Err(HubError::internal("Spawn failed", SpawnFailed(reason)).into())
-        }
+        Some(ServerState::Failed { reason, .. }) => Ok(failed(&reason)),
         _ => Ok(empty(StatusCode::ACCEPTED)),
     }
 }
 
-/// A start that failed while the caller waited.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct SpawnFailed(String);
+/// A start that failed while the caller waited. Why is for the caller to know, so this is no
+/// internal error although it has the status of one.
+fn failed(reason: &str) -> Response {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    let message = format!("Spawn failed: {reason}");
+    let body = json!({ "status": status.as_u16(), "message": message });
+    (status, Json(body)).into_response()
+}
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
@@ -237,7 +234,7 @@ pub(crate) async fn stop(
     };
     let hub = &visit.web.hub;
     hub.stop_server(&server).await?;
-    let after = hub.settled(&server, PATIENCE).await?;
+    let after = hub.settled(&server, hub.settings().call_patience).await?;
     match after {
         Some(server) if server.state.is_active() => Ok(empty(StatusCode::ACCEPTED)),
         Some(server) if wish.remove => {

@@ -47,23 +47,20 @@ struct Password {
 /// a password in the body.
 pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let wanted: NewToken = json_body(request).await?.unwrap_or_default();
-    let (user, requester) = match (&visit.actor, wanted.auth) {
-        (None, Some(auth)) => {
-            let user = check_password(&visit, &name, auth).await?;
-            let requester = user.name.to_string();
-            (user, requester)
-        }
-        _ => {
-            let actor = visit.api_caller()?;
-            let user = find_user(&visit, actor, &name, &[Scope::TOKENS])
-                .await
-                .map_err(|error| match error {
-                    // Whether the user exists is not told to who may not manage their tokens.
-                    HubError::NotFound(message) => HubError::Forbidden(message),
-                    other => other,
-                })?;
-            (user, actor.user.name.to_string())
-        }
+    let (user, requester) = if let (None, Some(auth)) = (&visit.actor, wanted.auth) {
+        let user = check_password(&visit, &name, auth).await?;
+        let requester = user.name.to_string();
+        (user, requester)
+    } else {
+        let actor = visit.api_caller()?;
+        let user = find_user(&visit, actor, &name, &[Scope::TOKENS])
+            .await
+            .map_err(|error| match error {
+                // Whether the user exists is not told to who may not manage their tokens.
+                HubError::NotFound(message) => HubError::Forbidden(message),
+                other => other,
+            })?;
+        (user, actor.user.name.to_string())
     };
     let scopes = match (wanted.scopes, wanted.roles) {
         (Some(_), Some(_)) => {

@@ -89,8 +89,13 @@ pub(crate) async fn back(visit: Visit) -> Response {
     let browsers: Vec<Secret> = cookies::values(&visit.headers, &name)
         .map(Secret::new)
         .collect();
+    let began = tokio::time::Instant::now();
     let finished = visit.web.hub.finish_sign_in(query, &browsers).await;
-    visit.web.hub.metrics().sign_in(finished.is_ok());
+    visit
+        .web
+        .hub
+        .metrics()
+        .sign_in(finished.is_ok(), began.elapsed());
     let opened = match finished {
         Ok(arrival) => {
             let next = arrival.next.as_deref();

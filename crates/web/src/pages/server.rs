@@ -42,7 +42,7 @@ async fn show(visit: &Visit, user: &str, rest: &str) -> PageResult {
         let body = json!({ "status": 424, "message": message });
         return Ok((StatusCode::FAILED_DEPENDENCY, Json(body)).into_response());
     }
-    let actor = visit.signed_in()?;
+    let actor = visit.known()?;
     let first = rest.split('/').next().unwrap_or_default();
     let named = match first.parse::<ServerName>() {
         Ok(name) if !name.is_default() => {
@@ -121,7 +121,7 @@ pub(crate) async fn outside(visit: Visit, OriginalUri(uri): OriginalUri) -> Resp
         .path_and_query()
         .map_or("/", axum::http::uri::PathAndQuery::as_str);
     match path.strip_prefix(base.as_str()) {
-        Some("hub") => redirect(&visit.hub()),
+        Some("hub") | None => redirect(&visit.hub()),
         Some(rest) if rest.starts_with("hub/") => {
             visit.error_page(StatusCode::NOT_FOUND, "There is no such page.")
         }
@@ -134,6 +134,5 @@ pub(crate) async fn outside(visit: Visit, OriginalUri(uri): OriginalUri) -> Resp
             }
             redirect(&visit.hub_path(rest))
         }
-        None => redirect(&visit.hub()),
     }
 }

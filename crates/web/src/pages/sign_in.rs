@@ -20,7 +20,7 @@ pub(crate) async fn get(visit: Visit) -> Response {
 }
 
 async fn show(visit: &Visit) -> PageResult {
-    if let Some(actor) = visit.actor.as_ref().filter(|actor| actor.is_browser()) {
+    if let Some(actor) = visit.person() {
         let next = visit.query("next").and_then(|next| visit.next(&next));
         let target = match next {
             Some(next) => next,
@@ -54,10 +54,8 @@ fn page(visit: &Visit, next: &str, username: &str, error: Option<String>) -> Log
         .iter()
         .map(|configured| {
             let id = configured.provider.id().as_str();
-            let reason = match configured.provider.status() {
-                ProviderStatus::Unavailable { reason, .. } => Some(reason),
-                _ => None,
-            };
+            let status = configured.provider.status();
+            let reason = (!status.is_usable()).then(|| words_for(&status).to_owned());
             ProviderButton {
                 id: id.to_owned(),
                 title: configured.provider.title().to_owned(),
@@ -90,6 +88,16 @@ fn page(visit: &Visit, next: &str, username: &str, error: Option<String>) -> Log
     }
 }
 
+/// Why a provider cannot be used, for those who would like to; the operator reads more in the log.
+fn words_for(status: &ProviderStatus) -> &'static str {
+    match status {
+        ProviderStatus::IssuerMismatch { .. } => {
+            "This way to sign in is not set up correctly. Please tell the operator."
+        }
+        _ => "This way to sign in does not answer at the moment. Try again in a moment.",
+    }
+}
+
 /// `POST /hub/login`
 pub(crate) async fn post(visit: Visit, request: Request) -> Response {
     let fields = match visit.form(request).await {
@@ -102,17 +110,20 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
         .or_else(|| visit.query("next"));
     let next = next.unwrap_or_default();
     let username = fields.text("username");
-    match check(&visit, username, fields.secret("password")).await {
+    let began = tokio::time::Instant::now();
+    let checked = check(&visit, username, fields.secret("password")).await;
+    visit
+        .web
+        .hub
+        .metrics()
+        .sign_in(checked.is_ok(), began.elapsed());
+    match checked {
         Ok(user) => {
-            visit.web.hub.metrics().sign_in(true);
             let provider = local_provider(&visit);
             let result = open_session(&visit, &user, &provider, Some(&next)).await;
             visit.answer(result)
         }
-        Err(error) => {
-            visit.web.hub.metrics().sign_in(false);
-            refuse(&visit, username, &next, &error)
-        }
+        Err(error) => refuse(&visit, username, &next, &error),
     }
 }
 
@@ -154,7 +165,7 @@ pub(crate) async fn open_session(
 ) -> Result<Response, Refusal> {
     let hub = &visit.web.hub;
     // A browser that was signed in as somebody else is that no more.
-    if let Some(earlier) = visit.actor.as_ref().filter(|actor| actor.is_browser()) {
+    if let Some(earlier) = visit.person() {
         hub.sign_out(earlier).await?;
     }
     let session = hub.open_session(user, provider).await?;

@@ -9,8 +9,8 @@ use crate::visit::{PageResult, Visit};
 
 /// `GET /hub/logout`: only asks, so that a link on another page signs nobody out.
 pub(crate) async fn get(visit: Visit) -> Response {
-    if visit.actor.is_none() {
-        return done(&visit);
+    if visit.person().is_none() {
+        return signed_out(&visit);
     }
     let stops = visit.web.hub.settings().shutdown_on_sign_out;
     let note = if stops {
@@ -32,7 +32,7 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
 }
 
 async fn sign_out(visit: &Visit, request: Request) -> PageResult {
-    let Some(actor) = &visit.actor else {
+    let Some(actor) = visit.person() else {
         return Ok(done(visit));
     };
     visit.form(request).await?;
@@ -40,14 +40,17 @@ async fn sign_out(visit: &Visit, request: Request) -> PageResult {
     Ok(done(visit))
 }
 
-fn done(visit: &Visit) -> Response {
-    // The page is that of somebody who is not signed in, whatever the request still carried.
-    let stranger = visit.as_stranger();
+/// The page of somebody who is not signed in, whatever the request still carried.
+fn signed_out(visit: &Visit) -> Response {
     let page = SignedOutPage {
         login_url: visit.hub_path("login"),
         provider_note: None,
     };
-    let mut response = stranger.page("Signed out", &page);
+    visit.as_stranger().page("Signed out", &page)
+}
+
+fn done(visit: &Visit) -> Response {
+    let mut response = signed_out(visit);
     let base = visit.web.hub.settings().base.clone();
     let secure = visit.is_secure();
     visit.set_cookie(

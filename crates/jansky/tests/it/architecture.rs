@@ -1,0 +1,164 @@
+//! Which crate may use which: the directions that ARCHITECTURE.md promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Which of our crates each of them may use. The tests of a crate may use more.
+const ALLOWED: [(&str, &[&str]); 10] = [
+    ("model", &[]),
+    ("crypto", &["model"]),
+    ("config", &["model"]),
+    ("store", &["model"]),
+    ("identity", &["model"]),
+    ("spawn", &["model"]),
+    ("proxy", &["model"]),
+    ("hub", &["crypto", "identity", "model", "spawn", "store"]),
+    ("web", &["crypto", "hub", "model"]),
+    (
+        "jansky",
+        &[
+            "config", "crypto", "hub", "identity", "model", "proxy", "spawn", "store", "web",
+        ],
+    ),
+];
+
+/// Heavy dependencies and the only crates that may name them.
+const AT_HOME: [(&str, &[&str]); 7] = [
+    ("sqlx", &["store"]),
+    ("axum", &["jansky", "web"]),
+    ("minijinja", &["web"]),
+    ("toml", &["config"]),
+    ("clap", &["jansky"]),
+    ("bollard", &[]),
+    ("kube", &[]),
+];
+
+/// What must not even come in through somebody else: there is one TLS library and one source of
+/// cryptography, and neither needs a library of the system.
+const NOWHERE: [&str; 6] = [
+    "native-tls",
+    "openssl",
+    "openssl-sys",
+    "ring",
+    "rsa",
+    "libssh2-sys",
+];
+
+/// The crates of this workspace by their short names, with the names of what each needs to run.
+fn needs(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    let members: BTreeSet<&str> = list(metadata, "workspace_members")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let ours = list(metadata, "packages")
+        .iter()
+        .filter(|package| members.contains(text(package, "id")))
+        // What only measures, below `bench`, is no part of the program.
+        .filter(|package| text(package, "manifest_path").contains("/crates/"));
+    let needs = ours.map(|package| {
+        let names = list(package, "dependencies")
+            .iter()
+            .filter(|dependency| dependency["kind"] != "dev")
+            .map(|dependency| text(dependency, "name").to_owned());
+        (short(text(package, "name")).to_owned(), names.collect())
+    });
+    needs.collect()
+}
+
+fn metadata() -> Value {
+    let output = cargo(&["metadata", "--format-version=1"]);
+    serde_json::from_slice(&output).expect("cargo writes JSON")
+}
+
+fn cargo(arguments: &[&str]) -> Vec<u8> {
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .args(["--locked", "--offline"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("cargo runs this test");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+    output.stdout
+}
+
+fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn short(name: &str) -> &str {
+    name.strip_prefix("jansky-").unwrap_or(name)
+}
+
+#[test]
+fn our_crates_depend_on_each_other_in_one_direction() {
+    let needs = needs(&metadata());
+
+    let allowed = BTreeMap::from(ALLOWED);
+    let expected: BTreeSet<&str> = allowed.keys().copied().collect();
+    let found: BTreeSet<&str> = needs.keys().map(String::as_str).collect();
+    assert_eq!(found, expected, "a new crate needs a place in the order");
+    let wrong: Vec<String> = needs
+        .iter()
+        .flat_map(|(user, used)| used.iter().map(move |used| (user.as_str(), short(used))))
+        .filter(|(user, used)| found.contains(used) && !allowed[user].contains(used))
+        .map(|(user, used)| format!("`{user}` must not use `{used}`"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn heavy_dependencies_stay_where_they_belong() {
+    let needs = needs(&metadata());
+
+    let at_home = BTreeMap::from(AT_HOME);
+    let wrong: Vec<String> = needs
+        .iter()
+        .flat_map(|(user, used)| used.iter().map(move |used| (user.as_str(), used.as_str())))
+        .filter(|(user, used)| at_home.get(used).is_some_and(|home| !home.contains(user)))
+        .map(|(user, used)| format!("`{user}` must not use `{used}`"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn there_is_one_tls_library_and_one_source_of_cryptography() {
+    // Unlike the metadata, the tree has only what is really built.
+    let tree = cargo(&["tree", "--workspace", "--prefix=none", "--format={p}"]);
+
+    let tree = String::from_utf8(tree).expect("names are text");
+    let names: BTreeSet<&str> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert!(names.contains("rustls"), "the tree was not understood");
+    let unwanted: Vec<&str> = NOWHERE
+        .into_iter()
+        .filter(|name| names.contains(name))
+        .collect();
+    assert!(unwanted.is_empty(), "{unwanted:?} came in");
+}
+
+#[test]
+fn no_crate_of_ours_switches_the_common_lints_off() {
+    let metadata = metadata();
+
+    let members = list(&metadata, "workspace_members");
+    for package in list(&metadata, "packages") {
+        if !members.contains(&package["id"]) {
+            continue;
+        }
+        let path = text(package, "manifest_path");
+        let manifest = std::fs::read_to_string(path).expect("cargo has read it too");
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{path} does not take the lints of the workspace"
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! `jansky config` on the command line.
+
+use crate::house::{House, run, told};
+
+const WRONG: &str = "[hub]
+bind = \"nowhere\"
+pubic_url = \"https://example.org/\"
+
+[session]
+lifetime = \"a while\"
+
+[provider.keycloak]
+kind = \"oidc\"
+client_id = \"jansky\"
+client_secret = \"in-the-open\"
+
+[spawner]
+kind = \"pigeon\"
+";
+
+fn write(house: &House, text: &str) -> String {
+    let path = house.path().join("tested.toml");
+    std::fs::write(&path, text).expect("the directory is ours");
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn check_reports_every_mistake_with_its_line() {
+    let house = House::new();
+    let file = write(&house, WRONG);
+
+    let output = run(&["config", "check", "--config", &file]).await;
+
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    for (line, word) in [
+        (2, "hub.bind"),
+        (3, "public_url"),
+        (6, "session.lifetime"),
+        (8, "issuer"),
+        (11, "client_secret"),
+        (14, "spawner.kind"),
+    ] {
+        let place = format!("{file}:{line}: ");
+        let found = told
+            .lines()
+            .any(|text| text.contains(&place) && text.contains(word));
+        assert!(found, "nothing about `{word}` in line {line}:\n{told}");
+    }
+    assert!(!told.contains("in-the-open"), "{told}");
+}
+
+#[tokio::test]
+async fn check_says_that_a_good_file_has_no_mistakes() {
+    let house = House::new();
+    let file = house.config().display().to_string();
+
+    let output = run(&["config", "check", "--config", &file]).await;
+
+    assert!(output.status.success(), "{}", told(&output));
+    assert!(told(&output).contains("no mistakes"), "{}", told(&output));
+}
+
+#[tokio::test]
+async fn a_key_on_the_command_line_is_checked_like_one_in_the_file() {
+    let house = House::new();
+    let file = house.config().display().to_string();
+
+    let arguments = ["config", "check", "--config", &file, "--set"];
+    let unknown = run(&[&arguments[..], &["hub.colour=green"]].concat()).await;
+    let wrong = run(&[&arguments[..], &["hub.bind=nowhere"]].concat()).await;
+    let malformed = run(&[&arguments[..], &["hub.bind"]].concat()).await;
+
+    for (output, word) in [(unknown, "colour"), (wrong, "nowhere"), (malformed, "KEY")] {
+        assert!(!output.status.success(), "{}", told(&output));
+        assert!(told(&output).contains(word), "{}", told(&output));
+    }
+}
+
+#[tokio::test]
+async fn a_missing_file_is_named() {
+    let output = run(&["config", "check", "--config", "/nowhere/jansky.toml"]).await;
+
+    assert_eq!(output.status.code(), Some(1), "{}", told(&output));
+    let told = told(&output);
+    assert!(told.contains("`/nowhere/jansky.toml`"), "{told}");
+    assert!(told.contains("--config FILE"), "{told}");
+}
+
+#[tokio::test]
+async fn show_tells_where_a_value_comes_from_and_no_secret() {
+    let house = House::new();
+    let file = write(
+        &house,
+        "[database]\nurl = \"postgres://jansky:Grote-Reber-1911@db.example.org/jansky\"\n\
+         [provider.local]\nkind = \"local\"\n",
+    );
+
+    let set = "hub.data_dir=/srv/jansky";
+    let output = run(&["config", "show", "--config", &file, "--set", set]).await;
+
+    let told = told(&output);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("/srv/jansky"), "{told}");
+    assert!(told.contains("db.example.org"), "{told}");
+    assert!(!told.contains("Grote-Reber-1911"), "{told}");
+}
+
+#[tokio::test]
+async fn the_schema_is_json_and_the_reference_is_the_one_in_the_documentation() {
+    let schema = run(&["config", "schema"]).await;
+    let reference = run(&["config", "reference"]).await;
+
+    let schema: serde_json::Value =
+        serde_json::from_slice(&schema.stdout).expect("the schema is JSON");
+    assert!(schema["properties"]["hub"].is_object(), "{schema}");
+    let written = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/reference/configuration.md"
+    );
+    let written = std::fs::read_to_string(written).expect("the reference is in the repository");
+    assert_eq!(
+        String::from_utf8_lossy(&reference.stdout).trim(),
+        written.trim()
+    );
+}

@@ -1,0 +1,13 @@
+//! The program as people run it, and the rules that hold for the workspace as a whole.
+
+mod architecture;
+mod config_command;
+mod crash;
+mod failing_servers;
+mod house;
+mod lifecycle;
+mod processes;
+mod refusals;
+mod secrets;
+mod streaming;
+mod visitor;

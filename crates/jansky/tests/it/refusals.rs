@@ -1,0 +1,84 @@
+//! What `jansky serve` does when it cannot: a clear message, and nothing touched.
+
+use std::net::TcpListener;
+
+use crate::house::{House, told};
+
+#[tokio::test]
+async fn a_port_in_use_is_said_and_nothing_is_touched() {
+    let house = House::new();
+    let occupant = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = occupant.local_addr().expect("it is bound");
+
+    let output = house.refused(&[&format!("hub.bind={address}")]).await;
+
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains(&format!("{address} is in use by another program")),
+        "{told}"
+    );
+    assert!(!house.path().join("data").exists(), "it made its directory");
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_used_is_said_without_its_password() {
+    let house = House::new();
+    // Nobody listens there any more.
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("it is bound");
+    drop(free);
+
+    let unreachable = format!("database.url=postgres://jansky:Karl-1933@{address}/jansky");
+    let unreachable = told(&house.refused(&[&unreachable]).await);
+    let unknown = told(
+        &house
+            .refused(&["database.url=mysql://u:Karl-1933@h/d"])
+            .await,
+    );
+    let nowhere = told(
+        &house
+            .refused(&["database.url=sqlite:///nowhere/at/all.db"])
+            .await,
+    );
+
+    for (told, word) in [
+        (&unreachable, "database"),
+        (&unknown, "postgres://user@host"),
+        (&nowhere, "database"),
+    ] {
+        assert!(told.contains("exit status: 1"), "{told}");
+        assert!(told.contains(word), "{told}");
+        assert!(!told.contains("Karl-1933"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_second_hub_on_the_same_database_is_refused_and_the_first_goes_on() {
+    let house = House::new();
+    let first = house.start(&[]).await;
+    let admin = first.make_admin().await;
+
+    let output = house.refused(&[]).await;
+
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("jansky.sqlite"), "{told}");
+    assert!(told.contains("another"), "{told}");
+    admin.get("hub/api/user").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_configuration_with_mistakes_is_refused_with_all_of_them() {
+    let house = House::new();
+
+    let output = house
+        .refused(&["hub.bind=nowhere", "session.lifetime=soon"])
+        .await;
+
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("hub.bind"), "{told}");
+    assert!(told.contains("session.lifetime"), "{told}");
+    assert!(!house.path().join("data").exists(), "it made its directory");
+}

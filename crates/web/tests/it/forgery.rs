@@ -1,0 +1,162 @@
+//! Requests that a page of somebody else makes with a signed-in browser.
+
+use crate::support::TestHub;
+
+#[tokio::test]
+async fn scripts_need_the_token_for_reads_of_the_api_too() {
+    let hub = TestHub::new().await;
+    let browser = hub.browser("river").await;
+    let xsrf = browser.xsrf().await;
+    let ask = |path: &str| browser.call("GET", path).header("sec-fetch-mode", "cors");
+
+    let answer = ask("/hub/api/user").send().await.must_be(403);
+    assert_eq!(
+        answer.json()["message"],
+        "'_xsrf' argument missing from GET"
+    );
+
+    let header = ask("/hub/api/user")
+        .header("x-xsrftoken", &xsrf)
+        .send()
+        .await;
+    header.must_be(200);
+    let other_header = ask("/hub/api/user")
+        .header("x-csrftoken", &xsrf)
+        .send()
+        .await;
+    other_header.must_be(200);
+    ask(&format!("/hub/api/user?_xsrf={xsrf}"))
+        .send()
+        .await
+        .must_be(200);
+    ask("/hub/api/user?_xsrf=x").send().await.must_be(403);
+    // Somebody who types the address has no script.
+    browser.get("/hub/api/user").await.must_be(200);
+}
+
+#[tokio::test]
+async fn no_page_shows_its_token_to_a_script() {
+    let hub = TestHub::new().await;
+    let browser = hub.browser("river").await;
+    let xsrf = browser.xsrf().await;
+
+    for path in [
+        "home",
+        "token",
+        "logout",
+        "login",
+        "nothing",
+        "spawn-pending/river",
+    ] {
+        for mode in ["cors", "same-origin"] {
+            let path = format!("/hub/{path}");
+            let answer = browser
+                .call("GET", &path)
+                .header("sec-fetch-mode", mode)
+                .send()
+                .await;
+            assert!(!answer.text().contains(&xsrf), "{path} shows it");
+            assert_eq!(
+                answer.cookie("_xsrf"),
+                "",
+                "{path} replaces the page's cookie"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn writes_need_the_token_whatever_the_browser_says() {
+    let hub = TestHub::new().await;
+    let browser = hub.browser("river").await;
+
+    for mode in [None, Some("navigate"), Some("cors"), Some("no-cors")] {
+        for (method, path) in [
+            ("POST", "/hub/api/users/river/tokens"),
+            ("DELETE", "/hub/api/users/river/server"),
+            ("POST", "/hub/token"),
+            ("POST", "/hub/spawn/river"),
+            ("POST", "/hub/logout"),
+        ] {
+            let mut call = browser.call(method, path);
+            if let Some(mode) = mode {
+                call = call.header("sec-fetch-mode", mode);
+            }
+            call.send().await.must_be(403);
+        }
+    }
+    assert!(hub.spawner.starts().is_empty());
+    browser.get("/hub/home").await.must_be(200);
+}
+
+#[tokio::test]
+async fn the_token_of_one_session_does_not_hold_in_another() {
+    let hub = TestHub::new().await;
+    let wash = hub.browser("wash").await;
+    let stranger = hub.anonymous();
+    let river = hub.browser("river").await;
+
+    for token in [wash.xsrf().await, stranger.xsrf().await] {
+        let call = river.call("POST", "/hub/token").form(&[("_xsrf", &token)]);
+        call.send().await.must_be(403);
+        let call = river
+            .call("GET", "/hub/api/user")
+            .header("sec-fetch-mode", "cors");
+        let answer = call.header("x-xsrftoken", &token).send().await.must_be(403);
+        assert_eq!(
+            answer.json()["message"],
+            "XSRF cookie does not match the argument"
+        );
+    }
+}
+
+#[tokio::test]
+async fn programs_with_a_token_need_no_proof() {
+    let hub = TestHub::new().await;
+    let program = hub.token("river", &["self"]).await;
+
+    let call = program
+        .call("GET", "/hub/api/user")
+        .header("sec-fetch-mode", "cors");
+    call.send().await.must_be(200);
+    program
+        .api("POST", "/hub/api/users/river/tokens", None)
+        .await
+        .must_be(201);
+}
+
+#[tokio::test]
+async fn a_token_opens_no_page_whatever_it_allows() {
+    let hub = TestHub::new().await;
+    let program = hub.token("river", &["(no_scope)"]).await;
+    let all = hub.token("river", &["inherit"]).await;
+
+    for client in [program, all] {
+        // The token page would make a token for everything that the user may do.
+        let answer = client
+            .post("/hub/token", &[("note", "more"), ("expires_in", "")])
+            .await;
+        assert!(answer.must_be(302).location().starts_with("/hub/login"));
+        client.get("/hub/home").await.must_be(302);
+    }
+    let river = hub.user("river").await;
+    assert_eq!(hub.hub.tokens_of(&river).await.expect("a list").len(), 2);
+}
+
+#[tokio::test]
+async fn another_site_can_lead_to_the_spawn_page_but_starts_nothing() {
+    let hub = TestHub::new().await;
+    let browser = hub.browser("river").await;
+
+    let call = browser.call("GET", "/hub/spawn").navigating();
+    let answer = call
+        .header("sec-fetch-site", "cross-site")
+        .send()
+        .await
+        .must_be(200);
+
+    assert!(
+        answer.text().contains("/hub/spawn/river") || answer.text().contains("spawn&#x2f;river")
+    );
+    assert!(hub.spawner.starts().is_empty());
+}

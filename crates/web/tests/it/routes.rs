@@ -1,0 +1,341 @@
+//! Who may call what: every route, every kind of caller.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jansky_model::ServerName;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Client, TestHub};
+
+/// The kinds of callers, in the order of the columns.
+///
+/// The path names the owner. `other` is a user without rights on them. `forged` is the owner's
+/// browser driven by a script that does not know the token against forgery. `noscope` is a token
+/// of the owner that only says whose it is; `zoe` is an admin.
+const CALLERS: [&str; 11] = [
+    "anon", "expired", "garbage", "other", "other-t", "forged", "owner", "noscope", "owner-t",
+    "zoe", "zoe-t",
+];
+
+/// The status of every answer; `login` is a redirect to the sign-in page.
+const TABLE: &str = "
+METHOD ROUTE                                          anon  expir garb. other oth-t forg. owner nosco own-t zoe   zoe-t
+GET    /                                              login login login 302   login 403   302   login login 302   login
+GET    login                                          200   200   200   302   200   200   302   200   200   302   200
+POST   login                                          403   403   403   403   403   403   403   403   403   403   403
+GET    oauth_login                                    404   404   404   404   404   404   404   404   404   404   404
+GET    oauth_callback                                 400   400   400   400   400   400   400   400   400   400   400
+GET    logout                                         200   200   200   200   200   200   200   200   200   200   200
+POST   logout                                         200   200   200   200   200   403   200   200   200   200   200
+GET    setup                                          404   404   404   404   404   404   404   404   404   404   404
+POST   setup                                          404   404   404   404   404   403   404   404   404   404   404
+GET    home                                           login login login 200   login 403   200   login login 200   login
+POST   servers                                        login login login 302   login 403   302   login login 302   login
+POST   remove/{user}/{server}                         login login login 404   login 403   302   login login 302   login
+GET    spawn                                          login login login 302   login 403   302   login login 302   login
+POST   spawn                                          login login login 302   login 403   302   login login 302   login
+GET    spawn/{user}                                   login login login 404   login 403   302   login login 302   login
+POST   spawn/{user}                                   login login login 404   login 403   302   login login 302   login
+GET    spawn/{user}/{server}                          login login login 404   login 403   302   login login 302   login
+POST   spawn/{user}/{server}                          login login login 404   login 403   302   login login 302   login
+GET    spawn-pending/{user}                           login login login 404   login 403   200   login login 200   login
+GET    spawn-pending/{user}/{server}                  login login login 404   login 403   200   login login 200   login
+POST   stop/{user}                                    login login login 404   login 403   302   login login 302   login
+POST   stop/{user}/{server}                           login login login 404   login 403   302   login login 302   login
+*      user/{user}                                    login login login 404   404   403   424   404   424   424   424
+*      user/{user}/                                   login login login 404   404   403   424   404   424   424   424
+*      user/{user}/{*path}                            login login login 404   404   403   424   404   424   424   424
+GET    user-redirect/                                 login login login 302   login 403   302   login login 302   login
+GET    user-redirect/{*path}                          login login login 302   login 403   302   login login 302   login
+GET    token                                          login login login 200   login 403   200   login login 200   login
+POST   token                                          login login login 200   login 403   200   login login 200   login
+POST   token/{id}/revoke                              login login login 404   login 403   302   login login 404   login
+GET    error/{code}                                   200   200   200   200   200   200   200   200   200   200   200
+GET    static/{*path}                                 200   200   200   200   200   200   200   200   200   200   200
+GET    logo                                           200   200   200   200   200   200   200   200   200   200   200
+GET    health                                         200   200   200   200   200   200   200   200   200   200   200
+GET    metrics                                        403   403   403   403   403   403   403   403   403   200   200
+POST   security/csp-report                            204   204   204   204   204   204   204   204   204   204   204
+GET    api/oauth2/authorize                           login login login 403   login 403   302   login login 200   login
+POST   api/oauth2/authorize                           login login login 403   login 403   302   login login 302   login
+POST   api/oauth2/token                               401   401   401   401   401   401   401   401   401   401   401
+GET    api                                            200   200   200   200   200   200   200   200   200   200   200
+GET    api/                                           200   200   200   200   200   200   200   200   200   200   200
+GET    api/health                                     200   200   200   200   200   200   200   200   200   200   200
+GET    api/metrics                                    403   403   403   403   403   403   403   403   403   200   200
+GET    api/info                                       403   403   403   403   403   403   403   403   403   200   200
+POST   api/shutdown                                   403   403   403   403   403   403   403   403   403   202   202
+GET    api/user                                       403   403   403   200   200   403   200   200   200   200   200
+GET    api/users                                      403   403   403   403   403   403   403   403   403   200   200
+POST   api/users                                      403   403   403   403   403   403   403   403   403   201   201
+GET    api/users/{user}                               403   403   403   404   404   403   200   200   200   200   200
+POST   api/users/{user}                               403   403   403   403   403   403   403   403   403   201   201
+PATCH  api/users/{user}                               403   403   403   403   403   403   403   403   403   200   200
+DELETE api/users/{user}                               403   403   403   403   403   403   403   403   403   204   204
+POST   api/users/{user}/activity                      403   403   403   404   404   403   200   403   200   200   200
+GET    api/users/{user}/server                        403   403   403   404   404   403   200   403   200   200   200
+PUT    api/users/{user}/server                        403   403   403   404   404   403   409   403   409   409   409
+PATCH  api/users/{user}/server                        403   403   403   404   404   403   200   403   200   200   200
+POST   api/users/{user}/server                        403   403   403   404   404   403   201   403   201   201   201
+DELETE api/users/{user}/server                        403   403   403   404   404   403   204   403   204   204   204
+GET    api/users/{user}/server/progress               403   403   403   404   404   403   400   403   400   400   400
+GET    api/users/{user}/servers/                      403   403   403   404   404   403   200   403   200   200   200
+POST   api/users/{user}/servers/                      403   403   403   404   404   403   201   403   201   201   201
+DELETE api/users/{user}/servers/                      403   403   403   404   404   403   204   403   204   204   204
+GET    api/users/{user}/servers/{server}              403   403   403   404   404   403   200   403   200   200   200
+PUT    api/users/{user}/servers/{server}              403   403   403   404   404   403   201   403   201   201   201
+PATCH  api/users/{user}/servers/{server}              403   403   403   404   404   403   200   403   200   200   200
+POST   api/users/{user}/servers/{server}              403   403   403   404   404   403   201   403   201   201   201
+DELETE api/users/{user}/servers/{server}              403   403   403   404   404   403   204   403   204   204   204
+GET    api/users/{user}/servers/{server}/progress     403   403   403   404   404   403   400   403   400   400   400
+GET    api/users/{user}/tokens                        403   403   403   404   404   403   200   403   200   200   200
+POST   api/users/{user}/tokens                        403   403   403   403   403   403   201   403   201   201   201
+GET    api/users/{user}/tokens/{id}                   403   403   403   404   404   403   200   403   200   200   200
+DELETE api/users/{user}/tokens/{id}                   403   403   403   404   404   403   204   403   204   204   204
+*      api/{*path}                                    404   404   404   404   404   404   404   404   404   404   404
+";
+
+/// The route that is about a running server; the others are called with stopped ones.
+const AUTHORIZE: &str = "api/oauth2/authorize";
+
+struct Row {
+    method: &'static str,
+    route: &'static str,
+    expected: Vec<&'static str>,
+}
+
+fn rows() -> Vec<Row> {
+    let lines = TABLE.lines().filter(|line| !line.is_empty()).skip(1);
+    lines
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let method = words.next().expect("a row has a method");
+            let route = words.next().expect("a row has a route");
+            Row {
+                method,
+                // The root of the hub has no name of its own.
+                route: if route == "/" { "" } else { route },
+                expected: words.collect(),
+            }
+        })
+        .collect()
+}
+
+/// What is sent, so that a caller with all rights gets through.
+enum Sent {
+    Nothing,
+    Form(&'static [(&'static str, &'static str)]),
+    Json(Value),
+}
+
+fn sent(method: &str, route: &str) -> Sent {
+    match (method, route) {
+        ("POST", "servers") => Sent::Form(&[("name", "new")]),
+        ("POST", "token") => Sent::Form(&[("note", "a note"), ("expires_in", "3600")]),
+        ("POST", "login") => Sent::Form(&[("username", "nobody"), ("password", "wrong")]),
+        ("POST", "api/oauth2/token") => Sent::Form(&[("grant_type", "authorization_code")]),
+        ("POST", route) if !route.starts_with("api") => Sent::Form(&[]),
+        ("POST", "api/oauth2/authorize") => Sent::Form(&[]),
+        ("POST", "api/users") => Sent::Json(json!({ "usernames": ["inara"] })),
+        ("PATCH", "api/users/{user}") => Sent::Json(json!({ "name": "{user}" })),
+        ("PATCH", _) => Sent::Json(json!({ "user_options": { "memory": "2G" } })),
+        ("POST", "api/users/{user}/activity") => {
+            Sent::Json(json!({ "last_activity": "2020-01-01T00:00:00Z" }))
+        }
+        _ => Sent::Nothing,
+    }
+}
+
+/// The owner's things that the path of a route can name.
+struct Things {
+    owner: String,
+    token: String,
+}
+
+impl Things {
+    /// Makes a user with two stopped servers and a token.
+    async fn make(hub: &TestHub, owner: &str) -> Self {
+        let user = hub.user(owner).await;
+        for (name, title) in [("", "nebula default"), ("gpu", "nebula gpu")] {
+            let name: ServerName = name.parse().expect("a valid name");
+            let made = hub.hub.create_server(&user, &name, title).await;
+            made.expect("the name is free");
+        }
+        hub.new_token(owner, &["self"]).await;
+        let tokens = hub.hub.tokens_of(&user).await.expect("tokens are listed");
+        Self {
+            owner: owner.to_owned(),
+            token: format!("a{}", tokens[0].id.0),
+        }
+    }
+
+    fn path(&self, method: &str, route: &str) -> String {
+        // Making needs a name that is free.
+        let server = if method == "PUT" { "new" } else { "gpu" };
+        let user = match (method, route) {
+            ("POST", "api/users/{user}") => "kaylee",
+            _ => &self.owner,
+        };
+        let rest = if route.starts_with("static") {
+            "style.css"
+        } else {
+            "lab"
+        };
+        let path = route
+            .replace("{user}", user)
+            .replace("{server}", server)
+            .replace("{id}", &self.token)
+            .replace("{code}", "404")
+            .replace("{*path}", rest);
+        if route == AUTHORIZE {
+            let client = format!("client_id=jupyterhub-user-{user}&response_type=code");
+            return format!("/hub/{path}?{client}");
+        }
+        format!("/hub/{path}")
+    }
+}
+
+/// Sends the request of a route as one of the [`CALLERS`].
+async fn ask(hub: &TestHub, things: &Things, method: &str, route: &str, caller: &str) -> Answer {
+    let owner = things.owner.as_str();
+    let client = match caller {
+        "anon" => hub.anonymous(),
+        "expired" => hub.bearer(&expired_token(hub, owner).await),
+        "garbage" => hub.bearer("jky_garbage"),
+        "other" => hub.session("wash").await,
+        "other-t" => hub.token("wash", &["inherit"]).await,
+        "forged" | "owner" => hub.session(owner).await,
+        "noscope" => hub.token(owner, &["(no_scope)"]).await,
+        "owner-t" => hub.token(owner, &["inherit"]).await,
+        "zoe" => hub.session("zoe").await,
+        "zoe-t" => hub.token("zoe", &["inherit"]).await,
+        other => panic!("no caller is called `{other}`"),
+    };
+    let method = if method == "*" { "GET" } else { method };
+    let path = things.path(method, route);
+    let sent = sent(method, route);
+    if caller == "forged" {
+        return forge(&client, method, &path, sent).await;
+    }
+    match sent {
+        Sent::Form(fields) => client.post(&path, fields).await,
+        Sent::Nothing if method == "GET" => client.get(&path).await,
+        Sent::Nothing => client.api(method, &path, None).await,
+        Sent::Json(body) => {
+            let text = body.to_string().replace("{user}", owner);
+            let body = serde_json::from_str(&text).expect("it stays JSON");
+            client.api(method, &path, Some(body)).await
+        }
+    }
+}
+
+/// Sends a request with the owner's cookies and without the proof that it comes from a page of ours.
+async fn forge(client: &Client, method: &str, path: &str, sent: Sent) -> Answer {
+    let call = client.call(method, path).header("sec-fetch-mode", "cors");
+    match sent {
+        Sent::Nothing => call.send().await,
+        Sent::Form(fields) => call.form(fields).send().await,
+        Sent::Json(body) => call.json(&body).send().await,
+    }
+}
+
+async fn expired_token(hub: &TestHub, owner: &str) -> String {
+    let user = hub.user(owner).await;
+    let request = jansky_hub::TokenRequest {
+        lifetime: Some(std::time::Duration::ZERO),
+        ..jansky_hub::TokenRequest::default()
+    };
+    let made = hub.hub.create_token(&user, request).await;
+    made.expect("a token can be made").1.expose().to_owned()
+}
+
+fn word_of(answer: &Answer) -> String {
+    if answer.location().starts_with("/hub/login") {
+        return "login".to_owned();
+    }
+    answer.status.as_u16().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_route_answers_every_caller_as_the_table_says() {
+    let hub = TestHub::new().await;
+    hub.admin("zoe").await;
+    let known: BTreeMap<_, _> = rows()
+        .into_iter()
+        .map(|row| ((row.method, row.route), row.expected))
+        .collect();
+    let mut found = String::new();
+    let mut wrong = Vec::new();
+    let routes = jansky_web::route_names();
+    for (number, &(method, route)) in routes.iter().enumerate() {
+        let expected = known.get(&(method, route));
+        let name = if route.is_empty() { "/" } else { route };
+        let _ = write!(found, "{method:6} {name:46}");
+        for (index, caller) in CALLERS.into_iter().enumerate() {
+            let owner = format!("river-{number}-{caller}");
+            let things = Things::make(&hub, &owner).await;
+            if route == AUTHORIZE {
+                hub.start(&owner).await;
+            }
+            let answer = ask(&hub, &things, method, route, caller).await;
+            let word = word_of(&answer);
+            let _ = write!(found, " {word:5}");
+            if expected.and_then(|row| row.get(index)) != Some(&word.as_str()) {
+                wrong.push(format!("{method} {route} by {caller}: {word}"));
+            }
+            if matches!(
+                caller,
+                "anon" | "expired" | "garbage" | "other" | "other-t" | "forged"
+            ) {
+                let text = answer.text();
+                assert!(!text.contains("nebula"), "{caller} saw a server: {text}");
+                let note = format!("note of {owner}");
+                assert!(!text.contains(&note), "{caller} saw a token: {text}");
+            }
+            // What the cell before made is not in the way of the next one.
+            for name in ["inara", "kaylee"] {
+                if let Some(user) = hub.hub.user(name).await.expect("the database answers") {
+                    hub.hub.delete_user(&user).await.expect("it can be deleted");
+                }
+            }
+        }
+        found.push('\n');
+    }
+    assert!(wrong.is_empty(), "{}\n\nfound:\n{found}", wrong.join("\n"));
+    for (method, route) in known.keys() {
+        assert!(
+            routes.contains(&(*method, *route)),
+            "no route for the row {method} {route}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_who_exists_looks_to_others_like_one_who_does_not() {
+    let hub = TestHub::new().await;
+    let river = Things::make(&hub, "river").await;
+    let ghost = Things {
+        owner: "ghost".to_owned(),
+        token: river.token.clone(),
+    };
+
+    for (method, route) in jansky_web::route_names() {
+        if !route.contains("{user}") {
+            continue;
+        }
+        for caller in ["anon", "garbage", "other", "other-t"] {
+            let real = ask(&hub, &river, method, route, caller).await;
+            let unreal = ask(&hub, &ghost, method, route, caller).await;
+            assert_eq!(real.status, unreal.status, "{method} {route} by {caller}");
+            let plain = |answer: &Answer| {
+                let text = answer.text() + answer.location();
+                let text = text.replace("ghost", "river");
+                // Every browser has its own.
+                let tokens = text.split('"').filter(|part| part.len() != 43);
+                tokens.collect::<Vec<_>>().join("\"")
+            };
+            assert_eq!(plain(&real), plain(&unreal), "{method} {route} by {caller}");
+        }
+    }
+}

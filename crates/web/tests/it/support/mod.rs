@@ -1,0 +1,233 @@
+//! A real hub in memory: database in a temporary directory, a spawner without processes, a clock
+//! that stands still. Requests go to the router as the proxy would hand them over.
+
+mod answer;
+mod client;
+mod database;
+mod provider;
+mod recorded_routes;
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use jansky_crypto::{MacKey, SystemRandom};
+use jansky_hub::{ConfiguredProvider, Hub, Parts, Server, Settings, TokenRequest, User};
+use jansky_model::{ManualClock, Secret, ServerName, Timestamp, UserName};
+use jansky_spawn::fake::FakeSpawner;
+use jansky_store::Store;
+use jansky_web::{Peer, Policies, Web, WebState};
+
+pub(crate) use answer::Answer;
+pub(crate) use client::Client;
+pub(crate) use database::Database;
+pub(crate) use provider::{PROVIDER, ScriptedProvider};
+pub(crate) use recorded_routes::RecordedRoutes;
+
+/// The password of every account.
+pub(crate) const PASSWORD: &str = "eleven names of stars";
+
+/// What a hub is made of; tests change what they are about.
+pub(crate) struct Recipe {
+    pub(crate) settings: Settings,
+    pub(crate) providers: Vec<ConfiguredProvider>,
+    pub(crate) has_local_accounts: bool,
+    pub(crate) authenticate_metrics: bool,
+    pub(crate) peer: Peer,
+    pub(crate) database: Database,
+}
+
+impl Recipe {
+    fn new(database: Database) -> Self {
+        let settings = Settings {
+            sign_in_attempts_per_minute: 1000,
+            ..Settings::default()
+        };
+        Self {
+            settings,
+            providers: Vec::new(),
+            has_local_accounts: true,
+            authenticate_metrics: true,
+            peer: Peer {
+                address: [127, 0, 0, 1].into(),
+                secure: false,
+            },
+            database,
+        }
+    }
+}
+
+/// A hub with everything around it.
+pub(crate) struct TestHub {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) web: WebState,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) spawner: FakeSpawner,
+    pub(crate) routes: Arc<RecordedRoutes>,
+    /// What the API asked the process to do: whether to stop servers when it ends.
+    pub(crate) shutdowns: Arc<Mutex<Vec<bool>>>,
+    router: Router,
+    peer: Peer,
+    _database: Database,
+}
+
+impl TestHub {
+    /// A hub as most tests want it, with an SQLite database.
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A hub with something changed.
+    pub(crate) async fn with(change: impl FnOnce(&mut Recipe)) -> Self {
+        Self::on(Database::sqlite(), change).await
+    }
+
+    /// A hub on a database.
+    pub(crate) async fn on(database: Database, change: impl FnOnce(&mut Recipe)) -> Self {
+        let mut recipe = Recipe::new(database);
+        change(&mut recipe);
+        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
+        let spawner = FakeSpawner::default();
+        let routes = Arc::new(RecordedRoutes::default());
+        let local = "local".parse().expect("a valid id");
+        let store = Store::open(recipe.database.url()).await;
+        let hub = Hub::new(Parts {
+            store: Arc::new(store.expect("a new database opens")),
+            clock: Arc::clone(&clock) as _,
+            random: Arc::new(SystemRandom),
+            spawner: Arc::new(spawner.clone()),
+            routes: Arc::clone(&routes) as _,
+            providers: recipe.providers,
+            local_accounts: recipe.has_local_accounts.then_some(local),
+            settings: recipe.settings,
+            http: reqwest::Client::new(),
+        });
+        let shutdowns = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&shutdowns);
+        let web = Arc::new(Web {
+            key: MacKey::from_bytes(&[7; 32]),
+            policies: Policies::new(&hub.settings().hub_prefix()),
+            hub: Arc::clone(&hub),
+            renderer: jansky_web::render::Renderer::new(None).expect("the templates are fine"),
+            site_name: "Test".to_owned(),
+            announcement: None,
+            authenticate_metrics: recipe.authenticate_metrics,
+            more_metrics: None,
+            on_shutdown: Some(Box::new(move |servers| {
+                noted.lock().expect("no test panicked here").push(servers);
+            })),
+        });
+        Self {
+            router: jansky_web::router(Arc::clone(&web)),
+            hub,
+            web,
+            clock,
+            spawner,
+            routes,
+            shutdowns,
+            peer: recipe.peer,
+            _database: recipe.database,
+        }
+    }
+
+    /// The user of this name; made, without a password, if there is none.
+    pub(crate) async fn user(&self, name: &str) -> User {
+        if let Some(user) = self.hub.user(name).await.expect("the database answers") {
+            return user;
+        }
+        let name: UserName = name.parse().expect("a valid name");
+        let made = self.hub.create_user(&name, false).await;
+        made.expect("the name is free")
+    }
+
+    /// The admin of this name; made if there is none.
+    pub(crate) async fn admin(&self, name: &str) -> User {
+        let user = self.user(name).await;
+        let changed = self.hub.change_user(&user, None, Some(true)).await;
+        changed.expect("the user exists")
+    }
+
+    /// Gives the user of this name [`PASSWORD`] as password.
+    pub(crate) async fn account(&self, name: &str) -> User {
+        let name: UserName = name.parse().expect("a valid name");
+        let made = self
+            .hub
+            .set_account(&name, Secret::new(PASSWORD), false)
+            .await;
+        made.expect("an account can be made")
+    }
+
+    /// Somebody who brings nothing.
+    pub(crate) fn anonymous(&self) -> Client {
+        Client::new(self.router.clone(), self.peer)
+    }
+
+    /// A browser in which this person has signed in through the form.
+    pub(crate) async fn browser(&self, name: &str) -> Client {
+        self.account(name).await;
+        let browser = self.anonymous();
+        let fields = [("username", name), ("password", PASSWORD)];
+        let answer = browser.post("/hub/login", &fields).await;
+        answer.must_be(302);
+        browser
+    }
+
+    /// A browser with a session of this person, made without the form.
+    pub(crate) async fn session(&self, name: &str) -> Client {
+        let user = self.user(name).await;
+        let provider = "local".parse().expect("a valid id");
+        let session = self.hub.open_session(&user, &provider).await;
+        let session = session.expect("a session can be opened");
+        let browser = self.anonymous();
+        browser.keep("jupyterhub-hub-login", session.cookie.expose(), "/hub/");
+        browser.keep("jupyterhub-session-id", &session.session_id, "/");
+        browser
+    }
+
+    /// A program with a token of this person for these scopes.
+    pub(crate) async fn token(&self, name: &str, scopes: &[&str]) -> Client {
+        let token = self.new_token(name, scopes).await;
+        self.bearer(&token)
+    }
+
+    /// A new token of this person for these scopes.
+    pub(crate) async fn new_token(&self, name: &str, scopes: &[&str]) -> String {
+        let user = self.user(name).await;
+        let request = TokenRequest {
+            note: format!("note of {name}"),
+            scopes: Some(scopes.iter().map(|&scope| scope.to_owned()).collect()),
+            ..TokenRequest::default()
+        };
+        let made = self.hub.create_token(&user, request).await;
+        let (_, secret) = made.expect("the user holds the scopes");
+        secret.expose().to_owned()
+    }
+
+    /// A program with this token.
+    pub(crate) fn bearer(&self, token: &str) -> Client {
+        let client = self.anonymous();
+        client.with_token(token)
+    }
+
+    /// The server of a user, if there is one.
+    pub(crate) async fn server(&self, user: &str, name: &str) -> Option<Server> {
+        let user = self.user(user).await;
+        let name: ServerName = name.parse().expect("a valid name");
+        let found = self.hub.server(&user, &name).await;
+        found.expect("the database answers")
+    }
+
+    /// Starts the default server of a user and waits until it is ready.
+    pub(crate) async fn start(&self, user: &str) -> Server {
+        let owner = self.token(user, &["self"]).await;
+        let path = format!("/hub/api/users/{user}/server");
+        owner.api("POST", &path, None).await.must_be(201);
+        self.server(user, "").await.expect("it was started")
+    }
+
+    /// The token that the spawner handed to the server that was started last.
+    pub(crate) fn server_token(&self) -> String {
+        let starts = self.spawner.starts();
+        let spec = starts.last().expect("a server was started");
+        spec.environment["JUPYTERHUB_API_TOKEN"].expose().to_owned()
+    }
+}

@@ -1,0 +1,36 @@
+//! A route table that can be looked at.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard};
+
+use jansky_hub::{RouteTable, Server};
+use jansky_model::{ServerId, Timestamp};
+
+/// Keeps routes and does not carry anything.
+#[derive(Default)]
+pub(crate) struct RecordedRoutes(Mutex<BTreeMap<String, String>>);
+
+impl RecordedRoutes {
+    fn table(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().expect("no test panicked here")
+    }
+
+    /// The paths that have a route.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        self.table().keys().cloned().collect()
+    }
+}
+
+impl RouteTable for RecordedRoutes {
+    fn add(&self, _server: &Server, path: &str, url: &str) {
+        self.table().insert(path.to_owned(), url.to_owned());
+    }
+
+    fn remove(&self, path: &str) {
+        self.table().remove(path);
+    }
+
+    fn activity(&self) -> Vec<(ServerId, Timestamp)> {
+        Vec::new()
+    }
+}

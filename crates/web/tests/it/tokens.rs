@@ -1,0 +1,234 @@
+//! Tokens for the API, from their making to their end.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{PASSWORD, TestHub};
+
+const TOKENS: &str = "/hub/api/users/river/tokens";
+
+#[tokio::test]
+async fn a_token_is_made_listed_used_and_revoked() {
+    let hub = TestHub::new().await;
+    let browser = hub.browser("river").await;
+
+    let wish = json!({ "note": "laptop", "expires_in": 3600, "scopes": ["read:users!user"] });
+    let made = browser
+        .api("POST", TOKENS, Some(wish))
+        .await
+        .must_be(201)
+        .json();
+
+    let id = made["id"].as_str().expect("an id").to_owned();
+    assert!(id.starts_with('a'), "{id}");
+    assert_eq!(made["kind"], "api_token");
+    assert_eq!(made["user"], "river");
+    assert_eq!(made["note"], "laptop");
+    assert_eq!(made["oauth_client"], "JupyterHub");
+    assert_eq!(made["roles"], json!([]));
+    assert_eq!(made["created"], "2027-01-15T08:00:00Z");
+    assert_eq!(made["expires_at"], "2027-01-15T09:00:00Z");
+    let secret = made["token"]
+        .as_str()
+        .expect("the secret, this once")
+        .to_owned();
+    let program = hub.bearer(&secret);
+    assert_eq!(
+        program
+            .api("GET", "/hub/api/user", None)
+            .await
+            .must_be(200)
+            .json()["name"],
+        "river"
+    );
+    program.api("GET", TOKENS, None).await.must_be(403);
+
+    let listed = browser.api("GET", TOKENS, None).await.must_be(200);
+    assert!(!listed.text().contains(&secret));
+    let mut expected = made.clone();
+    expected.as_object_mut().expect("an object").remove("token");
+    assert_eq!(listed.json(), json!({ "api_tokens": [expected] }));
+    let one = format!("{TOKENS}/{id}");
+    assert_eq!(
+        browser.api("GET", &one, None).await.must_be(200).json(),
+        expected
+    );
+
+    browser.api("DELETE", &one, None).await.must_be(204);
+    program.api("GET", "/hub/api/user", None).await.must_be(403);
+    browser.api("GET", &one, None).await.must_be(404);
+    browser.api("DELETE", &one, None).await.must_be(404);
+}
+
+#[tokio::test]
+async fn a_token_ends_in_its_time() {
+    let hub = TestHub::new().await;
+    let browser = hub.browser("river").await;
+    let wish = json!({ "expires_in": 60 });
+    let made = browser
+        .api("POST", TOKENS, Some(wish))
+        .await
+        .must_be(201)
+        .json();
+    let program = hub.bearer(made["token"].as_str().expect("the secret"));
+    program.api("GET", "/hub/api/user", None).await.must_be(200);
+
+    hub.clock.advance(Duration::from_mins(1));
+
+    program.api("GET", "/hub/api/user", None).await.must_be(403);
+    let listed = browser.api("GET", TOKENS, None).await.json();
+    assert_eq!(listed, json!({ "api_tokens": [] }));
+}
+
+#[tokio::test]
+async fn wishes_that_cannot_be_met_are_refused() {
+    let hub = TestHub::new().await;
+    let browser = hub.browser("river").await;
+
+    for (wish, word) in [
+        (json!({ "scopes": ["admin:users"] }), "admin:users"),
+        (json!({ "scopes": ["read:users"] }), "read:users"),
+        (json!({ "scopes": ["rule:sky"] }), "rule:sky"),
+        (json!({ "scopes": ["self"], "roles": ["user"] }), "not both"),
+        (json!({ "roles": ["captain"] }), "captain"),
+        (json!({ "expires_in": 0 }), "expires_in"),
+        (json!({ "expires_in": -1 }), "does not fit"),
+        (json!({ "expires_in": "soon" }), "does not fit"),
+        (json!({ "note": "\u{0}" }), "NUL"),
+        (json!(["note"]), "object"),
+    ] {
+        let answer = browser.api("POST", TOKENS, Some(wish)).await.must_be(400);
+        assert!(answer.text().contains(word), "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn without_a_wish_a_token_inherits() {
+    let hub = TestHub::new().await;
+    let browser = hub.browser("river").await;
+
+    for wish in [
+        None,
+        Some(json!(null)),
+        Some(json!({})),
+        Some(json!({ "roles": ["token"] })),
+    ] {
+        let made = browser.api("POST", TOKENS, wish).await.must_be(201).json();
+        assert_eq!(made["note"], "Requested via api");
+        assert_eq!(made["expires_at"], json!(null));
+        let scopes = made["scopes"].as_array().expect("a list").clone();
+        assert!(scopes.contains(&json!("servers!user=river")), "{scopes:?}");
+    }
+}
+
+#[tokio::test]
+async fn inherited_rights_follow_their_owner_at_once() {
+    let hub = TestHub::new().await;
+    let zoe = hub.admin("zoe").await;
+    let program = hub.token("zoe", &["inherit"]).await;
+    program
+        .api("GET", "/hub/api/users", None)
+        .await
+        .must_be(200);
+
+    let changed = hub.hub.change_user(&zoe, None, Some(false)).await;
+    changed.expect("the user exists");
+
+    program
+        .api("GET", "/hub/api/users", None)
+        .await
+        .must_be(403);
+    program.api("GET", "/hub/api/user", None).await.must_be(200);
+}
+
+#[tokio::test]
+async fn an_admin_makes_tokens_for_others_with_the_rights_of_those() {
+    let hub = TestHub::new().await;
+    hub.admin("zoe").await;
+    hub.user("river").await;
+    let zoe = hub.session("zoe").await;
+
+    let made = zoe.api("POST", TOKENS, None).await.must_be(201).json();
+    assert_eq!(made["note"], "Requested via api by user zoe");
+    let program = hub.bearer(made["token"].as_str().expect("the secret"));
+    program
+        .api("GET", "/hub/api/users", None)
+        .await
+        .must_be(403);
+    let wish = json!({ "scopes": ["admin:users"] });
+    zoe.api("POST", TOKENS, Some(wish)).await.must_be(400);
+
+    for path in ["/hub/api/users/ghost/tokens", "/hub/api/users/zoe/tokens"] {
+        let river = hub.session("river").await;
+        river.api("POST", path, None).await.must_be(403);
+    }
+    zoe.api("POST", "/hub/api/users/ghost/tokens", None)
+        .await
+        .must_be(403);
+}
+
+#[tokio::test]
+async fn a_password_in_the_body_makes_a_token() {
+    let hub = TestHub::new().await;
+    hub.account("river").await;
+    let stranger = hub.anonymous();
+    let ask = async |user: &str, name: &str, password: &str| {
+        let auth = json!({ "auth": { "username": name, "password": password } });
+        let path = format!("/hub/api/users/{user}/tokens");
+        stranger.call("POST", &path).json(&auth).send().await
+    };
+
+    let made = ask("river", "river", PASSWORD).await.must_be(201).json();
+    let program = hub.bearer(made["token"].as_str().expect("the secret"));
+    program.api("GET", "/hub/api/user", None).await.must_be(200);
+    ask("river", "river", "wrong").await.must_be(403);
+    ask("wash", "river", PASSWORD).await.must_be(403);
+    ask("ghost", "ghost", PASSWORD).await.must_be(403);
+}
+
+#[tokio::test]
+async fn the_page_makes_shows_once_and_revokes() {
+    let hub = TestHub::new().await;
+    let browser = hub.browser("river").await;
+
+    let fields = [("note", "for <laptop>"), ("expires_in", "3600")];
+    let page = browser
+        .post("/hub/token", &fields)
+        .await
+        .must_be(200)
+        .text();
+
+    let start = page.find("jky_").expect("the new token is shown");
+    let secret: String = page[start..].chars().take(47).collect();
+    let program = hub.bearer(&secret);
+    program.api("GET", "/hub/api/user", None).await.must_be(200);
+    let later = browser.get("/hub/token").await.must_be(200);
+    assert!(!later.text().contains(&secret));
+    assert!(
+        later.text().contains("for &lt;laptop&gt;"),
+        "{}",
+        later.text()
+    );
+    let page = later.html();
+    let mut actions = page.all("form").filter_map(|(_, form)| form.get("action"));
+    let revoke = actions.find(|action| action.ends_with("/revoke"));
+
+    let answer = browser
+        .post(revoke.expect("a button"), &[])
+        .await
+        .must_be(302);
+    assert_eq!(answer.location(), "/hub/token");
+    program.api("GET", "/hub/api/user", None).await.must_be(403);
+    browser.post("/hub/token/a1/revoke", &[]).await.must_be(404);
+    browser.post("/hub/token/1/revoke", &[]).await.must_be(404);
+    let long = "x".repeat(256);
+    browser
+        .post("/hub/token", &[("note", &long)])
+        .await
+        .must_be(422);
+    browser
+        .post("/hub/token", &[("expires_in", "soon")])
+        .await
+        .must_be(422);
+}

@@ -1,0 +1,100 @@
+// The Python environments of the servers, made once for a machine and kept below
+// ${XDG_CACHE_HOME:-~/.cache}/jansky; what they are made of is in their names.
+
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+import { Jansky } from "./jansky.mjs";
+
+const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "jansky");
+const RECIPE = join(import.meta.dirname, "../../crates/jansky/src/demo/python.rs");
+
+/** The series before the one that the demo brings, which is in use in many places. */
+const OLDER = ["jupyterhub==5.4.6", "jupyterlab==4.6.6", "ipykernel"];
+
+/** How long the Python package index may take. */
+export const INSTALL_SECONDS = 600;
+
+/** The demo's environment: as given in JANSKY_TEST_PYTHON, or kept, or made by a demo now. */
+export async function demoPython() {
+  if (process.env.JANSKY_TEST_PYTHON) {
+    return process.env.JANSKY_TEST_PYTHON;
+  }
+  const kept = placeOf(readFileSync(RECIPE, "utf8"));
+  if (!existsSync(kept)) {
+    const demo = Jansky.demo("prepare-python", { port: 0 });
+    await demo.start(INSTALL_SECONDS);
+    await demo.kill();
+    keepDemoPython(join(demo.folder, "demo/python"));
+    await demo.end();
+  }
+  return kept;
+}
+
+/** Keeps the environment that a demo has made, if there is none yet. Nobody may use it any more. */
+export function keepDemoPython(fresh) {
+  keep(fresh, placeOf(readFileSync(RECIPE, "utf8")));
+}
+
+/** An environment with the older series of JupyterHub. */
+export function olderPython() {
+  const kept = placeOf(OLDER.join("\n"));
+  if (!existsSync(kept)) {
+    mkdirSync(CACHE, { recursive: true });
+    const work = mkdtempSync(join(CACHE, "python."));
+    const options = { stdio: ["ignore", "ignore", "inherit"], timeout: INSTALL_SECONDS * 1000 };
+    execFileSync("python3", ["-m", "venv", work], options);
+    execFileSync(join(work, "bin/python"), ["-m", "pip", "install", "-q", ...OLDER], options);
+    keep(work, kept);
+    rmSync(work, { recursive: true, force: true });
+  }
+  return kept;
+}
+
+function placeOf(recipe) {
+  const python = execFileSync("python3", ["-VV"], { encoding: "utf8" });
+  const digest = createHash("sha256").update(`${python}\n${recipe}`).digest("hex");
+  return join(CACHE, `python-${digest.slice(0, 16)}`);
+}
+
+// The last step is a rename, so that what has the name is whole; whoever comes second leaves it.
+function keep(fresh, place) {
+  if (existsSync(place)) {
+    return;
+  }
+  mkdirSync(CACHE, { recursive: true });
+  const work = mkdtempSync(join(CACHE, "python."));
+  const copy = join(work, "environment");
+  cpSync(fresh, copy, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+  // The programs begin with the path of their interpreter.
+  const from = realpathSync(fresh);
+  for (const name of readdirSync(join(copy, "bin"))) {
+    const path = join(copy, "bin", name);
+    const text = readFileSync(path, "latin1");
+    if (text.startsWith("#!") && text.includes(from)) {
+      writeFileSync(path, text.replaceAll(from, place), "latin1");
+    }
+  }
+  try {
+    renameSync(copy, place);
+  } catch (error) {
+    if (!existsSync(place)) {
+      throw error;
+    }
+  }
+  rmSync(work, { recursive: true, force: true });
+}
