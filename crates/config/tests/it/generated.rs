@@ -74,7 +74,9 @@ fn every_toml_example_of_the_reference_is_accepted() {
                 "provider" => [
                     crate::OIDC,
                     "[provider.jive]\nkind = \"local\"\n",
-                    &crate::OIDC.replace("oidc", "github").replace("issuer", "url"),
+                    &crate::OIDC
+                        .replace("oidc", "github")
+                        .replace("issuer", "url"),
                 ],
                 _ => [crate::LOCAL; 3],
             };

@@ -87,7 +87,10 @@ fn a_client_has_a_secret_or_a_key() {
     assert_eq!(with(&format!("{key}client_key_id = \"1\"\n")), [""; 0]);
     for (lines, place) in [
         (String::new(), "client_secret: found nothing"),
-        (format!("{secret}{key}"), "client_secret: found a secret beside"),
+        (
+            format!("{secret}{key}"),
+            "client_secret: found a secret beside",
+        ),
         (
             format!("{secret}client_key_id = \"1\"\n"),
             "client_key: found nothing",

@@ -106,6 +106,7 @@ impl RedirectLogin for ScriptedProvider {
                 id_token: None,
                 expires_at: None,
                 scope: None,
+                other: Vec::new(),
             },
         })
     }
