@@ -1,11 +1,14 @@
 //! What the outcome of a refresh means for whoever keeps the tokens.
 
+use std::time::Duration;
+
 use jansky_identity::{IdentityProvider as _, RefreshOutcome};
 use jansky_model::Secret;
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use crate::provider::Instead;
-use crate::rig::{Rig, manual_clock, relying_party, settings};
+use crate::rig::Rig;
 
 async fn renew(rig: &Rig, subject: &str, token: &str) -> RefreshOutcome {
     let session = rig.provider.upstream_session().expect("it has sessions");
@@ -50,23 +53,36 @@ async fn only_the_provider_can_end_a_session_and_only_about_the_grant() {
 
 #[tokio::test]
 async fn an_answer_that_never_comes_is_uncertain_and_a_closed_door_is_not() {
-    let mut patient = settings("unused");
-    patient.http_timeout = std::time::Duration::from_millis(300);
-    let rig = Rig::with(|settings| settings.http_timeout = patient.http_timeout).await;
-    rig.op.script().instead.insert("/token", Instead::Silence);
-    renew(&rig, "subject-1", "canary-refresh").await;
+    let silent = Rig::with(|settings| settings.http_timeout = Duration::from_millis(300)).await;
+    silent
+        .op
+        .script()
+        .instead
+        .insert("/token", Instead::Silence);
+    let closed = Rig::new().await;
+    let nobody = json!(format!("http://{}/token", closed_port().await));
+    closed.op.script().metadata.insert("token_endpoint", nobody);
+    let down = Rig::new().await;
+    let unreachable = Instead::Status(503, String::new());
+    down.op
+        .script()
+        .instead
+        .insert("/.well-known/openid-configuration", unreachable);
 
-    let silent = renew(&rig, "subject-1", "canary-refresh").await;
-    let issuer = rig.op.issuer.clone();
-    drop(rig);
-    let gone = Rig {
-        provider: relying_party(settings(&issuer), &manual_clock()),
-        ..Rig::new().await
-    };
-    let closed = renew(&gone, "subject-1", "canary-refresh").await;
+    let silent = renew(&silent, "subject-1", "canary-refresh").await;
+    let closed = renew(&closed, "subject-1", "canary-refresh").await;
+    let down = renew(&down, "subject-1", "canary-refresh").await;
 
     assert_eq!(word(&silent), "uncertain", "{silent:?}");
     assert_eq!(word(&closed), "later", "{closed:?}");
+    assert_eq!(word(&down), "later", "{down:?}");
+}
+
+/// An address at which nobody answers.
+async fn closed_port() -> std::net::SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("a port is free");
+    listener.local_addr().expect("it listens")
 }
 
 #[tokio::test]
