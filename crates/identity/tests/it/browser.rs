@@ -27,6 +27,19 @@ impl Browser {
         Self { http }
     }
 
+    /// Opens `start` and follows redirects to the first page; returns where that is.
+    pub(crate) async fn land(&self, start: &Url) -> Url {
+        let mut url = start.clone();
+        for _ in 0..12 {
+            let answer = self.http.get(url).send().await.expect("the page opens");
+            match location(&answer) {
+                Some(next) => url = next,
+                None => return answer.url().clone(),
+            }
+        }
+        panic!("the redirects do not come to an end");
+    }
+
     /// Opens `start` and fills in every form that comes, with `values` for the fields of these
     /// names, until the provider sends the browser to `target`; returns that URL.
     pub(crate) async fn sign_in(&self, start: &Url, target: &str, values: &[(&str, &str)]) -> Url {

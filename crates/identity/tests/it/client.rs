@@ -261,7 +261,7 @@ async fn the_end_of_a_session_is_a_url_at_the_provider() {
     assert_eq!(query["state"], "s");
 }
 
-fn problems(settings: OidcSettings) -> Vec<SettingsProblem> {
+pub(crate) fn problems(settings: OidcSettings) -> Vec<SettingsProblem> {
     let http = http_client().expect("the client is made");
     OidcProvider::new(settings, http, manual_clock())
         .err()

@@ -33,6 +33,8 @@ pub(crate) type Tweak = Box<dyn Fn(&mut Value, &mut Value) + Send>;
 pub(crate) enum Instead {
     Status(u16, String),
     Redirect(String),
+    /// Answers with the page whose number the query has, from 1.
+    Pages(Vec<String>),
     /// Answers only after the test has ended.
     Silence,
 }
@@ -41,6 +43,7 @@ pub(crate) enum Instead {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) path: String,
+    pub(crate) query: HashMap<String, String>,
     pub(crate) authorization: Option<String>,
     pub(crate) form: HashMap<String, String>,
 }
@@ -62,6 +65,8 @@ pub(crate) struct Script {
     pub(crate) sends_issuer: bool,
     pub(crate) calls: Vec<Call>,
     codes: HashMap<String, Grant>,
+    /// Sign-ins that were sent beforehand.
+    pushed: HashMap<String, HashMap<String, String>>,
     next: u32,
 }
 
@@ -109,6 +114,7 @@ impl ScriptedProvider {
             sends_issuer: true,
             calls: Vec::new(),
             codes: HashMap::new(),
+            pushed: HashMap::new(),
             next: 0,
         }));
         let endpoint = Endpoint {
@@ -140,8 +146,11 @@ impl ScriptedProvider {
 
     /// Plays the browser and the person: takes the authorize URL and returns the callback's query.
     pub(crate) fn sign_in(&self, authorize: &Url) -> String {
-        let query: HashMap<String, String> = authorize.query_pairs().into_owned().collect();
+        let mut query: HashMap<String, String> = authorize.query_pairs().into_owned().collect();
         let mut script = self.script();
+        if let Some(name) = query.get("request_uri") {
+            query = script.pushed.remove(name).expect("it was pushed");
+        }
         script.next += 1;
         let code = format!("canary-code-{}", script.next);
         let grant = Grant {
@@ -193,6 +202,8 @@ type Answer = Response<Full<Bytes>>;
 impl Endpoint {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
+        let query = request.uri().query().unwrap_or_default().as_bytes();
+        let query = form_urlencoded::parse(query).into_owned().collect();
         let authorization = request
             .headers()
             .get("authorization")
@@ -208,6 +219,7 @@ impl Endpoint {
             .collect();
         let call = Call {
             path: path.clone(),
+            query,
             authorization,
             form,
         };
@@ -218,6 +230,11 @@ impl Endpoint {
         };
         match instead {
             Some(Instead::Status(status, body)) => plain(status, body),
+            Some(Instead::Pages(pages)) => {
+                let number = call.query.get("page").and_then(|page| page.parse().ok());
+                let page = pages.get(number.unwrap_or(1_usize) - 1);
+                plain(200, page.cloned().unwrap_or_else(|| "[]".to_owned()))
+            }
             Some(Instead::Redirect(location)) => Response::builder()
                 .status(307)
                 .header("location", location)
@@ -240,7 +257,13 @@ impl Endpoint {
                 let published = script.published.clone();
                 json_answer(200, &published.unwrap_or_else(|| json!({ "keys": keys })))
             }
-            "/token" if !authenticated(&script, call) => {
+            "/par" if authenticated(&script, call) => {
+                script.next += 1;
+                let name = format!("urn:ietf:params:oauth:request_uri:{}", script.next);
+                script.pushed.insert(name.clone(), call.form.clone());
+                json_answer(201, &json!({ "request_uri": name, "expires_in": 60 }))
+            }
+            "/token" | "/par" if !authenticated(&script, call) => {
                 json_answer(401, &json!({ "error": "invalid_client" }))
             }
             "/token" => match self.token(&mut script, &call.form) {

@@ -16,10 +16,10 @@ use crate::browser::Browser;
 use crate::rig::query;
 use crate::signing::encode;
 
-const CALLBACK: &str = "http://127.0.0.1:8000/hub/oauth_callback";
+pub(crate) const CALLBACK: &str = "http://127.0.0.1:8000/hub/oauth_callback";
 
 /// Reads a variable that the project's test command sets after it has started the providers.
-fn variable(name: &str) -> String {
+pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
         panic!(
             "{name} is not set: this test needs a real provider; run the project's test command, \
@@ -131,18 +131,18 @@ impl Real {
     }
 }
 
-fn relying_party(settings: OidcSettings) -> OidcProvider {
+pub(crate) fn relying_party(settings: OidcSettings) -> OidcProvider {
     let http = http_client().expect("the client is made");
     OidcProvider::new(settings, http, Arc::new(SystemClock)).expect("the settings are right")
 }
 
-fn random() -> String {
+pub(crate) fn random() -> String {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).expect("the machine has randomness");
     encode(bytes)
 }
 
-fn attempt() -> LoginAttempt {
+pub(crate) fn attempt() -> LoginAttempt {
     LoginAttempt {
         state: random(),
         nonce: random(),

@@ -8,7 +8,8 @@ use jansky_identity::{
     CallbackQuery, ExternalIdentity, IdentityError, IdentityProvider as _, LoginAttempt,
     OidcProvider, OidcSettings, RedirectLogin as _, http_client,
 };
-use jansky_model::{ManualClock, Secret, Timestamp};
+use jansky_model::{Clock as _, ManualClock, Secret, Timestamp};
+use serde_json::json;
 
 use crate::provider::{CLIENT_ID, CLIENT_SECRET, ScriptedProvider};
 
@@ -45,6 +46,23 @@ impl Rig {
         let url = self.provider.begin(&attempt).await?;
         let callback = self.op.sign_in(&url);
         self.provider.finish(attempt, query(&callback)).await
+    }
+
+    /// The provider's time, in seconds since 1970.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().seconds()
+    }
+
+    /// Lets the provider take sign-ins beforehand (RFC 9126).
+    pub(crate) fn offer_pushed_authorization(&self, required: bool) {
+        let endpoint = format!("{}/par", self.op.issuer);
+        let mut script = self.op.script();
+        script
+            .metadata
+            .insert("pushed_authorization_request_endpoint", json!(endpoint));
+        script
+            .metadata
+            .insert("require_pushed_authorization_requests", json!(required));
     }
 
     pub(crate) fn status(&self) -> &'static str {

@@ -1,14 +1,17 @@
 //! Keys and signatures of the scripted provider, made without the crate that checks them.
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
-    RSA_PKCS1_SHA384, RSA_PSS_SHA256, RsaKeyPair, RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
+    RSA_PSS_SHA256, RsaKeyPair, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
 use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+use jansky_model::Secret;
 use serde_json::{Value, json};
 
 /// A signing key with its id.
@@ -74,6 +77,34 @@ impl Key {
         jwk
     }
 
+    /// The private half in PEM, as openssl writes it.
+    pub(crate) fn pem(&self) -> Secret {
+        let der = match &self.pair {
+            Pair::Rsa(pair) => {
+                AsDer::<Pkcs8V1Der<'_>>::as_der(pair).map(|der| der.as_ref().to_vec())
+            }
+            Pair::P256(pair) => pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()),
+            Pair::Ed25519(pair) => pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()),
+        };
+        let body = BASE64_STANDARD.encode(der.expect("the key can be written"));
+        Secret::new(format!(
+            "-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n"
+        ))
+    }
+
+    /// Whether a token was signed with this key.
+    pub(crate) fn verifies(&self, token: &str) -> bool {
+        let (message, signature) = token.rsplit_once('.').expect("it is signed");
+        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64url");
+        let (algorithm, key): (&dyn VerificationAlgorithm, &[u8]) = match &self.pair {
+            Pair::Rsa(pair) => (&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref()),
+            Pair::P256(pair) => (&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref()),
+            Pair::Ed25519(pair) => (&ED25519, pair.public_key().as_ref()),
+        };
+        let key = UnparsedPublicKey::new(algorithm, key);
+        key.verify(message.as_bytes(), &signature).is_ok()
+    }
+
     /// The algorithm that fits the key best.
     pub(crate) fn algorithm(&self) -> &'static str {
         match self.pair {
@@ -123,6 +154,16 @@ impl Key {
             (Pair::Ed25519(pair), _) => pair.sign(message).as_ref().to_vec(),
         }
     }
+}
+
+/// The header and the claims of a token.
+pub(crate) fn decode(token: &str) -> (Value, Value) {
+    let mut parts = token.split('.').map(|part| {
+        let json = BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url");
+        serde_json::from_slice(&json).unwrap_or_default()
+    });
+    let header = parts.next().expect("a header");
+    (header, parts.next().expect("claims"))
 }
 
 /// `at_hash` for the algorithm of a header (OpenID Connect Core 3.1.3.6).
