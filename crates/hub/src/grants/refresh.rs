@@ -19,7 +19,7 @@ const LEASE: Duration = Duration::from_secs(30);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// A token with less than this left is refreshed, if that is possible.
-const FLOOR: Duration = Duration::from_secs(60);
+const FLOOR: Duration = Duration::from_mins(1);
 
 /// When a caller who cannot be served now should come back, if nothing better is known.
 const RETRY_AFTER: Duration = Duration::from_secs(5);

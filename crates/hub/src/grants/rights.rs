@@ -88,31 +88,13 @@ impl Hub {
         let Some(user) = self.store.user(grant.user_id).await? else {
             return Ok(());
         };
-        let identity = self.identity_of(configured, grant, tokens, claims);
+        let identity = identity_of(configured, grant, tokens, claims);
         match configured.rules.admit(&identity) {
             Ok(admission) => self.apply_admission(&user, &admission).await.map(|_| ()),
             Err(refusal) => {
                 info!(user.name = %user.name, provider.id = %grant.provider, "no longer allowed: {refusal}");
                 self.end_stay(&user, grant).await
             }
-        }
-    }
-
-    fn identity_of(
-        &self,
-        configured: &ConfiguredProvider,
-        grant: &Grant,
-        tokens: &jansky_identity::UpstreamTokens,
-        claims: Claims,
-    ) -> ExternalIdentity {
-        let name = claim_at(&claims, &configured.username_claim);
-        ExternalIdentity {
-            provider: grant.provider.clone(),
-            issuer: grant.issuer.clone(),
-            subject: grant.subject.clone(),
-            username: name.and_then(|name| name.as_str()).map(str::to_owned),
-            claims,
-            tokens: tokens.clone(),
         }
     }
 
@@ -180,5 +162,23 @@ impl Hub {
             })
             .await;
         Ok(())
+    }
+}
+
+/// What the provider says now, in the form in which a sign-in brings it.
+fn identity_of(
+    configured: &ConfiguredProvider,
+    grant: &Grant,
+    tokens: &jansky_identity::UpstreamTokens,
+    claims: Claims,
+) -> ExternalIdentity {
+    let name = claim_at(&claims, &configured.username_claim);
+    ExternalIdentity {
+        provider: grant.provider.clone(),
+        issuer: grant.issuer.clone(),
+        subject: grant.subject.clone(),
+        username: name.and_then(|name| name.as_str()).map(str::to_owned),
+        claims,
+        tokens: tokens.clone(),
     }
 }
