@@ -98,9 +98,15 @@ export class Jansky {
       },
       isReady: (said) => {
         const url = /^Jansky is running at (\S+)$/m.exec(said)?.[1];
-        return url && { url, setup: /^\s+(\S+\/hub\/setup\?\S+)$/m.exec(said)?.[1] };
+        return url && { url };
       },
     });
+  }
+
+  /** The one-time link for the first admin, which a hub prints that has none. */
+  setUpLink() {
+    const link = /^\s+(\S+\/hub\/setup\?\S+)\n/m;
+    return until("no link was printed", () => link.exec(this.said())?.[1], 10);
   }
 
   /** What the program has said since it was started last. */

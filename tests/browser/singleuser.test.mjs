@@ -59,7 +59,7 @@ describe("a server of JupyterHub 5", () => {
       await hub.start();
       browser = await launch();
       page = await openPage(browser);
-      await setUp(page, { ...ADMIN, url: hub.ready.setup });
+      await setUp(page, { ...ADMIN, url: await hub.setUpLink() });
       token = await makeToken(page, { hub: hub.hub, note: "for the tests" });
     },
     { timeout: INSTALL_SECONDS * 1000 },
