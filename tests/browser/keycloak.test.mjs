@@ -76,7 +76,12 @@ async function serve(name, database) {
         hub: { redirect_to_server: false },
         spawner: { poll_interval: "5s" },
         providers: {
-          keycloak: provider("Keycloak", "KEYCLOAK"),
+          keycloak: {
+            ...provider("Keycloak", "KEYCLOAK"),
+            // One site pushes its sign-ins; at the other the browser's address has the state,
+            // which the test needs to bring back wrong ones.
+            pushed_authorization: database !== undefined,
+          },
           second: provider("Second provider", "OIDC_PROVIDER"),
         },
       }),
