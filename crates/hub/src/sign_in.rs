@@ -51,6 +51,8 @@ pub struct NewBrowserSession {
 pub struct Departure {
     /// The provider's page.
     pub url: Url,
+    /// Names the attempt; the provider brings it back.
+    pub state: String,
     /// Ties the attempt to this browser; the value of a cookie.
     pub browser: Secret,
 }
@@ -123,7 +125,11 @@ impl Hub {
         self.store
             .create_login_attempt(&digest_text(&attempt.state), &row)
             .await?;
-        Ok(Departure { url, browser })
+        Ok(Departure {
+            url,
+            state: attempt.state,
+            browser,
+        })
     }
 
     /// Ends a sign-in with what the browser brought back. `browsers` are the values of the

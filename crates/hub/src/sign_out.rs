@@ -65,16 +65,6 @@ impl Hub {
         }
     }
 
-    /// The origins to which signing out may lead on.
-    pub fn farewell_origins(&self) -> Vec<String> {
-        let upstreams = self
-            .providers
-            .iter()
-            .filter_map(|p| p.provider.upstream_session());
-        let urls = upstreams.filter_map(|upstream| upstream.end_session_url(None, None, None));
-        urls.map(|url| url.origin().ascii_serialization()).collect()
-    }
-
     /// Ends a session in the database, in what is remembered, and at the running servers.
     async fn end_session(&self, user: UserId, session_id: &str) -> Result<(), HubError> {
         let now = self.clock.now();

@@ -269,8 +269,5 @@ fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {
     } else {
         &web.policies.pages
     };
-    // A page that needs another one has set it.
-    headers
-        .entry(CONTENT_SECURITY_POLICY)
-        .or_insert_with(|| policy.clone());
+    headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
 }

@@ -35,8 +35,6 @@ pub struct Web {
 pub struct Policies {
     pub(crate) pages: HeaderValue,
     pub(crate) api: HeaderValue,
-    /// The policy of pages as text, ending in what their forms may lead to.
-    of_pages: String,
 }
 
 impl Policies {
@@ -51,13 +49,7 @@ impl Policies {
         Self {
             pages: policy(&of_pages),
             api: policy(&format!("{common}; default-src 'none'")),
-            of_pages,
         }
-    }
-
-    /// The policy of a page whose form leads on to one of these origins.
-    pub(crate) fn for_form_to(&self, origins: &[String]) -> HeaderValue {
-        policy(&format!("{} {}", self.of_pages, origins.join(" ")))
     }
 }
 

@@ -240,6 +240,8 @@ pub struct SignedOutPage {
     pub login_url: String,
     /// That the session at the identity provider may go on.
     pub provider_note: Option<String>,
+    /// Where the session at the identity provider ends, if it can be ended.
+    pub farewell_url: Option<String>,
 }
 
 /// Asks whether an application may learn who the user is and act for them.

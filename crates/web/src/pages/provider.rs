@@ -5,7 +5,6 @@ use jansky_crypto::token::s256;
 use jansky_hub::HubError;
 use jansky_hub::{CallbackQuery, LoginMethod};
 use jansky_model::Secret;
-use url::Url;
 
 use crate::cookies::{self, SetCookie};
 use crate::pages::sign_in::{self, Proof};
@@ -38,7 +37,7 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         .begin_sign_in(&chosen, callback.into(), next, hints)
         .await?;
     let mut response = redirect(departure.url.as_str());
-    let name = attempt_cookie(state_of(&departure.url).as_deref().unwrap_or_default());
+    let name = attempt_cookie(&departure.state);
     let cookie = SetCookie {
         name: &name,
         value: departure.browser.expose(),
@@ -63,12 +62,6 @@ fn only_redirect_provider(visit: &Visit) -> Result<String, HubError> {
         (Some(only), None) => Ok(only.provider.id().to_string()),
         _ => Err(HubError::not_found("Choose a way to sign in.")),
     }
-}
-
-fn state_of(url: &Url) -> Option<String> {
-    url.query_pairs()
-        .find(|(key, _)| key == "state")
-        .map(|(_, value)| value.into_owned())
 }
 
 /// Each attempt has a cookie of its own, found again by its state.

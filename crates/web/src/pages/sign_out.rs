@@ -2,23 +2,24 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
+use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jansky_hub::HubError;
 use jansky_model::Secret;
 use serde_json::json;
+use url::Url;
 
 use crate::cookies;
 use crate::error::{log, public_message, status_of, with_error_headers};
 use crate::state::WebState;
 use crate::views::{SignOutPage, SignedOutPage};
-use crate::visit::{PageResult, Visit, read_body, redirect};
+use crate::visit::{PageResult, Visit, read_body};
 
 /// `GET /hub/logout`: only asks, so that a link on another page signs nobody out.
 pub(crate) async fn get(visit: Visit) -> Response {
     if visit.person().is_none() {
-        return signed_out(&visit);
+        return signed_out(&visit, None);
     }
     let stops = visit.web.hub.settings().shutdown_on_sign_out;
     let note = if stops {
@@ -30,16 +31,7 @@ pub(crate) async fn get(visit: Visit) -> Response {
         servers_note: Some(note.to_owned()),
         action: visit.hub_path("logout"),
     };
-    let mut response = visit.page("Sign out", &page);
-    // The form leads on to the provider, which a browser only follows when the page says so.
-    let farewells = visit.web.hub.farewell_origins();
-    if !farewells.is_empty() {
-        let policy = visit.web.policies.for_form_to(&farewells);
-        response
-            .headers_mut()
-            .insert(CONTENT_SECURITY_POLICY, policy);
-    }
-    response
+    visit.page("Sign out", &page)
 }
 
 /// `POST /hub/logout`
@@ -50,23 +42,24 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
 
 async fn sign_out(visit: &Visit, request: Request) -> PageResult {
     let Some(actor) = visit.person() else {
-        return Ok(without_cookies(visit, signed_out(visit)));
+        return Ok(without_cookies(visit, signed_out(visit, None)));
     };
     visit.form(request).await?;
     let back_to = visit.absolute(&visit.hub_path("logout"));
     let farewell = visit.web.hub.sign_out(actor, &back_to).await?;
-    let answer = match farewell {
-        Some(url) => redirect(url.as_str()),
-        None => signed_out(visit),
-    };
+    let mut answer = signed_out(visit, farewell);
+    // The way to the provider has the ID token in it.
+    let no_store = HeaderValue::from_static("no-store");
+    answer.headers_mut().insert(CACHE_CONTROL, no_store);
     Ok(without_cookies(visit, answer))
 }
 
 /// The page of somebody who is not signed in, whatever the request still carried.
-fn signed_out(visit: &Visit) -> Response {
+fn signed_out(visit: &Visit, farewell: Option<Url>) -> Response {
     let page = SignedOutPage {
         login_url: visit.hub_path("login"),
         provider_note: None,
+        farewell_url: farewell.map(String::from),
     };
     visit.as_stranger().page("Signed out", &page)
 }

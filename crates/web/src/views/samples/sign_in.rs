@@ -107,6 +107,7 @@ pub(super) fn sign_out() -> Vec<Sample> {
         let page = SignedOutPage {
             login_url: "/hub/login".into(),
             provider_note: note.map(Into::into),
+            farewell_url: None,
         };
         Sample::new(name, "Signed out", false, page)
     };
