@@ -186,15 +186,16 @@ impl Running {
 
     /// Says on the terminal where to go, and how the first admin comes in.
     pub(crate) async fn announce(&self) -> anyhow::Result<()> {
-        say(&format!("Jansky is running at {}", self.url));
+        let url = &self.url;
+        let mut lines = vec![format!("Jansky is running at {url}")];
         let has_local = self.hub.local_accounts().is_some();
         if has_local && let Some(code) = self.hub.first_admin_code().await? {
-            say(&format!(
-                "There is no admin yet. Make the first account within a day at\n  {}hub/setup?code={}",
-                self.url,
-                code.expose()
-            ));
+            let code = code.expose();
+            lines.push("There is no admin yet. Make the first account within a day at".to_owned());
+            lines.push(format!("  {url}hub/setup?code={code}"));
         }
+        // In one piece, so that a program that reads it does not miss the link.
+        say(&lines.join("\n"));
         Ok(())
     }
 
