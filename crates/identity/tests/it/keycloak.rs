@@ -18,7 +18,7 @@ use crate::rig::{manual_clock, query};
 use crate::signing::Key;
 
 /// A client of the realm `jive` that has the secret of the tests.
-fn client(id: &str) -> OidcSettings {
+pub(crate) fn client(id: &str) -> OidcSettings {
     let issuer = variable("JANSKY_TEST_KEYCLOAK_ISSUER");
     let name = "kc".parse().expect("it is a provider id");
     let mut settings = OidcSettings::new(name, issuer, id);
@@ -29,7 +29,7 @@ fn client(id: &str) -> OidcSettings {
     settings
 }
 
-async fn login(
+pub(crate) async fn login(
     provider: &OidcProvider,
     browser: &Browser,
     name: &str,

@@ -35,6 +35,8 @@ pub(crate) enum Instead {
     Redirect(String),
     /// Answers with the page whose number the query has, from 1.
     Pages(Vec<String>),
+    /// Answers a form in the first way and a request without one in the second.
+    ByForm(Box<Self>, Box<Self>),
     /// Answers only after the test has ended.
     Silence,
 }
@@ -226,7 +228,15 @@ impl Endpoint {
         let instead = {
             let mut script = self.script.lock().expect("no test panicked with it");
             script.calls.push(call.clone());
-            script.instead.get(path.as_str()).cloned()
+            let instead = script.instead.get(path.as_str()).cloned();
+            match instead {
+                Some(Instead::ByForm(with, without)) => Some(if call.form.is_empty() {
+                    *without
+                } else {
+                    *with
+                }),
+                other => other,
+            }
         };
         match instead {
             Some(Instead::Status(status, body)) => plain(status, body),
@@ -240,6 +250,8 @@ impl Endpoint {
                 .header("location", location)
                 .body(Full::default())
                 .expect("it is a response"),
+            // There is no form in a form.
+            Some(Instead::ByForm(..)) => plain(500, String::new()),
             Some(Instead::Silence) => {
                 tokio::time::sleep(Duration::from_mins(10)).await;
                 plain(200, String::new())
