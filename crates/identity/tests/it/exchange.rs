@@ -4,8 +4,8 @@ use jansky_identity::{ExchangeRequest, IdentityProvider as _, IssuedToken, NotIs
 use jansky_model::{Clock as _, Secret, Timestamp};
 use serde_json::{Value, json};
 
-use crate::provider::{CLIENT_ID, Instead};
 use crate::rig::{Rig, made_token};
+use jansky_testing::provider::{CLIENT_ID, Instead};
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 

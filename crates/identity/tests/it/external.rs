@@ -7,8 +7,8 @@ use jansky_identity::{ExternalWay, IdentityProvider as _, IssuedToken, NotIssued
 use jansky_model::{Secret, Timestamp};
 use serde_json::json;
 
-use crate::provider::Instead;
 use crate::rig::Rig;
+use jansky_testing::provider::Instead;
 
 const BROKER: &str = "/broker/ext/token";
 
@@ -102,7 +102,7 @@ async fn the_request_proves_who_we_are_only_where_it_is_asked_for() {
     let [v2, v1] = &calls[calls.len() - 2..] else {
         panic!("two requests: {calls:?}");
     };
-    let starts = |call: &crate::provider::Call| {
+    let starts = |call: &jansky_testing::provider::Call| {
         let sent = call.authorization.clone().unwrap_or_default();
         sent.split(' ').next().unwrap_or_default().to_owned()
     };

@@ -7,9 +7,10 @@ use jansky_identity::{
     OidcProvider, ServiceRequest,
 };
 
-use crate::browser::Browser;
 use crate::keycloak::{client, login};
-use crate::real::{relying_party, variable};
+use crate::real::relying_party;
+use jansky_testing::browser::Browser;
+use jansky_testing::keycloak::variable;
 
 async fn signed_in(provider: &OidcProvider, name: &str, hint: Option<&str>) -> ExternalIdentity {
     let identity = login(provider, &Browser::new(), name, hint).await;

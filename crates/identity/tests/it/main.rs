@@ -1,7 +1,6 @@
 //! Sign-in against a scripted provider, a real Keycloak and the npm `oidc-provider`.
 
 mod availability;
-mod browser;
 mod callback;
 mod claims;
 mod client;
@@ -15,10 +14,8 @@ mod keycloak_tokens;
 mod login;
 mod logout;
 mod presets;
-mod provider;
 mod real;
 mod refresh;
 mod rig;
 mod service_account;
 mod service_tokens;
-mod signing;

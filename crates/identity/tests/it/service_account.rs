@@ -6,8 +6,8 @@ use jansky_identity::{IdentityProvider as _, ServiceClient, ServiceRequest};
 use jansky_model::Secret;
 use serde_json::json;
 
-use crate::provider::Instead;
 use crate::rig::Rig;
+use jansky_testing::provider::Instead;
 
 async fn rig() -> Rig {
     let rig = Rig::new().await;
