@@ -82,34 +82,31 @@ impl Store {
             all.extend(share.scopes.iter().cloned());
         }
         let all: Vec<String> = all.into_iter().collect();
-        let written = match &present {
-            Some((id, _)) => {
-                let update = sql("UPDATE shares SET scopes = $2 WHERE id = $1");
-                transaction
-                    .execute(update.bind(*id).bind(all.as_slice()))
-                    .await?
-            }
-            None => {
-                let insert = match with {
-                    ShareWith::User(name) => {
-                        sql("INSERT INTO shares (server_id, user_id, scopes, created_at)
-                         SELECT CAST($1 AS BIGINT), id, $3, CAST($4 AS BIGINT)
-                         FROM users WHERE name = $2")
-                        .bind(server)
-                        .bind(name)
-                    }
-                    ShareWith::Group(name) => sql(
-                        "INSERT INTO shares (server_id, group_id, scopes, created_at)
-                         SELECT CAST($1 AS BIGINT), id, $3, CAST($4 AS BIGINT)
-                         FROM groups WHERE name = $2",
-                    )
+        let written = if let Some((id, _)) = &present {
+            let update = sql("UPDATE shares SET scopes = $2 WHERE id = $1");
+            transaction
+                .execute(update.bind(*id).bind(all.as_slice()))
+                .await?
+        } else {
+            let insert = match with {
+                ShareWith::User(name) => {
+                    sql("INSERT INTO shares (server_id, user_id, scopes, created_at)
+                     SELECT CAST($1 AS BIGINT), id, $3, CAST($4 AS BIGINT)
+                     FROM users WHERE name = $2")
                     .bind(server)
-                    .bind(name),
-                };
-                transaction
-                    .execute(insert.bind(all.as_slice()).bind(at))
-                    .await?
-            }
+                    .bind(name)
+                }
+                ShareWith::Group(name) => sql(
+                    "INSERT INTO shares (server_id, group_id, scopes, created_at)
+                     SELECT CAST($1 AS BIGINT), id, $3, CAST($4 AS BIGINT)
+                     FROM groups WHERE name = $2",
+                )
+                .bind(server)
+                .bind(name),
+            };
+            transaction
+                .execute(insert.bind(all.as_slice()).bind(at))
+                .await?
         };
         if written == 0 {
             return Err(StoreError::not_found(match with {
