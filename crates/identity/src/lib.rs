@@ -7,12 +7,13 @@
 //!
 //! [`OidcProvider`] is the relying party of OpenID Connect: discovery, PKCE, ID-token checks and
 //! key rotation; [`OidcKind`](oidc::OidcKind) names the providers whose ways it knows. [`GitHub`]
-//! speaks OAuth 2 of its own. What claims mean is read by [`claim_rules`], alike for all. Local accounts need the database and therefore live in the hub.
+//! speaks OAuth 2 of its own; [`HeaderProvider`] takes the word of a reverse proxy. What claims mean is read by [`claim_rules`], alike for all. Local accounts need the database and therefore live in the hub.
 
 mod attempt;
 pub mod claim_rules;
 mod error;
 mod github;
+mod header;
 mod identity;
 pub mod oidc;
 mod provider;
@@ -21,10 +22,11 @@ mod refresh;
 pub use attempt::{CallbackQuery, LoginAttempt, code_challenge};
 pub use error::{CallbackProblem, IdentityError, TokenProblem};
 pub use github::{GitHub, GitHubSettings};
+pub use header::{HeaderProvider, HeaderSettings};
 pub use identity::{Claims, ExternalIdentity, ServiceTokens, UpstreamTokens, claim_at};
 pub use oidc::{OidcProvider, OidcSettings, http_client};
 pub use provider::{
-    FormLogin, IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver, ProviderStatus,
-    RedirectLogin, UpstreamSession,
+    FormLogin, HeaderLogin, IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver,
+    ProviderStatus, RedirectLogin, UpstreamSession,
 };
 pub use refresh::RefreshOutcome;
