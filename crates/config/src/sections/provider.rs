@@ -93,20 +93,20 @@ impl Provider {
     pub fn admission(&self) -> Option<AdmissionKeys<'_>> {
         macro_rules! keys_of {
             ($provider:expr) => {
-                Some(AdmissionKeys {
+                AdmissionKeys {
                     allow_all: $provider.allow_all,
                     allowed_users: &$provider.allowed_users,
                     allowed_groups: &$provider.allowed_groups,
                     admin_groups: &$provider.admin_groups,
                     blocked_users: &$provider.blocked_users,
-                })
+                }
             };
         }
         match self {
             Self::Local(_) => None,
-            Self::Github(github) => keys_of!(github),
-            Self::Header(header) => keys_of!(header),
-            _ => self.oidc().and_then(|oidc| keys_of!(oidc)),
+            Self::Github(github) => Some(keys_of!(github)),
+            Self::Header(header) => Some(keys_of!(header)),
+            _ => self.oidc().map(|oidc| keys_of!(oidc)),
         }
     }
 }

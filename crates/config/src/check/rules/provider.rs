@@ -165,14 +165,13 @@ fn header_trust(
              each of them could sign in as anybody",
         );
     }
-    if !header.allowed_groups.is_empty() || !header.admin_groups.is_empty() {
-        if header.groups_header.is_none() {
-            rules.error(
-                &["provider", id.as_str(), "groups_header"],
-                "nothing, and rules that name groups",
-                "name the header in which the proxy sends groups",
-            );
-        }
+    let by_group = !header.allowed_groups.is_empty() || !header.admin_groups.is_empty();
+    if by_group && header.groups_header.is_none() {
+        rules.error(
+            &["provider", id.as_str(), "groups_header"],
+            "nothing, and rules that name groups",
+            "name the header in which the proxy sends groups",
+        );
     }
 }
 
