@@ -10,6 +10,7 @@ mod activity;
 mod actor;
 mod admission;
 mod changes;
+mod direct_sign_in;
 mod ended;
 mod environment;
 mod error;
@@ -29,6 +30,7 @@ mod throttle;
 mod tokens;
 mod users;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +96,15 @@ pub struct Parts {
     pub http: reqwest::Client,
 }
 
+/// The limit of attempts of a provider whose passwords are typed into our own page.
+fn throttle_of(configured: &ConfiguredProvider) -> Option<(ProviderId, throttle::Throttle)> {
+    let LoginMethod::Form(form) = configured.provider.method() else {
+        return None;
+    };
+    let throttle = throttle::Throttle::new(form.attempts_per_minute());
+    Some((configured.provider.id().clone(), throttle))
+}
+
 /// The hub. All methods that begin something lasting need it in an [`Arc`].
 pub struct Hub {
     store: Arc<Store>,
@@ -110,6 +121,7 @@ pub struct Hub {
     logout_places: Semaphore,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
+    throttles: BTreeMap<ProviderId, throttle::Throttle>,
     operations: Arc<operations::Operations>,
     metrics: Metrics,
     tasks: TaskTracker,
@@ -131,6 +143,7 @@ impl Hub {
             logout_places: Semaphore::new(LOGOUTS_AT_ONCE),
             ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
+            throttles: parts.providers.iter().filter_map(throttle_of).collect(),
             operations: Arc::default(),
             metrics: Metrics::default(),
             tasks: TaskTracker::new(),
