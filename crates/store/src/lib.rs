@@ -32,6 +32,7 @@ mod revoked_tokens;
 mod servers;
 mod sessions;
 mod settings;
+mod shares;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokens;
@@ -49,6 +50,7 @@ pub use open::Store;
 pub use refresh::{RefreshFailure, RefreshedTokens};
 pub use servers::{BeginStart, NewServer, Server};
 pub use sessions::{NewSession, Session};
+pub use shares::{Share, ShareWith};
 pub use tokens::{NewToken, Token, TokenId, TokenKind};
 pub use users::{ActivityFilter, User, UserQuery, UserSort};
 

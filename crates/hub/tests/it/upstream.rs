@@ -75,7 +75,7 @@ impl Upstream {
             .finish_sign_in(query, &[departure.browser])
             .await
             .expect("everybody may come in");
-        let identity = Some(&arrival.identity);
+        let identity = arrival.identity.as_ref();
         let session = hub
             .open_session(&arrival.user, &arrival.provider, identity)
             .await
