@@ -29,6 +29,7 @@ mod refresh;
 mod servers;
 mod sessions;
 mod settings;
+mod shares;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokens;
@@ -44,6 +45,7 @@ pub use open::Store;
 pub use refresh::{RefreshFailure, RefreshedTokens};
 pub use servers::{BeginStart, NewServer, Server};
 pub use sessions::{NewSession, Session};
+pub use shares::{Share, ShareWith};
 pub use tokens::{NewToken, Token, TokenId, TokenKind};
 pub use users::{ActivityFilter, User, UserQuery, UserSort};
 

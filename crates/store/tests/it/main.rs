@@ -9,5 +9,6 @@ mod refresh;
 mod schema;
 mod servers;
 mod sessions;
+mod shares;
 mod tokens;
 mod users;
