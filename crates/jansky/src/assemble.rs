@@ -192,7 +192,10 @@ pub(crate) fn providers(
             providers.push(ConfiguredProvider {
                 provider: Arc::new(made),
                 rules: AdmissionRules {
-                    groups: group_rules(oidc),
+                    groups: GroupRules {
+                        absent_is_none: matches!(provider, Provider::Keycloak(_)),
+                        ..group_rules(oidc)
+                    },
                     home: home_rules(oidc),
                     ..admission_rules(config, provider)
                 },
@@ -405,6 +408,7 @@ fn group_rules(oidc: &OidcProvider) -> GroupRules {
             namespaces,
             authorities: all(&oidc.entitlement_authority).unwrap_or_default(),
         }),
+        absent_is_none: false,
     }
 }
 
