@@ -15,6 +15,7 @@ mod ended;
 mod environment;
 mod error;
 mod grants;
+mod issuer;
 mod launch;
 mod metrics;
 mod oauth;
@@ -56,6 +57,10 @@ pub use admission::{Admission, AdmissionRules, Refusal};
 pub use ended::EndedSessions;
 pub use error::HubError;
 pub use grants::{FreshToken, NoToken};
+pub use issuer::{
+    COMMAND_LINE_CLIENT, DeviceAuthorization, DeviceQuestion, DeviceWish, IssuedAccess,
+    IssuerClient, IssuerError, IssuerSettings, LONGEST_TOKEN_LIFETIME, PresentedClient,
+};
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
@@ -118,6 +123,7 @@ pub struct Hub {
     http: reqwest::Client,
     access: Access,
     grants: grants::Grants,
+    issuer: issuer::Issuer,
     logout_places: Semaphore,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
@@ -132,13 +138,21 @@ impl Hub {
     /// Puts a hub together. It does nothing by itself until [`Hub::resume`] and
     /// [`Hub::spawn_housekeeping`] are called.
     pub fn new(parts: Parts) -> Arc<Self> {
+        let keys = Arc::new(parts.keys);
         Arc::new(Self {
             access: Access::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
             grants: grants::Grants::new(
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),
                 Arc::clone(&parts.random),
-                parts.keys,
+                Arc::clone(&keys),
+            ),
+            issuer: issuer::Issuer::new(
+                Arc::clone(&parts.store),
+                Arc::clone(&parts.clock),
+                Arc::clone(&parts.random),
+                keys,
+                parts.settings.issuer.clone(),
             ),
             logout_places: Semaphore::new(LOGOUTS_AT_ONCE),
             ended: Arc::default(),

@@ -54,6 +54,8 @@ pub struct Settings {
     pub minimum_password_length: usize,
     /// Names that are admins whenever they sign in.
     pub admin_users: BTreeSet<String>,
+    /// How the hub issues tokens itself.
+    pub issuer: crate::issuer::IssuerSettings,
     /// What happens to the servers of somebody whom a provider's rules no longer let in.
     pub no_longer_allowed: NoLongerAllowed,
 }
@@ -94,6 +96,7 @@ impl Default for Settings {
             sign_in_attempts_per_minute: 10,
             minimum_password_length: 8,
             admin_users: BTreeSet::new(),
+            issuer: crate::issuer::IssuerSettings::default(),
             no_longer_allowed: NoLongerAllowed::Keep,
         }
     }

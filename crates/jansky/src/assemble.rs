@@ -1,5 +1,6 @@
 //! From the configuration to the parts of a hub.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,16 +8,17 @@ use anyhow::Context as _;
 use jansky_config::{
     Cgroups, Config, GithubProvider, OidcProvider, ProcessSpawner, Provider, Spawner as Spawners,
 };
-use jansky_crypto::{Random, SystemRandom};
+use jansky_crypto::{Random, SignatureAlgorithm, SystemRandom};
 use jansky_hub::{
-    AdmissionRules, ConfiguredProvider, Hub, NoLongerAllowed, Parts, RouteTable, Settings,
+    AdmissionRules, ConfiguredProvider, Hub, IssuerClient, IssuerSettings, NoLongerAllowed, Parts,
+    RouteTable, Settings,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
     ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
 };
 use jansky_identity::{GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider};
-use jansky_model::{Clock, ProviderId};
+use jansky_model::{Clock, ProviderId, Secret};
 use jansky_spawn::{
     CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
 };
@@ -68,7 +70,10 @@ pub(crate) async fn hub(
         providers,
         local_accounts,
         keys: files::sealing_keys(&config.hub.data_dir, &SystemRandom)?,
-        settings: settings(config),
+        settings: Settings {
+            issuer: issuer_settings(config)?,
+            ..settings(config)
+        },
         http,
     }))
 }
@@ -113,6 +118,37 @@ fn settings(config: &Config) -> Settings {
         },
         admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// The shortest secret that a client of the issuer may have, in characters: it is never typed.
+const SHORTEST_SECRET: usize = 20;
+
+fn issuer_settings(config: &Config) -> anyhow::Result<IssuerSettings> {
+    let mut clients = BTreeMap::new();
+    for (id, client) in &config.client {
+        let secrets = match &client.secret {
+            Some(secret) => secret
+                .read()
+                .with_context(|| format!("client.{id}.secret cannot be read"))?,
+            None => Vec::new(),
+        };
+        let too_short = |secret: &Secret| secret.expose().chars().count() < SHORTEST_SECRET;
+        anyhow::ensure!(
+            !secrets.iter().any(too_short),
+            "client.{id}.secret is shorter than {SHORTEST_SECRET} characters; make a random one, \
+             for example with `openssl rand -hex 32`"
+        );
+        let title = client.title.clone();
+        clients.insert(id.to_string(), IssuerClient { title, secrets });
+    }
+    Ok(IssuerSettings {
+        key_lifetime: *config.issuer.key_lifetime,
+        algorithm: match config.issuer.algorithm {
+            jansky_config::IssuerAlgorithm::Es256 => SignatureAlgorithm::Es256,
+            jansky_config::IssuerAlgorithm::Rs256 => SignatureAlgorithm::Rs256,
+        },
+        clients,
+    })
 }
 
 /// Makes the spawner that the configuration names.

@@ -7,6 +7,7 @@ mod api;
 mod cookies;
 mod error;
 mod next_url;
+mod oidc;
 mod pages;
 pub mod render;
 mod routes;

@@ -19,6 +19,7 @@ use jansky_hub::JUPYTERHUB_VERSION;
 use serde_json::json;
 
 use crate::api;
+use crate::oidc;
 use crate::pages::{
     assets, consent, home, provider, server, setup, sign_in, sign_out, spawn, tokens,
 };
@@ -44,6 +45,23 @@ fn table() -> Vec<Route> {
             "oidc/backchannel-logout",
             post(sign_out::told_by_provider),
         ),
+        // The hub as an issuer of access tokens
+        (
+            "GET",
+            "oidc/.well-known/openid-configuration",
+            get(oidc::metadata::document),
+        ),
+        ("GET", "oidc/jwks", get(oidc::metadata::keys)),
+        ("POST", "oidc/token", post(oidc::tokens::token)),
+        (
+            "POST",
+            "oidc/device_authorization",
+            post(oidc::tokens::begin),
+        ),
+        ("GET", "oidc/device", get(oidc::device::get)),
+        ("POST", "oidc/device", post(oidc::device::post)),
+        ("POST", "oidc/introspect", post(oidc::tokens::introspect)),
+        ("POST", "oidc/revoke", post(oidc::tokens::revoke)),
         ("GET", "setup", get(setup::get)),
         ("POST", "setup", post(setup::post)),
         ("GET", "home", get(home::get)),
@@ -228,6 +246,11 @@ pub fn router(web: WebState) -> Router {
     }
     router
         .route(&format!("{base}favicon.ico"), get(assets::logo))
+        // RFC 8414 puts it in front of the path of the issuer.
+        .route(
+            &format!("/.well-known/oauth-authorization-server{prefix}oidc"),
+            get(oidc::metadata::document),
+        )
         .method_not_allowed_fallback(wrong_method)
         .fallback(server::outside)
         .layer(middleware::from_fn_with_state(Arc::clone(&web), around))

@@ -1,6 +1,7 @@
 //! Rules over several keys, and over what a value means.
 
 mod hub;
+mod issuer;
 mod provider;
 mod spawner;
 
@@ -16,6 +17,7 @@ use crate::sections::Config;
 pub(super) fn check(config: &Config, document: &Node, report: &mut Report<'_>) {
     let mut rules = Rules { document, report };
     hub::check(config, &mut rules);
+    issuer::check(config, &mut rules);
     provider::check(config, &mut rules);
     spawner::check(config, &mut rules);
 }

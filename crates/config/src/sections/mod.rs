@@ -6,6 +6,7 @@
 mod github;
 mod header;
 mod hub;
+mod issuer;
 pub(crate) mod presets;
 mod provider;
 mod spawner;
@@ -21,6 +22,7 @@ use url::Url;
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
+pub use self::issuer::{Client, Issuer, IssuerAlgorithm};
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
     Provider,
@@ -51,6 +53,14 @@ pub struct Config {
     /// Several may be configured at the same time; the sign-in page offers all of them.
     #[schemars(with = "BTreeMap<String, Provider>", extend("propertyNames" = { "format": "provider-id" }))]
     pub provider: BTreeMap<ProviderId, Provider>,
+
+    /// Jansky as an issuer of tokens.
+    pub issuer: Issuer,
+
+    /// Who may ask Jansky's issuer about tokens, and programs that people may give tokens to:
+    /// `[client.<id>]`.
+    #[schemars(with = "BTreeMap<String, Client>", extend("propertyNames" = { "format": "provider-id" }))]
+    pub client: BTreeMap<ProviderId, Client>,
 
     /// How servers are started.
     pub spawner: Spawner,

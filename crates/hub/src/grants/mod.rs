@@ -37,7 +37,7 @@ pub(crate) struct Grants {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    keys: KeyRing,
+    keys: Arc<KeyRing>,
     breakers: Breakers,
     turns: Mutex<HashMap<GrantId, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -47,13 +47,13 @@ impl Grants {
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-        keys: KeyRing,
+        keys: impl Into<Arc<KeyRing>>,
     ) -> Self {
         Self {
             store,
             clock,
             random,
-            keys,
+            keys: keys.into(),
             breakers: Breakers::default(),
             turns: Mutex::default(),
         }

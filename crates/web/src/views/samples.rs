@@ -86,6 +86,7 @@ pub fn samples() -> Vec<Sample> {
     all.extend(servers::home());
     all.extend(servers::spawn());
     all.extend(access::consent());
+    all.extend(access::device());
     all.extend(access::tokens());
     all.extend(access::errors());
     all

@@ -5,6 +5,7 @@ mod forgery;
 mod headers;
 mod html;
 mod oauth;
+mod oidc;
 mod pages;
 mod postgres;
 mod providers;
