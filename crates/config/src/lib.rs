@@ -27,9 +27,10 @@ pub use notation::{
 pub use problem::{Origin, Problem, Problems, Severity};
 pub use reference::{reference, schema};
 pub use sections::{
-    AdmissionKeys, Cgroups, ClaimsSource, ClientAuthentication, Config, Database, Endpoints,
-    GithubProvider, HeaderProvider, Hub, LocalProvider, Log, LogFormat, NoLongerAllowed,
-    OidcProvider, ProcessSpawner, Provider, Proxy, RunAs, Session, Spawner, Tls,
+    AdmissionKeys, Audience, AudienceSource, Broker, Cgroups, ClaimsSource, ClientAuthentication,
+    Config, Database, Endpoints, GithubProvider, HeaderProvider, Hub, IdentityBrokerMode,
+    LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, ProcessSpawner, Provider, Proxy,
+    RunAs, Session, Spawner, Tls,
 };
 
 /// Whether the name of a variable says that its value is secret.
