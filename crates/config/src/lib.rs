@@ -27,10 +27,10 @@ pub use notation::{
 pub use problem::{Origin, Problem, Problems, Severity};
 pub use reference::{reference, schema};
 pub use sections::{
-    AdmissionKeys, Cgroups, ClaimsSource, Client, ClientAuthentication, Config, Database,
-    Endpoints, GithubProvider, HeaderProvider, Hub, Issuer, IssuerAlgorithm, LocalProvider, Log,
-    LogFormat, NoLongerAllowed, OidcProvider, ProcessSpawner, Provider, Proxy, RunAs, Session,
-    Spawner, Tls,
+    AdmissionKeys, Audience, AudienceSource, Broker, Cgroups, ClaimsSource, Client,
+    ClientAuthentication, Config, Database, Endpoints, GithubProvider, HeaderProvider, Hub,
+    IdentityBrokerMode, Issuer, IssuerAlgorithm, LocalProvider, Log, LogFormat, NoLongerAllowed,
+    OidcProvider, ProcessSpawner, Provider, Proxy, RunAs, Session, Spawner, Tls,
 };
 
 /// Whether the name of a variable says that its value is secret.

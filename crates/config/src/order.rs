@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
-    Client, Config, Database, Endpoints, GithubProvider, HeaderProvider, Hub, Issuer,
-    LocalProvider, Log, OidcProvider, ProcessSpawner, Proxy, Session, Tls,
+    Audience, Broker, Client, Config, Database, Endpoints, GithubProvider, HeaderProvider, Hub,
+    Issuer, LocalProvider, Log, OidcProvider, ProcessSpawner, Proxy, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -22,6 +22,8 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<GithubProvider>(),
         fields::<HeaderProvider>(),
         fields::<Endpoints>(),
+        fields::<Audience>(),
+        fields::<Broker>(),
         fields::<Issuer>(),
         fields::<Client>(),
         fields::<ProcessSpawner>(),

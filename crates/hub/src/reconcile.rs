@@ -187,6 +187,7 @@ impl Hub {
                     warn!(error = %error, "could not remove old changes");
                 }
                 hub.throttle.shrink();
+                hub.broker.shrink();
                 hub.shrink_device_counts();
                 hub.throttles
                     .values()

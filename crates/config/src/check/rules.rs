@@ -1,5 +1,6 @@
 //! Rules over several keys, and over what a value means.
 
+mod audience;
 mod hub;
 mod issuer;
 mod provider;
@@ -19,6 +20,7 @@ pub(super) fn check(config: &Config, document: &Node, report: &mut Report<'_>) {
     hub::check(config, &mut rules);
     issuer::check(config, &mut rules);
     provider::check(config, &mut rules);
+    audience::check(config, &mut rules);
     spawner::check(config, &mut rules);
 }
 
