@@ -405,6 +405,7 @@ impl Agent {
         let mut plan = BTreeMap::new();
         loop {
             let wanted = self.audiences_with_file();
+            let _ = files.point_at(wanted.first().map(String::as_str));
             plan.retain(|audience, _| {
                 let keep = wanted.contains(audience);
                 if !keep {

@@ -15,6 +15,9 @@ const IN_MEMORY: [FsWord; 2] = [0x0102_1994, 0x8584_58f6];
 
 const EXTENSION: &str = "token";
 
+/// What `BEARER_TOKEN_FILE` names: a link to the file of one audience.
+const USUAL: &str = "bearer_token";
+
 /// A directory of token files.
 pub(crate) struct TokenFiles(PathBuf);
 
@@ -61,8 +64,26 @@ impl TokenFiles {
         forget(&self.path(audience)?)
     }
 
+    /// Says whose token the programs get that know of one file only.
+    pub(crate) fn point_at(&self, audience: Option<&str>) -> io::Result<()> {
+        let link = self.0.join(USUAL);
+        let Some(audience) = audience else {
+            return forget(&link);
+        };
+        let target = self.path(audience)?;
+        let target = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        if std::fs::read_link(&link).is_ok_and(|found| found == Path::new(target)) {
+            return Ok(());
+        }
+        let new = link.with_extension("new");
+        forget(&new)?;
+        std::os::unix::fs::symlink(target, &new)?;
+        std::fs::rename(new, link)
+    }
+
     /// Removes all of them.
     pub(crate) fn remove_all(&self) {
+        let _ = self.point_at(None);
         for entry in std::fs::read_dir(&self.0).into_iter().flatten().flatten() {
             let path = entry.path();
             let extension = path.extension().and_then(OsStr::to_str);

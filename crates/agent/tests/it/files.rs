@@ -37,7 +37,8 @@ async fn a_token_file_is_there_for_those_who_chose_it_and_complete_at_every_read
 
     let mut seen = std::collections::BTreeSet::new();
     let mut reads = 0;
-    let path = file(&agent);
+    // The name that the environment has for it.
+    let path = agent.directory.path().join("bearer_token");
     let reading = tokio::task::spawn_blocking(move || {
         let deadline = Instant::now() + Duration::from_secs(20);
         while (seen.len() < 3 || reads < 10_000) && Instant::now() < deadline {
