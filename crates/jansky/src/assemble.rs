@@ -350,6 +350,7 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
     settings.extra_authorize_parameters = oidc.authorize_parameters();
     settings.hint_parameters.clone_from(&oidc.hint_parameters);
     settings.pushed_authorization = oidc.pushed_authorization;
+    settings.exclude_services.clone_from(&oidc.exclude_services);
     settings.endpoints = oidc.endpoints.as_ref().map(|by_hand| {
         let plain = |url: &jansky_config::Written<jansky_config::HttpUrl>| url::Url::clone(url);
         ManualEndpoints {
