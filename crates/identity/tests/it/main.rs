@@ -1,19 +1,21 @@
 //! Sign-in against a scripted provider, a real Keycloak and the npm `oidc-provider`.
 
 mod availability;
-mod browser;
 mod callback;
 mod claims;
 mod client;
+mod exchange;
+mod external;
 mod github;
 mod id_token;
 mod key_rotation;
 mod keycloak;
+mod keycloak_tokens;
 mod login;
 mod logout;
 mod presets;
-mod provider;
 mod real;
 mod refresh;
 mod rig;
-mod signing;
+mod service_account;
+mod service_tokens;

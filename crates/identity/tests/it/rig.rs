@@ -9,9 +9,10 @@ use jansky_identity::{
     OidcProvider, OidcSettings, RedirectLogin as _, http_client,
 };
 use jansky_model::{Clock as _, ManualClock, Secret, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::provider::{CLIENT_ID, CLIENT_SECRET, ScriptedProvider};
+use jansky_testing::provider::{CLIENT_ID, CLIENT_SECRET, ScriptedProvider};
+use jansky_testing::signing::encode;
 
 pub(crate) const REDIRECT_URI: &str = "http://127.0.0.1:8000/hub/oauth_callback";
 
@@ -29,7 +30,7 @@ impl Rig {
     /// With other settings than the usual ones.
     pub(crate) async fn with(change: impl FnOnce(&mut OidcSettings)) -> Self {
         let clock = manual_clock();
-        let op = ScriptedProvider::start(Arc::clone(&clock)).await;
+        let op = ScriptedProvider::start(clock.clone()).await;
         let mut settings = settings(&op.issuer);
         change(&mut settings);
         let provider = relying_party(settings, &clock);
@@ -68,6 +69,11 @@ impl Rig {
     pub(crate) fn status(&self) -> &'static str {
         self.provider.status().code()
     }
+}
+
+/// A token as a provider makes it for a service, with a signature that nobody checks.
+pub(crate) fn made_token(claims: &Value) -> String {
+    format!("e30.{}.canary", encode(claims.to_string()))
 }
 
 pub(crate) fn manual_clock() -> Arc<ManualClock> {
