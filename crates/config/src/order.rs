@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
-    Config, Database, Endpoints, GithubProvider, Hub, LocalProvider, Log, OidcProvider,
-    ProcessSpawner, Proxy, Session, Tls,
+    Config, Database, DockerSpawner, Endpoints, GithubProvider, Hub, LocalProvider, Log,
+    OidcProvider, ProcessSpawner, Proxy, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -22,6 +22,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<GithubProvider>(),
         fields::<Endpoints>(),
         fields::<ProcessSpawner>(),
+        fields::<DockerSpawner>(),
         fields::<Proxy>(),
         fields::<Log>(),
     ]

@@ -12,6 +12,7 @@ mod ended_sessions;
 mod files;
 mod front;
 mod serve;
+mod spawners;
 mod telemetry;
 
 use std::process::ExitCode;

@@ -222,6 +222,7 @@ mod tests {
                 Secret::new("canary-token"),
             )]),
             options: serde_json::Value::Null,
+            agent: None,
         }
     }
 

@@ -8,7 +8,7 @@ use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, ContainerInspectResponse, ContainerSummary, CreateImageInfo, ImageInspect,
-    Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect, SystemInfo, SystemVersion,
+    Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect, SystemInfo,
 };
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, CreateImageOptions, InspectContainerOptions,
@@ -137,22 +137,15 @@ impl Engine {
         info.map_err(|error| self.unavailable("describe itself", error))
     }
 
-    pub(crate) async fn version(&self) -> Result<SystemVersion, SpawnError> {
-        let version = self.docker().await?.version().await;
-        version.map_err(|error| self.unavailable("say its version", error))
-    }
-
     /// The container of a name or id; `None` when the engine has none.
     pub(crate) async fn container(
         &self,
         name: &str,
-    ) -> Result<Option<ContainerInspectResponse>, SpawnError> {
+    ) -> Result<Option<Box<ContainerInspectResponse>>, SpawnError> {
         let docker = self.docker().await?;
-        let found = docker
-            .inspect_container(name, None::<InspectContainerOptions>)
-            .await;
+        let found = Box::pin(docker.inspect_container(name, None::<InspectContainerOptions>)).await;
         found
-            .map(Some)
+            .map(|found| Some(Box::new(found)))
             .or_else(nothing_for_404)
             .map_err(|error| self.unavailable("look at a container", error))
     }

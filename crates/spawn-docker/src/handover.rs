@@ -48,6 +48,9 @@ pub(crate) fn document(settings: &DockerSettings, spec: &ServerSpec) -> Result<S
         environment.insert(name, value);
     }
     environment.insert("JUPYTERHUB_SERVICE_URL", &service_url);
+    if spec.agent.is_some() {
+        environment.insert("JANSKY_AGENT_SOCKET", SOCKET);
+    }
     for (name, value) in &environment {
         if name.is_empty() || name.contains(['=', '\0']) {
             return Err(SpawnError::refused(format!(
@@ -61,8 +64,8 @@ pub(crate) fn document(settings: &DockerSettings, spec: &ServerSpec) -> Result<S
         }
     }
     let document = Document {
-        ticket: None,
-        broker_url: None,
+        ticket: spec.agent.as_ref().map(|agent| agent.ticket.expose()),
+        broker_url: spec.agent.as_ref().map(|agent| agent.broker_url.as_str()),
         socket: SOCKET,
         token_dir: None,
         uid: None,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::errors::Error;
-use bollard::models::{ContainerCreateBody, ContainerInspectResponse};
+use bollard::models::ContainerCreateBody;
 use futures_util::StreamExt;
 use jansky_model::{ProgressEvent, Secret, ServerId, StartId};
 use jansky_spawn::{
@@ -52,7 +52,9 @@ struct Ours {
     id: String,
     server: ServerId,
     start: StartId,
-    container: ContainerInspectResponse,
+    life: Life,
+    /// Where it answers, while it has an address.
+    url: Option<String>,
 }
 
 impl DockerSpawner {
@@ -75,14 +77,16 @@ impl DockerSpawner {
         };
         let name = container.name.as_deref().unwrap_or_default();
         let read = names::read_container(&self.settings.instance, name);
-        Ok(read
+        let ours = read
             .zip(container.id.clone())
             .map(|((server, start), id)| Ours {
                 id,
                 server,
                 start,
-                container,
-            }))
+                life: state::life(&container),
+                url: state::url(&container, &self.settings),
+            });
+        Ok(ours)
     }
 
     /// The container of a handle, if it still is in the start of the handle.
@@ -104,12 +108,10 @@ impl DockerSpawner {
 
     async fn started(&self, ours: &Ours) -> Result<Option<Started>, SpawnError> {
         let engine = self.engine.id().await?;
-        Ok(
-            state::url(&ours.container, &self.settings).map(|url| Started {
-                handle: Handle::new(ours.server, ours.start, &ours.id, &engine).write(),
-                url,
-            }),
-        )
+        Ok(ours.url.clone().map(|url| Started {
+            handle: Handle::new(ours.server, ours.start, &ours.id, &engine).write(),
+            url,
+        }))
     }
 
     /// Makes sure that the engine has the image; gives its id.
@@ -232,7 +234,7 @@ impl DockerSpawner {
             let Some(ours) = self.find(&id).await? else {
                 continue;
             };
-            if matches!(state::life(&ours.container), Life::Ended { .. }) {
+            if matches!(ours.life, Life::Ended { .. }) {
                 let definition = summary
                     .labels
                     .and_then(|mut labels| labels.remove(names::DEFINITION));
@@ -252,7 +254,7 @@ impl DockerSpawner {
             // A container that ended tells more than a broken stream.
             let ended = self.find(id).await?;
             if let Some(ours) = ended
-                && let Life::Ended { reason } = state::life(&ours.container)
+                && let Life::Ended { reason } = ours.life
             {
                 return Err(self.ended_at_once(id, &reason).await);
             }
@@ -276,7 +278,7 @@ impl DockerSpawner {
             let Some(ours) = self.find(id).await? else {
                 return Ok(None);
             };
-            if let Life::Ended { reason } = state::life(&ours.container) {
+            if let Life::Ended { reason } = ours.life {
                 return Err(self.ended_at_once(id, &reason).await);
             }
             if let Some(started) = self.started(&ours).await? {
@@ -302,7 +304,7 @@ impl DockerSpawner {
         loop {
             let is_late = Instant::now() >= deadline;
             if let Some(ours) = self.find(&name).await? {
-                match state::life(&ours.container) {
+                match ours.life {
                     Life::Running => {
                         if let Some(started) = self.started(&ours).await? {
                             return Ok(Some(started));
@@ -424,7 +426,7 @@ impl Spawner for DockerSpawner {
             Ok(None) => PollStatus::Exited {
                 reason: "ended, and its container was removed".to_owned(),
             },
-            Ok(Some(ours)) => match state::life(&ours.container) {
+            Ok(Some(ours)) => match ours.life {
                 Life::Running | Life::Created => PollStatus::Running,
                 Life::Ended { reason } => PollStatus::Exited { reason },
                 Life::Removing => PollStatus::Exited {
@@ -442,14 +444,14 @@ impl Spawner for DockerSpawner {
         let Some(ours) = self.of_handle(&handle).await? else {
             return Ok(());
         };
-        let life = state::life(&ours.container);
+        let life = ours.life;
         if life == Life::Running {
             let within = (mode == StopMode::Polite).then_some(self.settings.stop_timeout);
             self.engine.end(&ours.id, within).await?;
         }
         if definition::is_kept(&self.settings) && life != Life::Created {
             if let Some(left) = self.of_handle(&handle).await?
-                && state::life(&left.container) == Life::Running
+                && left.life == Life::Running
             {
                 return Err(SpawnError::unavailable(
                     "the container still runs after it was ended",
@@ -473,7 +475,7 @@ impl Spawner for DockerSpawner {
             let Some(ours) = self.find(&id).await? else {
                 continue;
             };
-            let has_ended = matches!(state::life(&ours.container), Life::Ended { .. });
+            let has_ended = matches!(ours.life, Life::Ended { .. });
             if has_ended && definition::is_kept(&self.settings) {
                 continue;
             }
@@ -481,7 +483,7 @@ impl Spawner for DockerSpawner {
                 server: ours.server,
                 start: ours.start,
                 handle: Handle::new(ours.server, ours.start, &ours.id, &engine).write(),
-                url: state::url(&ours.container, &self.settings),
+                url: ours.url,
             });
         }
         Ok(servers)

@@ -78,6 +78,7 @@ fn every_toml_example_of_the_reference_is_accepted() {
                         .replace("oidc", "github")
                         .replace("issuer", "url"),
                 ],
+                "spawner" => [crate::LOCAL, crate::DOCKER, crate::LOCAL],
                 _ => [crate::LOCAL; 3],
             };
             let problems = text.map(|text| {

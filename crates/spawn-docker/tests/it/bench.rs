@@ -112,7 +112,7 @@ impl Bench {
             "{{\"label\":[\"jansky.instance={}\"]}}",
             self.settings.instance
         );
-        let filter: String = filter.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let filter = filter.replace('{', "%7b").replace('}', "%7d");
         let list = self.engine("GET", &format!("/containers/json?all=1&filters={filter}"));
         let ids = list.as_array().into_iter().flatten();
         ids.filter_map(|one| Some(one["Id"].as_str()?.to_owned()))
@@ -145,6 +145,7 @@ pub(crate) fn spec(server: i64, start: i64) -> ServerSpec {
             Secret::new("canary-api-token"),
         )]),
         options: Value::Null,
+        agent: None,
     }
 }
 
