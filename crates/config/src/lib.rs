@@ -28,9 +28,9 @@ pub use problem::{Origin, Problem, Problems, Severity};
 pub use reference::{reference, schema};
 pub use sections::{
     AdmissionKeys, Cgroups, ClaimsSource, ClientAuthentication, CommonSpawner, Config,
-    ContainerRemoval, Database, DockerSpawner, Endpoints, GithubProvider, Hub, LocalProvider, Log,
-    LogFormat, NoLongerAllowed, OidcProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, RunAs,
-    Session, Spawner, Tls, VolumeEntry,
+    ContainerRemoval, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider, Hub,
+    LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, ProcessSpawner, Provider, Proxy,
+    Pull, Reach, RunAs, Session, Spawner, Tls, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

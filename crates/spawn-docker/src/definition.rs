@@ -19,9 +19,6 @@ use crate::settings::{Agent, DockerSettings, Reach, Removal, VolumeSource};
 /// Where a mounted agent is inside of the container.
 const AGENT: &str = "/opt/jansky/jansky-agent";
 
-/// What the agent is told, so that it reads the document and then starts the server.
-const ENTRY_POINT: &str = "entry-point";
-
 /// The definition of the container of a server with an image, given by the image's id.
 ///
 /// # Errors
@@ -44,7 +41,7 @@ pub(crate) fn of(
                 read_only: Some(true),
                 ..Mount::default()
             });
-            vec![AGENT.to_owned(), ENTRY_POINT.to_owned()]
+            vec![AGENT.to_owned()]
         }
     };
     let mut body = ContainerCreateBody {

@@ -17,7 +17,13 @@ use crate::settings::DockerSettings;
 pub(crate) const AGENT_DIRECTORY: &str = "/run/jansky";
 
 /// The socket of the agent inside of the container.
-const SOCKET: &str = "/run/jansky/agent.sock";
+const SOCKET: &str = "/run/jansky/agent/agent.sock";
+
+/// Where the agent keeps token files, for audiences that have one.
+const TOKEN_DIRECTORY: &str = "/run/jansky/tokens";
+
+/// What the agent calls the file that programs look for.
+const TOKEN_FILE: &str = "/run/jansky/tokens/bearer_token";
 
 /// How long the container may take to read the document.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,6 +41,8 @@ struct Document<'a> {
     uid: Option<u32>,
     command: &'a [String],
     environment: BTreeMap<&'a str, &'a str>,
+    /// The image's own variables, such as `PATH`, are for the server as well.
+    inherit_environment: bool,
 }
 
 /// Puts the document for a server together.
@@ -48,8 +56,12 @@ pub(crate) fn document(settings: &DockerSettings, spec: &ServerSpec) -> Result<S
         environment.insert(name, value);
     }
     environment.insert("JUPYTERHUB_SERVICE_URL", &service_url);
+    let has_token_file = spec.agent.as_ref().is_some_and(|agent| agent.token_file);
     if spec.agent.is_some() {
         environment.insert("JANSKY_AGENT_SOCKET", SOCKET);
+    }
+    if has_token_file {
+        environment.insert("BEARER_TOKEN_FILE", TOKEN_FILE);
     }
     for (name, value) in &environment {
         if name.is_empty() || name.contains(['=', '\0']) {
@@ -67,10 +79,11 @@ pub(crate) fn document(settings: &DockerSettings, spec: &ServerSpec) -> Result<S
         ticket: spec.agent.as_ref().map(|agent| agent.ticket.expose()),
         broker_url: spec.agent.as_ref().map(|agent| agent.broker_url.as_str()),
         socket: SOCKET,
-        token_dir: None,
+        token_dir: has_token_file.then_some(TOKEN_DIRECTORY),
         uid: None,
         command: &settings.command,
         environment,
+        inherit_environment: true,
     };
     let text = serde_json::to_string(&document)
         .map_err(|error| SpawnError::unavailable_because("could not write the document", error))?;

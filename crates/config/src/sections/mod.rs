@@ -5,6 +5,7 @@
 
 mod docker;
 mod github;
+mod header;
 mod hub;
 pub(crate) mod presets;
 mod provider;
@@ -20,6 +21,7 @@ use url::Url;
 
 pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, VolumeEntry};
 pub use self::github::GithubProvider;
+pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
