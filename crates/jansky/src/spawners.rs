@@ -17,7 +17,7 @@ use jansky_spawn_docker::{
     Volume, VolumeSource,
 };
 
-use crate::cli::LAUNCH;
+use crate::cli::{self, LAUNCH};
 use crate::files::make_private_dir;
 
 /// The program that containers begin with, where it is installed beside ours.
@@ -41,6 +41,8 @@ fn processes(
     let state_dir = config.hub.data_dir.join("spawner");
     make_private_dir(&state_dir)?;
     let mut settings = ProcessSettings::new(process.command.clone(), launcher, state_dir, instance);
+    settings.agent = vec!["/proc/self/exe".to_owned(), cli::AGENT.to_owned()];
+    settings.runtime_dir.clone_from(&process.runtime_dir);
     settings.arguments.clone_from(&process.arguments);
     settings.home = home_policy(process, &config.hub.data_dir)?;
     settings.run_as = match process.run_as {
