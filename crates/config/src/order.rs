@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
-    Audience, Broker, Client, Config, Database, Endpoints, GithubProvider, HeaderProvider, Hub,
-    Issuer, LocalProvider, Log, OidcProvider, ProcessSpawner, Proxy, Session, Tls,
+    Audience, Broker, Client, Config, Database, DockerSpawner, Endpoints, GithubProvider,
+    HeaderProvider, Hub, Issuer, LocalProvider, Log, OidcProvider, ProcessSpawner, Proxy, Session,
+    Tls,
 };
 use crate::shape::KIND;
 
@@ -27,6 +28,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<Issuer>(),
         fields::<Client>(),
         fields::<ProcessSpawner>(),
+        fields::<DockerSpawner>(),
         fields::<Proxy>(),
         fields::<Log>(),
     ]

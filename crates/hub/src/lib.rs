@@ -46,7 +46,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
-pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
+pub use jansky_identity::{
+    CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus, ServiceClient,
+};
 pub use jansky_store::{
     ActivityFilter, AgentSession, AuditEvent, AuditQuery, FreezeReason, GrantState, Server, Share,
     Token, TokenId, TokenKind, User, UserQuery, UserSort,

@@ -1,18 +1,17 @@
 //! From the configuration to the parts of a hub.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use jansky_config::{
-    AudienceSource, Cgroups, Config, GithubProvider, IdentityBrokerMode, OidcProvider,
-    ProcessSpawner, Provider, Spawner as Spawners,
+    AudienceSource, Config, GithubProvider, IdentityBrokerMode, OidcProvider, Provider,
 };
 use jansky_crypto::{Random, SignatureAlgorithm, SystemRandom};
 use jansky_hub::{
     AdmissionRules, Audience, AudienceRules, BrokerMode, BrokerSettings, ConfiguredProvider, Hub,
-    IssuerClient, IssuerSettings, NoLongerAllowed, Parts, RouteTable, Settings, Source,
+    IssuerClient, IssuerSettings, NoLongerAllowed, Parts, RouteTable, ServiceClient, Settings,
+    Source,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
@@ -20,13 +19,10 @@ use jansky_identity::oidc::{
 };
 use jansky_identity::{GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider};
 use jansky_model::{Clock, ProviderId, Secret};
-use jansky_spawn::{
-    CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
-};
 use jansky_store::Store;
 
-use crate::cli::{AGENT, LAUNCH};
 use crate::files::{self, make_private_dir};
+use crate::spawners::spawner;
 
 /// The setting in the database that tells this hub from others on the same machine.
 const INSTANCE: &str = "instance";
@@ -78,7 +74,7 @@ pub(crate) async fn hub(
 
 fn settings(config: &Config) -> anyhow::Result<Settings> {
     let hub = &config.hub;
-    let Spawners::Process(spawner) = &config.spawner;
+    let spawner = config.spawner.common();
     let local = config
         .provider
         .values()
@@ -98,15 +94,15 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         named_server_limit_per_user: hub.named_server_limit_per_user.into(),
         concurrent_spawn_limit: hub.concurrent_spawn_limit as usize,
         active_server_limit: hub.active_server_limit as usize,
-        start_timeout: *spawner.start_timeout,
-        http_timeout: *spawner.http_timeout,
+        start_timeout: **spawner.start_timeout,
+        http_timeout: **spawner.http_timeout,
         call_patience: Settings::default().call_patience,
-        poll_interval: *spawner.poll_interval,
+        poll_interval: **spawner.poll_interval,
         default_url: hub.default_url.clone(),
         redirect_to_server: hub.redirect_to_server,
         shutdown_on_sign_out: hub.shutdown_on_sign_out,
-        server_default_url: spawner.default_url.clone(),
-        notebook_dir: spawner.notebook_dir.clone(),
+        server_default_url: spawner.default_url.map(str::to_owned),
+        notebook_dir: spawner.notebook_dir.map(str::to_owned),
         local_title: local.title,
         sign_in_attempts_per_minute: local.attempts_per_minute,
         minimum_password_length: local.minimum_password_length as usize,
@@ -120,7 +116,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
                 .audience
                 .iter()
                 .map(|(id, a)| audience(id, a))
-                .collect(),
+                .collect::<anyhow::Result<_>>()?,
             requests_per_minute: config.broker.requests_per_minute,
             local_user_exposed_path: config.broker.local_user_exposed_path.clone(),
             auth_state: config.broker.auth_state,
@@ -129,7 +125,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
     })
 }
 
-fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> Audience {
+fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> anyhow::Result<Audience> {
     let provider = audience.provider.as_ref().map(|id| id.get().clone());
     let or_id = |given: &Option<String>| given.clone().unwrap_or_else(|| id.to_string());
     let source = match audience.source {
@@ -162,10 +158,11 @@ fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> Audience {
         AudienceSource::ClientCredentials => Source::ClientCredentials {
             provider,
             audience: audience.audience.clone(),
+            client: service_client(id, audience)?,
         },
     };
     let names = audience.allowed_users.iter().map(ToString::to_string);
-    Audience {
+    Ok(Audience {
         id: id.to_string(),
         title: audience.title.clone().unwrap_or_else(|| id.to_string()),
         source,
@@ -177,7 +174,23 @@ fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> Audience {
         },
         shared: audience.shared,
         token_file: audience.token_file,
-    }
+    })
+}
+
+fn service_client(
+    id: &ProviderId,
+    audience: &jansky_config::Audience,
+) -> anyhow::Result<Option<ServiceClient>> {
+    let (Some(client), Some(secret)) = (&audience.client_id, &audience.client_secret) else {
+        return Ok(None);
+    };
+    let secrets = secret
+        .read()
+        .with_context(|| format!("audience.{id}.client_secret cannot be read"))?;
+    Ok(Some(ServiceClient {
+        id: client.clone(),
+        secrets,
+    }))
 }
 
 /// The shortest secret that a client of the issuer may have, in characters: it is never typed.
@@ -208,69 +221,6 @@ fn issuer_settings(config: &Config) -> anyhow::Result<IssuerSettings> {
             jansky_config::IssuerAlgorithm::Rs256 => SignatureAlgorithm::Rs256,
         },
         clients,
-    })
-}
-
-/// Makes the spawner that the configuration names.
-pub(crate) fn spawner(config: &Config, instance: &str) -> anyhow::Result<Arc<dyn Spawner>> {
-    let Spawners::Process(process) = &config.spawner;
-    // Through /proc the program is found also after an upgrade has replaced its file.
-    let launcher = vec!["/proc/self/exe".to_owned(), LAUNCH.to_owned()];
-    let state_dir = config.hub.data_dir.join("spawner");
-    make_private_dir(&state_dir)?;
-    let mut settings = ProcessSettings::new(process.command.clone(), launcher, state_dir, instance);
-    settings.agent = vec!["/proc/self/exe".to_owned(), AGENT.to_owned()];
-    settings.runtime_dir.clone_from(&process.runtime_dir);
-    settings.arguments.clone_from(&process.arguments);
-    settings.home = home_policy(process, &config.hub.data_dir)?;
-    settings.run_as = match process.run_as {
-        jansky_config::RunAs::Hub => RunAs::Hub,
-        jansky_config::RunAs::UnixAccount => RunAs::UnixAccount,
-    };
-    settings.lowest_uid = process.lowest_uid;
-    for (name, value) in &process.environment {
-        let value = value
-            .read()
-            .with_context(|| format!("spawner.environment.{name} cannot be read"))?;
-        settings
-            .environment
-            .insert(name.clone(), value.expose().to_owned());
-    }
-    settings
-        .keep_environment
-        .clone_from(&process.keep_environment);
-    settings.memory_limit = process.memory_limit.as_ref().map(|limit| **limit);
-    settings.cpu_limit = process.cpu_limit;
-    settings.interrupt_timeout = *process.interrupt_timeout;
-    settings.terminate_timeout = *process.terminate_timeout;
-    settings.no_new_privileges = process.no_new_privileges;
-    settings.cgroups = match process.cgroups {
-        Cgroups::Auto => CgroupPolicy::Auto,
-        Cgroups::Off => CgroupPolicy::Off,
-    };
-    Ok(Arc::new(RunningProcesses::new(settings)?))
-}
-
-/// The part of a template before `{username}` is the directory that all homes are in.
-fn home_policy(process: &ProcessSpawner, data_dir: &Path) -> anyhow::Result<HomePolicy> {
-    let is_unix = matches!(process.run_as, jansky_config::RunAs::UnixAccount);
-    let template = match &process.home_dir {
-        None if is_unix => return Ok(HomePolicy::Account),
-        None => "{data_dir}/homes/{username}",
-        Some(template) => template.as_str(),
-    };
-    let template = template.replace("{data_dir}", &data_dir.display().to_string());
-    let Some(at) = template.find("{username}") else {
-        anyhow::bail!("spawner.home_dir: `{template}` must contain `{{username}}`");
-    };
-    let split = template[..at].rfind('/').map_or(0, |slash| slash + 1);
-    let root = PathBuf::from(&template[..split]);
-    if !root.is_dir() {
-        make_private_dir(&root)?;
-    }
-    Ok(HomePolicy::Directory {
-        root,
-        template: template[split..].to_owned(),
     })
 }
 

@@ -19,6 +19,7 @@ mod overview;
 mod proofs;
 mod source;
 mod ticket;
+mod upstream;
 mod watch;
 
 use std::num::NonZeroU32;
@@ -41,6 +42,7 @@ pub use source::{About, NotObtained, ObtainedToken, RefusedReason, Wish};
 pub use ticket::Enrolled;
 pub use watch::{AgentNotice, AgentWatch};
 
+use crate::grants::Breakers;
 use audit::AuditWriter;
 use proofs::Nonces;
 
@@ -79,6 +81,8 @@ pub(crate) struct Broker {
     pub(crate) memory: Arc<Memory>,
     pub(crate) audit: Arc<AuditWriter>,
     nonces: Nonces,
+    /// For each provider and audience: whether it is left alone for a while.
+    breakers: Breakers,
     by_user: DefaultKeyedRateLimiter<UserId>,
     refusals: DefaultKeyedRateLimiter<std::net::IpAddr>,
     governor_clock: governor::clock::DefaultClock,
@@ -97,6 +101,7 @@ impl Broker {
             audit: Arc::new(AuditWriter::new(Arc::clone(store))),
             // Made for this process: a proof is good at one process only, which remembers it.
             nonces: Nonces::new(MacKey::generate(random)),
+            breakers: Breakers::default(),
             by_user: RateLimiter::keyed(Quota::per_minute(per_minute)),
             refusals: RateLimiter::keyed(Quota::per_minute(REFUSALS_PER_MINUTE)),
             governor_clock: governor::clock::DefaultClock::default(),

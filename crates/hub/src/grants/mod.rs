@@ -23,7 +23,7 @@ use jansky_store::{Grant, GrantId, GrantKind, NewGrant, Sealed, SealedTokens, St
 use tracing::warn;
 
 use crate::error::HubError;
-use breaker::Breakers;
+pub(crate) use breaker::Breakers;
 
 pub use refresh::{FreshToken, NoToken};
 

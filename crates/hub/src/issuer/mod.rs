@@ -27,6 +27,7 @@ pub use client::{COMMAND_LINE_CLIENT, PresentedClient};
 pub use device::{DeviceAuthorization, DeviceQuestion, DeviceWish};
 pub use error::IssuerError;
 pub use tokens::IssuedAccess;
+pub(crate) use tokens::TokenContent;
 
 /// The longest that a token of ours may be valid: keys are published so much longer than they sign.
 pub const LONGEST_TOKEN_LIFETIME: Duration = Duration::from_hours(24);

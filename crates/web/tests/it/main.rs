@@ -17,6 +17,7 @@ mod servers;
 mod setup;
 mod shares;
 mod sign_in;
+mod sources;
 mod support;
 mod tokens;
 mod users;
