@@ -24,7 +24,7 @@ use jansky_spawn::{
 };
 use jansky_store::Store;
 
-use crate::cli::LAUNCH;
+use crate::cli::{AGENT, LAUNCH};
 use crate::files::{self, make_private_dir};
 
 /// The setting in the database that tells this hub from others on the same machine.
@@ -186,6 +186,8 @@ pub(crate) fn spawner(config: &Config, instance: &str) -> anyhow::Result<Arc<dyn
     let state_dir = config.hub.data_dir.join("spawner");
     make_private_dir(&state_dir)?;
     let mut settings = ProcessSettings::new(process.command.clone(), launcher, state_dir, instance);
+    settings.agent = vec!["/proc/self/exe".to_owned(), AGENT.to_owned()];
+    settings.runtime_dir.clone_from(&process.runtime_dir);
     settings.arguments.clone_from(&process.arguments);
     settings.home = home_policy(process, &config.hub.data_dir)?;
     settings.run_as = match process.run_as {
@@ -255,7 +257,10 @@ pub(crate) fn providers(
             providers.push(ConfiguredProvider {
                 provider: Arc::new(made),
                 rules: AdmissionRules {
-                    groups: group_rules(oidc),
+                    groups: GroupRules {
+                        absent_is_none: matches!(provider, Provider::Keycloak(_)),
+                        ..group_rules(oidc)
+                    },
                     home: home_rules(oidc),
                     ..admission_rules(config, provider)
                 },
@@ -410,6 +415,7 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
     settings.extra_authorize_parameters = oidc.authorize_parameters();
     settings.hint_parameters.clone_from(&oidc.hint_parameters);
     settings.pushed_authorization = oidc.pushed_authorization;
+    settings.exclude_services.clone_from(&oidc.exclude_services);
     settings.endpoints = oidc.endpoints.as_ref().map(|by_hand| {
         let plain = |url: &jansky_config::Written<jansky_config::HttpUrl>| url::Url::clone(url);
         ManualEndpoints {
@@ -467,6 +473,7 @@ fn group_rules(oidc: &OidcProvider) -> GroupRules {
             namespaces,
             authorities: all(&oidc.entitlement_authority).unwrap_or_default(),
         }),
+        absent_is_none: false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jansky_store::{FreezeReason, Grant, GrantState};
+use jansky_store::{FreezeReason, Grant, GrantKind, GrantState};
 
 use super::audience::Audience;
 use super::caller::Agent;
@@ -81,7 +81,8 @@ impl AudienceState {
 impl Hub {
     /// What an agent could ask for.
     pub async fn overview(self: &Arc<Self>, agent: &Agent) -> Result<Overview, HubError> {
-        let grants = self.store.grants_of(agent.user.id).await?;
+        let mut grants = self.store.grants_of(agent.user.id).await?;
+        grants.retain(|grant| grant.kind == GrantKind::Login);
         let of_sign_in = self.grant_of_sign_in(&agent.user).await?;
         let identities = grants.iter().map(|grant| OverviewIdentity {
             provider: grant.provider.to_string(),

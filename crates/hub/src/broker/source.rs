@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_model::{ProviderId, Secret, Timestamp};
-use jansky_store::{Grant, Server, StoreError, User};
+use jansky_store::{Grant, GrantKind, Server, StoreError, User};
 
 use super::audience::{Audience, Source};
 use crate::Hub;
@@ -207,7 +207,8 @@ impl Hub {
 
     /// The grant of the newest session; when all sessions have ended, of the newest sign-in.
     pub(crate) async fn grant_of_sign_in(&self, user: &User) -> Result<Option<Grant>, HubError> {
-        let grants = self.store.grants_of(user.id).await?;
+        let mut grants = self.store.grants_of(user.id).await?;
+        grants.retain(|grant| grant.kind == GrantKind::Login);
         let sessions = self.store.sessions_of(user.id).await?;
         let of_session = sessions
             .iter()

@@ -6,6 +6,7 @@ mod changes;
 mod grants;
 mod harness;
 mod identities;
+mod issuer;
 mod opening;
 mod refresh;
 mod schema;
