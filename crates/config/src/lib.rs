@@ -28,9 +28,10 @@ pub use problem::{Origin, Problem, Problems, Severity};
 pub use reference::{reference, schema};
 pub use sections::{
     AdmissionKeys, Audience, AudienceSource, Broker, Cgroups, ClaimsSource, ClientAuthentication,
-    Config, Database, Endpoints, GithubProvider, HeaderProvider, Hub, IdentityBrokerMode,
-    LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, ProcessSpawner, Provider, Proxy,
-    RunAs, Session, Spawner, Tls,
+    CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner, Endpoints, GithubProvider,
+    HeaderProvider, Hub, IdentityBrokerMode, LocalProvider, Log, LogFormat, NoLongerAllowed,
+    OidcProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, RunAs, Session, Spawner, Tls,
+    VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

@@ -1,6 +1,7 @@
 //! Rules over several keys, and over what a value means.
 
 mod audience;
+mod docker;
 mod hub;
 mod provider;
 mod spawner;

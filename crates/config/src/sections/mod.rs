@@ -4,6 +4,7 @@
 //! they are written for them.
 
 mod audience;
+mod docker;
 mod github;
 mod header;
 mod hub;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::audience::{Audience, AudienceSource, Broker, IdentityBrokerMode};
+pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, VolumeEntry};
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
@@ -27,7 +29,7 @@ pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
     Provider,
 };
-pub use self::spawner::{Cgroups, ProcessSpawner, RunAs, Spawner};
+pub use self::spawner::{Cgroups, CommonSpawner, ProcessSpawner, RunAs, Spawner};
 pub use self::transport::{Log, LogFormat, Proxy, Tls};
 
 use crate::notation::{HttpUrl, Notation, SecretError};
