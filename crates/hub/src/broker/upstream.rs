@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_identity::{
-    ExchangeRequest, ExternalWay, IdentityProvider, IssuedToken, NotIssued, ServiceRequest,
+    ExchangeRequest, ExternalTokens, ExternalWay, IdentityProvider, IssuedToken, NotIssued,
+    ServiceRequest, TokenExchange,
 };
 use jansky_model::{ProviderId, Secret};
 use jansky_store::Grant;
@@ -25,6 +26,47 @@ const SUBJECT_FLOOR: Duration = Duration::from_secs(30);
 /// provider does not accept it.
 const JUST_REFRESHED: Duration = Duration::from_mins(1);
 
+/// What the person's token is traded for.
+enum Trade<'a> {
+    Exchange {
+        exchanger: &'a dyn TokenExchange,
+        audience: &'a str,
+        scopes: &'a [String],
+    },
+    External {
+        external: &'a dyn ExternalTokens,
+        alias: &'a str,
+        way: Option<ExternalWay>,
+    },
+}
+
+impl Trade<'_> {
+    async fn ask(&self, grant: &Grant, subject_token: &Secret) -> Result<IssuedToken, NotIssued> {
+        match self {
+            Self::Exchange {
+                exchanger,
+                audience,
+                scopes,
+            } => {
+                let request = ExchangeRequest {
+                    subject_token,
+                    subject: &grant.subject,
+                    subject_scope: &grant.scope,
+                    audience: Some(audience),
+                    resource: None,
+                    scopes,
+                };
+                exchanger.exchange(&request).await
+            }
+            Self::External {
+                external,
+                alias,
+                way,
+            } => external.external_token(alias, *way, subject_token).await,
+        }
+    }
+}
+
 impl Hub {
     /// The person's token is traded for one of the service (RFC 8693).
     pub(super) async fn from_exchange(
@@ -36,18 +78,12 @@ impl Hub {
         let grant = self.grant_for(wish.user, provider).await?;
         let provider = self.provider_of(&grant)?;
         let exchanger = provider.exchanger().ok_or_else(|| cannot(&*provider))?;
-        let ask = async |subject_token: Secret| {
-            let request = ExchangeRequest {
-                subject_token: &subject_token,
-                subject: &grant.subject,
-                subject_scope: &grant.scope,
-                audience: Some(audience),
-                resource: None,
-                scopes: wish.scopes,
-            };
-            exchanger.exchange(&request).await
+        let trade = Trade::Exchange {
+            exchanger,
+            audience,
+            scopes: wish.scopes,
         };
-        self.with_login(wish, &grant, ask).await
+        self.with_login(wish, &grant, &trade).await
     }
 
     /// The token of a provider behind the provider.
@@ -69,9 +105,12 @@ impl Hub {
             BrokerMode::V1 => Some(ExternalWay::V1),
             BrokerMode::Legacy => Some(ExternalWay::Legacy),
         };
-        let ask =
-            async |subject_token: Secret| external.external_token(alias, way, &subject_token).await;
-        self.with_login(wish, &grant, ask).await
+        let trade = Trade::External {
+            external,
+            alias,
+            way,
+        };
+        self.with_login(wish, &grant, &trade).await
     }
 
     /// A token for one other service that came along with the sign-in.
@@ -180,25 +219,32 @@ impl Hub {
         self: &Arc<Self>,
         wish: &Wish<'_>,
         grant: &Grant,
-        ask: impl AsyncFn(Secret) -> Result<IssuedToken, NotIssued>,
+        trade: &Trade<'_>,
     ) -> Result<ObtainedToken, NotObtained> {
         let breaker = format!("{} {}", grant.provider, wish.audience.id);
         self.pass_breaker(&breaker)?;
-        let subject = async |least| {
-            let fresh = self.fresh_token(grant, least).await;
-            fresh.map_err(|error| NotObtained::from_grant(error, &grant.provider))
-        };
-        let login = subject(SUBJECT_FLOOR).await?;
-        let ends = login.expires_at;
-        let mut issued = ask(login.token).await;
+        let login = self.subject_token(grant, SUBJECT_FLOOR).await?;
+        let mut issued = trade.ask(grant, &login.token).await;
         let now = self.clock.now();
         let is_old = now.since(grant.refreshed_at) >= JUST_REFRESHED;
-        if let (Err(NotIssued::SignInAgain(_)), Some(ends), true) = (&issued, ends, is_old) {
+        if let (Err(NotIssued::SignInAgain(_)), Some(ends), true) =
+            (&issued, login.expires_at, is_old)
+        {
             // Longer than the one that was not accepted, so it must be another one.
-            let fresh = subject(ends.since(now) + Duration::from_secs(1)).await?;
-            issued = ask(fresh.token).await;
+            let longer = ends.since(now) + Duration::from_secs(1);
+            let fresh = self.subject_token(grant, longer).await?;
+            issued = trade.ask(grant, &fresh.token).await;
         }
         self.judge(&breaker, &grant.provider, issued)
+    }
+
+    async fn subject_token(
+        self: &Arc<Self>,
+        grant: &Grant,
+        least: Duration,
+    ) -> Result<FreshToken, NotObtained> {
+        let fresh = self.fresh_token(grant, least).await;
+        fresh.map_err(|error| NotObtained::from_grant(error, &grant.provider))
     }
 
     fn pass_breaker(&self, name: &str) -> Result<(), NotObtained> {

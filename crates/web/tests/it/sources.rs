@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jansky_hub::{
     AdmissionRules, Audience, AudienceRules, BrokerMode, CallbackQuery, ConfiguredProvider,
-    NotObtained, ServiceClient, Source, User,
+    NotObtained, Source, User,
 };
 use jansky_identity::oidc::OidcKind;
 use jansky_identity::{OidcProvider, OidcSettings, http_client};
@@ -137,7 +137,11 @@ async fn an_exchanged_token_is_for_one_service_and_a_refusal_says_why() {
         scopes: vec!["archive:read".to_owned()],
         lifetime: 120,
     };
-    scene.op.script().audiences.insert("rs-a".to_owned(), service);
+    scene
+        .op
+        .script()
+        .audiences
+        .insert("rs-a".to_owned(), service);
     let agent = scene.agent().await;
     let before = scene.op.calls("/token");
 
@@ -154,7 +158,10 @@ async fn an_exchanged_token_is_for_one_service_and_a_refusal_says_why() {
     let text = token["access_token"].as_str().expect("a token");
     let (_, claims) = decode(text);
     assert_eq!(claims["aud"], "rs-a");
-    assert_eq!((&token["scope"], &token["expires_in"]), (&json!("archive:read"), &json!(120)));
+    assert_eq!(
+        (&token["scope"], &token["expires_in"]),
+        (&json!("archive:read"), &json!(120))
+    );
     assert_eq!(again["access_token"], token["access_token"], "from memory");
     assert_ne!(renewed["access_token"], token["access_token"]);
     assert_eq!((calls, after_closed), (1, 1), "policy asks nobody");
@@ -185,18 +192,22 @@ fn behind(modes: &[Way], status: Option<u16>) -> Brokered {
 #[tokio::test]
 async fn an_external_token_comes_in_the_way_that_there_is_and_the_operator_sees_which() {
     for (way, word) in [(Way::V2, "v2"), (Way::V1, "v1"), (Way::Legacy, "legacy")] {
-        let scene = Scene::new(
-            OidcKind::Keycloak,
-            vec![external("ext", BrokerMode::Auto)],
-        )
-        .await;
+        let scene = Scene::new(OidcKind::Keycloak, vec![external("ext", BrokerMode::Auto)]).await;
         let brokered = behind(&[way], None);
-        scene.op.script().brokered.insert("ext".to_owned(), brokered);
+        scene
+            .op
+            .script()
+            .brokered
+            .insert("ext".to_owned(), brokered);
         let agent = scene.agent().await;
 
         let token = agent.token("ext").await.must_be(200);
 
-        assert!(!token.text().contains("refresh"), "{word}: {}", token.text());
+        assert!(
+            !token.text().contains("refresh"),
+            "{word}: {}",
+            token.text()
+        );
         let token = token.json();
         let text = token["access_token"].as_str().expect("a token");
         assert!(text.starts_with("canary-external-"), "{word}: {text}");
@@ -238,7 +249,11 @@ async fn each_external_token_is_renewed_by_itself_and_a_broken_one_harms_nothing
     for (alias, tokens) in seen {
         assert!((5..=8).contains(&tokens.len()), "{alias}: {}", tokens.len());
     }
-    assert_eq!(scene.op.refresh_calls(), 0, "the internal one is good for an hour");
+    assert_eq!(
+        scene.op.refresh_calls(),
+        0,
+        "the internal one is good for an hour"
+    );
     let broken = scene.op.calls("/broker/broken/token");
     assert!(broken < 30, "the broken one is left alone: {broken} calls");
     assert!(agent.audiences().await.must_be(200).json()["state"] == "active");
@@ -286,7 +301,10 @@ async fn a_token_that_came_along_is_given_and_renewed_with_its_own_refresh_token
         .map(|one| (&one["id"], &one["state"]))
         .collect();
     let state = |id: &str, state: &str| (json!(id), json!(state));
-    let [ready, reauth] = [state("transfer", "ready"), state("other", "reauth_required")];
+    let [ready, reauth] = [
+        state("transfer", "ready"),
+        state("other", "reauth_required"),
+    ];
     assert_eq!(states, [(&ready.0, &ready.1), (&reauth.0, &reauth.1)]);
     let identities = overview["identities"].as_array().expect("a list");
     assert_eq!(identities.len(), 1, "one sign-in: {identities:?}");
@@ -322,25 +340,28 @@ async fn a_token_of_jansky_itself_names_the_server_that_asked() {
 /// The part of D33 that needs no batch system: the hub's own account is for the hub.
 #[tokio::test]
 async fn the_hubs_own_account_is_not_given_to_servers_unless_an_audience_says_so() {
-    let source = |client: Option<ServiceClient>| Source::ClientCredentials {
+    let source = |service: &str| Source::ClientCredentials {
         provider: Some("op".parse().expect("it is a provider id")),
-        audience: Some("firecrest".to_owned()),
-        client,
+        audience: Some(service.to_owned()),
+        client: None,
     };
     let scene = Scene::new(
         OidcKind::Keycloak,
         vec![
             Audience {
                 rules: AudienceRules::default(),
-                ..audience("poller", source(None))
+                ..audience("poller", source("scheduler"))
             },
-            audience("common", source(None)),
+            audience("common", source("catalogue")),
         ],
     )
     .await;
     let agent = scene.agent().await;
 
-    let polled = scene.hub.hub.service_token("poller", Duration::from_mins(1));
+    let polled = scene
+        .hub
+        .hub
+        .service_token("poller", Duration::from_mins(1));
     let polled = polled.await.expect("a token for the hub");
     let refused = agent.token("poller").await.must_be(403).json();
     let given = agent.token("common").await.must_be(200).json();
@@ -349,5 +370,8 @@ async fn the_hubs_own_account_is_not_given_to_servers_unless_an_audience_says_so
     assert!(polled.expires_at.is_some());
     assert_eq!(refused["error"], "invalid_target");
     assert_ne!(given["access_token"], json!(polled.token.expose()));
-    assert!(matches!(unknown, Err(NotObtained::Refused { .. })), "{unknown:?}");
+    assert!(
+        matches!(unknown, Err(NotObtained::Refused { .. })),
+        "{unknown:?}"
+    );
 }
