@@ -30,7 +30,7 @@ pub use sections::{
     AdmissionKeys, Cgroups, ClaimsSource, ClientAuthentication, CommonSpawner, Config,
     ContainerRemoval, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider, Hub,
     LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, ProcessSpawner, Provider, Proxy,
-    Pull, Reach, RunAs, Session, Spawner, Tls, VolumeEntry,
+    Pull, Reach, RunAs, Session, Spawner, Tls, Tripwire, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

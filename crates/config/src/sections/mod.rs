@@ -19,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, VolumeEntry};
+pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, Tripwire, VolumeEntry};
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
