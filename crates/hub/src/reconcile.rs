@@ -164,6 +164,7 @@ impl Hub {
             });
         }
         self.spawn_refreshing();
+        self.spawn_tripwire();
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
             let mut rounds = tokio::time::interval(hub.settings.poll_interval);
@@ -187,6 +188,7 @@ impl Hub {
                     warn!(error = %error, "could not remove old changes");
                 }
                 hub.throttle.shrink();
+                hub.broker.shrink();
                 hub.throttles
                     .values()
                     .for_each(crate::throttle::Throttle::shrink);

@@ -96,6 +96,10 @@ impl Drop for Harbour {
 
 /// Asks the engine.
 fn engine(method: &str, path: &str, body: &Value) -> Value {
+    serde_json::from_slice(&engine_bytes(method, path, body)).unwrap_or(Value::Null)
+}
+
+fn engine_bytes(method: &str, path: &str, body: &Value) -> Vec<u8> {
     let host = variable("JANSKY_TEST_DOCKER");
     let mut stream = UnixStream::connect(host.trim_start_matches("unix://")).expect("it runs");
     let body = if body.is_null() {
@@ -110,10 +114,10 @@ fn engine(method: &str, path: &str, body: &Value) -> Value {
         body.len()
     )
     .expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("answered");
-    let (_, body) = answer.split_once("\r\n\r\n").expect("a header");
-    serde_json::from_str(body).unwrap_or(Value::Null)
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("answered");
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    answer.split_off(end.expect("a header") + 4)
 }
 
 /// Starts a server and waits until it is ready.
@@ -200,6 +204,62 @@ async fn a_server_that_does_not_come_up_says_why_and_leaves_nothing() {
         assert!(progress.text.contains(reason), "{name}: {progress:?}");
         assert!(harbour.containers().is_empty(), "{name}");
     }
+}
+
+/// Runs a program in a container, as somebody with Docker rights does, and reads what it says.
+fn execute(id: &str, user: &str, command: &[&str]) -> String {
+    let body = json!({ "Cmd": command, "User": user, "AttachStdout": true, "AttachStderr": true });
+    let made = engine("POST", &format!("/containers/{id}/exec"), &body);
+    let exec = made["Id"].as_str().expect("it runs");
+    let said = engine_bytes(
+        "POST",
+        &format!("/exec/{exec}/start"),
+        &json!({ "Tty": true }),
+    );
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// D44: `docker exec` is noticed, and the agent gives nothing more.
+#[tokio::test]
+async fn who_reaches_into_a_container_freezes_its_tokens() {
+    let harbour = Harbour::new(
+        "tripwire = \"freeze\"\n\
+         [audience.archive]\n\
+         source = \"jansky\"\n\
+         scopes = [\"archive:read\"]\n\
+         allow_all = true",
+    );
+    let hub = harbour.start().await;
+    let admin = hub.make_admin().await;
+    start(&hub, &admin, "one", Value::Null).await;
+    let (id, _) = harbour.containers().remove(0);
+    engine(
+        "GET",
+        &format!("/containers/{id}/stats?stream=0"),
+        &Value::Null,
+    );
+    assert!(!hub.house.said("stderr").contains("reached into a server"));
+
+    let began = std::time::Instant::now();
+    let who = execute(&id, "0", &["id", "-u"]);
+
+    assert!(who.contains('0'), "{who}");
+    let words = ["somebody reached into a server", "tokens are frozen"];
+    until("it was not noticed", async || {
+        let said = hub.house.said("stderr");
+        words.iter().all(|word| said.contains(word)).then_some(())
+    })
+    .await;
+    assert!(began.elapsed().as_secs_f32() < 2.0, "{:?}", began.elapsed());
+    let ask = "import socket; s = socket.socket(socket.AF_UNIX); \
+         s.connect('/run/jansky/agent/agent.sock'); \
+         s.sendall(b'GET /v1/token?audience=archive HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n'); \
+         print(s.makefile().read())";
+    until("the agent gives tokens still", async || {
+        let said = execute(&id, "1000", &["python3", "-c", ask]);
+        said.contains("session_frozen").then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
