@@ -15,14 +15,17 @@ use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
     ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
 };
-use jansky_identity::{GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider};
+use jansky_identity::{
+    GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider, PamProvider,
+    PamSettings,
+};
 use jansky_model::{Clock, ProviderId};
 use jansky_spawn::{
     CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
 };
 use jansky_store::Store;
 
-use crate::cli::LAUNCH;
+use crate::cli::{LAUNCH, PAM};
 use crate::files::{self, make_private_dir};
 
 /// The setting in the database that tells this hub from others on the same machine.
@@ -115,11 +118,16 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
+/// The command line of our own program in one of its roles.
+fn ourselves(role: &str) -> Vec<String> {
+    // Through /proc the program is found also after an upgrade has replaced its file.
+    vec!["/proc/self/exe".to_owned(), role.to_owned()]
+}
+
 /// Makes the spawner that the configuration names.
 pub(crate) fn spawner(config: &Config, instance: &str) -> anyhow::Result<Arc<dyn Spawner>> {
     let Spawners::Process(process) = &config.spawner;
-    // Through /proc the program is found also after an upgrade has replaced its file.
-    let launcher = vec!["/proc/self/exe".to_owned(), LAUNCH.to_owned()];
+    let launcher = ourselves(LAUNCH);
     let state_dir = config.hub.data_dir.join("spawner");
     make_private_dir(&state_dir)?;
     let mut settings = ProcessSettings::new(process.command.clone(), launcher, state_dir, instance);
@@ -130,6 +138,9 @@ pub(crate) fn spawner(config: &Config, instance: &str) -> anyhow::Result<Arc<dyn
         jansky_config::RunAs::UnixAccount => RunAs::UnixAccount,
     };
     settings.lowest_uid = process.lowest_uid;
+    settings.create_account = process
+        .create_accounts
+        .then(|| process.create_command.clone());
     for (name, value) in &process.environment {
         let value = value
             .read()
@@ -218,6 +229,18 @@ pub(crate) fn providers(
                 username_claim: "login".to_owned(),
             });
         }
+        if let Provider::Pam(pam) = provider {
+            let made = PamProvider::new(PamSettings {
+                id: id.clone(),
+                title: pam.title.clone(),
+                service: pam.service.clone(),
+                helper: ourselves(PAM),
+                timeout: *pam.timeout,
+                attempts_per_minute: pam.attempts_per_minute,
+            });
+            let rules = admission_rules(config, provider);
+            providers.push(without_tokens(Arc::new(made), rules));
+        }
         if let Provider::Header(header) = provider {
             let made = HeaderProvider::new(header_settings(id, header)?);
             providers.push(ConfiguredProvider {
@@ -290,9 +313,7 @@ fn oidc_kind(provider: &Provider) -> OidcKind {
         Provider::Google(_) => OidcKind::Google,
         Provider::Cilogon(_) => OidcKind::CiLogon,
         Provider::EgiCheckin(_) => OidcKind::EgiCheckin,
-        Provider::Oidc(_) | Provider::Local(_) | Provider::Github(_) | Provider::Header(_) => {
-            OidcKind::Generic
-        }
+        _ => OidcKind::Generic,
     }
 }
 

@@ -24,11 +24,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // The launcher gives up rights, which a process can only do as a whole before it has threads.
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|role| role == cli::LAUNCH)
-    {
+    // PAM is better off in a small process, too.
+    let role = std::env::args_os().nth(1);
+    if role.as_ref().is_some_and(|role| role == cli::LAUNCH) {
         return jansky_spawn::launcher::run();
+    }
+    if role.as_ref().is_some_and(|role| role == cli::PAM) {
+        return jansky_pam::helper::run();
     }
     let arguments = cli::Arguments::parse();
     match cli::run(arguments) {

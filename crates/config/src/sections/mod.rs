@@ -6,6 +6,7 @@
 mod github;
 mod header;
 mod hub;
+mod pam;
 pub(crate) mod presets;
 mod provider;
 mod spawner;
@@ -21,6 +22,7 @@ use url::Url;
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
+pub use self::pam::PamProvider;
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
     Provider,
