@@ -23,6 +23,7 @@ mod reconcile;
 mod routes;
 mod servers;
 mod settings;
+mod shares;
 mod sign_in;
 mod sign_out;
 mod throttle;
@@ -45,7 +46,7 @@ use tokio_util::task::TaskTracker;
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
 pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
 pub use jansky_store::{
-    ActivityFilter, Server, Token, TokenId, TokenKind, User, UserQuery, UserSort,
+    ActivityFilter, Server, Share, Token, TokenId, TokenKind, User, UserQuery, UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
@@ -61,6 +62,7 @@ pub use operations::Progress;
 pub use reconcile::Resumed;
 pub use routes::RouteTable;
 pub use settings::{NoLongerAllowed, Settings};
+pub use shares::SharePartner;
 pub use sign_in::{Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession};
 pub use tokens::TokenRequest;
 

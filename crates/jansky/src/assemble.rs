@@ -203,7 +203,10 @@ pub(crate) fn providers(
             providers.push(ConfiguredProvider {
                 provider: Arc::new(made),
                 rules: AdmissionRules {
-                    groups: group_rules(oidc),
+                    groups: GroupRules {
+                        absent_is_none: matches!(provider, Provider::Keycloak(_)),
+                        ..group_rules(oidc)
+                    },
                     home: home_rules(oidc),
                     ..admission_rules(config, provider)
                 },
@@ -368,6 +371,7 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
     settings.extra_authorize_parameters = oidc.authorize_parameters();
     settings.hint_parameters.clone_from(&oidc.hint_parameters);
     settings.pushed_authorization = oidc.pushed_authorization;
+    settings.exclude_services.clone_from(&oidc.exclude_services);
     settings.endpoints = oidc.endpoints.as_ref().map(|by_hand| {
         let plain = |url: &jansky_config::Written<jansky_config::HttpUrl>| url::Url::clone(url);
         ManualEndpoints {
@@ -425,6 +429,7 @@ fn group_rules(oidc: &OidcProvider) -> GroupRules {
             namespaces,
             authorities: all(&oidc.entitlement_authority).unwrap_or_default(),
         }),
+        absent_is_none: false,
     }
 }
 

@@ -13,6 +13,9 @@ pub(crate) const LAUNCH: &str = "launch";
 /// The role in which the program asks PAM about one password; not for people.
 pub(crate) const PAM: &str = "ask-pam";
 
+/// The role in which the program hands out tokens beside a server; not for people.
+pub(crate) const AGENT: &str = "agent";
+
 /// A science gateway: sign-in, JupyterLab, tokens and an archive in one program.
 #[derive(Debug, Parser)]
 #[command(name = "jansky", version, about, propagate_version = true)]
@@ -45,6 +48,9 @@ enum Command {
     /// Ask PAM about one password (internal)
     #[command(hide = true, name = PAM)]
     AskPam,
+    /// Hand out tokens beside a server; a spawner starts it (internal)
+    #[command(hide = true, name = AGENT)]
+    Agent,
 }
 
 #[derive(Debug, Subcommand)]
@@ -82,6 +88,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             action: KeysAction::Rotate(file),
         } => serve::rotate_keys(&file),
         Command::Launch => anyhow::bail!("`{LAUNCH}` must be the first argument"),
-        Command::AskPam => Ok(jansky_pam::helper::run()),
+        Command::AskPam => anyhow::bail!("`{PAM}` must be the first argument"),
+        Command::Agent => anyhow::bail!("`{AGENT}` must be the first argument"),
     }
 }

@@ -13,6 +13,7 @@ mod routes;
 mod server_pages;
 mod servers;
 mod setup;
+mod shares;
 mod sign_in;
 mod support;
 mod tokens;
