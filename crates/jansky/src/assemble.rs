@@ -25,7 +25,7 @@ use jansky_spawn::{
 };
 use jansky_store::Store;
 
-use crate::cli::{LAUNCH, PAM};
+use crate::cli::{AGENT, LAUNCH, PAM};
 use crate::files::{self, make_private_dir};
 
 /// The setting in the database that tells this hub from others on the same machine.
@@ -131,6 +131,8 @@ pub(crate) fn spawner(config: &Config, instance: &str) -> anyhow::Result<Arc<dyn
     let state_dir = config.hub.data_dir.join("spawner");
     make_private_dir(&state_dir)?;
     let mut settings = ProcessSettings::new(process.command.clone(), launcher, state_dir, instance);
+    settings.agent = ourselves(AGENT);
+    settings.runtime_dir.clone_from(&process.runtime_dir);
     settings.arguments.clone_from(&process.arguments);
     settings.home = home_policy(process, &config.hub.data_dir)?;
     settings.run_as = match process.run_as {

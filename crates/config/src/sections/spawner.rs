@@ -1,6 +1,7 @@
 //! `[spawner]`: how servers are started.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jansky_model::ByteSize;
@@ -70,6 +71,11 @@ pub struct ProcessSpawner {
     #[schemars(extend("examples" = [["PATH", "LANG", "CASA*"]]))]
     pub keep_environment: Vec<String>,
 
+    /// Where servers meet the agents that hand out tokens beside them. It must be in memory for token
+    /// files, and all accounts must be able to pass through it.
+    #[schemars(extend("x-default" = "a directory below `/run`, `$XDG_RUNTIME_DIR` or `/dev/shm`"), example = &"/run/jansky/servers")]
+    pub runtime_dir: Option<PathBuf>,
+
     /// The most memory that a server with all its kernels may use. Needs control groups.
     #[schemars(extend("x-default" = "no limit"), example = &"4 GiB")]
     pub memory_limit: Option<Written<ByteSize>>,
@@ -127,6 +133,7 @@ impl Default for ProcessSpawner {
             create_command: USERADD.map(str::to_owned).to_vec(),
             environment: BTreeMap::new(),
             keep_environment: KEPT.map(str::to_owned).to_vec(),
+            runtime_dir: None,
             memory_limit: None,
             cpu_limit: None,
             start_timeout: written("60s"),

@@ -6,7 +6,8 @@ use crate::notation::TextOrSecret;
 use crate::sections::{Cgroups, Config, ProcessSpawner, RunAs, Spawner};
 
 /// Variables that the hub sets for each server.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
+    "JANSKY_AGENT_SOCKET",
     "JPY_API_TOKEN",
     "JUPYTERHUB_ACTIVITY_URL",
     "JUPYTERHUB_API_TOKEN",
