@@ -59,6 +59,12 @@ enum KeysAction {
     Rotate(ConfigFile),
 }
 
+/// The command line of this very program in one of its roles.
+pub(crate) fn ourselves(role: &str) -> Vec<String> {
+    // Through /proc the program is found also after an upgrade has replaced its file.
+    vec!["/proc/self/exe".to_owned(), role.to_owned()]
+}
+
 /// Where the configuration comes from.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ConfigFile {

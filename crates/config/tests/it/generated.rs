@@ -85,13 +85,15 @@ fn every_toml_example_of_the_reference_is_accepted() {
                     "[provider.jive]\nkind = \"pam\"\n".to_owned(),
                 ],
                 // Some keys belong to others.
-                _ => vec![
+                "spawner" => vec![
                     crate::LOCAL.to_owned(),
+                    crate::DOCKER.to_owned(),
                     format!(
                         "{}[spawner]\nkind = \"process\"\nrun_as = \"unix-account\"\n",
                         crate::LOCAL
                     ),
                 ],
+                _ => vec![crate::LOCAL.to_owned()],
             };
             let problems: Vec<_> = text
                 .iter()
