@@ -11,4 +11,5 @@ mod processes;
 mod refusals;
 mod secrets;
 mod streaming;
+mod unix_accounts;
 mod visitor;
