@@ -31,7 +31,7 @@ pub use sections::{
     CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner, Endpoints, GithubProvider,
     HeaderProvider, Hub, IdentityBrokerMode, LocalProvider, Log, LogFormat, NoLongerAllowed,
     OidcProvider, PamProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, RunAs, Session,
-    Spawner, Tls, VolumeEntry,
+    Spawner, Tls, Tripwire, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.
