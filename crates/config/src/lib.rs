@@ -30,8 +30,8 @@ pub use sections::{
     AdmissionKeys, Audience, AudienceSource, Broker, Cgroups, ClaimsSource, Client,
     ClientAuthentication, CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner,
     Endpoints, GithubProvider, HeaderProvider, Hub, IdentityBrokerMode, Issuer, IssuerAlgorithm,
-    LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, ProcessSpawner, Provider, Proxy,
-    Pull, Reach, RunAs, Session, Spawner, Tls, VolumeEntry,
+    LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, PamProvider, ProcessSpawner,
+    Provider, Proxy, Pull, Reach, RunAs, Session, Spawner, Tls, Tripwire, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

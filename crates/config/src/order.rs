@@ -6,8 +6,8 @@ use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
     Audience, Broker, Client, Config, Database, DockerSpawner, Endpoints, GithubProvider,
-    HeaderProvider, Hub, Issuer, LocalProvider, Log, OidcProvider, ProcessSpawner, Proxy, Session,
-    Tls,
+    HeaderProvider, Hub, Issuer, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner,
+    Proxy, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -22,6 +22,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<OidcProvider>(),
         fields::<GithubProvider>(),
         fields::<HeaderProvider>(),
+        fields::<PamProvider>(),
         fields::<Endpoints>(),
         fields::<Audience>(),
         fields::<Broker>(),

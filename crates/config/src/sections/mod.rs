@@ -9,6 +9,7 @@ mod github;
 mod header;
 mod hub;
 mod issuer;
+mod pam;
 pub(crate) mod presets;
 mod provider;
 mod spawner;
@@ -22,11 +23,12 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::audience::{Audience, AudienceSource, Broker, IdentityBrokerMode};
-pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, VolumeEntry};
+pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, Tripwire, VolumeEntry};
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
 pub use self::issuer::{Client, Issuer, IssuerAlgorithm};
+pub use self::pam::PamProvider;
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
     Provider,
