@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use jansky_crypto::Digest;
 use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
-use jansky_model::{Clock, Timestamp, UserId};
-use jansky_store::{GrantState, Store, TokenId};
+use jansky_model::{Clock, ScopeSet, Timestamp, UserId};
+use jansky_store::{GrantState, Store, TokenId, User};
 use moka::sync::Cache;
 
-use crate::actor::{Actor, Credential, SharedActor, groups_in, token_scopes, user_scopes};
+use crate::actor::{Actor, Credential, SharedActor, groups_in, token_scopes};
 use crate::error::HubError;
+use crate::roles::Roles;
 
 /// How long an answer is kept; also the bound after which another process sees a change.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(30);
@@ -36,17 +37,20 @@ struct Remembered {
 pub struct Access {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    roles: Roles,
     remembered: Cache<Digest, Remembered>,
     generations: Mutex<HashMap<UserId, u64>>,
     changes: AtomicU64,
     used: Mutex<HashMap<TokenId, Timestamp>>,
+    seen: Mutex<HashMap<UserId, Timestamp>>,
 }
 
 impl Access {
-    pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>, roles: Roles) -> Self {
         Self {
             store,
             clock,
+            roles,
             remembered: Cache::builder()
                 .max_capacity(CAPACITY)
                 .time_to_live(REMEMBERED_FOR)
@@ -54,6 +58,7 @@ impl Access {
             generations: Mutex::default(),
             changes: AtomicU64::new(0),
             used: Mutex::default(),
+            seen: Mutex::default(),
         }
     }
 
@@ -77,7 +82,7 @@ impl Access {
             Some(server) => self.store.server(server).await?,
             None => None,
         };
-        let owned = user_scopes(&user);
+        let owned = self.scopes_of(&user, &groups).await?;
         let written = jansky_model::ScopeSet::expand(
             token.scopes.iter().map(String::as_str),
             jansky_model::scope::Owner {
@@ -89,7 +94,7 @@ impl Access {
         let members = self.members(&groups_in(&written)).await?;
         let is_member =
             |group: &str, name: &str| members.get(group).is_some_and(|m| m.contains(name));
-        let scopes = token_scopes(&token.scopes, &user, server.as_ref(), &is_member);
+        let scopes = token_scopes(&token.scopes, &user, &owned, server.as_ref(), &is_member);
         let actor = Arc::new(Actor {
             credential: Credential::Token {
                 id: token.id,
@@ -116,6 +121,7 @@ impl Access {
         let digest = digest_text(cookie);
         let now = self.clock.now();
         if let Some(actor) = self.recall(&digest, now) {
+            lock(&self.seen).insert(actor.user.id, now);
             return Ok(Some(actor));
         }
         let changes = self.changes.load(Ordering::SeqCst);
@@ -131,7 +137,7 @@ impl Access {
             return Ok(None);
         }
         let groups = self.store.groups_of(user.id).await?;
-        let scopes = user_scopes(&user);
+        let scopes = self.scopes_of(&user, &groups).await?;
         let members = self.members(&groups_in(&scopes)).await?;
         let actor = Arc::new(Actor {
             credential: Credential::Session {
@@ -144,7 +150,19 @@ impl Access {
             whoami: std::sync::OnceLock::new(),
         });
         self.remember(digest, &actor, changes, Some(session.expires_at));
+        lock(&self.seen).insert(actor.user.id, now);
         Ok(Some(actor))
+    }
+
+    /// Everything that a user with these groups may do at the moment.
+    pub async fn scopes_of(&self, user: &User, groups: &[String]) -> Result<ScopeSet, HubError> {
+        let is_leaving = self.store.exclusion(user.id).await?.is_some();
+        Ok(self.roles.scopes(user, groups, is_leaving))
+    }
+
+    /// The roles, beside those that every hub has.
+    pub const fn roles(&self) -> &Roles {
+        &self.roles
     }
 
     /// Forgets what is remembered about a user, because their rights or credentials changed.
@@ -162,6 +180,11 @@ impl Access {
     /// Takes the times at which tokens were last used, to be written to the database.
     pub(crate) fn take_used(&self) -> Vec<(TokenId, Timestamp)> {
         lock(&self.used).drain().collect()
+    }
+
+    /// Takes the times at which users were last seen at a browser, to be written to the database.
+    pub(crate) fn take_seen(&self) -> Vec<(UserId, Timestamp)> {
+        lock(&self.seen).drain().collect()
     }
 
     async fn members(

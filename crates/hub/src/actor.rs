@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use jansky_model::scope::{ADMIN_ROLE, Owner, Target, USER_ROLE};
+use jansky_model::scope::{Owner, Target};
 use jansky_model::{Filter, Scope, ScopeSet, ServerId, ServerName, UserName};
 use jansky_store::{Server, TokenId, TokenKind, User};
 
@@ -90,19 +90,6 @@ impl Actor {
     }
 }
 
-/// Everything that a user may do.
-pub(crate) fn user_scopes(user: &User) -> ScopeSet {
-    let owner = Owner {
-        user: Some(user.name.as_str()),
-        server: None,
-    };
-    let mut scopes = ScopeSet::expand(USER_ROLE.iter().copied(), owner, None);
-    if user.admin {
-        scopes.merge(&ScopeSet::expand(ADMIN_ROLE.iter().copied(), owner, None));
-    }
-    scopes
-}
-
 /// What says who a user is, and nothing more: every token of a user may at least be asked this.
 pub(crate) fn identify_scopes(user: &UserName) -> [String; 2] {
     [
@@ -120,22 +107,22 @@ pub(crate) fn access_scope(server: &Server) -> String {
 pub(crate) fn token_scopes(
     texts: &[String],
     user: &User,
+    owned: &ScopeSet,
     server: Option<&Server>,
     is_member: &dyn Fn(&str, &str) -> bool,
 ) -> ScopeSet {
-    let owned = user_scopes(user);
     let owner = Owner {
         user: Some(user.name.as_str()),
         server: server.map(|server| (server.user.as_str(), server.name.as_str())),
     };
-    let mut written = ScopeSet::expand(texts.iter().map(String::as_str), owner, Some(&owned));
+    let mut written = ScopeSet::expand(texts.iter().map(String::as_str), owner, Some(owned));
     let identify = identify_scopes(&user.name);
     written.merge(&ScopeSet::expand(
         identify.iter().map(String::as_str),
         owner,
         None,
     ));
-    written.intersect(&owned, is_member)
+    written.intersect(owned, is_member)
 }
 
 /// The groups that a set of scope texts mentions.
@@ -177,6 +164,11 @@ mod tests {
     use jansky_model::{Timestamp, UserId};
 
     use super::*;
+    use crate::roles::Roles;
+
+    fn owned(user: &User) -> ScopeSet {
+        Roles::default().scopes(user, &[], false)
+    }
 
     fn user(name: &str, admin: bool) -> User {
         User {
@@ -194,7 +186,8 @@ mod tests {
     fn a_token_never_allows_more_than_its_owner_may() {
         let texts = ["admin:users".to_owned(), "servers".to_owned()];
 
-        let scopes = token_scopes(&texts, &user("river", false), None, NOBODY);
+        let river = user("river", false);
+        let scopes = token_scopes(&texts, &river, &owned(&river), None, NOBODY);
 
         assert!(!scopes.holds(Scope::ADMIN_USERS));
         assert!(scopes.allows(Scope::START_SERVERS, Target::Server("river", ""), NOBODY));
@@ -205,15 +198,17 @@ mod tests {
     fn inherit_follows_the_owner() {
         let texts = ["inherit".to_owned()];
 
+        let zoe = user("zoe", true);
         assert_eq!(
-            token_scopes(&texts, &user("zoe", true), None, NOBODY),
-            user_scopes(&user("zoe", true))
+            token_scopes(&texts, &zoe, &owned(&zoe), None, NOBODY),
+            owned(&zoe)
         );
     }
 
     #[test]
     fn every_token_may_at_least_say_whose_it_is() {
-        let scopes = token_scopes(&[], &user("river", false), None, NOBODY);
+        let river = user("river", false);
+        let scopes = token_scopes(&[], &river, &owned(&river), None, NOBODY);
 
         assert_eq!(
             scopes.to_texts(),

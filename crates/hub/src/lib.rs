@@ -13,16 +13,20 @@ mod changes;
 mod ended;
 mod environment;
 mod error;
+mod exclusion;
 mod grants;
 mod launch;
+mod linking;
 mod metrics;
 mod oauth;
 mod operations;
 mod reconcile;
+mod roles;
 mod routes;
 mod servers;
 mod settings;
 mod sign_in;
+mod sign_ins;
 mod sign_out;
 mod throttle;
 mod tokens;
@@ -43,23 +47,30 @@ use tokio_util::task::TaskTracker;
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
 pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
 pub use jansky_store::{
-    ActivityFilter, Server, Token, TokenId, TokenKind, User, UserQuery, UserSort,
+    ActivityFilter, Exclusion, GrantState, Identity, IdentityId, Server, Session, Token, TokenId,
+    TokenKind, User, UserQuery, UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, SharedActor, visible_users};
-pub use admission::{Admission, AdmissionRules, Refusal};
+pub use admission::{Admission, AdmissionRules, Decision, Refusal, Step, Verdict};
 pub use ended::EndedSessions;
 pub use error::HubError;
 pub use grants::{FreshToken, NoToken};
+pub use linking::Linked;
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
 pub use reconcile::Resumed;
+pub use roles::{Role, Roles};
 pub use routes::RouteTable;
 pub use settings::{NoLongerAllowed, Settings};
-pub use sign_in::{Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession};
+pub use sign_in::{
+    Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession, Return,
+};
+pub use sign_ins::{GrantStatus, SignIns};
+pub use sign_out::{Farewell, SignOutAtProvider};
 pub use tokens::TokenRequest;
 
 /// How many logout tokens are checked at the same time: each costs a signature.
@@ -119,7 +130,11 @@ impl Hub {
     /// [`Hub::spawn_housekeeping`] are called.
     pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self {
-            access: Access::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
+            access: Access::new(
+                Arc::clone(&parts.store),
+                Arc::clone(&parts.clock),
+                parts.settings.roles.clone(),
+            ),
             grants: grants::Grants::new(
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),

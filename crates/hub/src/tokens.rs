@@ -9,7 +9,6 @@ use jansky_model::{ScopeSet, Secret};
 use jansky_store::{NewToken, Token, TokenId, TokenKind, User};
 
 use crate::Hub;
-use crate::actor::user_scopes;
 use crate::error::HubError;
 
 /// What somebody wants of a new token.
@@ -37,7 +36,7 @@ impl Hub {
             .unwrap_or_else(|| TOKEN_ROLE.iter().map(|&role| role.to_owned()).collect());
         check_scopes(scopes.iter().map(String::as_str))
             .map_err(|error| HubError::invalid(error.to_string()))?;
-        let owned = user_scopes(owner);
+        let owned = self.scopes_of(owner).await?;
         let of_owner = Owner {
             user: Some(owner.name.as_str()),
             server: None,
@@ -90,8 +89,14 @@ impl Hub {
         }
     }
 
-    /// What a stored token allows now, as texts.
-    pub fn resolved_scopes(&self, owner: &User, token: &Token) -> Vec<String> {
-        crate::actor::token_scopes(&token.scopes, owner, None, &|_, _| false).to_texts()
+    /// Everything that a user may do at the moment.
+    pub async fn scopes_of(&self, user: &User) -> Result<ScopeSet, HubError> {
+        let groups = self.store.groups_of(user.id).await?;
+        self.access.scopes_of(user, &groups).await
+    }
+
+    /// What a stored token allows now, as texts; `owned` is what its owner may do.
+    pub fn resolved_scopes(&self, owner: &User, owned: &ScopeSet, token: &Token) -> Vec<String> {
+        crate::actor::token_scopes(&token.scopes, owner, owned, None, &|_, _| false).to_texts()
     }
 }

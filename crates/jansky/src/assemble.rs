@@ -9,7 +9,8 @@ use jansky_config::{
 };
 use jansky_crypto::{Random, SystemRandom};
 use jansky_hub::{
-    AdmissionRules, ConfiguredProvider, Hub, NoLongerAllowed, Parts, RouteTable, Settings,
+    AdmissionRules, ConfiguredProvider, Hub, NoLongerAllowed, Parts, Role, Roles, RouteTable,
+    Settings, SignOutAtProvider,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
@@ -24,6 +25,9 @@ use jansky_store::Store;
 
 use crate::cli::LAUNCH;
 use crate::files::{self, make_private_dir};
+
+/// The claim with the user name of GitHub.
+const GITHUB_NAME: &str = "login";
 
 /// The setting in the database that tells this hub from others on the same machine.
 const INSTANCE: &str = "instance";
@@ -108,10 +112,27 @@ fn settings(config: &Config) -> Settings {
         minimum_password_length: local.minimum_password_length as usize,
         no_longer_allowed: match hub.no_longer_allowed {
             jansky_config::NoLongerAllowed::Keep => NoLongerAllowed::Keep,
+            jansky_config::NoLongerAllowed::Drain => NoLongerAllowed::Drain(*hub.drain_timeout),
             jansky_config::NoLongerAllowed::Stop => NoLongerAllowed::Stop,
         },
+        rights_refresh: *config.session.rights_refresh,
+        token_lifetime_at_start: *config.session.token_lifetime_at_start,
+        roles: roles(config),
         admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// The roles that the configuration names.
+pub(crate) fn roles(config: &Config) -> Roles {
+    let roles = config.role.iter().map(|(name, role)| {
+        let role = Role {
+            scopes: role.scopes.clone(),
+            users: role.users.iter().map(ToString::to_string).collect(),
+            groups: role.groups.iter().cloned().collect(),
+        };
+        (name.clone(), role)
+    });
+    Roles(roles.collect())
 }
 
 /// Makes the spawner that the configuration names.
@@ -190,31 +211,30 @@ pub(crate) fn providers(
                 .with_context(|| format!("provider.{id} cannot be used"))?;
             providers.push(ConfiguredProvider {
                 provider: Arc::new(made),
-                rules: AdmissionRules {
-                    groups: group_rules(oidc),
-                    home: home_rules(oidc),
-                    ..admission_rules(config, provider)
-                },
+                rules: rules(config, provider),
                 callback_url: as_written(oidc.callback_url.as_ref()),
                 auto_login: oidc.auto_login,
                 hint_parameters: oidc.hint_parameters.clone(),
                 client_id: oidc.client_id.clone(),
                 username_claim: oidc.username_claim.clone(),
+                sign_out: match oidc.sign_out {
+                    jansky_config::SignOut::Provider => SignOutAtProvider::Provider,
+                    jansky_config::SignOut::Offer => SignOutAtProvider::Offer,
+                    jansky_config::SignOut::Hub => SignOutAtProvider::Hub,
+                },
             });
         }
         if let Provider::Github(github) = provider {
             let made = GitHub::new(github_settings(id, github)?, http()?, Arc::clone(clock));
-            let mut rules = admission_rules(config, provider);
-            rules.groups.claims = vec!["groups".to_owned()];
-            rules.home.hosted_domains.clone_from(&github.hosted_domains);
             providers.push(ConfiguredProvider {
                 provider: Arc::new(made),
-                rules,
+                rules: rules(config, provider),
                 callback_url: as_written(github.callback_url.as_ref()),
                 auto_login: github.auto_login,
                 hint_parameters: github.hint_parameters.clone(),
                 client_id: github.client_id.clone(),
-                username_claim: "login".to_owned(),
+                username_claim: GITHUB_NAME.to_owned(),
+                sign_out: SignOutAtProvider::Hub,
             });
         }
     }
@@ -309,6 +329,28 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
     };
     settings.allow_insecure_issuer = oidc.allow_insecure_issuer;
     Ok(settings)
+}
+
+/// The rules for those who come from a provider.
+pub(crate) fn rules(config: &Config, provider: &Provider) -> AdmissionRules {
+    let mut rules = admission_rules(config, provider);
+    if let Some(oidc) = provider.oidc() {
+        rules.groups = group_rules(oidc);
+        rules.home = home_rules(oidc);
+    }
+    if let Provider::Github(github) = provider {
+        rules.groups.claims = vec!["groups".to_owned()];
+        rules.home.hosted_domains.clone_from(&github.hosted_domains);
+    }
+    rules
+}
+
+/// The claim from which user names come; none for local accounts.
+pub(crate) fn username_claim(provider: &Provider) -> Option<&str> {
+    match provider {
+        Provider::Github(_) => Some(GITHUB_NAME),
+        _ => Some(&provider.oidc()?.username_claim),
+    }
 }
 
 /// The rules that all providers have.

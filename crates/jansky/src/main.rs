@@ -9,6 +9,7 @@ mod config_command;
 mod demo;
 mod doctor;
 mod ended_sessions;
+mod explain_login;
 mod files;
 mod front;
 mod serve;

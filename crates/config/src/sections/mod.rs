@@ -7,6 +7,7 @@ mod github;
 mod hub;
 pub(crate) mod presets;
 mod provider;
+mod role;
 mod spawner;
 mod transport;
 
@@ -21,8 +22,9 @@ pub use self::github::GithubProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
-    Provider,
+    Provider, SignOut,
 };
+pub use self::role::Role;
 pub use self::spawner::{Cgroups, ProcessSpawner, RunAs, Spawner};
 pub use self::transport::{Log, LogFormat, Proxy, Tls};
 
@@ -49,6 +51,13 @@ pub struct Config {
     /// Several may be configured at the same time; the sign-in page offers all of them.
     #[schemars(with = "BTreeMap<String, Provider>", extend("propertyNames" = { "format": "provider-id" }))]
     pub provider: BTreeMap<ProviderId, Provider>,
+
+    /// Roles: what some people may do beside what everybody may, one section for each with a name of
+    /// your choice: `[role.<name>]`.
+    ///
+    /// The role `user` is everybody's: its section, which has only `scopes`, says what people may do
+    /// in place of `self`. Administrators have the role `admin` besides.
+    pub role: BTreeMap<String, Role>,
 
     /// How servers are started.
     pub spawner: Spawner,

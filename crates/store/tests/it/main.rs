@@ -6,6 +6,7 @@ mod harness;
 mod identities;
 mod opening;
 mod refresh;
+mod rights;
 mod schema;
 mod servers;
 mod sessions;

@@ -5,6 +5,7 @@ pub(crate) mod models;
 pub(crate) mod oauth;
 pub(crate) mod progress;
 pub(crate) mod servers;
+pub(crate) mod sign_ins;
 pub(crate) mod tokens;
 pub(crate) mod users;
 

@@ -20,9 +20,10 @@ pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, &[Scope::READ_TOKENS]).await?;
     let tokens = visit.web.hub.tokens_of(&user).await?;
+    let owned = visit.web.hub.scopes_of(&user).await?;
     let shown: Vec<Value> = tokens
         .iter()
-        .map(|token| models::token(&visit, &user, token))
+        .map(|token| models::token(&visit, &user, &owned, token))
         .collect();
     Ok(Json(json!({ "api_tokens": shown })).into_response())
 }
@@ -67,7 +68,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
             return Err(HubError::invalid("give `scopes` or `roles`, not both").into());
         }
         (scopes, None) => scopes,
-        (None, Some(roles)) => Some(scopes_of(&roles)?),
+        (None, Some(roles)) => Some(scopes_of(&visit, &roles)?),
     };
     if wanted.expires_in == Some(0) {
         return Err(HubError::invalid("`expires_in` must be at least 1 second").into());
@@ -86,7 +87,8 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
         session_id: None,
     };
     let (token, secret) = visit.web.hub.create_token(&user, request).await?;
-    let mut model = models::token(&visit, &user, &token);
+    let owned = visit.web.hub.scopes_of(&user).await?;
+    let mut model = models::token(&visit, &user, &owned, &token);
     model["token"] = json!(secret.expose());
     Ok((StatusCode::CREATED, Json(model)).into_response())
 }
@@ -107,7 +109,7 @@ async fn check_password(visit: &Visit, name: &str, auth: Password) -> Result<Use
 }
 
 /// The scopes of roles, for callers who still speak of those.
-fn scopes_of(roles: &[String]) -> Result<Vec<String>, HubError> {
+fn scopes_of(visit: &Visit, roles: &[String]) -> Result<Vec<String>, HubError> {
     use jansky_model::scope::{ADMIN_ROLE, SERVER_ROLE, TOKEN_ROLE, USER_ROLE};
 
     let mut scopes = Vec::new();
@@ -117,7 +119,13 @@ fn scopes_of(roles: &[String]) -> Result<Vec<String>, HubError> {
             "admin" => ADMIN_ROLE,
             "server" => SERVER_ROLE,
             "token" => TOKEN_ROLE,
-            other => return Err(HubError::invalid(format!("No such role: `{other}`"))),
+            other => {
+                let Some(role) = visit.web.hub.settings().roles.0.get(other) else {
+                    return Err(HubError::invalid(format!("No such role: `{other}`")));
+                };
+                scopes.extend(role.scopes.iter().cloned());
+                continue;
+            }
         };
         scopes.extend(of_role.iter().map(|&scope| scope.to_owned()));
     }
@@ -135,7 +143,8 @@ pub(crate) async fn get(visit: Visit, Path((name, id)): Path<(String, String)>) 
         .iter()
         .find(|token| token.id == wanted)
         .ok_or_else(missing)?;
-    Ok(Json(models::token(&visit, &user, token)).into_response())
+    let owned = visit.web.hub.scopes_of(&user).await?;
+    Ok(Json(models::token(&visit, &user, &owned, token)).into_response())
 }
 
 /// `DELETE /hub/api/users/{name}/tokens/{id}`

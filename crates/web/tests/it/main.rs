@@ -3,10 +3,14 @@
 mod forgery;
 mod headers;
 mod html;
+mod leaving;
+mod linking;
 mod oauth;
 mod pages;
+mod people;
 mod postgres;
 mod providers;
+mod rights;
 mod robustness;
 mod routes;
 mod server_pages;

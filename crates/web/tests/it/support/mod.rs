@@ -4,6 +4,7 @@
 mod answer;
 mod client;
 mod database;
+mod openid;
 mod provider;
 mod recorded_routes;
 
@@ -20,6 +21,7 @@ use jansky_web::{Peer, Policies, Web, WebState};
 pub(crate) use answer::Answer;
 pub(crate) use client::Client;
 pub(crate) use database::Database;
+pub(crate) use openid::OpenId;
 pub(crate) use provider::{PROVIDER, ScriptedProvider};
 pub(crate) use recorded_routes::RecordedRoutes;
 
@@ -34,6 +36,7 @@ pub(crate) struct Recipe {
     pub(crate) authenticate_metrics: bool,
     pub(crate) peer: Peer,
     pub(crate) database: Database,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 impl Recipe {
@@ -52,6 +55,7 @@ impl Recipe {
                 secure: false,
             },
             database,
+            clock: Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000))),
         }
     }
 }
@@ -85,7 +89,7 @@ impl TestHub {
     pub(crate) async fn on(database: Database, change: impl FnOnce(&mut Recipe)) -> Self {
         let mut recipe = Recipe::new(database);
         change(&mut recipe);
-        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
+        let clock = Arc::clone(&recipe.clock);
         let spawner = FakeSpawner::default();
         let routes = Arc::new(RecordedRoutes::default());
         let local = "local".parse().expect("a valid id");
@@ -128,6 +132,11 @@ impl TestHub {
             peer: recipe.peer,
             _database: recipe.database,
         }
+    }
+
+    /// The time of the hub.
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        jansky_model::Clock::now(&*self.clock)
     }
 
     /// The user of this name; made, without a password, if there is none.
