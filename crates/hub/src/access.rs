@@ -15,7 +15,7 @@ use jansky_model::{Clock, ScopeSet, Timestamp, UserId};
 use jansky_store::{GrantState, Store, TokenId, User};
 use moka::sync::Cache;
 
-use crate::actor::{Actor, Credential, SharedActor, groups_in, token_scopes};
+use crate::actor::{Actor, Credential, SharedActor, groups_in, shared_scopes, token_scopes};
 use crate::error::HubError;
 use crate::roles::Roles;
 
@@ -157,7 +157,12 @@ impl Access {
     /// Everything that a user with these groups may do at the moment.
     pub async fn scopes_of(&self, user: &User, groups: &[String]) -> Result<ScopeSet, HubError> {
         let is_leaving = self.store.exclusion(user.id).await?.is_some();
-        Ok(self.roles.scopes(user, groups, is_leaving))
+        let mut scopes = self.roles.scopes(user, groups, is_leaving);
+        if !is_leaving {
+            let shares = self.store.shares_with_user(user.id).await?;
+            scopes.merge(&shared_scopes(user, &shares));
+        }
+        Ok(scopes)
     }
 
     /// The roles, beside those that every hub has.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use jansky_model::scope::{Owner, Target};
 use jansky_model::{Filter, Scope, ScopeSet, ServerId, ServerName, UserName};
-use jansky_store::{Server, TokenId, TokenKind, User};
+use jansky_store::{Server, Share, TokenId, TokenKind, User};
 
 /// An authenticated caller.
 ///
@@ -90,6 +90,16 @@ impl Actor {
     }
 }
 
+/// What a user may do because owners of servers share them.
+pub(crate) fn shared_scopes(user: &User, shares: &[Share]) -> ScopeSet {
+    let owner = Owner {
+        user: Some(user.name.as_str()),
+        server: None,
+    };
+    let shared = shares.iter().flat_map(|share| &share.scopes);
+    ScopeSet::expand(shared.map(String::as_str), owner, None)
+}
+
 /// What says who a user is, and nothing more: every token of a user may at least be asked this.
 pub(crate) fn identify_scopes(user: &UserName) -> [String; 2] {
     [
@@ -103,7 +113,7 @@ pub(crate) fn access_scope(server: &Server) -> String {
     format!("access:servers!server={}/{}", server.user, server.name)
 }
 
-/// What a token allows: what is written in it, cut to what its owner may do now.
+/// What a token allows: what is written in it, cut to what its owner may do now, which is `owned`.
 pub(crate) fn token_scopes(
     texts: &[String],
     user: &User,
@@ -180,14 +190,17 @@ mod tests {
         }
     }
 
+    fn scopes_of(texts: &[String], user: &User) -> ScopeSet {
+        token_scopes(texts, user, &owned(user), None, NOBODY)
+    }
+
     const NOBODY: &dyn Fn(&str, &str) -> bool = &|_, _| false;
 
     #[test]
     fn a_token_never_allows_more_than_its_owner_may() {
         let texts = ["admin:users".to_owned(), "servers".to_owned()];
 
-        let river = user("river", false);
-        let scopes = token_scopes(&texts, &river, &owned(&river), None, NOBODY);
+        let scopes = scopes_of(&texts, &user("river", false));
 
         assert!(!scopes.holds(Scope::ADMIN_USERS));
         assert!(scopes.allows(Scope::START_SERVERS, Target::Server("river", ""), NOBODY));
@@ -199,16 +212,12 @@ mod tests {
         let texts = ["inherit".to_owned()];
 
         let zoe = user("zoe", true);
-        assert_eq!(
-            token_scopes(&texts, &zoe, &owned(&zoe), None, NOBODY),
-            owned(&zoe)
-        );
+        assert_eq!(scopes_of(&texts, &zoe), owned(&zoe));
     }
 
     #[test]
     fn every_token_may_at_least_say_whose_it_is() {
-        let river = user("river", false);
-        let scopes = token_scopes(&[], &river, &owned(&river), None, NOBODY);
+        let scopes = scopes_of(&[], &user("river", false));
 
         assert_eq!(
             scopes.to_texts(),

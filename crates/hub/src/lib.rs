@@ -10,6 +10,7 @@ mod activity;
 mod actor;
 mod admission;
 mod changes;
+mod direct_sign_in;
 mod ended;
 mod environment;
 mod error;
@@ -25,6 +26,7 @@ mod roles;
 mod routes;
 mod servers;
 mod settings;
+mod shares;
 mod sign_in;
 mod sign_ins;
 mod sign_out;
@@ -32,6 +34,7 @@ mod throttle;
 mod tokens;
 mod users;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,8 +50,8 @@ use tokio_util::task::TaskTracker;
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
 pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
 pub use jansky_store::{
-    ActivityFilter, Exclusion, GrantState, Identity, IdentityId, Server, Session, Token, TokenId,
-    TokenKind, User, UserQuery, UserSort,
+    ActivityFilter, Exclusion, GrantState, Identity, IdentityId, Server, Session, Share, Token,
+    TokenId, TokenKind, User, UserQuery, UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
@@ -66,6 +69,7 @@ pub use reconcile::Resumed;
 pub use roles::{Role, Roles};
 pub use routes::RouteTable;
 pub use settings::{NoLongerAllowed, Settings};
+pub use shares::SharePartner;
 pub use sign_in::{
     Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession, Return,
 };
@@ -103,6 +107,15 @@ pub struct Parts {
     pub http: reqwest::Client,
 }
 
+/// The limit of attempts of a provider whose passwords are typed into our own page.
+fn throttle_of(configured: &ConfiguredProvider) -> Option<(ProviderId, throttle::Throttle)> {
+    let LoginMethod::Form(form) = configured.provider.method() else {
+        return None;
+    };
+    let throttle = throttle::Throttle::new(form.attempts_per_minute());
+    Some((configured.provider.id().clone(), throttle))
+}
+
 /// The hub. All methods that begin something lasting need it in an [`Arc`].
 pub struct Hub {
     store: Arc<Store>,
@@ -119,6 +132,7 @@ pub struct Hub {
     logout_places: Semaphore,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
+    throttles: BTreeMap<ProviderId, throttle::Throttle>,
     operations: Arc<operations::Operations>,
     metrics: Metrics,
     tasks: TaskTracker,
@@ -144,6 +158,7 @@ impl Hub {
             logout_places: Semaphore::new(LOGOUTS_AT_ONCE),
             ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
+            throttles: parts.providers.iter().filter_map(throttle_of).collect(),
             operations: Arc::default(),
             metrics: Metrics::default(),
             tasks: TaskTracker::new(),

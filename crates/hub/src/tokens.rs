@@ -36,7 +36,7 @@ impl Hub {
             .unwrap_or_else(|| TOKEN_ROLE.iter().map(|&role| role.to_owned()).collect());
         check_scopes(scopes.iter().map(String::as_str))
             .map_err(|error| HubError::invalid(error.to_string()))?;
-        let owned = self.scopes_of(owner).await?;
+        let owned = self.rights_of(owner).await?;
         let of_owner = Owner {
             user: Some(owner.name.as_str()),
             server: None,
@@ -89,8 +89,8 @@ impl Hub {
         }
     }
 
-    /// Everything that a user may do at the moment.
-    pub async fn scopes_of(&self, user: &User) -> Result<ScopeSet, HubError> {
+    /// Everything that a user may do now.
+    pub async fn rights_of(&self, user: &User) -> Result<ScopeSet, HubError> {
         let groups = self.store.groups_of(user.id).await?;
         self.access.scopes_of(user, &groups).await
     }

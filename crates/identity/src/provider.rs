@@ -1,12 +1,15 @@
 //! What an identity provider can do: one value per configured provider.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
+use http::HeaderMap;
 use jansky_model::{ProviderId, Secret, Timestamp};
 use url::Url;
 
 use crate::{
-    CallbackQuery, Claims, ExternalIdentity, IdentityError, LoginAttempt, RefreshOutcome,
-    UpstreamTokens,
+    CallbackQuery, Claims, ExternalIdentity, ExternalTokens, IdentityError, LoginAttempt,
+    RefreshOutcome, ServiceAccount, TokenExchange, UpstreamTokens,
 };
 
 /// A configured way to sign in.
@@ -34,6 +37,21 @@ pub trait IdentityProvider: Send + Sync {
         None
     }
 
+    /// What trades a person's token for that of a service; `None` if it cannot.
+    fn exchanger(&self) -> Option<&dyn TokenExchange> {
+        None
+    }
+
+    /// What hands out tokens of the providers behind it; `None` if it keeps none.
+    fn external_tokens(&self) -> Option<&dyn ExternalTokens> {
+        None
+    }
+
+    /// What gives tokens to ourselves; `None` if we cannot have an account there.
+    fn service_account(&self) -> Option<&dyn ServiceAccount> {
+        None
+    }
+
     /// Keeps [`IdentityProvider::status`] true: looks at the provider now and again, forever.
     ///
     /// Whoever started it stops it by dropping the future. Signing in works without it; only the
@@ -49,6 +67,8 @@ pub enum LoginMethod<'a> {
     Redirect(&'a dyn RedirectLogin),
     /// A name and a password are typed into our own page.
     Form(&'a dyn FormLogin),
+    /// A reverse proxy in front of us says in each request who is there.
+    Header(&'a dyn HeaderLogin),
 }
 
 /// Sign-in by a round trip of the browser.
@@ -68,13 +88,32 @@ pub trait RedirectLogin: Send + Sync {
     ) -> Result<ExternalIdentity, IdentityError>;
 }
 
+/// Sign-in by the word of a reverse proxy.
+pub trait HeaderLogin: Send + Sync {
+    /// Reads who is there. `peer` is the other end of the connection itself, whatever its headers
+    /// say.
+    ///
+    /// # Errors
+    /// [`IdentityError::UntrustedProxy`] when anybody but the proxy says something, and
+    /// [`IdentityError::NotTold`] when the proxy says nothing, or nothing clear.
+    fn identify(
+        &self,
+        peer: IpAddr,
+        headers: &HeaderMap,
+    ) -> Result<ExternalIdentity, IdentityError>;
+}
+
 /// Sign-in by name and password.
 #[async_trait]
 pub trait FormLogin: Send + Sync {
+    /// How many wrong passwords per minute one name may have before it has to wait.
+    fn attempts_per_minute(&self) -> u32;
+
     /// Checks a name and a password.
     ///
     /// # Errors
-    /// [`IdentityError::InvalidCredentials`] for a wrong name and for a wrong password alike.
+    /// [`IdentityError::InvalidCredentials`] for a wrong name and for a wrong password alike, and
+    /// [`IdentityError::AccountUnusable`] only when both are right.
     async fn verify(
         &self,
         name: &str,

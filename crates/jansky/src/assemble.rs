@@ -16,7 +16,7 @@ use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
     ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
 };
-use jansky_identity::{GitHub, GitHubSettings};
+use jansky_identity::{GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider};
 use jansky_model::{Clock, ProviderId};
 use jansky_spawn::{
     CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
@@ -28,6 +28,9 @@ use crate::files::{self, make_private_dir};
 
 /// The claim with the user name of GitHub.
 const GITHUB_NAME: &str = "login";
+
+/// The claim with the user name of providers that are not of the web.
+const USUAL_NAME: &str = "preferred_username";
 
 /// The setting in the database that tells this hub from others on the same machine.
 const INSTANCE: &str = "instance";
@@ -108,6 +111,7 @@ fn settings(config: &Config) -> Settings {
         shutdown_on_sign_out: hub.shutdown_on_sign_out,
         server_default_url: spawner.default_url.clone(),
         notebook_dir: spawner.notebook_dir.clone(),
+        local_title: local.title,
         sign_in_attempts_per_minute: local.attempts_per_minute,
         minimum_password_length: local.minimum_password_length as usize,
         no_longer_allowed: match hub.no_longer_allowed {
@@ -237,8 +241,63 @@ pub(crate) fn providers(
                 sign_out: SignOutAtProvider::Hub,
             });
         }
+        if let Provider::Header(header) = provider {
+            let made = HeaderProvider::new(header_settings(id, header)?);
+            providers.push(ConfiguredProvider {
+                auto_login: header.auto_login,
+                ..without_tokens(Arc::new(made), rules(config, provider))
+            });
+        }
     }
     Ok(providers)
+}
+
+/// A provider that only says who somebody is, and with which groups.
+fn without_tokens(
+    provider: Arc<dyn IdentityProvider>,
+    rules: AdmissionRules,
+) -> ConfiguredProvider {
+    ConfiguredProvider {
+        provider,
+        rules,
+        callback_url: None,
+        auto_login: false,
+        hint_parameters: Vec::new(),
+        client_id: String::new(),
+        username_claim: USUAL_NAME.to_owned(),
+        sign_out: SignOutAtProvider::Hub,
+    }
+}
+
+fn header_settings(
+    id: &ProviderId,
+    header: &jansky_config::HeaderProvider,
+) -> anyhow::Result<HeaderSettings> {
+    let name = |key: &str, text: &str| {
+        http::HeaderName::try_from(text)
+            .with_context(|| format!("provider.{id}.{key}: `{text}` is not the name of a header"))
+    };
+    let optional =
+        |key: &str, text: &Option<String>| text.as_ref().map(|text| name(key, text)).transpose();
+    let secret = match &header.secret {
+        Some(source) => {
+            let secret = source
+                .read()
+                .with_context(|| format!("provider.{id}.secret cannot be read"))?;
+            Some((name("secret_header", &header.secret_header)?, secret))
+        }
+        None => None,
+    };
+    Ok(HeaderSettings {
+        id: id.clone(),
+        title: header.title.clone().unwrap_or_else(|| id.to_string()),
+        trusted_addresses: header.trusted_addresses.iter().map(|net| **net).collect(),
+        secret,
+        user_header: name("user_header", &header.user_header)?,
+        email_header: optional("email_header", &header.email_header)?,
+        groups_header: optional("groups_header", &header.groups_header)?,
+        groups_separator: header.groups_separator.clone(),
+    })
 }
 
 fn as_written(url: Option<&jansky_config::Written<jansky_config::HttpUrl>>) -> Option<String> {
@@ -253,7 +312,9 @@ fn oidc_kind(provider: &Provider) -> OidcKind {
         Provider::Google(_) => OidcKind::Google,
         Provider::Cilogon(_) => OidcKind::CiLogon,
         Provider::EgiCheckin(_) => OidcKind::EgiCheckin,
-        Provider::Oidc(_) | Provider::Local(_) | Provider::Github(_) => OidcKind::Generic,
+        Provider::Oidc(_) | Provider::Local(_) | Provider::Github(_) | Provider::Header(_) => {
+            OidcKind::Generic
+        }
     }
 }
 
@@ -337,9 +398,10 @@ pub(crate) fn rules(config: &Config, provider: &Provider) -> AdmissionRules {
     if let Some(oidc) = provider.oidc() {
         rules.groups = group_rules(oidc);
         rules.home = home_rules(oidc);
+    } else {
+        rules.groups.claims = vec!["groups".to_owned()];
     }
     if let Provider::Github(github) = provider {
-        rules.groups.claims = vec!["groups".to_owned()];
         rules.home.hosted_domains.clone_from(&github.hosted_domains);
     }
     rules
@@ -348,8 +410,13 @@ pub(crate) fn rules(config: &Config, provider: &Provider) -> AdmissionRules {
 /// The claim from which user names come; none for local accounts.
 pub(crate) fn username_claim(provider: &Provider) -> Option<&str> {
     match provider {
+        Provider::Local(_) => None,
         Provider::Github(_) => Some(GITHUB_NAME),
-        _ => Some(&provider.oidc()?.username_claim),
+        _ => Some(
+            provider
+                .oidc()
+                .map_or(USUAL_NAME, |oidc| &oidc.username_claim),
+        ),
     }
 }
 

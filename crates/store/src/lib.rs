@@ -30,6 +30,7 @@ mod rights;
 mod servers;
 mod sessions;
 mod settings;
+mod shares;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokens;
@@ -46,6 +47,7 @@ pub use refresh::{RefreshFailure, RefreshedTokens};
 pub use rights::{Exclusion, Rights, RightsSource};
 pub use servers::{BeginStart, NewServer, Server};
 pub use sessions::{NewSession, Session};
+pub use shares::{Share, ShareWith};
 pub use tokens::{NewToken, Token, TokenId, TokenKind};
 pub use users::{ActivityFilter, User, UserQuery, UserSort};
 

@@ -104,7 +104,7 @@ impl Hub {
             return Ok(());
         };
         let can_renew = grant.tokens.refresh.is_some() || grant.state == GrantState::Reauth;
-        if !can_renew || self.scopes_of(user).await?.holds(Scope::SERVICE_ACCOUNT) {
+        if !can_renew || self.rights_of(user).await?.holds(Scope::SERVICE_ACCOUNT) {
             return Ok(());
         }
         match self.fresh_token(&grant, least).await {

@@ -10,5 +10,6 @@ mod rights;
 mod schema;
 mod servers;
 mod sessions;
+mod shares;
 mod tokens;
 mod users;

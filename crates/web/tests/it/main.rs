@@ -1,5 +1,6 @@
 //! Tests of the HTTP surfaces.
 
+mod direct_sign_in;
 mod forgery;
 mod headers;
 mod html;
@@ -16,6 +17,7 @@ mod routes;
 mod server_pages;
 mod servers;
 mod setup;
+mod shares;
 mod sign_in;
 mod support;
 mod tokens;
