@@ -220,7 +220,8 @@ impl AdmissionRules {
                 let claims = quoted(&self.groups.claims);
                 let words = format!("no groups are known: none of the claims {claims} is there");
                 note(Verdict::Noted, words);
-                Ok(None)
+                // Who is let in by groups has none when none are told: old ones must not stay.
+                Ok(self.groups_decide().then(Vec::new))
             }
             Err(problem) if self.groups_decide() => {
                 note(Verdict::KeepsOut, problem.to_string());
@@ -363,7 +364,7 @@ mod tests {
             admin_groups: set(&["/operators"]),
             groups: GroupRules {
                 claims: vec!["groups".to_owned()],
-                entitlements: None,
+                ..GroupRules::default()
             },
             ..AdmissionRules::default()
         }
@@ -444,6 +445,19 @@ mod tests {
     }
 
     #[test]
+    fn old_groups_do_not_stay_when_none_are_told_and_groups_decide() {
+        let rules = AdmissionRules {
+            allow_all: true,
+            ..rules()
+        };
+
+        let admission = rules.admit(&person(json!({}))).expect("all may come");
+
+        assert_eq!(admission.groups, Some(Vec::new()));
+        assert_eq!(admission.admin, Some(false));
+    }
+
+    #[test]
     fn groups_that_cannot_be_told_keep_people_out_only_where_groups_decide() {
         let too_many = person(json!({ "_claim_names": { "groups": "src1" } }));
         let by_name = AdmissionRules {
@@ -469,6 +483,7 @@ mod tests {
                     namespaces: vec!["urn:mace:egi.eu".to_owned()],
                     authorities: vec!["aai.egi.eu".to_owned()],
                 }),
+                ..GroupRules::default()
             },
             ..rules()
         };

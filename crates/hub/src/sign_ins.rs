@@ -23,6 +23,8 @@ pub struct GrantStatus {
     pub user_id: UserId,
     /// The provider.
     pub provider: ProviderId,
+    /// The service that its tokens are for; `None` for those of the sign-in itself.
+    pub service: Option<String>,
     /// What can be expected of the next refresh.
     pub state: GrantState,
     /// Since when the provider does not answer, as far as it is known.
@@ -96,6 +98,7 @@ impl Hub {
         GrantStatus {
             user_id: grant.user_id,
             provider: grant.provider.clone(),
+            service: grant.service.clone(),
             state: grant.state,
             failing_since: failing_since.filter(|_| grant.state != GrantState::Ok),
             refreshed_at: grant.refreshed_at,

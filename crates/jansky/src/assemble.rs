@@ -369,6 +369,7 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
     settings.extra_authorize_parameters = oidc.authorize_parameters();
     settings.hint_parameters.clone_from(&oidc.hint_parameters);
     settings.pushed_authorization = oidc.pushed_authorization;
+    settings.exclude_services.clone_from(&oidc.exclude_services);
     settings.endpoints = oidc.endpoints.as_ref().map(|by_hand| {
         let plain = |url: &jansky_config::Written<jansky_config::HttpUrl>| url::Url::clone(url);
         ManualEndpoints {
@@ -396,7 +397,10 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
 pub(crate) fn rules(config: &Config, provider: &Provider) -> AdmissionRules {
     let mut rules = admission_rules(config, provider);
     if let Some(oidc) = provider.oidc() {
-        rules.groups = group_rules(oidc);
+        rules.groups = GroupRules {
+            absent_is_none: matches!(provider, Provider::Keycloak(_)),
+            ..group_rules(oidc)
+        };
         rules.home = home_rules(oidc);
     } else {
         rules.groups.claims = vec!["groups".to_owned()];
@@ -454,6 +458,7 @@ fn group_rules(oidc: &OidcProvider) -> GroupRules {
             namespaces,
             authorities: all(&oidc.entitlement_authority).unwrap_or_default(),
         }),
+        absent_is_none: false,
     }
 }
 

@@ -237,6 +237,12 @@ pub struct OidcProvider {
     #[schemars(extend("examples" = [["kc_idp_hint", "login_hint"]]))]
     pub hint_parameters: Vec<String>,
 
+    /// Services whose tokens are thrown away when the provider sends them along with a sign-in, as
+    /// Globus does: they are never kept.
+    #[serde(default)]
+    #[schemars(extend("examples" = [["groups.api.globus.org"]]))]
+    pub exclude_services: Vec<String>,
+
     /// Where the provider sends the browser back to, when it is not the usual address below
     /// `hub.public_url`. Give JupyterHub's `…/hub/oauth_callback` to keep a client as it was
     /// registered for JupyterHub.

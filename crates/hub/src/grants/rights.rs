@@ -44,7 +44,7 @@ impl Hub {
             .await
     }
 
-    async fn fresh_token(
+    pub(super) async fn fresh_token(
         self: &Arc<Self>,
         grant: &Grant,
         least: Duration,
@@ -70,8 +70,12 @@ impl Hub {
         }
         let served = served?;
         if let Some(Refreshed { grant, tokens }) = &served.refreshed {
-            self.follow_rights(configured, upstream, grant, tokens)
-                .await?;
+            // Only the login speaks of the person; tokens for services say nothing about rights.
+            if grant.kind == GrantKind::Login {
+                self.grants.keep_services(grant, &tokens.other).await?;
+                self.follow_rights(configured, upstream, grant, tokens)
+                    .await?;
+            }
         }
         Ok(served.token)
     }
@@ -149,9 +153,6 @@ impl Hub {
         grant: &Grant,
         tokens: &UpstreamTokens,
     ) -> Result<(), HubError> {
-        if grant.kind != GrantKind::Login {
-            return Ok(());
-        }
         let now = self.clock.now();
         self.store.note_rights_asked(grant.id, now).await?;
         let source = self.store.rights_source(grant.user_id).await?;

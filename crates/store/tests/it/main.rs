@@ -4,6 +4,7 @@ mod changes;
 mod grants;
 mod harness;
 mod identities;
+mod issuer;
 mod opening;
 mod refresh;
 mod rights;

@@ -75,6 +75,7 @@ fn session(session: &Session, own: Option<&str>) -> Value {
 fn grant(grant: &GrantStatus) -> Value {
     json!({
         "provider": grant.provider,
+        "service": grant.service,
         "state": grant.state.word(),
         "failing_since": grant.failing_since,
         "refreshed": grant.refreshed_at,

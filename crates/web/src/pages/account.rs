@@ -61,7 +61,8 @@ fn identity_row(
 ) -> IdentityRow {
     let provider = &identity.provider;
     let is_current = own.is_some_and(|session| session.provider == *provider);
-    let grant = sign_ins.grants.iter().find(|g| g.provider == *provider);
+    let mut grants = sign_ins.grants.iter();
+    let grant = grants.find(|g| g.provider == *provider && g.service.is_none());
     IdentityRow {
         provider: visit.web.hub.title_of_provider(provider),
         subject: identity.subject.clone(),

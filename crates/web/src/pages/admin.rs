@@ -140,6 +140,7 @@ fn row(
             sign_ins
                 .grants
                 .iter()
+                .filter(|grant| grant.service.is_none())
                 .map(|grant| grant_row(visit, grant))
                 .collect()
         } else {

@@ -36,7 +36,7 @@ impl OpenId {
                 allow_all: true,
                 groups: GroupRules {
                     claims: vec!["groups".to_owned()],
-                    entitlements: None,
+                    ..GroupRules::default()
                 },
                 ..AdmissionRules::default()
             },
