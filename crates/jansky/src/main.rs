@@ -13,6 +13,7 @@ mod files;
 mod for_servers;
 mod front;
 mod serve;
+mod spawners;
 mod telemetry;
 
 use std::process::ExitCode;
