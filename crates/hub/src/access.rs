@@ -16,6 +16,7 @@ use jansky_store::{GrantState, Store, TokenId, User};
 use moka::sync::Cache;
 
 use crate::actor::{Actor, Credential, SharedActor, groups_in, shared_scopes, token_scopes};
+use crate::broker::Memory;
 use crate::error::HubError;
 use crate::roles::Roles;
 
@@ -38,6 +39,8 @@ pub struct Access {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     roles: Roles,
+    /// What the broker remembers, which changes with the same things.
+    broker: Arc<Memory>,
     remembered: Cache<Digest, Remembered>,
     generations: Mutex<HashMap<UserId, u64>>,
     changes: AtomicU64,
@@ -46,11 +49,17 @@ pub struct Access {
 }
 
 impl Access {
-    pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>, roles: Roles) -> Self {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        roles: Roles,
+        broker: Arc<Memory>,
+    ) -> Self {
         Self {
             store,
             clock,
             roles,
+            broker,
             remembered: Cache::builder()
                 .max_capacity(CAPACITY)
                 .time_to_live(REMEMBERED_FOR)
@@ -174,12 +183,14 @@ impl Access {
     pub fn forget(&self, user: UserId) {
         *lock(&self.generations).entry(user).or_default() += 1;
         self.changes.fetch_add(1, Ordering::SeqCst);
+        self.broker.forget(user);
     }
 
     /// Forgets what is remembered about everybody: visitors of a server that is gone, for example.
     pub fn forget_everyone(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.remembered.invalidate_all();
+        self.broker.forget_callers();
     }
 
     /// Takes the times at which tokens were last used, to be written to the database.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use jansky_model::ProviderId;
-use jansky_store::User;
+use jansky_store::{FreezeReason, User};
 use tracing::{info, warn};
 
 use crate::Hub;
@@ -54,6 +54,8 @@ impl Hub {
         };
         info!(user.name = %user.name, provider.id = %provider, ?ends_at, "no longer allowed");
         self.store.exclude(user.id, provider, now, ends_at).await?;
+        self.freeze_user(user, FreezeReason::NotAllowed, provider.as_str())
+            .await?;
         self.access.forget(user.id);
         // While servers are drained their owner can still reach them, to save what is open.
         if ends_at.is_none() {

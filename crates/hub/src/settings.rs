@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::broker::BrokerSettings;
 use crate::roles::Roles;
 
 /// The settings of a hub. The binary makes them from the configuration; tests make them directly.
@@ -66,6 +67,8 @@ pub struct Settings {
     pub token_lifetime_at_start: Duration,
     /// The roles, beside those that every hub has.
     pub roles: Roles,
+    /// What tokens servers can ask for.
+    pub broker: BrokerSettings,
 }
 
 /// What happens to the servers of somebody who may no longer come in.
@@ -115,6 +118,7 @@ impl Default for Settings {
             rights_refresh: Duration::from_mins(5),
             token_lifetime_at_start: Duration::from_mins(1),
             roles: Roles::default(),
+            broker: BrokerSettings::default(),
         }
     }
 }
@@ -123,6 +127,28 @@ impl Settings {
     /// The prefix of the hub's own pages, for example `/hub/`.
     pub fn hub_prefix(&self) -> String {
         format!("{}hub/", self.base)
+    }
+
+    /// The address of the broker as servers reach it, for example
+    /// `http://127.0.0.1:8000/hub/broker/v1/`.
+    pub fn broker_url(&self) -> String {
+        let api = self.api_url.trim_end_matches('/');
+        let hub = api.strip_suffix("/api").unwrap_or(api);
+        format!("{hub}/broker/v1/")
+    }
+
+    /// The addresses under which an endpoint of the broker can be reached: the one for servers and
+    /// the one for everybody.
+    pub(crate) fn broker_addresses(&self, endpoint: &str) -> Vec<String> {
+        let own = format!("{}{endpoint}", self.broker_url());
+        let path = format!("{}broker/v1/{endpoint}", self.hub_prefix());
+        let public = self
+            .public_url
+            .as_ref()
+            .and_then(|url| url.join(&path).ok());
+        std::iter::once(own)
+            .chain(public.map(String::from))
+            .collect()
     }
 
     /// Whether browsers reach the hub over TLS, so that cookies must be `Secure`.

@@ -282,11 +282,12 @@ impl Hub {
             admin,
             groups: admission.groups.as_deref(),
         };
+        // After each refresh of a grant this is asked, and mostly nothing has changed.
         if self.store.set_rights(user.id, rights, now).await? {
             info!(user.name = %user.name, "rights follow the provider");
+            self.access.forget(user.id);
         }
         user.admin = admin.unwrap_or(user.admin);
-        self.access.forget(user.id);
         Ok(user)
     }
 
@@ -373,7 +374,7 @@ impl Hub {
             .await?;
         self.store.touch_user(user.id, now).await?;
         // The grant may have needed a new sign-in, which other sessions of it know.
-        self.access.forget(user.id);
+        self.thaw_user(user).await?;
         info!(user.name = %user.name, provider.id = %provider, "signed in");
         Ok(NewBrowserSession { cookie, session_id })
     }

@@ -60,7 +60,8 @@ impl Store {
         Ok(groups)
     }
 
-    /// Puts a user into exactly these groups, making those that do not exist yet.
+    /// Puts a user into exactly these groups, making those that do not exist yet; says whether that
+    /// changed anything.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such user.
@@ -69,14 +70,15 @@ impl Store {
         user: UserId,
         groups: &[String],
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let sorted = groups.iter().map(String::as_str).collect::<BTreeSet<_>>();
         let mut transaction = self.db.begin().await?;
         if !replace_groups(&mut transaction, user, &sorted).await? {
-            return Ok(());
+            return Ok(false);
         }
         record_change(&mut transaction, USER_CHANGED, user.0, at).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(true)
     }
 }
 

@@ -3,6 +3,7 @@
 //! The comments of sections and keys are what operators read in the reference and in the schema:
 //! they are written for them.
 
+mod audience;
 mod docker;
 mod github;
 mod header;
@@ -20,6 +21,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::audience::{Audience, AudienceSource, Broker, IdentityBrokerMode};
 pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, VolumeEntry};
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
@@ -62,6 +64,14 @@ pub struct Config {
     /// The role `user` is everybody's: its section, which has only `scopes`, says what people may do
     /// in place of `self`. Administrators have the role `admin` besides.
     pub role: BTreeMap<String, Role>,
+
+    /// What tokens the code on servers can ask for, one section for each audience with an id of
+    /// your choice: `[audience.<id>]`.
+    #[schemars(with = "BTreeMap<String, Audience>", extend("propertyNames" = { "format": "provider-id" }))]
+    pub audience: BTreeMap<ProviderId, Audience>,
+
+    /// How tokens are handed to the code on servers.
+    pub broker: Broker,
 
     /// How servers are started.
     pub spawner: Spawner,

@@ -44,7 +44,7 @@ impl Hub {
             .await
     }
 
-    pub(super) async fn fresh_token(
+    pub(crate) async fn fresh_token(
         self: &Arc<Self>,
         grant: &Grant,
         least: Duration,

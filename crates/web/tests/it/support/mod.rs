@@ -1,12 +1,14 @@
 //! A real hub in memory: database in a temporary directory, a spawner without processes, a clock
 //! that stands still. Requests go to the router as the proxy would hand them over.
 
+mod agent;
 mod answer;
 mod client;
 mod database;
 mod openid;
 mod provider;
 mod recorded_routes;
+mod upstream;
 
 use std::sync::{Arc, Mutex};
 
@@ -18,12 +20,14 @@ use jansky_spawn::fake::FakeSpawner;
 use jansky_store::Store;
 use jansky_web::{Peer, Policies, Web, WebState};
 
+pub(crate) use agent::{EXCHANGE, TestAgent};
 pub(crate) use answer::Answer;
 pub(crate) use client::Client;
 pub(crate) use database::Database;
 pub(crate) use openid::OpenId;
 pub(crate) use provider::{PROVIDER, ScriptedProvider};
 pub(crate) use recorded_routes::RecordedRoutes;
+pub(crate) use upstream::{Mood, Upstream};
 
 /// The password of every account.
 pub(crate) const PASSWORD: &str = "eleven names of stars";
