@@ -8,6 +8,7 @@ mod docker;
 mod github;
 mod header;
 mod hub;
+mod pam;
 pub(crate) mod presets;
 mod provider;
 mod role;
@@ -22,10 +23,11 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::audience::{Audience, AudienceSource, Broker, IdentityBrokerMode};
-pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, VolumeEntry};
+pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, Tripwire, VolumeEntry};
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
+pub use self::pam::PamProvider;
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
     Provider, SignOut,
