@@ -5,6 +5,7 @@ mod docker;
 mod hub;
 mod issuer;
 mod provider;
+mod role;
 mod spawner;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub(super) fn check(config: &Config, document: &Node, report: &mut Report<'_>) {
     hub::check(config, &mut rules);
     issuer::check(config, &mut rules);
     provider::check(config, &mut rules);
+    role::check(config, &mut rules);
     audience::check(config, &mut rules);
     spawner::check(config, &mut rules);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jansky_hub::{
     AdmissionRules, Audience, AudienceRules, BrokerMode, CallbackQuery, ConfiguredProvider,
-    NotObtained, Source, User,
+    NotObtained, Return, SignOutAtProvider, Source, User,
 };
 use jansky_identity::oidc::OidcKind;
 use jansky_identity::{OidcProvider, OidcSettings, http_client};
@@ -64,6 +64,7 @@ impl Scene {
             hint_parameters: Vec::new(),
             client_id: CLIENT_ID.to_owned(),
             username_claim: "preferred_username".to_owned(),
+            sign_out: SignOutAtProvider::Provider,
         };
         let hub = TestHub::with(|recipe| {
             recipe.clock = clock;
@@ -83,10 +84,13 @@ impl Scene {
             .expect("the provider is up");
         let back = self.op.sign_in(&departure.url);
         let query = CallbackQuery::parse(&back).expect("the callback is well formed");
-        let arrival = hub
-            .finish_sign_in(query, &[departure.browser])
+        let back = hub
+            .finish_sign_in(query, &[departure.browser], None)
             .await
             .expect("everybody may come in");
+        let Return::SignedIn(arrival) = back else {
+            panic!("nobody links anything")
+        };
         let identity = arrival.identity.as_ref();
         hub.open_session(&arrival.user, &arrival.provider, identity)
             .await
@@ -211,8 +215,11 @@ async fn an_external_token_comes_in_the_way_that_there_is_and_the_operator_sees_
         let token = token.json();
         let text = token["access_token"].as_str().expect("a token");
         assert!(text.starts_with("canary-external-"), "{word}: {text}");
-        let ways = scene.hub.hub.external_ways();
-        assert_eq!(ways, [("op".to_owned(), "ext".to_owned(), word)]);
+        scene.hub.admin("zoe").await;
+        let zoe = scene.hub.token("zoe", &["read:hub"]).await;
+        let info = zoe.api("GET", "/hub/api/info", None).await.must_be(200);
+        let ways = json!([{ "provider": "op", "alias": "ext", "mode": word }]);
+        assert_eq!(info.json()["external_tokens"], ways);
     }
 }
 
