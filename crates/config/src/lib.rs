@@ -29,7 +29,7 @@ pub use reference::{reference, schema};
 pub use sections::{
     AdmissionKeys, Cgroups, ClaimsSource, ClientAuthentication, Config, Database, Endpoints,
     GithubProvider, Hub, LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider,
-    ProcessSpawner, Provider, Proxy, RunAs, Session, Spawner, Tls,
+    ProcessSpawner, Provider, Proxy, RunAs, SecurityEvents, Session, Spawner, Tls,
 };
 
 /// Whether the name of a variable says that its value is secret.

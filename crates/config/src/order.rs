@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
     Config, Database, Endpoints, GithubProvider, Hub, LocalProvider, Log, OidcProvider,
-    ProcessSpawner, Proxy, Session, Tls,
+    ProcessSpawner, Proxy, SecurityEvents, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -21,6 +21,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<OidcProvider>(),
         fields::<GithubProvider>(),
         fields::<Endpoints>(),
+        fields::<SecurityEvents>(),
         fields::<ProcessSpawner>(),
         fields::<Proxy>(),
         fields::<Log>(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_model::UserId;
-use jansky_store::{GRANT_CHANGED, USER_CHANGED};
+use jansky_store::{GRANT_CHANGED, SESSION_ENDED, USER_CHANGED};
 use tracing::warn;
 
 use crate::Hub;
@@ -56,6 +56,10 @@ impl Hub {
                 self.access.forget_everyone();
             }
             for change in &changes {
+                if change.topic == SESSION_ENDED {
+                    self.ended.insert(&change.key, self.clock.now());
+                    continue;
+                }
                 let Ok(key) = change.key.parse::<i64>() else {
                     continue;
                 };

@@ -18,6 +18,7 @@ mod launch;
 mod metrics;
 mod oauth;
 mod operations;
+mod provider_word;
 mod reconcile;
 mod routes;
 mod servers;
@@ -56,14 +57,15 @@ pub use grants::{FreshToken, NoToken};
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
+pub use provider_word::EventRefusal;
 pub use reconcile::Resumed;
 pub use routes::RouteTable;
 pub use settings::{NoLongerAllowed, Settings};
 pub use sign_in::{Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession};
 pub use tokens::TokenRequest;
 
-/// How many logout tokens are checked at the same time: each costs a signature.
-const LOGOUTS_AT_ONCE: usize = 4;
+/// How many logout and security event tokens are checked at the same time: each costs a signature.
+const WORDS_AT_ONCE: usize = 4;
 
 /// The version of JupyterHub whose contract the hub keeps; clients compare it with theirs.
 pub const JUPYTERHUB_VERSION: &str = "6.1.1";
@@ -105,7 +107,7 @@ pub struct Hub {
     http: reqwest::Client,
     access: Access,
     grants: grants::Grants,
-    logout_places: Semaphore,
+    word_places: Semaphore,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
     operations: Arc<operations::Operations>,
@@ -126,7 +128,7 @@ impl Hub {
                 Arc::clone(&parts.random),
                 parts.keys,
             ),
-            logout_places: Semaphore::new(LOGOUTS_AT_ONCE),
+            word_places: Semaphore::new(WORDS_AT_ONCE),
             ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             operations: Arc::default(),

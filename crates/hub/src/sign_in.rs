@@ -37,6 +37,8 @@ pub struct ConfiguredProvider {
     pub client_id: String,
     /// The claim with the wished user name.
     pub username_claim: String,
+    /// Whether a logout token that names one session ends all sessions of that person.
+    pub widens_logout: bool,
 }
 
 /// A browser session that was just made.

@@ -24,7 +24,8 @@ pub use github::{GitHub, GitHubSettings};
 pub use identity::{Claims, ExternalIdentity, ServiceTokens, UpstreamTokens, claim_at};
 pub use oidc::{OidcProvider, OidcSettings, http_client};
 pub use provider::{
-    FormLogin, IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver, ProviderStatus,
-    RedirectLogin, UpstreamSession,
+    EventSubject, FormLogin, IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver,
+    ProviderStatus, RedirectLogin, SecurityEvent, SecurityEventReceiver, SecurityNotice,
+    UpstreamSession,
 };
 pub use refresh::RefreshOutcome;

@@ -14,6 +14,7 @@ use jansky_hub::{
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
     ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
+    SecurityEventSettings,
 };
 use jansky_identity::{GitHub, GitHubSettings};
 use jansky_model::{Clock, ProviderId};
@@ -200,6 +201,7 @@ pub(crate) fn providers(
                 hint_parameters: oidc.hint_parameters.clone(),
                 client_id: oidc.client_id.clone(),
                 username_claim: oidc.username_claim.clone(),
+                widens_logout: oidc.logout_ends_all_sessions,
             });
         }
         if let Provider::Github(github) = provider {
@@ -215,6 +217,7 @@ pub(crate) fn providers(
                 hint_parameters: github.hint_parameters.clone(),
                 client_id: github.client_id.clone(),
                 username_claim: "login".to_owned(),
+                widens_logout: false,
             });
         }
     }
@@ -308,7 +311,29 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
         jansky_config::ClaimsSource::Both => ClaimsSource::Both,
     };
     settings.allow_insecure_issuer = oidc.allow_insecure_issuer;
+    settings.security_events = match &oidc.security_events {
+        Some(events) => Some(security_events(id, events)?),
+        None => None,
+    };
     Ok(settings)
+}
+
+fn security_events(
+    id: &ProviderId,
+    events: &jansky_config::SecurityEvents,
+) -> anyhow::Result<SecurityEventSettings> {
+    let authorization = match &events.authorization {
+        Some(source) => Some(source.read().with_context(|| {
+            format!("provider.{id}.security_events.authorization cannot be read")
+        })?),
+        None => None,
+    };
+    Ok(SecurityEventSettings {
+        audience: events.audience.clone(),
+        issuer: as_written(events.issuer.as_ref()),
+        jwks: events.jwks.as_ref().map(|url| url::Url::clone(url)),
+        authorization,
+    })
 }
 
 /// The rules that all providers have.

@@ -9,6 +9,7 @@
 //! misses one. The price is that two transactions with a change commit one after the other; to
 //! keep that short, and free of deadlocks, the change comes last in each.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use jansky_model::{Timestamp, UserId};
@@ -23,6 +24,9 @@ pub const USER_CHANGED: &str = "user";
 
 /// The topic of changes of a grant: its tokens, its state, or its end. The key is the id of the grant.
 pub const GRANT_CHANGED: &str = "grant";
+
+/// The topic of browser sessions that were ended before their time. The key is their public id.
+pub const SESSION_ENDED: &str = "session";
 
 /// How long a lost notification can delay a change: because a connection died without a word, or
 /// because there is a pooler in between that does not pass notifications on.
@@ -56,15 +60,16 @@ impl Change {
 pub(crate) async fn record_change(
     transaction: &mut Transaction,
     topic: &str,
-    key: i64,
+    key: impl Display,
     at: Timestamp,
 ) -> Result<(), StoreError> {
+    let key = key.to_string();
     let count = sql("UPDATE change_counter SET last_seq = last_seq + 1 RETURNING last_seq");
     let seq: i64 = transaction.fetch_one(count).await?.get("last_seq")?;
     let insert = sql("INSERT INTO changes (seq, topic, key, at) VALUES ($1, $2, $3, $4)")
         .bind(seq)
         .bind(topic)
-        .bind(&key.to_string())
+        .bind(&key)
         .bind(at);
     transaction.execute(insert).await?;
     transaction.announce().await

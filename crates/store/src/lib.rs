@@ -35,7 +35,7 @@ mod tokens;
 mod users;
 
 pub use attempts::LoginAttemptRow;
-pub use changes::{Change, GRANT_CHANGED, USER_CHANGED};
+pub use changes::{Change, GRANT_CHANGED, SESSION_ENDED, USER_CHANGED};
 pub use codes::{Challenge, Code};
 pub use error::StoreError;
 pub use grants::{Grant, GrantId, GrantKind, GrantState, Lease, NewGrant, Sealed, SealedTokens};

@@ -2,7 +2,7 @@
 
 use jansky_model::{ProviderId, Timestamp, UserId};
 
-use crate::changes::record_users;
+use crate::changes::{SESSION_ENDED, record_change, record_users};
 use crate::db::{Row, Statement, sql};
 use crate::users::{user_columns, user_ids};
 use crate::{Digest, GrantId, Store, StoreError, User};
@@ -160,19 +160,25 @@ impl Store {
         session_id: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let statement = sql("DELETE FROM sessions WHERE session_id = $1 RETURNING user_id");
+        let statement =
+            sql("DELETE FROM sessions WHERE session_id = $1 RETURNING session_id, user_id");
         Ok(self.end_sessions(statement.bind(session_id), at).await? > 0)
     }
 
     /// Ends all sessions of a user as [`Store::delete_session`] does; says how many there were.
     pub async fn delete_sessions_of(&self, user: UserId, at: Timestamp) -> Result<u64, StoreError> {
-        let statement = sql("DELETE FROM sessions WHERE user_id = $1 RETURNING user_id");
+        let statement =
+            sql("DELETE FROM sessions WHERE user_id = $1 RETURNING session_id, user_id");
         self.end_sessions(statement.bind(user), at).await
     }
 
     async fn end_sessions(&self, statement: Statement, at: Timestamp) -> Result<u64, StoreError> {
         let mut transaction = self.db.begin().await?;
         let rows = transaction.fetch_all(statement).await?;
+        for row in &rows {
+            let session_id: String = row.get("session_id")?;
+            record_change(&mut transaction, SESSION_ENDED, session_id, at).await?;
+        }
         record_users(&mut transaction, user_ids(&rows)?, at).await?;
         transaction.commit().await?;
         Ok(rows.len() as u64)

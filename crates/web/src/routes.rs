@@ -22,6 +22,7 @@ use crate::api;
 use crate::pages::{
     assets, consent, home, provider, server, setup, sign_in, sign_out, spawn, tokens,
 };
+use crate::security_events;
 use crate::state::{Peer, WebState};
 use crate::visit::Visit;
 
@@ -44,6 +45,7 @@ fn table() -> Vec<Route> {
             "oidc/backchannel-logout",
             post(sign_out::told_by_provider),
         ),
+        ("POST", "oidc/security-events", post(security_events::post)),
         ("GET", "setup", get(setup::get)),
         ("POST", "setup", post(setup::post)),
         ("GET", "home", get(home::get)),

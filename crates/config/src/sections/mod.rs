@@ -21,7 +21,7 @@ pub use self::github::GithubProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
-    Provider,
+    Provider, SecurityEvents,
 };
 pub use self::spawner::{Cgroups, ProcessSpawner, RunAs, Spawner};
 pub use self::transport::{Log, LogFormat, Proxy, Tls};

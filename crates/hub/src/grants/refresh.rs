@@ -139,6 +139,45 @@ impl Grants {
         }
     }
 
+    /// Refreshes a grant whose token is still good, because what it says may be out of date. `None`
+    /// when somebody else has refreshed it since `seen` was read.
+    pub(crate) async fn refresh_now(
+        &self,
+        seen: &Grant,
+        upstream: &dyn UpstreamSession,
+    ) -> Result<Option<Refreshed>, NoToken> {
+        let turn = self.turn(seen.id);
+        let _turn = turn.lock().await;
+        let grant = self.load(seen.id).await?;
+        if grant.version != seen.version {
+            return Ok(None);
+        }
+        match self.refresh(&grant, upstream).await {
+            Ok(refreshed) => Ok(Some(refreshed)),
+            Err(Failed::Elsewhere) => Ok(None),
+            Err(Failed::SignInAgain) => Err(NoToken::SignInAgain),
+            Err(Failed::Later { retry_after }) => Err(NoToken::Later { retry_after }),
+            Err(Failed::Hub(error)) => Err(NoToken::Hub(error)),
+        }
+    }
+
+    /// A grant without a refresh token, in the form in which a refresh brings it; `None` when its
+    /// access token has ended.
+    pub(crate) fn as_it_is(&self, grant: &Grant) -> Option<Refreshed> {
+        let tokens = UpstreamTokens {
+            access: self.good_for(grant, Duration::ZERO)?.token,
+            refresh: None,
+            id_token: None,
+            expires_at: grant.access_expires_at,
+            scope: None,
+            other: Vec::new(),
+        };
+        Some(Refreshed {
+            grant: grant.clone(),
+            tokens,
+        })
+    }
+
     async fn load(&self, id: GrantId) -> Result<Grant, NoToken> {
         self.store.grant(id).await?.ok_or(NoToken::SignInAgain)
     }

@@ -62,6 +62,29 @@ impl Hub {
         Ok(served.token)
     }
 
+    /// Asks the provider now what it says about the person behind a grant, and does what follows.
+    pub(crate) async fn ask_again(self: &Arc<Self>, grant: &Grant) -> Result<(), NoToken> {
+        let Some(configured) = self.configured(grant) else {
+            return Ok(());
+        };
+        let Some(upstream) = configured.provider.upstream_session() else {
+            return Ok(());
+        };
+        let refreshed = if self.grants.refresh_token_of(grant).is_some() {
+            self.grants.refresh_now(grant, upstream).await
+        } else {
+            // As long as the access token is good, the claims can be read with it.
+            Ok(self.grants.as_it_is(grant))
+        };
+        if matches!(refreshed, Err(NoToken::SignInAgain)) {
+            self.access.forget(grant.user_id);
+        }
+        if let Some(refreshed) = refreshed? {
+            self.follow_rights(configured, upstream, &refreshed).await?;
+        }
+        Ok(())
+    }
+
     fn configured(&self, grant: &Grant) -> Option<&ConfiguredProvider> {
         self.providers
             .iter()
@@ -100,6 +123,16 @@ impl Hub {
 
     /// Ends the stay of somebody whom the rules do not let in any more.
     async fn end_stay(self: &Arc<Self>, user: &User, grant: &Grant) -> Result<(), HubError> {
+        self.take_leave(user).await?;
+        let upstream = self
+            .configured(grant)
+            .and_then(|p| p.provider.upstream_session());
+        self.grants.revoke(grant, upstream).await
+    }
+
+    /// Takes sessions and rights from somebody who may not come in any more, and does with their
+    /// servers what the operator decided.
+    pub(crate) async fn take_leave(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
         let now = self.clock.now();
         self.end_sessions_of(user.id).await?;
         self.store.set_admin(user.id, false, now).await?;
@@ -110,10 +143,7 @@ impl Hub {
                 self.stop_server(&server).await?;
             }
         }
-        let upstream = self
-            .configured(grant)
-            .and_then(|p| p.provider.upstream_session());
-        self.grants.revoke(grant, upstream).await
+        Ok(())
     }
 
     /// Seals again, once and in the background, what older keys sealed.

@@ -16,4 +16,5 @@ mod provider;
 mod real;
 mod refresh;
 mod rig;
+mod security_events;
 mod signing;

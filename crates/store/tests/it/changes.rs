@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jansky_model::{ServerEvent, UserId};
 use jansky_store::{
-    Change, GRANT_CHANGED, GrantId, GrantState, NewGrant, NewToken, RefreshFailure, Store,
-    StoreError, TokenKind, USER_CHANGED,
+    Change, GRANT_CHANGED, GrantId, GrantState, NewGrant, NewToken, RefreshFailure, SESSION_ENDED,
+    Store, StoreError, TokenKind, USER_CHANGED,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -55,6 +55,11 @@ fn users(ids: &[UserId]) -> Changes {
     ids.iter().map(name).collect()
 }
 
+fn sessions(ids: &[&str]) -> Changes {
+    let name = |id: &&str| (SESSION_ENDED.to_owned(), (*id).to_owned());
+    ids.iter().map(name).collect()
+}
+
 fn grants(ids: &[GrantId]) -> Changes {
     let name = |id: &GrantId| (GRANT_CHANGED.to_owned(), id.to_string());
     ids.iter().map(name).collect()
@@ -77,9 +82,19 @@ async fn whatever_takes_a_right_away_is_a_change_of_the_user(store: TestStore) {
     let one = users(&[river]);
 
     let change = changes_of(&store, store.delete_session("s1", at(5))).await;
-    assert_eq!(change, one);
+    assert_eq!(change, [sessions(&["s1"]), one.clone()].concat());
     let change = changes_of(&store, store.delete_sessions_of(river, at(5))).await;
-    assert_eq!(change, one, "one for all sessions");
+    assert_eq!(
+        change.len(),
+        3,
+        "one for each session, and one for the user"
+    );
+    assert!(
+        sessions(&["s2", "s3"])
+            .iter()
+            .all(|session| change.contains(session))
+    );
+    assert!(change.ends_with(&one));
     let change = changes_of(&store, store.delete_token(river, a, at(5))).await;
     assert_eq!(change, one);
     let change = changes_of(&store, store.set_admin(river, true, at(5))).await;
