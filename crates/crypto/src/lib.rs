@@ -2,6 +2,7 @@
 //!
 //! Everything rests on aws-lc-rs (which rustls uses too) and on argon2 for passwords.
 
+pub mod dpop;
 pub mod mac;
 pub mod password;
 pub mod random;

@@ -95,6 +95,7 @@ impl Hub {
             prefix: server_prefix(&self.settings.base, &server.user, &server.name),
             environment: server_environment(&self.settings, server, token),
             options: server.user_options.clone(),
+            agent: None,
         };
         let (sink, mut events) = ProgressSink::channel();
         let patience = self.settings.start_timeout;

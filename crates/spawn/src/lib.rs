@@ -20,4 +20,6 @@ pub use error::SpawnError;
 pub use finding::{Finding, Severity};
 pub use process::{CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner, RunAs};
 pub use progress::ProgressSink;
-pub use spawner::{FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started, StopMode};
+pub use spawner::{
+    AgentTicket, FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started, StopMode,
+};

@@ -100,6 +100,21 @@ pub struct ServerSpec {
     pub environment: BTreeMap<String, Secret>,
     /// What the user asked for in the form.
     pub options: serde_json::Value,
+    /// What the agent beside the server begins with; `None` when the server gets no agent.
+    pub agent: Option<AgentTicket>,
+}
+
+/// What the agent beside a server begins with. It goes to the agent over its standard input and
+/// nowhere else: not into an environment, a command line, a file or the definition of a container.
+#[derive(Clone, Debug)]
+pub struct AgentTicket {
+    /// Works once, until shortly after the server's process has begun.
+    pub ticket: Secret,
+    /// Where the hub hands out tokens, with a slash at the end:
+    /// `http://127.0.0.1:8000/hub/broker/v1/`.
+    pub broker_url: String,
+    /// Whether the agent keeps the file that `BEARER_TOKEN_FILE` names.
+    pub token_file: bool,
 }
 
 /// A server that was started or found.

@@ -121,6 +121,7 @@ impl World {
             prefix: "/user/river/".to_owned(),
             environment: [("JUPYTERHUB_API_TOKEN".to_owned(), token.clone())].into(),
             options: serde_json::json!({}),
+            agent: None,
         };
         let (sink, _events) = ProgressSink::channel();
         let started = self.spawner.start(&spec, &sink).await;

@@ -9,8 +9,8 @@ use jansky_model::SystemClock;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::provider::{Instead, ScriptedProvider};
 use crate::rig::{Rig, attempt, manual_clock, query, relying_party, settings};
+use jansky_testing::provider::{Instead, ScriptedProvider};
 
 /// An address at which nothing listens.
 async fn closed_address() -> SocketAddr {
@@ -45,7 +45,7 @@ async fn a_provider_that_comes_up_later_heals_by_itself() {
         "{reason}"
     );
 
-    let op = ScriptedProvider::start_at(address, Arc::clone(&clock)).await;
+    let op = ScriptedProvider::start_at(address, clock.clone()).await;
     let rests = provider
         .begin(&attempt())
         .await
@@ -217,7 +217,7 @@ async fn metadata_cannot_send_us_out_without_tls() {
 #[tokio::test]
 async fn endpoints_on_another_port_of_this_machine_are_called() {
     let rig = Rig::new().await;
-    let other = ScriptedProvider::start(Arc::clone(&rig.clock)).await;
+    let other = ScriptedProvider::start(rig.clock.clone()).await;
     other.script().published = Some(json!({ "keys": [rig.op.script().keys[0].jwk()] }));
     rig.op
         .script()
@@ -239,7 +239,7 @@ async fn redirects_are_refused_at_every_endpoint() {
         "/userinfo",
     ] {
         let rig = Rig::new().await;
-        let trap = ScriptedProvider::start(Arc::clone(&rig.clock)).await;
+        let trap = ScriptedProvider::start(rig.clock.clone()).await;
         let location = format!("{}{path}", trap.issuer);
         rig.op
             .script()

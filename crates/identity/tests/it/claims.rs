@@ -14,7 +14,7 @@ async fn userinfo_about_somebody_else_is_refused() {
             json!({ "sub": "subject-2" }),
             json!({ "preferred_username": "river" }),
         ] {
-            rig.op.script().userinfo = other;
+            rig.op.script().userinfo = Some(other);
 
             let outcome = rig.login().await;
 
@@ -45,13 +45,13 @@ async fn the_settings_decide_where_claims_come_from() {
                 claims["groups"] = json!(["radio"]);
                 claims["sid"] = json!("session-1");
             }));
-            script.userinfo = json!({
+            script.userinfo = Some(json!({
                 "sub": "subject-1",
                 "preferred_username": "kaylee",
                 "email": "kaylee@example.org",
                 "sid": "forged",
                 "iss": "https://evil.example",
-            });
+            }));
         }
 
         let identity = rig.login().await.expect("everything is right");
@@ -79,7 +79,7 @@ async fn the_username_claim_may_be_deep_or_absent() {
     let rig = Rig::with(|settings| settings.username_claim = "account.name".to_owned()).await;
 
     let without = rig.login().await.expect("everything is right");
-    rig.op.script().userinfo = json!({ "sub": "subject-1", "account": { "name": "wash" } });
+    rig.op.script().userinfo = Some(json!({ "sub": "subject-1", "account": { "name": "wash" } }));
     let with = rig.login().await.expect("everything is right");
 
     assert_eq!(without.username, None);

@@ -10,8 +10,8 @@ use jansky_model::{Secret, Timestamp};
 use serde_json::json;
 use url::Url;
 
-use crate::provider::CLIENT_SECRET;
 use crate::rig::{Rig, manual_clock, settings};
+use jansky_testing::provider::{CLIENT_SECRET, STANDING_REFRESH};
 
 #[tokio::test]
 async fn a_rotated_client_secret_costs_one_refusal_and_no_sign_in() {
@@ -132,7 +132,7 @@ async fn refresh_yields_tokens_first_and_claims_on_request() {
     let rig = Rig::new().await;
     let identity = rig.login().await.expect("everything is right");
     let session = rig.provider.upstream_session().expect("it has sessions");
-    rig.op.script().userinfo = json!({ "sub": "subject-1", "groups": ["staff"] });
+    rig.op.script().userinfo = Some(json!({ "sub": "subject-1", "groups": ["staff"] }));
     let before = rig.op.calls("/userinfo");
 
     let refresh = identity
@@ -172,7 +172,7 @@ async fn refresh_yields_tokens_first_and_claims_on_request() {
 async fn a_refreshed_id_token_about_somebody_else_is_refused() {
     let rig = Rig::with(|settings| settings.claims_source = ClaimsSource::IdToken).await;
     let session = rig.provider.upstream_session().expect("it has sessions");
-    let refresh = Secret::new("canary-refresh");
+    let refresh = Secret::new(STANDING_REFRESH);
     let tokens = session.refresh(&refresh).await.expect("the token lives");
 
     let same = session.claims("subject-1", &tokens).await;

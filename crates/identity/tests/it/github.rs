@@ -11,8 +11,8 @@ use jansky_model::{ManualClock, Secret};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::provider::{Instead, ScriptedProvider};
 use crate::rig::{REDIRECT_URI, attempt, manual_clock, query};
+use jansky_testing::provider::{Instead, ScriptedProvider};
 
 struct FakeGitHub {
     server: ScriptedProvider,
@@ -22,7 +22,7 @@ struct FakeGitHub {
 impl FakeGitHub {
     async fn new() -> Self {
         let clock = manual_clock();
-        let server = ScriptedProvider::start(Arc::clone(&clock)).await;
+        let server = ScriptedProvider::start(clock.clone()).await;
         let github = client(&server, &clock, &["read:user", "user:email", "read:org"]);
         let fake = Self { server, github };
         fake.says(

@@ -205,7 +205,7 @@ async fn unusual_but_right_id_tokens_are_accepted() {
 #[tokio::test]
 async fn a_signature_by_another_key_is_refused() {
     let rig = Rig::new().await;
-    let impostor = crate::signing::Key::rsa("key-1");
+    let impostor = jansky_testing::signing::Key::rsa("key-1");
     let published = rig.op.script().keys[0].jwk();
     {
         let mut script = rig.op.script();

@@ -5,9 +5,9 @@ use std::time::Duration;
 use jansky_identity::{IdentityError, TokenProblem};
 use serde_json::json;
 
-use crate::provider::Instead;
 use crate::rig::Rig;
-use crate::signing::Key;
+use jansky_testing::provider::Instead;
+use jansky_testing::signing::Key;
 
 fn unknown_key(outcome: &Result<jansky_identity::ExternalIdentity, IdentityError>) -> bool {
     matches!(

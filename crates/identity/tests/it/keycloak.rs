@@ -9,13 +9,14 @@ use jansky_identity::{
     RedirectLogin as _, RefreshOutcome,
 };
 use jansky_model::Secret;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::browser::Browser;
-use crate::provider::{Instead, ScriptedProvider};
-use crate::real::{CALLBACK, attempt, random, relying_party, variable};
+use crate::real::{CALLBACK, attempt, random, relying_party};
 use crate::rig::{manual_clock, query};
-use crate::signing::Key;
+use jansky_testing::browser::Browser;
+use jansky_testing::keycloak::{Administrator, variable};
+use jansky_testing::provider::{Instead, ScriptedProvider};
+use jansky_testing::signing::Key;
 
 /// A client of the realm `jive` that has the secret of the tests.
 fn client(id: &str) -> OidcSettings {
@@ -47,67 +48,6 @@ async fn login(
     let back = browser.sign_in(&url, CALLBACK, &values).await;
     let callback = back.query().expect("a callback has a query").to_owned();
     provider.finish(attempt, query(&callback)).await
-}
-
-/// The administrator of Keycloak.
-struct Administrator {
-    http: reqwest::Client,
-    base: String,
-    token: String,
-}
-
-impl Administrator {
-    async fn sign_in() -> Self {
-        let base = variable("JANSKY_TEST_KEYCLOAK_ADMIN_URL");
-        let http = reqwest::Client::new();
-        let user = variable("JANSKY_TEST_KEYCLOAK_ADMIN_USER");
-        let password = variable("JANSKY_TEST_KEYCLOAK_ADMIN_PASSWORD");
-        let form = [
-            ("grant_type", "password"),
-            ("client_id", "admin-cli"),
-            ("username", user.as_str()),
-            ("password", password.as_str()),
-        ];
-        let url = format!("{base}/realms/master/protocol/openid-connect/token");
-        let answer = http.post(url).form(&form).send().await;
-        let answer: Value = answer
-            .expect("it answers")
-            .json()
-            .await
-            .expect("it is JSON");
-        let token = answer["access_token"]
-            .as_str()
-            .expect("it signs in")
-            .to_owned();
-        Self { http, base, token }
-    }
-
-    /// Changes attributes of a client of the realm `jive`.
-    async fn set_attributes(&self, client_id: &str, attributes: &[(&str, &str)]) {
-        let clients = format!("{}/admin/realms/jive/clients", self.base);
-        let found = self
-            .http
-            .get(format!("{clients}?clientId={client_id}"))
-            .bearer_auth(&self.token)
-            .send()
-            .await
-            .expect("it answers");
-        let found: Value = found.json().await.expect("it is JSON");
-        let mut client = found[0].clone();
-        for (name, value) in attributes {
-            client["attributes"][*name] = json!(value);
-        }
-        let id = client["id"].as_str().expect("the client is there");
-        let answer = self
-            .http
-            .put(format!("{clients}/{id}"))
-            .bearer_auth(&self.token)
-            .json(&client)
-            .send()
-            .await
-            .expect("it answers");
-        assert_eq!(answer.status(), 204, "the client is changed");
-    }
 }
 
 #[tokio::test]

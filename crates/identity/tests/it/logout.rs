@@ -7,9 +7,9 @@ use jansky_identity::{IdentityError, IdentityProvider as _, LogoutNotice, TokenP
 use jansky_model::Secret;
 use serde_json::{Value, json};
 
-use crate::provider::CLIENT_ID;
 use crate::rig::Rig;
-use crate::signing::{Key, encode};
+use jansky_testing::provider::CLIENT_ID;
+use jansky_testing::signing::{Key, encode};
 
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 

@@ -1,7 +1,6 @@
 //! Sign-in against a scripted provider, a real Keycloak and the npm `oidc-provider`.
 
 mod availability;
-mod browser;
 mod callback;
 mod claims;
 mod client;
@@ -12,9 +11,7 @@ mod keycloak;
 mod login;
 mod logout;
 mod presets;
-mod provider;
 mod real;
 mod refresh;
 mod rig;
 mod security_events;
-mod signing;

@@ -5,9 +5,9 @@ use jansky_identity::{RedirectLogin as _, TokenProblem};
 use jansky_model::{Secret, Timestamp};
 use serde_json::{Value, json};
 
-use crate::provider::{CLIENT_ID, Instead};
 use crate::rig::{REDIRECT_URI, Rig, attempt};
-use crate::signing::{Key, decode};
+use jansky_testing::provider::{CLIENT_ID, Instead};
+use jansky_testing::signing::{Key, decode};
 
 #[tokio::test]
 async fn tokens_of_globus_for_other_services_are_kept_apart() {

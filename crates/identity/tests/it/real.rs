@@ -12,21 +12,12 @@ use jansky_model::{Secret, SystemClock};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::browser::Browser;
 use crate::rig::query;
-use crate::signing::encode;
+use jansky_testing::browser::Browser;
+use jansky_testing::keycloak::variable;
+use jansky_testing::signing::encode;
 
 pub(crate) const CALLBACK: &str = "http://127.0.0.1:8000/hub/oauth_callback";
-
-/// Reads a variable that the project's test command sets after it has started the providers.
-pub(crate) fn variable(name: &str) -> String {
-    std::env::var(name).unwrap_or_else(|_| {
-        panic!(
-            "{name} is not set: this test needs a real provider; run the project's test command, \
-             or start one with tests/services/ and source the env file it writes"
-        )
-    })
-}
 
 /// One of the real providers, seen from us.
 struct Real {

@@ -7,8 +7,8 @@ use jansky_model::Secret;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::provider::Instead;
 use crate::rig::Rig;
+use jansky_testing::provider::{Instead, STANDING_REFRESH};
 
 async fn renew(rig: &Rig, subject: &str, token: &str) -> RefreshOutcome {
     let session = rig.provider.upstream_session().expect("it has sessions");
@@ -44,7 +44,7 @@ async fn only_the_provider_can_end_a_session_and_only_about_the_grant() {
         let instead = Instead::Status(status, body.to_owned());
         rig.op.script().instead.insert("/token", instead);
 
-        let outcome = renew(&rig, "subject-1", "canary-refresh").await;
+        let outcome = renew(&rig, "subject-1", STANDING_REFRESH).await;
 
         assert_eq!(word(&outcome), expected, "{status} {body}: {outcome:?}");
         assert!(!format!("{outcome:?}").contains("canary"), "{outcome:?}");
@@ -69,9 +69,9 @@ async fn an_answer_that_never_comes_is_uncertain_and_a_closed_door_is_not() {
         .instead
         .insert("/.well-known/openid-configuration", unreachable);
 
-    let silent = renew(&silent, "subject-1", "canary-refresh").await;
-    let closed = renew(&closed, "subject-1", "canary-refresh").await;
-    let down = renew(&down, "subject-1", "canary-refresh").await;
+    let silent = renew(&silent, "subject-1", STANDING_REFRESH).await;
+    let closed = renew(&closed, "subject-1", STANDING_REFRESH).await;
+    let down = renew(&down, "subject-1", STANDING_REFRESH).await;
 
     assert_eq!(word(&silent), "uncertain", "{silent:?}");
     assert_eq!(word(&closed), "later", "{closed:?}");
@@ -89,10 +89,10 @@ async fn closed_port() -> std::net::SocketAddr {
 async fn new_tokens_must_be_about_the_same_person() {
     let rig = Rig::new().await;
 
-    let same = renew(&rig, "subject-1", "canary-refresh").await;
-    let other = renew(&rig, "subject-2", "canary-refresh").await;
+    let same = renew(&rig, "subject-1", STANDING_REFRESH).await;
+    let other = renew(&rig, "subject-2", STANDING_REFRESH).await;
     rig.op.script().token_answer.insert("id_token", json!(null));
-    let silent = renew(&rig, "subject-2", "canary-refresh").await;
+    let silent = renew(&rig, "subject-2", STANDING_REFRESH).await;
 
     assert_eq!(word(&same), "renewed", "{same:?}");
     assert_eq!(word(&other), "sign in again", "{other:?}");

@@ -11,7 +11,7 @@ use jansky_identity::{
 use jansky_model::{Clock as _, ManualClock, Secret, Timestamp};
 use serde_json::json;
 
-use crate::provider::{CLIENT_ID, CLIENT_SECRET, ScriptedProvider};
+use jansky_testing::provider::{CLIENT_ID, CLIENT_SECRET, ScriptedProvider};
 
 pub(crate) const REDIRECT_URI: &str = "http://127.0.0.1:8000/hub/oauth_callback";
 
@@ -29,7 +29,7 @@ impl Rig {
     /// With other settings than the usual ones.
     pub(crate) async fn with(change: impl FnOnce(&mut OidcSettings)) -> Self {
         let clock = manual_clock();
-        let op = ScriptedProvider::start(Arc::clone(&clock)).await;
+        let op = ScriptedProvider::start(clock.clone()).await;
         let mut settings = settings(&op.issuer);
         change(&mut settings);
         let provider = relying_party(settings, &clock);

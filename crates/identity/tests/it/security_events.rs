@@ -9,9 +9,9 @@ use jansky_identity::{
 use jansky_model::Secret;
 use serde_json::{Value, json};
 
-use crate::provider::CLIENT_ID;
 use crate::rig::Rig;
-use crate::signing::{Key, encode};
+use jansky_testing::provider::CLIENT_ID;
+use jansky_testing::signing::{Key, encode};
 
 const REVOKED: &str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
 const DISABLED: &str = "https://schemas.openid.net/secevent/risc/event-type/account-disabled";

@@ -128,6 +128,7 @@ pub(crate) fn spec(server: i64, start: i64) -> ServerSpec {
         prefix: "/user/river/".to_owned(),
         environment: BTreeMap::from([("TOKEN".to_owned(), Secret::new("s3cret-value"))]),
         options: serde_json::Value::Null,
+        agent: None,
     }
 }
 

@@ -6,6 +6,7 @@ mod html;
 mod oauth;
 mod pages;
 mod postgres;
+mod provider_word;
 mod providers;
 mod robustness;
 mod routes;

@@ -15,8 +15,9 @@ use jansky_model::Secret;
 use serde_json::{Value, json};
 
 /// A signing key with its id.
-pub(crate) struct Key {
-    pub(crate) kid: String,
+pub struct Key {
+    /// The id.
+    pub kid: String,
     pair: Pair,
 }
 
@@ -26,12 +27,14 @@ enum Pair {
     Ed25519(Ed25519KeyPair),
 }
 
-pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
+/// Base64url without padding.
+pub fn encode(bytes: impl AsRef<[u8]>) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(bytes)
 }
 
 impl Key {
-    pub(crate) fn rsa(kid: &str) -> Self {
+    /// A new RSA key.
+    pub fn rsa(kid: &str) -> Self {
         let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("the machine makes RSA keys");
         Self {
             kid: kid.to_owned(),
@@ -39,7 +42,8 @@ impl Key {
         }
     }
 
-    pub(crate) fn p256(kid: &str) -> Self {
+    /// A new key on P-256.
+    pub fn p256(kid: &str) -> Self {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
             .expect("the machine makes P-256 keys");
         Self {
@@ -48,7 +52,8 @@ impl Key {
         }
     }
 
-    pub(crate) fn ed25519(kid: &str) -> Self {
+    /// A new Ed25519 key.
+    pub fn ed25519(kid: &str) -> Self {
         let pair = Ed25519KeyPair::generate().expect("the machine makes Ed25519 keys");
         Self {
             kid: kid.to_owned(),
@@ -57,7 +62,7 @@ impl Key {
     }
 
     /// The public half as a JWK.
-    pub(crate) fn jwk(&self) -> Value {
+    pub fn jwk(&self) -> Value {
         let mut jwk = match &self.pair {
             Pair::Rsa(pair) => {
                 let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
@@ -78,7 +83,7 @@ impl Key {
     }
 
     /// The private half in PEM, as openssl writes it.
-    pub(crate) fn pem(&self) -> Secret {
+    pub fn pem(&self) -> Secret {
         let der = match &self.pair {
             Pair::Rsa(pair) => {
                 AsDer::<Pkcs8V1Der<'_>>::as_der(pair).map(|der| der.as_ref().to_vec())
@@ -93,7 +98,7 @@ impl Key {
     }
 
     /// Whether a token was signed with this key.
-    pub(crate) fn verifies(&self, token: &str) -> bool {
+    pub fn verifies(&self, token: &str) -> bool {
         let (message, signature) = token.rsplit_once('.').expect("it is signed");
         let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64url");
         let (algorithm, key): (&dyn VerificationAlgorithm, &[u8]) = match &self.pair {
@@ -106,7 +111,7 @@ impl Key {
     }
 
     /// The algorithm that fits the key best.
-    pub(crate) fn algorithm(&self) -> &'static str {
+    pub fn algorithm(&self) -> &'static str {
         match self.pair {
             Pair::Rsa(_) => "RS256",
             Pair::P256(_) => "ES256",
@@ -115,7 +120,7 @@ impl Key {
     }
 
     /// A signed JWT with exactly this header and these claims.
-    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let message = format!(
             "{}.{}",
             encode(header.to_string()),
@@ -157,7 +162,7 @@ impl Key {
 }
 
 /// The header and the claims of a token.
-pub(crate) fn decode(token: &str) -> (Value, Value) {
+pub fn decode(token: &str) -> (Value, Value) {
     let mut parts = token.split('.').map(|part| {
         let json = BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64url");
         serde_json::from_slice(&json).unwrap_or_default()
@@ -167,7 +172,7 @@ pub(crate) fn decode(token: &str) -> (Value, Value) {
 }
 
 /// `at_hash` for the algorithm of a header (OpenID Connect Core 3.1.3.6).
-pub(crate) fn at_hash(algorithm: &str, access_token: &str) -> String {
+pub fn at_hash(algorithm: &str, access_token: &str) -> String {
     let hash = match algorithm {
         "RS384" => &digest::SHA384,
         "EdDSA" => &digest::SHA512,

@@ -6,7 +6,7 @@ use reqwest::{Client, Response};
 use url::Url;
 
 /// A fresh browser without cookies.
-pub(crate) struct Browser {
+pub struct Browser {
     http: Client,
 }
 
@@ -16,8 +16,15 @@ struct Form {
     fields: Vec<(String, String)>,
 }
 
+impl Default for Browser {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Browser {
-    pub(crate) fn new() -> Self {
+    /// One that has been nowhere.
+    pub fn new() -> Self {
         let http = Client::builder()
             .cookie_store(true)
             .redirect(reqwest::redirect::Policy::none())
@@ -28,7 +35,7 @@ impl Browser {
     }
 
     /// Opens `start` and follows redirects to the first page; returns where that is.
-    pub(crate) async fn land(&self, start: &Url) -> Url {
+    pub async fn land(&self, start: &Url) -> Url {
         let mut url = start.clone();
         for _ in 0..12 {
             let answer = self.http.get(url).send().await.expect("the page opens");
@@ -42,7 +49,7 @@ impl Browser {
 
     /// Opens `start` and fills in every form that comes, with `values` for the fields of these
     /// names, until the provider sends the browser to `target`; returns that URL.
-    pub(crate) async fn sign_in(&self, start: &Url, target: &str, values: &[(&str, &str)]) -> Url {
+    pub async fn sign_in(&self, start: &Url, target: &str, values: &[(&str, &str)]) -> Url {
         let mut answer = self
             .http
             .get(start.clone())

@@ -1,0 +1,14 @@
+//! What the tests of several crates need. No part of the program: it is a dependency of tests only,
+//! and a test of the workspace holds it to that.
+//!
+//! - [`provider`] is an OpenID Connect provider that does as it is told, and remembers.
+//! - [`keycloak`] sets up a real Keycloak for one test.
+//! - [`browser`] gets through the login pages of real providers.
+//! - [`signing`] makes keys and signatures without the code that checks them.
+
+pub mod browser;
+pub mod keycloak;
+pub mod provider;
+pub mod signing;
+
+pub use provider::{Call, Instead, Person, Script, ScriptedProvider};
