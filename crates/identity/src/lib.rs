@@ -7,21 +7,30 @@
 //!
 //! [`OidcProvider`] is the relying party of OpenID Connect: discovery, PKCE, ID-token checks and
 //! key rotation; [`OidcKind`](oidc::OidcKind) names the providers whose ways it knows. [`GitHub`]
-//! speaks OAuth 2 of its own. What claims mean is read by [`claim_rules`], alike for all. Local accounts need the database and therefore live in the hub.
+//! speaks OAuth 2 of its own. What a provider can do beyond the sign-in is a trait for each thing:
+//! trade tokens ([`TokenExchange`]), hand out those of providers behind it ([`ExternalTokens`]), give
+//! tokens to ourselves ([`ServiceAccount`]). What claims mean is read by [`claim_rules`], alike for all. Local accounts need the database and therefore live in the hub.
 
 mod attempt;
 pub mod claim_rules;
 mod error;
+mod exchange;
+mod external;
 mod github;
 mod identity;
+mod issued;
 pub mod oidc;
 mod provider;
 mod refresh;
+mod service_account;
 
 pub use attempt::{CallbackQuery, LoginAttempt, code_challenge};
 pub use error::{CallbackProblem, IdentityError, TokenProblem};
+pub use exchange::{ExchangeRequest, TokenExchange};
+pub use external::{ExternalTokens, ExternalWay};
 pub use github::{GitHub, GitHubSettings};
 pub use identity::{Claims, ExternalIdentity, ServiceTokens, UpstreamTokens, claim_at};
+pub use issued::{IssuedToken, NotIssued, Unfit};
 pub use oidc::{OidcProvider, OidcSettings, http_client};
 pub use provider::{
     EventSubject, FormLogin, IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver,
@@ -29,3 +38,4 @@ pub use provider::{
     UpstreamSession,
 };
 pub use refresh::RefreshOutcome;
+pub use service_account::{ServiceAccount, ServiceClient, ServiceRequest};

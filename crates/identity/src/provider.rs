@@ -5,8 +5,8 @@ use jansky_model::{ProviderId, Secret, Timestamp};
 use url::Url;
 
 use crate::{
-    CallbackQuery, Claims, ExternalIdentity, IdentityError, LoginAttempt, RefreshOutcome,
-    UpstreamTokens,
+    CallbackQuery, Claims, ExternalIdentity, ExternalTokens, IdentityError, LoginAttempt,
+    RefreshOutcome, ServiceAccount, TokenExchange, UpstreamTokens,
 };
 
 /// A configured way to sign in.
@@ -36,6 +36,21 @@ pub trait IdentityProvider: Send + Sync {
 
     /// What takes the provider's word on the security of accounts; `None` if it is not believed.
     fn security_event_receiver(&self) -> Option<&dyn SecurityEventReceiver> {
+        None
+    }
+
+    /// What trades a person's token for that of a service; `None` if it cannot.
+    fn exchanger(&self) -> Option<&dyn TokenExchange> {
+        None
+    }
+
+    /// What hands out tokens of the providers behind it; `None` if it keeps none.
+    fn external_tokens(&self) -> Option<&dyn ExternalTokens> {
+        None
+    }
+
+    /// What gives tokens to ourselves; `None` if we cannot have an account there.
+    fn service_account(&self) -> Option<&dyn ServiceAccount> {
         None
     }
 

@@ -71,9 +71,13 @@ pub fn verify_id_token(
 
 /// The person that an ID token names, without looking at its signature.
 pub(crate) fn token_subject(token: &Secret) -> Option<String> {
+    text(&token_claims(token)?, "sub").map(str::to_owned)
+}
+
+/// What a token says, without looking at its signature; `None` if it is no JWT.
+pub(crate) fn token_claims(token: &Secret) -> Option<Claims> {
     let (_, payload) = token.expose().rsplit_once('.')?.0.split_once('.')?;
-    let claims: Claims = decode(payload).ok()?;
-    text(&claims, "sub").map(str::to_owned)
+    decode(payload).ok()
 }
 
 /// Whether two texts are equal, in a time that does not tell how far they are.

@@ -6,6 +6,8 @@
 mod back_channel;
 mod client_key;
 mod discovery;
+mod exchange;
+mod external;
 mod id_token;
 mod jws;
 mod key_cache;
@@ -15,6 +17,7 @@ mod logout_token;
 mod metadata;
 mod relying_party;
 mod security_event;
+mod service_account;
 mod settings;
 mod token_endpoint;
 
@@ -22,7 +25,7 @@ pub use back_channel::http_client;
 pub(crate) use back_channel::{Answer, send};
 pub use client_key::{ClientKey, UnusableKey};
 pub use id_token::{Expectations, verify_id_token};
-pub(crate) use id_token::{same, token_subject};
+pub(crate) use id_token::{same, token_claims, token_subject};
 pub use keys::Jwks;
 pub use kind::OidcKind;
 pub use logout_token::{claimed_issuer, verify_logout_token};

@@ -11,20 +11,26 @@ use url::Url;
 
 use super::back_channel::send;
 use super::discovery::Discovery;
+use super::external::KnownWays;
 use super::id_token::{Expectations, same, verify_id_token};
 use super::key_cache::{KeyCache, KeySource};
+use super::kind::OidcKind;
 use super::logout_token::verify_logout_token;
 use super::metadata::Metadata;
 use super::security_event::verify_security_event;
+use super::service_account::ServiceTokenCache;
 use super::settings::{ClaimsSource, InvalidSettings, OidcSettings, SettingsProblem};
 use super::token_endpoint::{Caller, ClientCredentials};
 use crate::attempt::{CallbackQuery, LoginAttempt, code_challenge};
 use crate::error::{CallbackProblem, IdentityError, TokenProblem, clean};
+use crate::exchange::TokenExchange;
+use crate::external::ExternalTokens;
 use crate::identity::{Claims, ExternalIdentity, UpstreamTokens, claim_at};
 use crate::provider::{
     IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver, ProviderStatus, RedirectLogin,
     SecurityEventReceiver, SecurityNotice, UpstreamSession,
 };
+use crate::service_account::ServiceAccount;
 
 /// The shortest and longest sleep between looks at a provider.
 const WATCH: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
@@ -50,13 +56,15 @@ const ABOUT_THE_TOKEN: [&str; 14] = [
 /// An OpenID Connect provider, seen from us, its relying party.
 pub struct OidcProvider {
     settings: OidcSettings,
-    http: Client,
-    clock: Arc<dyn Clock>,
+    pub(super) http: Client,
+    pub(super) clock: Arc<dyn Clock>,
     discovery: Discovery,
     keys: KeyCache,
     /// Only of a transmitter of security events that has keys of its own.
     event_keys: KeyCache,
     credentials: ClientCredentials,
+    pub(super) service_tokens: ServiceTokenCache,
+    pub(super) known_ways: KnownWays,
 }
 
 impl OidcProvider {
@@ -101,6 +109,8 @@ impl OidcProvider {
             keys: KeyCache::default(),
             event_keys: KeyCache::default(),
             credentials: ClientCredentials::default(),
+            service_tokens: ServiceTokenCache::default(),
+            known_ways: KnownWays::default(),
         })
     }
 
@@ -109,13 +119,13 @@ impl OidcProvider {
         &self.settings
     }
 
-    async fn metadata(&self) -> Result<Arc<Metadata>, IdentityError> {
+    pub(super) async fn metadata(&self) -> Result<Arc<Metadata>, IdentityError> {
         self.discovery
             .metadata(&self.settings, &self.http, &*self.clock)
             .await
     }
 
-    fn caller<'a>(&'a self, metadata: &'a Metadata) -> Caller<'a> {
+    pub(super) fn caller<'a>(&'a self, metadata: &'a Metadata) -> Caller<'a> {
         Caller {
             settings: &self.settings,
             metadata,
@@ -323,6 +333,18 @@ impl IdentityProvider for OidcProvider {
     fn security_event_receiver(&self) -> Option<&dyn SecurityEventReceiver> {
         let is_on = self.settings.security_events.is_some();
         is_on.then_some(self)
+    }
+
+    fn exchanger(&self) -> Option<&dyn TokenExchange> {
+        Some(self)
+    }
+
+    fn external_tokens(&self) -> Option<&dyn ExternalTokens> {
+        (self.settings.kind == OidcKind::Keycloak).then_some(self as _)
+    }
+
+    fn service_account(&self) -> Option<&dyn ServiceAccount> {
+        Some(self)
     }
 
     async fn watch(&self) {

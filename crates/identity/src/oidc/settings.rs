@@ -45,6 +45,8 @@ pub struct OidcSettings {
     /// Names that one sign-in may add to its authorize request (`kc_idp_hint`, `idp`,
     /// `login_hint`); see [`LoginAttempt::extra`](crate::LoginAttempt::extra).
     pub hint_parameters: Vec<String>,
+    /// Services whose tokens are thrown away when the provider sends them along (`other_tokens`).
+    pub exclude_services: Vec<String>,
     /// Endpoints given by hand; discovery is not used then.
     pub endpoints: Option<ManualEndpoints>,
     /// How far the clocks may differ.
@@ -79,6 +81,7 @@ impl OidcSettings {
             extra_authorize_parameters: BTreeMap::new(),
             pushed_authorization: true,
             hint_parameters: Vec::new(),
+            exclude_services: Vec::new(),
             endpoints: None,
             leeway: Duration::from_secs(10),
             http_timeout: Duration::from_secs(10),

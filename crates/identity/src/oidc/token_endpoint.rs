@@ -17,7 +17,7 @@ use super::client_key::ASSERTION_TYPE;
 use super::metadata::Metadata;
 use super::settings::{ClientAuthentication, OidcSettings};
 use crate::error::clean;
-use crate::{IdentityError, ServiceTokens, UpstreamTokens};
+use crate::{IdentityError, IssuedToken, ServiceTokens, UpstreamTokens};
 
 /// We, as the provider knows us. Remembers which of several secrets was accepted last.
 #[derive(Default)]
@@ -70,6 +70,66 @@ impl TokenAnswer {
     }
 }
 
+/// What a provider answers when it makes a token for a service.
+pub(crate) struct IssuedAnswer {
+    pub(crate) token: IssuedToken,
+    /// The kind of token (RFC 8693 2.2.1), if it was named.
+    pub(crate) issued_token_type: Option<String>,
+    /// When the token ends, as Keycloak adds it to what it keeps.
+    pub(crate) ends_at: Option<Timestamp>,
+    token_type: Option<String>,
+}
+
+impl IssuedAnswer {
+    pub(crate) fn read(body: &[u8], asked_at: Timestamp) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Answer {
+            access_token: Secret,
+            token_type: Option<String>,
+            issued_token_type: Option<String>,
+            expires_in: Option<Value>,
+            scope: Option<String>,
+            #[serde(rename = "accessTokenExpiration")]
+            ends_at: Option<i64>,
+        }
+        let answer: Answer = serde_json::from_slice(body)?;
+        // Keycloak counts below zero what it kept for too long.
+        let lifetime = answer.expires_in.as_ref().and_then(|value| {
+            seconds(value).or_else(|| value.as_i64().filter(|left| *left < 0).map(|_| 0))
+        });
+        Ok(Self {
+            token: IssuedToken {
+                token: answer.access_token,
+                expires_at: lifetime.map(|seconds| asked_at.plus(Duration::from_secs(seconds))),
+                scope: answer.scope,
+            },
+            issued_token_type: answer.issued_token_type,
+            ends_at: answer.ends_at.map(Timestamp::from_seconds),
+            token_type: answer.token_type,
+        })
+    }
+
+    /// A token of which nothing else is known.
+    pub(crate) fn bare(token: Secret) -> Self {
+        Self {
+            token: IssuedToken {
+                token,
+                expires_at: None,
+                scope: None,
+            },
+            issued_token_type: None,
+            ends_at: None,
+            token_type: None,
+        }
+    }
+
+    /// Whether the token can be sent as it is.
+    pub(crate) fn is_bearer(&self) -> bool {
+        let bearer = |kind: &String| kind.eq_ignore_ascii_case("bearer");
+        self.token_type.as_ref().is_some_and(bearer)
+    }
+}
+
 #[derive(Deserialize)]
 struct PushAnswer {
     request_uri: String,
@@ -107,7 +167,12 @@ impl Caller<'_> {
         let mut other = Vec::new();
         if self.settings.kind.sends_other_tokens() {
             let answers = std::mem::take(&mut tokens.other_tokens).into_iter();
-            other.extend(answers.filter_map(|one| TokenAnswer::for_service(one, asked_at)));
+            let excluded = &self.settings.exclude_services;
+            other.extend(
+                answers
+                    .filter_map(|one| TokenAnswer::for_service(one, asked_at))
+                    .filter(|tokens| !excluded.contains(&tokens.service)),
+            );
         }
         Ok(UpstreamTokens {
             expires_at: tokens.expires_at(asked_at),
@@ -117,6 +182,27 @@ impl Caller<'_> {
             scope: tokens.scope,
             other,
         })
+    }
+
+    /// Asks for a token for a service.
+    pub(crate) async fn issue(
+        &self,
+        endpoint: &'static str,
+        url: &Url,
+        form: &[(&str, &str)],
+    ) -> Result<IssuedAnswer, IdentityError> {
+        let asked_at = self.clock.now();
+        let answer = self.authenticated(endpoint, url, form).await?;
+        let unusable = |reason: &str| IdentityError::BadAnswer {
+            endpoint,
+            reason: reason.to_owned(),
+        };
+        let issued = IssuedAnswer::read(&answer.body, asked_at)
+            .map_err(|_| unusable("it is not the JSON that the standard describes"))?;
+        if issued.token.token.is_empty() {
+            return Err(unusable("it holds no access token"));
+        }
+        Ok(issued)
     }
 
     /// Sends the parameters of a sign-in beforehand; returns the name under which the provider
@@ -237,12 +323,13 @@ impl Caller<'_> {
 }
 
 /// Parameters whose values must not come back in a message.
-const SECRET_PARAMETERS: [&str; 6] = [
+const SECRET_PARAMETERS: [&str; 7] = [
     "client_assertion",
     "client_secret",
     "code",
     "code_verifier",
     "refresh_token",
+    "subject_token",
     "token",
 ];
 
@@ -276,8 +363,12 @@ fn refusal(endpoint: &'static str, answer: &Answer, sent: &[&str]) -> IdentityEr
             .unwrap_or("no description"),
         sent,
     );
+    // Keycloak says the first of an audience that it does not know, the second when we may not have
+    // the tokens of a provider behind it: our own credentials are good.
+    let about_another = answer.status == StatusCode::FORBIDDEN
+        || context.to_ascii_lowercase().contains("audience not found");
     match error.error.as_str() {
-        "invalid_client" => IdentityError::InvalidClient,
+        "invalid_client" if !about_another => IdentityError::InvalidClient,
         // RFC 6749 5.2 wants `invalid_client`; Keycloak says these about a wrong secret, the second
         // where sign-ins are sent beforehand.
         "unauthorized_client" | "invalid_request" if answer.status == StatusCode::UNAUTHORIZED => {

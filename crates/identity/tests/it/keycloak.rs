@@ -19,7 +19,7 @@ use jansky_testing::provider::{Instead, ScriptedProvider};
 use jansky_testing::signing::Key;
 
 /// A client of the realm `jive` that has the secret of the tests.
-fn client(id: &str) -> OidcSettings {
+pub(crate) fn client(id: &str) -> OidcSettings {
     let issuer = variable("JANSKY_TEST_KEYCLOAK_ISSUER");
     let name = "kc".parse().expect("it is a provider id");
     let mut settings = OidcSettings::new(name, issuer, id);
@@ -30,7 +30,7 @@ fn client(id: &str) -> OidcSettings {
     settings
 }
 
-async fn login(
+pub(crate) async fn login(
     provider: &OidcProvider,
     browser: &Browser,
     name: &str,

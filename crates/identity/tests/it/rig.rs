@@ -9,9 +9,10 @@ use jansky_identity::{
     OidcProvider, OidcSettings, RedirectLogin as _, http_client,
 };
 use jansky_model::{Clock as _, ManualClock, Secret, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use jansky_testing::provider::{CLIENT_ID, CLIENT_SECRET, ScriptedProvider};
+use jansky_testing::signing::encode;
 
 pub(crate) const REDIRECT_URI: &str = "http://127.0.0.1:8000/hub/oauth_callback";
 
@@ -68,6 +69,11 @@ impl Rig {
     pub(crate) fn status(&self) -> &'static str {
         self.provider.status().code()
     }
+}
+
+/// A token as a provider makes it for a service, with a signature that nobody checks.
+pub(crate) fn made_token(claims: &Value) -> String {
+    format!("e30.{}.canary", encode(claims.to_string()))
 }
 
 pub(crate) fn manual_clock() -> Arc<ManualClock> {

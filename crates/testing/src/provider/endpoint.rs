@@ -314,7 +314,14 @@ fn bearer(call: &Call) -> Option<&str> {
 }
 
 async fn play(instead: Instead, call: &Call) -> Answer {
+    let instead = match instead {
+        Instead::ByForm(with, _) if !call.form.is_empty() => *with,
+        Instead::ByForm(_, without) => *without,
+        other => other,
+    };
     match instead {
+        // There is none inside of another.
+        Instead::ByForm(..) => plain(500, String::new()),
         Instead::Status(status, body) => plain(status, body),
         Instead::Pages(pages) => {
             let number = call.query.get("page").and_then(|page| page.parse().ok());

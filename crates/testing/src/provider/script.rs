@@ -20,6 +20,8 @@ pub enum Instead {
     Redirect(String),
     /// Answers with the page whose number the query has, from 1.
     Pages(Vec<String>),
+    /// Answers a form in the first way and a request without one in the second.
+    ByForm(Box<Self>, Box<Self>),
     /// Answers only after the test has ended.
     Silence,
 }
