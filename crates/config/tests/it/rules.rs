@@ -300,7 +300,7 @@ fn events_of_another_issuer_need_its_keys() {
     assert_eq!(messages(&events("")), Vec::<String>::new());
     assert_eq!(
         message(&events(other)),
-        "jansky.toml: provider.jive.security_events.jwks: found nothing, and another `issuer` than \
+        "jansky.toml:7: provider.jive.security_events.jwks: found nothing, and another `issuer` than \
          that of the provider; add the address of the transmitter's keys, or remove `issuer`"
     );
     let keys = "jwks = \"https://events.example.org/jwks\"\n";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jansky_hub::{AdmissionRules, ConfiguredProvider, NoLongerAllowed};
 use jansky_identity::oidc::SecurityEventSettings;
@@ -11,6 +11,7 @@ use jansky_model::{ManualClock, Secret, Timestamp};
 use jansky_testing::provider::{CLIENT_ID, CLIENT_SECRET, Instead};
 use jansky_testing::{Person, ScriptedProvider};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::support::{Answer, Client, Database, TestHub};
