@@ -28,8 +28,8 @@ pub use problem::{Origin, Problem, Problems, Severity};
 pub use reference::{reference, schema};
 pub use sections::{
     AdmissionKeys, Cgroups, ClaimsSource, ClientAuthentication, Config, Database, Endpoints,
-    GithubProvider, Hub, LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider,
-    ProcessSpawner, Provider, Proxy, RunAs, SecurityEvents, Session, Spawner, Tls,
+    GithubProvider, HeaderProvider, Hub, LocalProvider, Log, LogFormat, NoLongerAllowed,
+    OidcProvider, ProcessSpawner, Provider, Proxy, RunAs, SecurityEvents, Session, Spawner, Tls,
 };
 
 /// Whether the name of a variable says that its value is secret.

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
-    Config, Database, Endpoints, GithubProvider, Hub, LocalProvider, Log, OidcProvider,
-    ProcessSpawner, Proxy, SecurityEvents, Session, Tls,
+    Config, Database, Endpoints, GithubProvider, HeaderProvider, Hub, LocalProvider, Log,
+    OidcProvider, ProcessSpawner, Proxy, SecurityEvents, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -20,6 +20,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<LocalProvider>(),
         fields::<OidcProvider>(),
         fields::<GithubProvider>(),
+        fields::<HeaderProvider>(),
         fields::<Endpoints>(),
         fields::<SecurityEvents>(),
         fields::<ProcessSpawner>(),

@@ -77,7 +77,7 @@ impl Access {
             Some(server) => self.store.server(server).await?,
             None => None,
         };
-        let owned = user_scopes(&user);
+        let owned = user_scopes(&user, &self.store.shares_with_user(user.id).await?);
         let written = jansky_model::ScopeSet::expand(
             token.scopes.iter().map(String::as_str),
             jansky_model::scope::Owner {
@@ -89,7 +89,7 @@ impl Access {
         let members = self.members(&groups_in(&written)).await?;
         let is_member =
             |group: &str, name: &str| members.get(group).is_some_and(|m| m.contains(name));
-        let scopes = token_scopes(&token.scopes, &user, server.as_ref(), &is_member);
+        let scopes = token_scopes(&token.scopes, &user, &owned, server.as_ref(), &is_member);
         let actor = Arc::new(Actor {
             credential: Credential::Token {
                 id: token.id,
@@ -131,7 +131,7 @@ impl Access {
             return Ok(None);
         }
         let groups = self.store.groups_of(user.id).await?;
-        let scopes = user_scopes(&user);
+        let scopes = user_scopes(&user, &self.store.shares_with_user(user.id).await?);
         let members = self.members(&groups_in(&scopes)).await?;
         let actor = Arc::new(Actor {
             credential: Credential::Session {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use jansky_model::scope::{ADMIN_ROLE, Owner, Target, USER_ROLE};
 use jansky_model::{Filter, Scope, ScopeSet, ServerId, ServerName, UserName};
-use jansky_store::{Server, TokenId, TokenKind, User};
+use jansky_store::{Server, Share, TokenId, TokenKind, User};
 
 /// An authenticated caller.
 ///
@@ -90,8 +90,8 @@ impl Actor {
     }
 }
 
-/// Everything that a user may do.
-pub(crate) fn user_scopes(user: &User) -> ScopeSet {
+/// Everything that a user may do; `shares` is what owners of servers share with them.
+pub(crate) fn user_scopes(user: &User, shares: &[Share]) -> ScopeSet {
     let owner = Owner {
         user: Some(user.name.as_str()),
         server: None,
@@ -100,6 +100,8 @@ pub(crate) fn user_scopes(user: &User) -> ScopeSet {
     if user.admin {
         scopes.merge(&ScopeSet::expand(ADMIN_ROLE.iter().copied(), owner, None));
     }
+    let shared = shares.iter().flat_map(|share| &share.scopes);
+    scopes.merge(&ScopeSet::expand(shared.map(String::as_str), owner, None));
     scopes
 }
 
@@ -116,26 +118,26 @@ pub(crate) fn access_scope(server: &Server) -> String {
     format!("access:servers!server={}/{}", server.user, server.name)
 }
 
-/// What a token allows: what is written in it, cut to what its owner may do now.
+/// What a token allows: what is written in it, cut to what its owner may do now, which is `owned`.
 pub(crate) fn token_scopes(
     texts: &[String],
     user: &User,
+    owned: &ScopeSet,
     server: Option<&Server>,
     is_member: &dyn Fn(&str, &str) -> bool,
 ) -> ScopeSet {
-    let owned = user_scopes(user);
     let owner = Owner {
         user: Some(user.name.as_str()),
         server: server.map(|server| (server.user.as_str(), server.name.as_str())),
     };
-    let mut written = ScopeSet::expand(texts.iter().map(String::as_str), owner, Some(&owned));
+    let mut written = ScopeSet::expand(texts.iter().map(String::as_str), owner, Some(owned));
     let identify = identify_scopes(&user.name);
     written.merge(&ScopeSet::expand(
         identify.iter().map(String::as_str),
         owner,
         None,
     ));
-    written.intersect(&owned, is_member)
+    written.intersect(owned, is_member)
 }
 
 /// The groups that a set of scope texts mentions.
@@ -188,13 +190,17 @@ mod tests {
         }
     }
 
+    fn scopes_of(texts: &[String], user: &User) -> ScopeSet {
+        token_scopes(texts, user, &user_scopes(user, &[]), None, NOBODY)
+    }
+
     const NOBODY: &dyn Fn(&str, &str) -> bool = &|_, _| false;
 
     #[test]
     fn a_token_never_allows_more_than_its_owner_may() {
         let texts = ["admin:users".to_owned(), "servers".to_owned()];
 
-        let scopes = token_scopes(&texts, &user("river", false), None, NOBODY);
+        let scopes = scopes_of(&texts, &user("river", false));
 
         assert!(!scopes.holds(Scope::ADMIN_USERS));
         assert!(scopes.allows(Scope::START_SERVERS, Target::Server("river", ""), NOBODY));
@@ -206,14 +212,14 @@ mod tests {
         let texts = ["inherit".to_owned()];
 
         assert_eq!(
-            token_scopes(&texts, &user("zoe", true), None, NOBODY),
-            user_scopes(&user("zoe", true))
+            scopes_of(&texts, &user("zoe", true)),
+            user_scopes(&user("zoe", true), &[])
         );
     }
 
     #[test]
     fn every_token_may_at_least_say_whose_it_is() {
-        let scopes = token_scopes(&[], &user("river", false), None, NOBODY);
+        let scopes = scopes_of(&[], &user("river", false));
 
         assert_eq!(
             scopes.to_texts(),

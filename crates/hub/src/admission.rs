@@ -80,6 +80,8 @@ impl AdmissionRules {
             })?;
         let groups_decide = !self.allowed_groups.is_empty() || !self.admin_groups.is_empty();
         let groups = match self.groups.groups(&identity.claims) {
+            // Who is let in by groups has none when none are told: old ones must not stay.
+            Ok(None) if groups_decide => Some(Vec::new()),
             Ok(groups) => groups,
             Err(problem) if groups_decide => return Err(Refusal::Groups(problem)),
             Err(_) => None,
@@ -146,7 +148,7 @@ mod tests {
             admin_groups: set(&["/operators"]),
             groups: GroupRules {
                 claims: vec!["groups".to_owned()],
-                entitlements: None,
+                ..GroupRules::default()
             },
             ..AdmissionRules::default()
         }
@@ -169,6 +171,19 @@ mod tests {
         for refused in [neither, unknown] {
             assert_eq!(refused, Err(Refusal::NotAllowed("river".to_owned())));
         }
+    }
+
+    #[test]
+    fn old_groups_do_not_stay_when_none_are_told_and_groups_decide() {
+        let rules = AdmissionRules {
+            allow_all: true,
+            ..rules()
+        };
+
+        let admission = rules.admit(&person(json!({}))).expect("all may come");
+
+        assert_eq!(admission.groups, Some(Vec::new()));
+        assert_eq!(admission.admin, Some(false));
     }
 
     #[test]
@@ -197,6 +212,7 @@ mod tests {
                     namespaces: vec!["urn:mace:egi.eu".to_owned()],
                     authorities: vec!["aai.egi.eu".to_owned()],
                 }),
+                ..GroupRules::default()
             },
             ..rules()
         };

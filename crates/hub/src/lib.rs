@@ -10,6 +10,7 @@ mod activity;
 mod actor;
 mod admission;
 mod changes;
+mod direct_sign_in;
 mod ended;
 mod environment;
 mod error;
@@ -23,12 +24,14 @@ mod reconcile;
 mod routes;
 mod servers;
 mod settings;
+mod shares;
 mod sign_in;
 mod sign_out;
 mod throttle;
 mod tokens;
 mod users;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +47,7 @@ use tokio_util::task::TaskTracker;
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
 pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
 pub use jansky_store::{
-    ActivityFilter, Server, Token, TokenId, TokenKind, User, UserQuery, UserSort,
+    ActivityFilter, Server, Share, Token, TokenId, TokenKind, User, UserQuery, UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
@@ -61,6 +64,7 @@ pub use provider_word::EventRefusal;
 pub use reconcile::Resumed;
 pub use routes::RouteTable;
 pub use settings::{NoLongerAllowed, Settings};
+pub use shares::SharePartner;
 pub use sign_in::{Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession};
 pub use tokens::TokenRequest;
 
@@ -94,6 +98,15 @@ pub struct Parts {
     pub http: reqwest::Client,
 }
 
+/// The limit of attempts of a provider whose passwords are typed into our own page.
+fn throttle_of(configured: &ConfiguredProvider) -> Option<(ProviderId, throttle::Throttle)> {
+    let LoginMethod::Form(form) = configured.provider.method() else {
+        return None;
+    };
+    let throttle = throttle::Throttle::new(form.attempts_per_minute());
+    Some((configured.provider.id().clone(), throttle))
+}
+
 /// The hub. All methods that begin something lasting need it in an [`Arc`].
 pub struct Hub {
     store: Arc<Store>,
@@ -110,6 +123,7 @@ pub struct Hub {
     word_places: Semaphore,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
+    throttles: BTreeMap<ProviderId, throttle::Throttle>,
     operations: Arc<operations::Operations>,
     metrics: Metrics,
     tasks: TaskTracker,
@@ -131,6 +145,7 @@ impl Hub {
             word_places: Semaphore::new(WORDS_AT_ONCE),
             ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
+            throttles: parts.providers.iter().filter_map(throttle_of).collect(),
             operations: Arc::default(),
             metrics: Metrics::default(),
             tasks: TaskTracker::new(),

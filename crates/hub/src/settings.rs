@@ -46,6 +46,8 @@ pub struct Settings {
     pub server_default_url: Option<String>,
     /// Folder that a server shows, for example `~/work`.
     pub notebook_dir: Option<String>,
+    /// What people call local accounts.
+    pub local_title: String,
     /// Sign-in attempts per minute for one name before it has to wait.
     pub sign_in_attempts_per_minute: u32,
     /// The shortest password that a local account may have, in characters.
@@ -88,6 +90,7 @@ impl Default for Settings {
             shutdown_on_sign_out: false,
             server_default_url: None,
             notebook_dir: None,
+            local_title: "Local account".to_owned(),
             sign_in_attempts_per_minute: 10,
             minimum_password_length: 8,
             admin_users: BTreeSet::new(),

@@ -67,8 +67,8 @@ pub struct Arrival {
     pub provider: ProviderId,
     /// Where they wanted to go.
     pub next: Option<String>,
-    /// What the provider said and gave.
-    pub identity: ExternalIdentity,
+    /// What the provider said and gave; nothing for local accounts.
+    pub identity: Option<ExternalIdentity>,
 }
 
 impl Hub {
@@ -77,7 +77,7 @@ impl Hub {
         &self.providers
     }
 
-    fn provider(&self, id: &str) -> Result<&ConfiguredProvider, HubError> {
+    pub(crate) fn provider(&self, id: &str) -> Result<&ConfiguredProvider, HubError> {
         let found = self
             .providers
             .iter()
@@ -181,13 +181,13 @@ impl Hub {
             user,
             provider: row.provider,
             next: row.next,
-            identity,
+            identity: Some(identity),
         })
     }
 
     /// Finds or makes the user of an identity, bound to its issuer and subject and never to a name
     /// that the provider may let people change.
-    async fn admit(
+    pub(crate) async fn admit(
         &self,
         configured: &ConfiguredProvider,
         identity: &ExternalIdentity,
@@ -294,7 +294,7 @@ impl Hub {
         let now = self.clock.now();
         let configured = self.providers.iter().find(|p| p.provider.id() == provider);
         let grant = match (identity, configured) {
-            (Some(identity), Some(configured)) => {
+            (Some(identity), Some(configured)) if !identity.tokens.is_none() => {
                 let client_id = &configured.client_id;
                 Some(
                     self.grants
@@ -327,14 +327,14 @@ impl Hub {
 fn redirect_login(configured: &ConfiguredProvider) -> Result<&dyn RedirectLogin, HubError> {
     match configured.provider.method() {
         LoginMethod::Redirect(login) => Ok(login),
-        LoginMethod::Form(_) => Err(HubError::invalid(
+        LoginMethod::Form(_) | LoginMethod::Header(_) => Err(HubError::invalid(
             "This way to sign in has no page of its own.",
         )),
     }
 }
 
 /// Turns a provider's failure into words for the person, with the cause for the log.
-fn sign_in_error(provider: &str, error: jansky_identity::IdentityError) -> HubError {
+pub(crate) fn sign_in_error(provider: &str, error: jansky_identity::IdentityError) -> HubError {
     warn!(provider.id = provider, error = %error, error.code = error.code(), "sign-in failed");
     let message = error.public().to_owned();
     if error.is_transient() {

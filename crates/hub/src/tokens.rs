@@ -37,7 +37,7 @@ impl Hub {
             .unwrap_or_else(|| TOKEN_ROLE.iter().map(|&role| role.to_owned()).collect());
         check_scopes(scopes.iter().map(String::as_str))
             .map_err(|error| HubError::invalid(error.to_string()))?;
-        let owned = user_scopes(owner);
+        let owned = self.rights_of(owner).await?;
         let of_owner = Owner {
             user: Some(owner.name.as_str()),
             server: None,
@@ -90,8 +90,14 @@ impl Hub {
         }
     }
 
-    /// What a stored token allows now, as texts.
-    pub fn resolved_scopes(&self, owner: &User, token: &Token) -> Vec<String> {
-        crate::actor::token_scopes(&token.scopes, owner, None, &|_, _| false).to_texts()
+    /// Everything that a user may do now.
+    pub async fn rights_of(&self, user: &User) -> Result<ScopeSet, HubError> {
+        let shares = self.store.shares_with_user(user.id).await?;
+        Ok(user_scopes(user, &shares))
+    }
+
+    /// What a stored token allows now, as texts; `owned` is what its owner may do.
+    pub fn resolved_scopes(&self, owner: &User, owned: &ScopeSet, token: &Token) -> Vec<String> {
+        crate::actor::token_scopes(&token.scopes, owner, owned, None, &|_, _| false).to_texts()
     }
 }

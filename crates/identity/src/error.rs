@@ -95,6 +95,30 @@ pub enum IdentityError {
     /// Wrong name or wrong password (form sign-in).
     #[error("wrong name or password")]
     InvalidCredentials,
+    /// Name and password are right, but the account may not be used: expired or locked, or the
+    /// password has to be changed first.
+    #[error("account cannot be used: {context}")]
+    AccountUnusable {
+        /// Why, for the operator.
+        context: String,
+    },
+    /// Somebody who is not the trusted proxy says who is there.
+    #[error(
+        "request from {peer} says in `{header}` who is there, and {peer} is not trusted to; add it \
+         to `trusted_addresses` if it is your proxy"
+    )]
+    UntrustedProxy {
+        /// The other end of the connection.
+        peer: std::net::IpAddr,
+        /// The header with the name.
+        header: String,
+    },
+    /// The trusted proxy did not say who is there, or not clearly.
+    #[error("trusted proxy does not say who is there: {reason}")]
+    NotTold {
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl IdentityError {
@@ -126,6 +150,15 @@ impl IdentityError {
                  administrator if this happens again."
             }
             Self::InvalidCredentials => "Wrong name or password.",
+            Self::AccountUnusable { .. } => {
+                "This account cannot be used at the moment: it may have expired, or its password \
+                 must be changed first. Please ask the people who run it."
+            }
+            Self::UntrustedProxy { .. } | Self::NotTold { .. } => {
+                "This way to sign in works only through the front door of this site, and nobody \
+                 there said who you are. Please begin at its usual address, or tell the \
+                 administrator."
+            }
         }
     }
 
@@ -144,6 +177,9 @@ impl IdentityError {
             Self::BadAnswer { .. } => "bad_answer",
             Self::AnswerLost { .. } => "answer_lost",
             Self::InvalidCredentials => "invalid_credentials",
+            Self::AccountUnusable { .. } => "account_unusable",
+            Self::UntrustedProxy { .. } => "untrusted_proxy",
+            Self::NotTold { .. } => "not_told",
         }
     }
 

@@ -45,6 +45,23 @@ pub struct UpstreamTokens {
 }
 
 impl UpstreamTokens {
+    /// What a provider brings that knows no tokens, such as a directory.
+    pub fn none() -> Self {
+        Self {
+            access: Secret::new(""),
+            refresh: None,
+            id_token: None,
+            expires_at: None,
+            scope: None,
+            other: Vec::new(),
+        }
+    }
+
+    /// Whether there is nothing to keep.
+    pub fn is_none(&self) -> bool {
+        self.access.expose().is_empty() && self.refresh.is_none() && self.other.is_empty()
+    }
+
     /// Checks that refreshed tokens still speak of `subject`, as far as they say: an ID token is
     /// read, without its signature, since it came from the provider itself over TLS (OpenID
     /// Connect Core 3.1.3.7, 6). Asks nobody, so that it can come before the tokens are stored.

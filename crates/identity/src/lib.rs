@@ -7,9 +7,11 @@
 //!
 //! [`OidcProvider`] is the relying party of OpenID Connect: discovery, PKCE, ID-token checks and
 //! key rotation; [`OidcKind`](oidc::OidcKind) names the providers whose ways it knows. [`GitHub`]
-//! speaks OAuth 2 of its own. What a provider can do beyond the sign-in is a trait for each thing:
-//! trade tokens ([`TokenExchange`]), hand out those of providers behind it ([`ExternalTokens`]), give
-//! tokens to ourselves ([`ServiceAccount`]). What claims mean is read by [`claim_rules`], alike for all. Local accounts need the database and therefore live in the hub.
+//! speaks OAuth 2 of its own; [`HeaderProvider`] takes the word of a reverse proxy. What a provider
+//! can do beyond the sign-in is a trait for each thing: trade tokens ([`TokenExchange`]), hand out
+//! those of providers behind it ([`ExternalTokens`]), give tokens to ourselves ([`ServiceAccount`]).
+//! What claims mean is read by [`claim_rules`], alike for all. Local accounts need the database and
+//! therefore live in the hub.
 
 mod attempt;
 pub mod claim_rules;
@@ -17,6 +19,7 @@ mod error;
 mod exchange;
 mod external;
 mod github;
+mod header;
 mod identity;
 mod issued;
 pub mod oidc;
@@ -29,13 +32,14 @@ pub use error::{CallbackProblem, IdentityError, TokenProblem};
 pub use exchange::{ExchangeRequest, TokenExchange};
 pub use external::{ExternalTokens, ExternalWay};
 pub use github::{GitHub, GitHubSettings};
+pub use header::{HeaderProvider, HeaderSettings};
 pub use identity::{Claims, ExternalIdentity, ServiceTokens, UpstreamTokens, claim_at};
 pub use issued::{IssuedToken, NotIssued, Unfit};
 pub use oidc::{OidcProvider, OidcSettings, http_client};
 pub use provider::{
-    EventSubject, FormLogin, IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver,
-    ProviderStatus, RedirectLogin, SecurityEvent, SecurityEventReceiver, SecurityNotice,
-    UpstreamSession,
+    EventSubject, FormLogin, HeaderLogin, IdentityProvider, LoginMethod, LogoutNotice,
+    LogoutReceiver, ProviderStatus, RedirectLogin, SecurityEvent, SecurityEventReceiver,
+    SecurityNotice, UpstreamSession,
 };
 pub use refresh::RefreshOutcome;
 pub use service_account::{ServiceAccount, ServiceClient, ServiceRequest};

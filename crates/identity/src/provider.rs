@@ -1,6 +1,9 @@
 //! What an identity provider can do: one value per configured provider.
 
+use std::net::IpAddr;
+
 use async_trait::async_trait;
+use http::HeaderMap;
 use jansky_model::{ProviderId, Secret, Timestamp};
 use url::Url;
 
@@ -69,6 +72,8 @@ pub enum LoginMethod<'a> {
     Redirect(&'a dyn RedirectLogin),
     /// A name and a password are typed into our own page.
     Form(&'a dyn FormLogin),
+    /// A reverse proxy in front of us says in each request who is there.
+    Header(&'a dyn HeaderLogin),
 }
 
 /// Sign-in by a round trip of the browser.
@@ -88,13 +93,32 @@ pub trait RedirectLogin: Send + Sync {
     ) -> Result<ExternalIdentity, IdentityError>;
 }
 
+/// Sign-in by the word of a reverse proxy.
+pub trait HeaderLogin: Send + Sync {
+    /// Reads who is there. `peer` is the other end of the connection itself, whatever its headers
+    /// say.
+    ///
+    /// # Errors
+    /// [`IdentityError::UntrustedProxy`] when anybody but the proxy says something, and
+    /// [`IdentityError::NotTold`] when the proxy says nothing, or nothing clear.
+    fn identify(
+        &self,
+        peer: IpAddr,
+        headers: &HeaderMap,
+    ) -> Result<ExternalIdentity, IdentityError>;
+}
+
 /// Sign-in by name and password.
 #[async_trait]
 pub trait FormLogin: Send + Sync {
+    /// How many wrong passwords per minute one name may have before it has to wait.
+    fn attempts_per_minute(&self) -> u32;
+
     /// Checks a name and a password.
     ///
     /// # Errors
-    /// [`IdentityError::InvalidCredentials`] for a wrong name and for a wrong password alike.
+    /// [`IdentityError::InvalidCredentials`] for a wrong name and for a wrong password alike, and
+    /// [`IdentityError::AccountUnusable`] only when both are right.
     async fn verify(
         &self,
         name: &str,

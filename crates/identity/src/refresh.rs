@@ -69,7 +69,10 @@ impl RefreshOutcome {
             | IdentityError::Refused { .. }
             | IdentityError::InvalidCallback { .. }
             | IdentityError::InvalidClient
-            | IdentityError::InvalidCredentials => Self::Refused(error),
+            | IdentityError::InvalidCredentials
+            | IdentityError::AccountUnusable { .. }
+            | IdentityError::UntrustedProxy { .. }
+            | IdentityError::NotTold { .. } => Self::Refused(error),
         }
     }
 }

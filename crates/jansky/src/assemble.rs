@@ -16,7 +16,7 @@ use jansky_identity::oidc::{
     ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
     SecurityEventSettings,
 };
-use jansky_identity::{GitHub, GitHubSettings};
+use jansky_identity::{GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider};
 use jansky_model::{Clock, ProviderId};
 use jansky_spawn::{
     CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
@@ -105,6 +105,7 @@ fn settings(config: &Config) -> Settings {
         shutdown_on_sign_out: hub.shutdown_on_sign_out,
         server_default_url: spawner.default_url.clone(),
         notebook_dir: spawner.notebook_dir.clone(),
+        local_title: local.title,
         sign_in_attempts_per_minute: local.attempts_per_minute,
         minimum_password_length: local.minimum_password_length as usize,
         no_longer_allowed: match hub.no_longer_allowed {
@@ -192,7 +193,10 @@ pub(crate) fn providers(
             providers.push(ConfiguredProvider {
                 provider: Arc::new(made),
                 rules: AdmissionRules {
-                    groups: group_rules(oidc),
+                    groups: GroupRules {
+                        absent_is_none: matches!(provider, Provider::Keycloak(_)),
+                        ..group_rules(oidc)
+                    },
                     home: home_rules(oidc),
                     ..admission_rules(config, provider)
                 },
@@ -220,8 +224,65 @@ pub(crate) fn providers(
                 widens_logout: false,
             });
         }
+        if let Provider::Header(header) = provider {
+            let made = HeaderProvider::new(header_settings(id, header)?);
+            providers.push(ConfiguredProvider {
+                auto_login: header.auto_login,
+                ..without_tokens(Arc::new(made), admission_rules(config, provider))
+            });
+        }
     }
     Ok(providers)
+}
+
+/// A provider that only says who somebody is, and with which groups.
+fn without_tokens(
+    provider: Arc<dyn IdentityProvider>,
+    rules: AdmissionRules,
+) -> ConfiguredProvider {
+    let mut rules = rules;
+    rules.groups.claims = vec!["groups".to_owned()];
+    ConfiguredProvider {
+        provider,
+        rules,
+        callback_url: None,
+        auto_login: false,
+        hint_parameters: Vec::new(),
+        client_id: String::new(),
+        username_claim: "preferred_username".to_owned(),
+        widens_logout: false,
+    }
+}
+
+fn header_settings(
+    id: &ProviderId,
+    header: &jansky_config::HeaderProvider,
+) -> anyhow::Result<HeaderSettings> {
+    let name = |key: &str, text: &str| {
+        http::HeaderName::try_from(text)
+            .with_context(|| format!("provider.{id}.{key}: `{text}` is not the name of a header"))
+    };
+    let optional =
+        |key: &str, text: &Option<String>| text.as_ref().map(|text| name(key, text)).transpose();
+    let secret = match &header.secret {
+        Some(source) => {
+            let secret = source
+                .read()
+                .with_context(|| format!("provider.{id}.secret cannot be read"))?;
+            Some((name("secret_header", &header.secret_header)?, secret))
+        }
+        None => None,
+    };
+    Ok(HeaderSettings {
+        id: id.clone(),
+        title: header.title.clone().unwrap_or_else(|| id.to_string()),
+        trusted_addresses: header.trusted_addresses.iter().map(|net| **net).collect(),
+        secret,
+        user_header: name("user_header", &header.user_header)?,
+        email_header: optional("email_header", &header.email_header)?,
+        groups_header: optional("groups_header", &header.groups_header)?,
+        groups_separator: header.groups_separator.clone(),
+    })
 }
 
 fn as_written(url: Option<&jansky_config::Written<jansky_config::HttpUrl>>) -> Option<String> {
@@ -236,7 +297,9 @@ fn oidc_kind(provider: &Provider) -> OidcKind {
         Provider::Google(_) => OidcKind::Google,
         Provider::Cilogon(_) => OidcKind::CiLogon,
         Provider::EgiCheckin(_) => OidcKind::EgiCheckin,
-        Provider::Oidc(_) | Provider::Local(_) | Provider::Github(_) => OidcKind::Generic,
+        Provider::Oidc(_) | Provider::Local(_) | Provider::Github(_) | Provider::Header(_) => {
+            OidcKind::Generic
+        }
     }
 }
 
@@ -291,6 +354,7 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
     settings.extra_authorize_parameters = oidc.authorize_parameters();
     settings.hint_parameters.clone_from(&oidc.hint_parameters);
     settings.pushed_authorization = oidc.pushed_authorization;
+    settings.exclude_services.clone_from(&oidc.exclude_services);
     settings.endpoints = oidc.endpoints.as_ref().map(|by_hand| {
         let plain = |url: &jansky_config::Written<jansky_config::HttpUrl>| url::Url::clone(url);
         ManualEndpoints {
@@ -370,6 +434,7 @@ fn group_rules(oidc: &OidcProvider) -> GroupRules {
             namespaces,
             authorities: all(&oidc.entitlement_authority).unwrap_or_default(),
         }),
+        absent_is_none: false,
     }
 }
 

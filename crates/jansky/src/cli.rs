@@ -10,6 +10,9 @@ use crate::{config_command, demo, doctor, serve};
 /// The role in which the program becomes a single-user server; not for people.
 pub(crate) const LAUNCH: &str = "launch";
 
+/// The role in which the program hands out tokens beside a server; not for people.
+pub(crate) const AGENT: &str = "agent";
+
 /// A science gateway: sign-in, JupyterLab, tokens and an archive in one program.
 #[derive(Debug, Parser)]
 #[command(name = "jansky", version, about, propagate_version = true)]
@@ -39,6 +42,9 @@ enum Command {
     /// Become a single-user server (internal)
     #[command(hide = true, name = LAUNCH)]
     Launch,
+    /// Hand out tokens beside a server; a spawner starts it (internal)
+    #[command(hide = true, name = AGENT)]
+    Agent,
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,5 +82,6 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             action: KeysAction::Rotate(file),
         } => serve::rotate_keys(&file),
         Command::Launch => anyhow::bail!("`{LAUNCH}` must be the first argument"),
+        Command::Agent => anyhow::bail!("`{AGENT}` must be the first argument"),
     }
 }

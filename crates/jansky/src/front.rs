@@ -36,6 +36,7 @@ pub(crate) fn local_service(router: Router) -> LocalService {
 fn peer_of(client: &ClientInfo) -> Peer {
     Peer {
         address: client.addr.ip(),
+        connection: client.peer,
         secure: client.secure,
     }
 }
@@ -116,6 +117,7 @@ impl ErrorPages for HubPages {
         let client = head.extensions.get::<ClientInfo>().map(peer_of);
         let peer = client.unwrap_or(Peer {
             address: std::net::Ipv4Addr::UNSPECIFIED.into(),
+            connection: std::net::Ipv4Addr::UNSPECIFIED.into(),
             secure: false,
         });
         jansky_web::proxy_page(&self.0, status, head, peer).map(ProxyBody::new)

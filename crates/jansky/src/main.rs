@@ -8,8 +8,8 @@ mod cli;
 mod config_command;
 mod demo;
 mod doctor;
-mod ended_sessions;
 mod files;
+mod for_servers;
 mod front;
 mod serve;
 mod telemetry;
@@ -23,12 +23,12 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // The launcher gives up rights, which a process can only do as a whole before it has threads.
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|role| role == cli::LAUNCH)
-    {
-        return jansky_spawn::launcher::run();
+    // Roles that are for a process without threads. The launcher gives up rights, which a process can
+    // only do as a whole; the agent hides its memory before there is anything in it.
+    match std::env::args_os().nth(1) {
+        Some(role) if role == cli::LAUNCH => return jansky_spawn::launcher::run(),
+        Some(role) if role == cli::AGENT => return jansky_agent::run(),
+        _ => {}
     }
     let arguments = cli::Arguments::parse();
     match cli::run(arguments) {

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cli::ConfigFile;
-use crate::ended_sessions::WithoutEndedSessions;
+use crate::for_servers::ForServers;
 use crate::front::{HubPages, ProxyRoutes, local_service, proxy_metrics};
 use crate::telemetry::say;
 use crate::{assemble, files, telemetry};
@@ -151,7 +151,7 @@ impl Running {
         let router = jansky_web::router(Arc::clone(&web));
         let to_hub = Route::new("/", Target::Local(local_service(router)), clock.now())?;
         routes.add(to_hub);
-        let filter = WithoutEndedSessions(Arc::clone(hub.ended_sessions()));
+        let filter = ForServers::new(hub.ended_sessions(), config);
         let proxy = proxy
             .with_pages(Arc::new(HubPages(web)))
             .with_filter(Arc::new(filter));

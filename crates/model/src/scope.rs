@@ -161,20 +161,25 @@ scopes! {
     DELETE_SERVERS = "delete:servers";
     DELETE_USERS = "delete:users";
     LIST_USERS = "list:users";
+    READ_GROUPS_NAME = "read:groups:name";
     READ_HUB = "read:hub";
     READ_METRICS = "read:metrics";
     READ_ROLES_USERS = "read:roles:users";
     READ_SERVERS = "read:servers";
+    READ_SHARES = "read:shares";
     READ_TOKENS = "read:tokens";
     READ_USERS = "read:users";
     READ_USERS_ACTIVITY = "read:users:activity";
     READ_USERS_GROUPS = "read:users:groups";
     READ_USERS_NAME = "read:users:name";
+    READ_USERS_SHARES = "read:users:shares";
     SERVERS = "servers";
+    SHARES = "shares";
     SHUTDOWN = "shutdown";
     START_SERVERS = "start:servers";
     TOKENS = "tokens";
     USERS_ACTIVITY = "users:activity";
+    USERS_SHARES = "users:shares";
 }
 
 impl Scope {
@@ -252,6 +257,8 @@ pub enum Target<'a> {
     Hub,
     /// A user.
     User(&'a str),
+    /// A group itself, not its members.
+    Group(&'a str),
     /// A server of a user.
     Server(&'a str, &'a str),
 }
@@ -453,6 +460,7 @@ impl ScopeSet {
                 (Filter::Group(group), Target::User(user) | Target::Server(user, _)) => {
                     is_member(group, user)
                 }
+                (Filter::Group(mine), Target::Group(group)) => mine == group,
                 (Filter::Server(mine, name), Target::Server(user, server)) => {
                     mine == user && name == server
                 }

@@ -43,6 +43,7 @@ impl Client {
         };
         ClientInfo {
             addr: address.map_or(self.peer, |ip| SocketAddr::new(ip, 0)),
+            peer: self.peer.ip(),
             secure: secure.unwrap_or(self.tls),
         }
     }

@@ -1,7 +1,7 @@
 //! A route: which requests it takes, where they go, and when it was last used.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -50,6 +50,8 @@ pub type LocalService = Arc<
 pub struct ClientInfo {
     /// The peer's address, or what a trusted proxy in front said (the port is 0 then).
     pub addr: SocketAddr,
+    /// The other end of the connection itself, whatever it says.
+    pub peer: IpAddr,
     /// Whether the client spoke TLS, to us or to a trusted proxy in front.
     pub secure: bool,
 }

@@ -38,6 +38,9 @@ impl fmt::Debug for Sealed {
 pub enum GrantKind {
     /// The user signed in, or linked an identity. There is one for each user and provider.
     Login,
+    /// It came along with a sign-in, for one other service of the provider. There is one for each
+    /// user, provider and service.
+    Service,
 }
 
 impl GrantKind {
@@ -45,6 +48,7 @@ impl GrantKind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Login => "login",
+            Self::Service => "service",
         }
     }
 }
@@ -53,7 +57,7 @@ impl FromStr for GrantKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [Self::Login]
+        [Self::Login, Self::Service]
             .into_iter()
             .find(|kind| kind.word() == text)
             .ok_or_else(|| format!("`{text}` is not a kind of grant"))
@@ -138,6 +142,8 @@ pub struct Grant {
     pub client_id: String,
     /// What it is for.
     pub kind: GrantKind,
+    /// The service, for [`GrantKind::Service`].
+    pub service: Option<String>,
     /// The scopes as the provider granted them, separated by spaces.
     pub scope: String,
     /// The tokens.
@@ -185,6 +191,8 @@ pub struct NewGrant {
     pub client_id: String,
     /// What it is for.
     pub kind: GrantKind,
+    /// The service, for [`GrantKind::Service`].
+    pub service: Option<String>,
     /// The scopes as the provider granted them, separated by spaces.
     pub scope: String,
     /// When the access token ends, if it is known.
@@ -201,7 +209,7 @@ pub struct NewGrant {
 macro_rules! grant_columns {
     () => {
         "id, user_id, session_id, provider, issuer, subject, provider_session, client_id, kind, \
-         scope, access_token, refresh_token, id_token, access_expires_at, refresh_expires_at, \
+         service, scope, access_token, refresh_token, id_token, access_expires_at, refresh_expires_at, \
          rights_hash, version, lease_owner, lease_until, state, failures, next_try_at, \
          last_outcome, refreshed_at, created_at"
     };
@@ -224,6 +232,30 @@ macro_rules! update_grant {
     };
 }
 
+/// Inserts a grant or replaces the one in its place.
+macro_rules! put_grant {
+    ($place:literal) => {
+        concat!(
+            "INSERT INTO grants (user_id, session_id, provider, issuer, subject,
+                 provider_session, client_id, kind, scope, access_expires_at, refresh_expires_at,
+                 rights_hash, version, state, failures, refreshed_at, created_at, service)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 'ok', 0, $13, $13, $14)
+             ON CONFLICT ",
+            $place,
+            " DO UPDATE
+             SET session_id = excluded.session_id, issuer = excluded.issuer,
+                 subject = excluded.subject, provider_session = excluded.provider_session,
+                 client_id = excluded.client_id, scope = excluded.scope,
+                 access_expires_at = excluded.access_expires_at,
+                 refresh_expires_at = excluded.refresh_expires_at,
+                 rights_hash = excluded.rights_hash, refreshed_at = excluded.refreshed_at,
+                 version = grants.version + 1, lease_owner = NULL, lease_until = NULL,
+                 state = 'ok', failures = 0, next_try_at = NULL, last_outcome = NULL
+             RETURNING id"
+        )
+    };
+}
+
 pub(crate) use {grant_columns, select_grants, update_grant};
 
 impl Grant {
@@ -240,6 +272,7 @@ impl Grant {
             provider_session: row.get_optional("provider_session")?,
             client_id: row.get("client_id")?,
             kind: row.get("kind")?,
+            service: row.get_optional("service")?,
             scope: row.get("scope")?,
             tokens: SealedTokens {
                 access: row.get_optional("access_token")?,
@@ -282,22 +315,10 @@ impl Store {
         new: &NewGrant,
         seal: impl FnOnce(GrantId) -> SealedTokens + Send,
     ) -> Result<Grant, StoreError> {
-        let reserve = sql(
-            "INSERT INTO grants (user_id, session_id, provider, issuer, subject,
-                 provider_session, client_id, kind, scope, access_expires_at, refresh_expires_at,
-                 rights_hash, version, state, failures, refreshed_at, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 'ok', 0, $13, $13)
-             ON CONFLICT (user_id, provider) WHERE kind = 'login' DO UPDATE
-             SET session_id = excluded.session_id, issuer = excluded.issuer,
-                 subject = excluded.subject, provider_session = excluded.provider_session,
-                 client_id = excluded.client_id, scope = excluded.scope,
-                 access_expires_at = excluded.access_expires_at,
-                 refresh_expires_at = excluded.refresh_expires_at,
-                 rights_hash = excluded.rights_hash, refreshed_at = excluded.refreshed_at,
-                 version = grants.version + 1, lease_owner = NULL, lease_until = NULL,
-                 state = 'ok', failures = 0, next_try_at = NULL, last_outcome = NULL
-             RETURNING id",
-        )
+        let reserve = sql(match new.kind {
+            GrantKind::Login => put_grant!("(user_id, provider) WHERE kind = 'login'"),
+            GrantKind::Service => put_grant!("(user_id, provider, service) WHERE kind = 'service'"),
+        })
         .bind(new.user_id)
         .bind(new.session_id.as_ref())
         .bind(&new.provider)
@@ -310,7 +331,8 @@ impl Store {
         .bind(new.access_expires_at)
         .bind(new.refresh_expires_at)
         .bind(new.rights_hash.as_ref())
-        .bind(new.at);
+        .bind(new.at)
+        .bind(new.service.as_ref());
         let mut transaction = self.db.begin().await?;
         let row = transaction.fetch_one(reserve).await?;
         let id = row.get("id")?;
@@ -354,6 +376,32 @@ impl Store {
             "WHERE user_id = $1 AND provider = $2 AND kind = 'login'"
         ));
         self.one_grant(statement.bind(user).bind(provider)).await
+    }
+
+    /// The grant for one other service that came along with the sign-in of a user at a provider.
+    pub async fn service_grant(
+        &self,
+        user: UserId,
+        provider: &ProviderId,
+        service: &str,
+    ) -> Result<Option<Grant>, StoreError> {
+        let statement = sql(select_grants!(
+            "WHERE user_id = $1 AND provider = $2 AND service = $3 AND kind = 'service'"
+        ));
+        let statement = statement.bind(user).bind(provider).bind(service);
+        self.one_grant(statement).await
+    }
+
+    /// All grants for other services that came along with the sign-in of a user at a provider.
+    pub async fn service_grants(
+        &self,
+        user: UserId,
+        provider: &ProviderId,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let statement = sql(select_grants!(
+            "WHERE user_id = $1 AND provider = $2 AND kind = 'service' ORDER BY id"
+        ));
+        self.all_grants(statement.bind(user).bind(provider)).await
     }
 
     /// All grants of a user, oldest first.

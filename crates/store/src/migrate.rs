@@ -25,6 +25,8 @@ use crate::StoreError;
 const MIGRATIONS: &[(i64, &str, &str)] = &[
     (1, "initial", include_str!("../migrations/0001_initial.sql")),
     (2, "grants", include_str!("../migrations/0002_grants.sql")),
+    (3, "shares", include_str!("../migrations/0003_shares.sql")),
+    (4, "issuer", include_str!("../migrations/0004_issuer.sql")),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

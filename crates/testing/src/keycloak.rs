@@ -115,10 +115,14 @@ impl Administrator {
 
     /// Makes a person with the password `NAME-password`; returns their id, which is their subject.
     pub async fn make_person(&self, name: &str) -> String {
+        // Addresses stay with people who were renamed, so they are not made of the name alone.
+        let mut mark = [0; 4];
+        aws_lc_rs::rand::fill(&mut mark).expect("the machine has randomness");
+        let mark = u32::from_be_bytes(mark);
         let person = json!({
             "username": name,
             "enabled": true,
-            "email": format!("{name}@example.org"),
+            "email": format!("{name}-{mark}@example.org"),
             "emailVerified": true,
             "firstName": name,
             "lastName": "Test",

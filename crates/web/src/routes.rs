@@ -165,6 +165,48 @@ fn table() -> Vec<Route> {
             "api/users/{user}/tokens/{id}",
             delete(api::tokens::revoke),
         ),
+        ("GET", "api/shares/{user}", get(api::shares::list)),
+        ("GET", "api/shares/{user}/", get(api::shares::get)),
+        ("POST", "api/shares/{user}/", post(api::shares::add)),
+        ("PATCH", "api/shares/{user}/", patch(api::shares::reduce)),
+        ("DELETE", "api/shares/{user}/", delete(api::shares::end)),
+        ("GET", "api/shares/{user}/{server}", get(api::shares::get)),
+        ("POST", "api/shares/{user}/{server}", post(api::shares::add)),
+        (
+            "PATCH",
+            "api/shares/{user}/{server}",
+            patch(api::shares::reduce),
+        ),
+        (
+            "DELETE",
+            "api/shares/{user}/{server}",
+            delete(api::shares::end),
+        ),
+        (
+            "GET",
+            "api/users/{user}/shared",
+            get(api::shares::with_user),
+        ),
+        (
+            "GET",
+            "api/users/{user}/shared/{owner}/",
+            get(api::shares::own),
+        ),
+        (
+            "DELETE",
+            "api/users/{user}/shared/{owner}/",
+            delete(api::shares::give_back),
+        ),
+        (
+            "GET",
+            "api/users/{user}/shared/{owner}/{server}",
+            get(api::shares::own),
+        ),
+        (
+            "DELETE",
+            "api/users/{user}/shared/{owner}/{server}",
+            delete(api::shares::give_back),
+        ),
         ("*", "api/{*path}", any(api::hub::nothing)),
     ]
 }

@@ -64,8 +64,10 @@ pub type WebState = Arc<Web>;
 /// extensions of every request.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer {
-    /// Network address.
+    /// Network address of the browser or program, as far as the proxies in front are believed.
     pub address: IpAddr,
+    /// The other end of the connection itself, whatever it says.
+    pub connection: IpAddr,
     /// Whether the browser uses TLS.
     pub secure: bool,
 }

@@ -49,14 +49,17 @@ pub struct FrameUser {
 
 /// Sign in: every configured way on one page.
 ///
-/// The local form posts `username`, `password` and `next`. Providers are links, not forms, because
-/// a browser applies `form-action` also to the redirects that follow a form.
+/// A form posts `provider`, `username`, `password` and `next`; one without `provider` is meant for
+/// the first. Providers elsewhere are links, not forms, because a browser applies `form-action` also
+/// to the redirects that follow a form.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoginPage {
     /// Identity providers, in the order of the configuration.
     pub providers: Vec<ProviderButton>,
-    /// The form for local accounts, if they are configured.
-    pub local: Option<LocalForm>,
+    /// The forms for names and passwords, one for each provider that takes them.
+    pub forms: Vec<PasswordForm>,
+    /// Where all of them are posted.
+    pub action_url: String,
     /// Path to go to afterwards; empty for the default.
     pub next: String,
     /// Something good to know, such as that the session has ended.
@@ -80,11 +83,13 @@ pub struct ProviderButton {
     pub reason: Option<String>,
 }
 
-/// The form for local accounts.
+/// The form for the accounts of one provider.
 #[derive(Clone, Debug, Serialize)]
-pub struct LocalForm {
-    /// Where it is posted.
-    pub action_url: String,
+pub struct PasswordForm {
+    /// The id of the provider.
+    pub provider: String,
+    /// Which accounts these are, for people.
+    pub title: String,
     /// The name typed before, after a failed attempt.
     pub username: String,
     /// Why the last attempt failed.

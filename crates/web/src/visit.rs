@@ -84,6 +84,7 @@ impl FromRequestParts<WebState> for Visit {
     async fn from_request_parts(parts: &mut Parts, web: &WebState) -> Result<Self, Infallible> {
         let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer {
             address: std::net::Ipv4Addr::UNSPECIFIED.into(),
+            connection: std::net::Ipv4Addr::UNSPECIFIED.into(),
             secure: false,
         });
         let (mut actor, mut absence) = match find_actor(web, &parts.headers).await {

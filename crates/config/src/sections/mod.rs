@@ -4,6 +4,7 @@
 //! they are written for them.
 
 mod github;
+mod header;
 mod hub;
 pub(crate) mod presets;
 mod provider;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::github::GithubProvider;
+pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,

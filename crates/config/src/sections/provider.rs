@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::github::GithubProvider;
+use super::header::HeaderProvider;
 use super::written;
 use crate::notation::{HttpUrl, SecretSource, SecretSources, Texts, Written};
 
@@ -49,6 +50,9 @@ pub enum Provider {
     EgiCheckin(Box<OidcProvider>),
     /// Accounts at GitHub. Organizations and teams are groups, if `scopes` has `read:org`.
     Github(Box<GithubProvider>),
+    /// A reverse proxy in front of Jansky that has signed people in already, such as Apache with
+    /// Shibboleth or oauth2-proxy, and says in headers who they are.
+    Header(Box<HeaderProvider>),
 }
 
 impl Provider {
@@ -62,7 +66,7 @@ impl Provider {
             | Self::Google(oidc)
             | Self::Cilogon(oidc)
             | Self::EgiCheckin(oidc) => Some(oidc),
-            Self::Local(_) | Self::Github(_) => None,
+            Self::Local(_) | Self::Github(_) | Self::Header(_) => None,
         }
     }
 
@@ -71,6 +75,7 @@ impl Provider {
         match self {
             Self::Local(local) => Some(&local.title),
             Self::Github(github) => github.title.as_deref(),
+            Self::Header(header) => header.title.as_deref(),
             _ => self.oidc()?.title.as_deref(),
         }
     }
@@ -79,28 +84,30 @@ impl Provider {
     pub fn auto_login(&self) -> bool {
         match self {
             Self::Github(github) => github.auto_login,
+            Self::Header(header) => header.auto_login,
             _ => self.oidc().is_some_and(|oidc| oidc.auto_login),
         }
     }
 
     /// The keys that decide who comes in; none for local accounts.
     pub fn admission(&self) -> Option<AdmissionKeys<'_>> {
-        if let Self::Github(github) = self {
-            return Some(AdmissionKeys {
-                allow_all: github.allow_all,
-                allowed_users: &github.allowed_users,
-                allowed_groups: &github.allowed_groups,
-                admin_groups: &github.admin_groups,
-                blocked_users: &github.blocked_users,
-            });
+        macro_rules! keys_of {
+            ($provider:expr) => {
+                AdmissionKeys {
+                    allow_all: $provider.allow_all,
+                    allowed_users: &$provider.allowed_users,
+                    allowed_groups: &$provider.allowed_groups,
+                    admin_groups: &$provider.admin_groups,
+                    blocked_users: &$provider.blocked_users,
+                }
+            };
         }
-        self.oidc().map(|oidc| AdmissionKeys {
-            allow_all: oidc.allow_all,
-            allowed_users: &oidc.allowed_users,
-            allowed_groups: &oidc.allowed_groups,
-            admin_groups: &oidc.admin_groups,
-            blocked_users: &oidc.blocked_users,
-        })
+        match self {
+            Self::Local(_) => None,
+            Self::Github(github) => Some(keys_of!(github)),
+            Self::Header(header) => Some(keys_of!(header)),
+            _ => self.oidc().map(|oidc| keys_of!(oidc)),
+        }
     }
 }
 
@@ -229,6 +236,12 @@ pub struct OidcProvider {
     #[serde(default)]
     #[schemars(extend("examples" = [["kc_idp_hint", "login_hint"]]))]
     pub hint_parameters: Vec<String>,
+
+    /// Services whose tokens are thrown away when the provider sends them along with a sign-in, as
+    /// Globus does: they are never kept.
+    #[serde(default)]
+    #[schemars(extend("examples" = [["groups.api.globus.org"]]))]
+    pub exclude_services: Vec<String>,
 
     /// Where the provider sends the browser back to, when it is not the usual address below
     /// `hub.public_url`. Give JupyterHub's `…/hub/oauth_callback` to keep a client as it was

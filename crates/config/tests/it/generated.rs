@@ -54,6 +54,10 @@ fn every_example_checks_clean() {
     assert!(count >= 2, "only {count} examples were found");
 }
 
+/// The smallest provider of each further kind.
+const HEADER: &str = "[provider.jive]\nkind = \"header\"\nuser_header = \"X-Remote-User\"\n\
+     trusted_addresses = [\"10.1.2.3\"]\n";
+
 #[test]
 fn every_toml_example_of_the_reference_is_accepted() {
     let page = jansky_config::reference();
@@ -71,25 +75,29 @@ fn every_toml_example_of_the_reference_is_accepted() {
                 .expect("a key and a value");
             let text = match key[0].as_str() {
                 // A provider may refuse a key of another kind, which is tried then.
-                "provider" => [
-                    crate::OIDC,
-                    "[provider.jive]\nkind = \"local\"\n",
-                    &crate::OIDC
+                "provider" => vec![
+                    crate::OIDC.to_owned(),
+                    "[provider.jive]\nkind = \"local\"\n".to_owned(),
+                    crate::OIDC
                         .replace("oidc", "github")
                         .replace("issuer", "url"),
+                    HEADER.to_owned(),
                 ],
-                _ => [crate::LOCAL; 3],
+                _ => vec![crate::LOCAL.to_owned()],
             };
-            let problems = text.map(|text| {
-                // Overrides read text as it is.
-                let value = value
-                    .strip_prefix('"')
-                    .map_or(value, |text| text.trim_end_matches('"'));
-                match crate::read_with(text, &[], &[(&key.join("."), value)]) {
-                    Ok(_) => Vec::new(),
-                    Err(problems) => problems,
-                }
-            });
+            let problems: Vec<_> = text
+                .iter()
+                .map(|text| {
+                    // Overrides read text as it is.
+                    let value = value
+                        .strip_prefix('"')
+                        .map_or(value, |text| text.trim_end_matches('"'));
+                    match crate::read_with(text, &[], &[(&key.join("."), value)]) {
+                        Ok(_) => Vec::new(),
+                        Err(problems) => problems,
+                    }
+                })
+                .collect();
             let about_key = |problems: &[jansky_config::Problem]| {
                 problems.iter().any(|problem| problem.key == key.join("."))
             };

@@ -275,7 +275,8 @@ fn a_provider_needs_a_kind_that_exists() {
     assert_eq!(
         message("\n[provider.jive]\ntitle = \"JIVE\"\n"),
         "jansky.toml:2: provider.jive.kind: found nothing; allowed are `local`, `oidc`, \
-         `keycloak`, `indigo-iam`, `globus`, `google`, `cilogon`, `egi-checkin`, `github`"
+         `keycloak`, `indigo-iam`, `globus`, `google`, `cilogon`, `egi-checkin`, `github`, \
+         `header`"
     );
     assert_eq!(
         message("[provider.jive]\nkind = \"oidcc\"\n"),
@@ -284,7 +285,8 @@ fn a_provider_needs_a_kind_that_exists() {
     assert_eq!(
         message("[provider.jive]\nkind = 3\n"),
         "jansky.toml:2: provider.jive.kind: found the number `3`; allowed are `local`, `oidc`, \
-         `keycloak`, `indigo-iam`, `globus`, `google`, `cilogon`, `egi-checkin`, `github`"
+         `keycloak`, `indigo-iam`, `globus`, `google`, `cilogon`, `egi-checkin`, `github`, \
+         `header`"
     );
 }
 

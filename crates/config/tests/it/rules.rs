@@ -319,3 +319,38 @@ fn rules_are_checked_although_another_key_has_a_mistake() {
 
     assert_eq!(found.len(), 2, "{found:#?}");
 }
+
+const HEADER: &str = "[provider.sso]\nkind = \"header\"\nuser_header = \"X-Remote-User\"\n\
+     trusted_addresses = [\"10.1.2.3\"]\nallow_all = true\n";
+
+#[test]
+fn a_trusted_proxy_needs_an_address_and_on_this_machine_a_secret() {
+    assert_eq!(messages(HEADER), Vec::<String>::new());
+    for here in ["127.0.0.1", "127.0.0.0/8", "::1", "0.0.0.0/0", "::/0"] {
+        let text = HEADER.replace("10.1.2.3", here);
+        assert_eq!(
+            message(&text),
+            "jansky.toml:1: provider.sso.secret: found nothing, and this machine in \
+             `trusted_addresses`; add a secret that the proxy sends along: people's servers run \
+             on this machine, and each of them could sign in as anybody"
+        );
+        let secret = format!("{text}secret = {{ env = \"PROXY_SECRET\" }}\n");
+        assert_eq!(messages(&secret), Vec::<String>::new(), "{here}");
+    }
+    let nowhere = HEADER.replace("[\"10.1.2.3\"]", "[]");
+    assert!(message(&nowhere).contains("trusted_addresses"));
+}
+
+#[test]
+fn names_of_headers_and_rules_by_group_are_checked() {
+    assert_eq!(
+        message(&HEADER.replace("X-Remote-User", "X Remote User")),
+        "jansky.toml:3: provider.sso.user_header: found `X Remote User`, which is not the name of \
+         a header; write letters, digits and \"-\", such as \"X-Remote-User\""
+    );
+    assert_eq!(
+        message(&format!("{HEADER}admin_groups = [\"operators\"]\n")),
+        "jansky.toml:1: provider.sso.groups_header: found nothing, and rules that name groups; \
+         name the header in which the proxy sends groups"
+    );
+}

@@ -8,6 +8,7 @@
 mod breaker;
 mod refresh;
 mod rights;
+mod services;
 #[cfg(test)]
 mod tests;
 
@@ -80,6 +81,7 @@ impl Grants {
             provider_session: provider_session(identity),
             client_id: client_id.to_owned(),
             kind: GrantKind::Login,
+            service: None,
             scope: identity.tokens.scope.clone().unwrap_or_default(),
             access_expires_at: identity.tokens.expires_at,
             refresh_expires_at: None,
@@ -87,7 +89,9 @@ impl Grants {
             at: self.clock.now(),
         };
         let seal = |id| self.seal_all(id, &identity.tokens);
-        Ok(self.store.keep_grant(&new, seal).await?)
+        let grant = self.store.keep_grant(&new, seal).await?;
+        self.keep_services(&grant, &identity.tokens.other).await?;
+        Ok(grant)
     }
 
     fn seal_all(&self, id: GrantId, tokens: &UpstreamTokens) -> SealedTokens {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use jansky_identity::{IdentityError, RefreshOutcome, UpstreamSession, UpstreamTokens};
 use jansky_model::{Secret, Timestamp};
-use jansky_store::{Grant, GrantId, GrantState, RefreshFailure, RefreshedTokens, StoreError};
+use jansky_store::{
+    Grant, GrantId, GrantKind, GrantState, RefreshFailure, RefreshedTokens, StoreError,
+};
 use tracing::{info, warn};
 
 use super::{Grants, ID, REFRESH};
@@ -349,7 +351,19 @@ impl Grants {
     }
 
     /// Takes a grant away from everybody, and revokes its tokens at the provider if that answers.
+    /// With a login goes what came along with it.
     pub(crate) async fn revoke(
+        &self,
+        grant: &Grant,
+        upstream: Option<&dyn UpstreamSession>,
+    ) -> Result<(), HubError> {
+        if grant.kind == GrantKind::Login {
+            self.revoke_services(grant, upstream).await?;
+        }
+        self.revoke_one(grant, upstream).await
+    }
+
+    pub(super) async fn revoke_one(
         &self,
         grant: &Grant,
         upstream: Option<&dyn UpstreamSession>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use jansky_identity::{Claims, ExternalIdentity, UpstreamSession, claim_at};
-use jansky_store::{Grant, User};
+use jansky_store::{Grant, GrantKind, User};
 use tracing::{info, warn};
 
 use super::refresh::{FreshToken, NoToken, Refreshed};
@@ -40,7 +40,7 @@ impl Hub {
             .await
     }
 
-    async fn fresh_token(
+    pub(super) async fn fresh_token(
         self: &Arc<Self>,
         grant: &Grant,
         least: Duration,
@@ -56,7 +56,12 @@ impl Hub {
             self.access.forget(grant.user_id);
         }
         let served = served?;
-        if let Some(refreshed) = served.refreshed {
+        // Only the login speaks of the person; tokens for services say nothing about rights.
+        if let Some(refreshed) = served.refreshed.filter(|_| grant.kind == GrantKind::Login) {
+            let services = &refreshed.tokens.other;
+            self.grants
+                .keep_services(&refreshed.grant, services)
+                .await?;
             self.follow_rights(configured, upstream, &refreshed).await?;
         }
         Ok(served.token)

@@ -2,7 +2,9 @@
 //! makes of them.
 
 mod activity;
+mod other_services;
 mod resume;
 mod starts;
 mod stops;
 mod support;
+mod upstream;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jansky_crypto::{Random as _, SystemRandom, digest};
-use jansky_hub::{Hub, Parts, RouteTable, Server, Settings, User};
+use jansky_hub::{ConfiguredProvider, Hub, Parts, RouteTable, Server, Settings, User};
 use jansky_model::{ManualClock, Secret, ServerId, ServerName, StartId, Timestamp};
 use jansky_spawn::fake::{FakeBehaviour, FakeSpawner};
 use jansky_spawn::{
@@ -46,6 +46,15 @@ impl World {
     }
 
     pub(crate) fn hub_with(&self, change: impl FnOnce(&mut Settings)) -> TestHub {
+        self.hub_of(Vec::new(), change)
+    }
+
+    /// A hub at which people sign in with these providers.
+    pub(crate) fn hub_of(
+        &self,
+        providers: Vec<ConfiguredProvider>,
+        change: impl FnOnce(&mut Settings),
+    ) -> TestHub {
         let mut settings = Settings::default();
         change(&mut settings);
         let routes = Arc::new(RecordedRoutes::default());
@@ -55,7 +64,7 @@ impl World {
             random: Arc::new(SystemRandom),
             spawner: Arc::new(self.spawner.clone()),
             routes: Arc::clone(&routes) as _,
-            providers: Vec::new(),
+            providers,
             local_accounts: None,
             keys: jansky_crypto::sealed::KeyRing::generate(&SystemRandom),
             settings,

@@ -29,6 +29,9 @@ pub struct GroupRules {
     pub claims: Vec<String>,
     /// Which entitlements are groups. Without them an entitlement is a text like any other.
     pub entitlements: Option<EntitlementRules>,
+    /// Whether a provider that sends no claim at all says that there are no groups. Keycloak leaves
+    /// the claim out when a person is in none.
+    pub absent_is_none: bool,
 }
 
 /// Why the groups of a person cannot be told.
@@ -48,12 +51,12 @@ pub enum GroupsProblem {
 
 impl GroupRules {
     /// Finds the groups in claims, sorted and each once. `None` when no claim is there at all,
-    /// which means that nothing is known, not that there are none.
+    /// which means that nothing is known, unless [`absent_is_none`](Self::absent_is_none).
     ///
     /// # Errors
     /// [`GroupsProblem`] when a claim was there for groups and they cannot be told.
     pub fn groups(&self, claims: &Claims) -> Result<Option<Vec<String>>, GroupsProblem> {
-        let mut groups: Option<BTreeSet<String>> = None;
+        let mut groups: Option<BTreeSet<String>> = self.absent_is_none.then(BTreeSet::new);
         for path in &self.claims {
             let Some(value) = claim_at(claims, path).filter(|value| !value.is_null()) else {
                 if is_left_out(claims, path) {

@@ -15,7 +15,7 @@ fn claims(value: Value) -> Claims {
 fn rules(paths: &[&str]) -> GroupRules {
     GroupRules {
         claims: paths.iter().map(|path| (*path).to_owned()).collect(),
-        entitlements: None,
+        ..GroupRules::default()
     }
 }
 
@@ -31,6 +31,17 @@ fn egi() -> GroupRules {
 
 fn groups(rules: &GroupRules, value: Value) -> Result<Option<Vec<String>>, GroupsProblem> {
     rules.groups(&claims(value))
+}
+
+#[test]
+fn a_claim_that_is_missing_says_nothing_unless_the_provider_leaves_out_empty_ones() {
+    let keycloak = GroupRules {
+        absent_is_none: true,
+        ..rules(&["groups"])
+    };
+
+    assert_eq!(groups(&rules(&["groups"]), json!({})), Ok(None));
+    assert_eq!(groups(&keycloak, json!({})), Ok(Some(Vec::new())));
 }
 
 /// What is found when all is well.

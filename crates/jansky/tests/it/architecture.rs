@@ -6,13 +6,14 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each of them may use. The tests of a crate may use more.
-const ALLOWED: [(&str, &[&str]); 11] = [
+const ALLOWED: [(&str, &[&str]); 12] = [
     ("model", &[]),
     ("crypto", &["model"]),
     ("config", &["model"]),
     ("store", &["model"]),
     ("identity", &["model"]),
     ("spawn", &["model"]),
+    ("agent", &["crypto", "model"]),
     ("proxy", &["model"]),
     // Nobody may use it but tests, so no other line names it.
     ("testing", &["model"]),
@@ -21,7 +22,8 @@ const ALLOWED: [(&str, &[&str]); 11] = [
     (
         "jansky",
         &[
-            "config", "crypto", "hub", "identity", "model", "proxy", "spawn", "store", "web",
+            "agent", "config", "crypto", "hub", "identity", "model", "proxy", "spawn", "store",
+            "web",
         ],
     ),
 ];

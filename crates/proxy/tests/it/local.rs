@@ -24,8 +24,9 @@ fn service() -> Target {
                 .to_bytes();
             let body = String::from_utf8_lossy(&body).into_owned();
             Response::new(ProxyBody::full(format!(
-                "{} {} {path} {body}",
+                "{} of {} {} {path} {body}",
                 client.addr.ip(),
+                client.peer,
                 client.secure
             )))
         })
@@ -41,7 +42,7 @@ async fn local_service_gets_the_request_and_the_client() {
         .ask("POST /hub/api HTTP/1.1\r\nHost: hub.test\r\nX-Forwarded-For: 9.9.9.9\r\nContent-Length: 4\r\n\r\nbody")
         .await;
 
-    assert_eq!(answer.body, "127.0.0.1 false /hub/api body");
+    assert_eq!(answer.body, "127.0.0.1 of 127.0.0.1 false /hub/api body");
 }
 
 #[tokio::test]
@@ -60,13 +61,16 @@ async fn client_of_a_trusted_proxy_is_whom_it_speaks_for() {
 
     assert_eq!(
         proxy.ask(&ask("1.1.1.1, 9.9.9.9")).await.body,
-        "9.9.9.9 true / "
+        "9.9.9.9 of 127.0.0.1 true / "
     );
     assert_eq!(
         proxy.ask(&ask("9.9.9.9, 127.0.0.7")).await.body,
-        "9.9.9.9 true / "
+        "9.9.9.9 of 127.0.0.1 true / "
     );
-    assert_eq!(proxy.ask(&ask("unknown")).await.body, "127.0.0.1 true / ");
+    assert_eq!(
+        proxy.ask(&ask("unknown")).await.body,
+        "127.0.0.1 of 127.0.0.1 true / "
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

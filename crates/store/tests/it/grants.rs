@@ -12,6 +12,7 @@ on_both! {
     a_grant_is_found_in_every_way,
     a_second_sign_in_replaces_the_grant_in_place,
     each_provider_has_a_grant_of_its_own,
+    each_service_has_a_grant_of_its_own,
     a_grant_of_nobody_is_refused,
     a_grant_outlives_its_session_and_a_session_its_grant,
     a_forgotten_grant_is_gone,
@@ -49,6 +50,7 @@ pub(crate) fn sign_in(user: UserId) -> NewGrant {
         provider_session: Some("sid 1".to_owned()),
         client_id: "jansky".to_owned(),
         kind: GrantKind::Login,
+        service: None,
         scope: "openid offline_access".to_owned(),
         access_expires_at: Some(at(300)),
         refresh_expires_at: Some(at(3600)),
@@ -152,6 +154,35 @@ async fn each_provider_has_a_grant_of_its_own(store: TestStore) {
     assert!(globus.id > campus.id);
     let all = store.grants_of(river).await.expect("read");
     assert_eq!(all, [campus, globus]);
+}
+
+async fn each_service_has_a_grant_of_its_own(store: TestStore) {
+    let river = store.add_user("river").await;
+    let login = store.add_grant(river.id).await;
+    let of = |service: &str, at_seconds| NewGrant {
+        kind: GrantKind::Service,
+        service: Some(service.to_owned()),
+        at: at(at_seconds),
+        ..sign_in(river.id)
+    };
+    let keep = async |new: &NewGrant| {
+        let kept = store.keep_grant(new, tokens).await;
+        kept.expect("the user is there")
+    };
+
+    let transfer = keep(&of("transfer", 0)).await;
+    let groups = keep(&of("groups", 0)).await;
+    let again = keep(&of("transfer", 10)).await;
+    let campus = provider("campus");
+    let found = store.service_grant(river.id, &campus, "transfer").await;
+    let all = store.service_grants(river.id, &campus).await;
+    let still = store.login_grant(river.id, &campus).await;
+
+    assert_eq!(again.id, transfer.id, "in place of the earlier one");
+    assert_eq!(again.version, 1);
+    assert_eq!(found.expect("an answer"), Some(again.clone()));
+    assert_eq!(all.expect("an answer"), [again, groups]);
+    assert_eq!(still.expect("an answer"), Some(login));
 }
 
 async fn a_grant_of_nobody_is_refused(store: TestStore) {

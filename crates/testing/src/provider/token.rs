@@ -365,7 +365,7 @@ impl Records {
     }
 
     /// RFC 7009: with a refresh token goes all that came from it.
-    pub(super) fn revoke(&mut self, token: &str) {
+    pub fn revoke(&mut self, token: &str) {
         self.revoked.insert(token.to_owned());
         if let Some(refresh) = self.refresh.get(token)
             && refresh.service.is_none()

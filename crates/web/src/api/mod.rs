@@ -3,8 +3,10 @@
 pub(crate) mod hub;
 pub(crate) mod models;
 pub(crate) mod oauth;
+pub(crate) mod paging;
 pub(crate) mod progress;
 pub(crate) mod servers;
+pub(crate) mod shares;
 pub(crate) mod tokens;
 pub(crate) mod users;
 

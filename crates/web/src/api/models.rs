@@ -2,8 +2,8 @@
 
 use jansky_hub::{Actor, HubError};
 use jansky_hub::{Server, Token, User};
-use jansky_model::Scope;
 use jansky_model::scope::Target;
+use jansky_model::{Scope, ScopeSet};
 use serde_json::{Map, Value, json};
 
 use crate::visit::Visit;
@@ -146,14 +146,14 @@ pub(crate) fn wants_stopped(visit: &Visit) -> bool {
     asked.is_some_and(|value| !matches!(value.as_str(), "0" | "false"))
 }
 
-/// A token without its secret.
-pub(crate) fn token(visit: &Visit, owner: &User, token: &Token) -> Value {
+/// A token without its secret; `owned` is what its owner may do.
+pub(crate) fn token(visit: &Visit, owner: &User, owned: &ScopeSet, token: &Token) -> Value {
     json!({
         "user": owner.name,
         "id": format!("a{}", token.id.0),
         "kind": "api_token",
         "roles": [],
-        "scopes": visit.web.hub.resolved_scopes(owner, token),
+        "scopes": visit.web.hub.resolved_scopes(owner, owned, token),
         "created": token.created_at,
         "last_activity": token.last_used_at,
         "expires_at": token.expires_at,

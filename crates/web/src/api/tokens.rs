@@ -20,9 +20,10 @@ pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, &[Scope::READ_TOKENS]).await?;
     let tokens = visit.web.hub.tokens_of(&user).await?;
+    let owned = visit.web.hub.rights_of(&user).await?;
     let shown: Vec<Value> = tokens
         .iter()
-        .map(|token| models::token(&visit, &user, token))
+        .map(|token| models::token(&visit, &user, &owned, token))
         .collect();
     Ok(Json(json!({ "api_tokens": shown })).into_response())
 }
@@ -86,7 +87,8 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
         session_id: None,
     };
     let (token, secret) = visit.web.hub.create_token(&user, request).await?;
-    let mut model = models::token(&visit, &user, &token);
+    let owned = visit.web.hub.rights_of(&user).await?;
+    let mut model = models::token(&visit, &user, &owned, &token);
     model["token"] = json!(secret.expose());
     Ok((StatusCode::CREATED, Json(model)).into_response())
 }
@@ -135,7 +137,8 @@ pub(crate) async fn get(visit: Visit, Path((name, id)): Path<(String, String)>) 
         .iter()
         .find(|token| token.id == wanted)
         .ok_or_else(missing)?;
-    Ok(Json(models::token(&visit, &user, token)).into_response())
+    let owned = visit.web.hub.rights_of(&user).await?;
+    Ok(Json(models::token(&visit, &user, &owned, token)).into_response())
 }
 
 /// `DELETE /hub/api/users/{name}/tokens/{id}`

@@ -10,21 +10,13 @@ use axum::response::IntoResponse;
 use jansky_hub::{ActivityFilter, Server, UserQuery, UserSort};
 use jansky_hub::{ActivityReport, Actor, HubError, visible_users};
 use jansky_model::{Scope, UserId, UserName};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::api::models::{self, UserParts};
+use crate::api::paging::{LARGEST_PAGE, PAGINATION, Page, USUAL_PAGE};
 use crate::api::{ApiResult, find_user, json_body, need};
 use crate::visit::Visit;
 use jansky_model::scope::Target;
-
-/// The content type with which a caller asks for pages.
-const PAGINATION: &str = "application/jupyterhub-pagination+json";
-
-/// The largest page.
-const LARGEST_PAGE: u32 = 200;
-
-/// The page that a caller gets who asks for pages and no size.
-const USUAL_PAGE: u32 = 50;
 
 /// What reveals at least a part of a user.
 const READ_ANY: &[Scope] = &[
@@ -72,41 +64,16 @@ pub(crate) async fn list(visit: Visit) -> ApiResult {
     if !is_paged {
         return Ok(Json(models).into_response());
     }
-    let (offset, limit) = (query.offset, query.limit);
-    let after = u64::from(offset) + u64::from(limit);
-    let next = (after < total)
-        .then(|| json!({ "offset": after, "limit": limit, "url": page_url(&visit, after, limit) }));
-    let pagination = json!({ "offset": offset, "limit": limit, "total": total, "next": next });
-    Ok(Json(json!({ "items": models, "_pagination": pagination })).into_response())
-}
-
-/// The address of another page, built from this request's own, because clients follow it verbatim
-/// over whatever way they came.
-fn page_url(visit: &Visit, offset: u64, limit: u32) -> String {
-    let mut url = visit.request_origin();
-    url.set_path(visit.uri.path());
-    {
-        let mut query = url.query_pairs_mut();
-        query.clear();
-        for (key, value) in visit.query_pairs() {
-            if key != "offset" && key != "limit" {
-                query.append_pair(&key, &value);
-            }
-        }
-        query.append_pair("offset", &offset.to_string());
-        query.append_pair("limit", &limit.to_string());
-    }
-    url.into()
+    let page = Page {
+        offset: query.offset,
+        limit: query.limit,
+    };
+    Ok(Json(page.answer(&visit, &models, total)).into_response())
 }
 
 fn read_query(visit: &Visit, actor: &Actor, is_paged: bool) -> Result<UserQuery, HubError> {
-    let number = |name: &str, usual: u32| match visit.query(name) {
-        None => Ok(usual),
-        Some(text) => text.trim_start_matches('-').parse::<u32>().map_err(|_| {
-            HubError::invalid("Invalid argument type, offset and limit must be integers")
-        }),
-    };
     let usual = if is_paged { USUAL_PAGE } else { LARGEST_PAGE };
+    let page = Page::read(visit, usual)?;
     let state = match visit.query("state").as_deref() {
         None | Some("") => None,
         Some("active") => Some(ActivityFilter::Active),
@@ -131,8 +98,8 @@ fn read_query(visit: &Visit, actor: &Actor, is_paged: bool) -> Result<UserQuery,
         }
     };
     Ok(UserQuery {
-        offset: number("offset", 0)?,
-        limit: number("limit", usual)?.clamp(1, LARGEST_PAGE),
+        offset: page.offset,
+        limit: page.limit,
         state,
         name_filter: visit.query("name_filter").filter(|text| !text.is_empty()),
         sort,

@@ -7,7 +7,7 @@ use jansky_hub::{CallbackQuery, LoginMethod};
 use jansky_model::Secret;
 
 use crate::cookies::{self, SetCookie};
-use crate::pages::sign_in::{self, Proof};
+use crate::pages::sign_in;
 use crate::visit::{Refusal, Visit, redirect};
 
 /// `GET /hub/oauth_login`: leaves for the provider that `idp` names.
@@ -22,8 +22,11 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
     let hub = &visit.web.hub;
     let chosen = match visit.query("idp") {
         Some(id) => id,
-        None => only_redirect_provider(visit)?,
+        None => only_provider_elsewhere(visit)?,
     };
+    if is_by_header(visit, &chosen) {
+        return by_header(visit, &chosen).await;
+    }
     let next = visit.query("next").and_then(|next| visit.next(&next));
     let callback = visit
         .origin()
@@ -50,15 +53,39 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
     Ok(response)
 }
 
+fn is_by_header(visit: &Visit, id: &str) -> bool {
+    let mut providers = visit.web.hub.providers().iter();
+    providers.any(|p| {
+        p.provider.id().as_str() == id && matches!(p.provider.method(), LoginMethod::Header(_))
+    })
+}
+
+/// A reverse proxy has asked already who is there, so there is nowhere to go.
+async fn by_header(visit: &Visit, id: &str) -> Result<Response, HubError> {
+    let began = tokio::time::Instant::now();
+    let hub = &visit.web.hub;
+    let found = hub
+        .sign_in_by_header(id, visit.peer.connection, &visit.headers)
+        .await;
+    hub.metrics().sign_in(found.is_ok(), began.elapsed());
+    let arrival = found?;
+    let next = visit.query("next");
+    match sign_in::arrive(visit, &arrival, next.as_deref()).await {
+        Ok(response) => Ok(response),
+        Err(Refusal::Error(error)) => Err(error),
+        Err(Refusal::SignIn) => Ok(redirect(&visit.hub_path("login"))),
+    }
+}
+
 /// Without `idp` the choice is only clear when there is one.
-fn only_redirect_provider(visit: &Visit) -> Result<String, HubError> {
-    let mut redirecting = visit
+fn only_provider_elsewhere(visit: &Visit) -> Result<String, HubError> {
+    let mut elsewhere = visit
         .web
         .hub
         .providers()
         .iter()
-        .filter(|p| matches!(p.provider.method(), LoginMethod::Redirect(_)));
-    match (redirecting.next(), redirecting.next()) {
+        .filter(|p| !matches!(p.provider.method(), LoginMethod::Form(_)));
+    match (elsewhere.next(), elsewhere.next()) {
         (Some(only), None) => Ok(only.provider.id().to_string()),
         _ => Err(HubError::not_found("Choose a way to sign in.")),
     }
@@ -92,11 +119,7 @@ pub(crate) async fn back(visit: Visit) -> Response {
     let opened = match finished {
         Ok(arrival) => {
             let next = arrival.next.as_deref();
-            let proof = Proof {
-                provider: &arrival.provider,
-                identity: Some(&arrival.identity),
-            };
-            sign_in::open_session(&visit, &arrival.user, proof, next).await
+            sign_in::arrive(&visit, &arrival, next).await
         }
         Err(error) => Err(Refusal::Error(error)),
     };

@@ -2,15 +2,13 @@
 
 use axum::extract::Request;
 use axum::response::Response;
-use jansky_hub::ProviderStatus;
-use jansky_hub::User;
-use jansky_hub::{ExternalIdentity, HubError, LOCAL_PROVIDER};
+use jansky_hub::{Arrival, ExternalIdentity, HubError, LoginMethod, ProviderStatus, User};
 use jansky_model::ProviderId;
 
 use crate::cookies::{self, SetCookie};
 use crate::error::{public_message, status_of, with_error_headers};
 use crate::pages::default_target;
-use crate::views::{LocalForm, LoginPage, ProviderButton};
+use crate::views::{LoginPage, PasswordForm, ProviderButton};
 use crate::visit::{PageResult, Refusal, Visit, redirect};
 
 /// `GET /hub/login`
@@ -29,19 +27,52 @@ async fn show(visit: &Visit) -> PageResult {
         return Ok(redirect(&target));
     }
     let next = visit.query("next").unwrap_or_default();
-    let page = page(visit, &next, "", None);
-    let chosen = visit.web.hub.providers().iter().position(|p| p.auto_login);
-    let automatic = chosen
-        .and_then(|index| page.providers.get(index))
-        .filter(|p| p.available);
+    let page = page(visit, &next, Attempt::default(), None);
+    let mut providers = visit.web.hub.providers().iter();
+    let chosen = providers.find(|p| p.auto_login).map(|p| p.provider.id());
+    let automatic = page
+        .providers
+        .iter()
+        .find(|button| button.available && chosen.is_some_and(|id| id.as_str() == button.id));
     if let Some(provider) = automatic {
         return Ok(redirect(&provider.url));
     }
     Ok(visit.page("Sign in", &page))
 }
 
-fn page(visit: &Visit, next: &str, username: &str, error: Option<String>) -> LoginPage {
-    let hub = &visit.web.hub;
+/// What was typed before, and into which form, after a failed attempt.
+#[derive(Clone, Copy, Default)]
+struct Attempt<'a> {
+    provider: Option<&'a str>,
+    username: &'a str,
+}
+
+fn page(visit: &Visit, next: &str, attempt: Attempt<'_>, error: Option<String>) -> LoginPage {
+    let mut forms = forms(visit);
+    let failed = match attempt.provider {
+        Some(id) => forms.iter_mut().find(|form| form.provider == id),
+        None => forms.first_mut(),
+    };
+    let error = match failed {
+        Some(form) => {
+            attempt.username.clone_into(&mut form.username);
+            form.error = error;
+            None
+        }
+        None => error,
+    };
+    LoginPage {
+        providers: buttons(visit, next),
+        forms,
+        action_url: visit.hub_path("login"),
+        next: next.to_owned(),
+        notice: None,
+        error,
+    }
+}
+
+/// The providers that ask elsewhere.
+fn buttons(visit: &Visit, next: &str) -> Vec<ProviderButton> {
     let query = |extra: &[(&str, &str)]| {
         let pairs = extra.iter().copied().chain([("next", next)]);
         let pairs = pairs.filter(|(_, value)| !value.is_empty());
@@ -49,9 +80,9 @@ fn page(visit: &Visit, next: &str, username: &str, error: Option<String>) -> Log
             .extend_pairs(pairs)
             .finish()
     };
-    let providers = hub
-        .providers()
-        .iter()
+    let elsewhere = visit.web.hub.providers().iter();
+    let elsewhere = elsewhere.filter(|p| !matches!(p.provider.method(), LoginMethod::Form(_)));
+    elsewhere
         .map(|configured| {
             let id = configured.provider.id().as_str();
             let status = configured.provider.status();
@@ -68,24 +99,20 @@ fn page(visit: &Visit, next: &str, username: &str, error: Option<String>) -> Log
                 reason,
             }
         })
-        .collect();
-    let has_local = hub.local_accounts().is_some();
-    let (form_error, page_error) = if has_local {
-        (error, None)
-    } else {
-        (None, error)
-    };
-    LoginPage {
-        providers,
-        local: has_local.then(|| LocalForm {
-            action_url: visit.hub_path("login"),
-            username: username.to_owned(),
-            error: form_error,
-        }),
-        next: next.to_owned(),
-        notice: None,
-        error: page_error,
-    }
+        .collect()
+}
+
+/// The providers whose passwords are typed into this page.
+fn forms(visit: &Visit) -> Vec<PasswordForm> {
+    let forms = visit.web.hub.password_providers().into_iter();
+    forms
+        .map(|(id, title)| PasswordForm {
+            provider: id.to_string(),
+            title: title.to_owned(),
+            username: String::new(),
+            error: None,
+        })
+        .collect()
 }
 
 /// Why a provider cannot be used, for those who would like to; the operator reads more in the log.
@@ -102,59 +129,46 @@ fn words_for(status: &ProviderStatus) -> &'static str {
 pub(crate) async fn post(visit: Visit, request: Request) -> Response {
     let fields = match visit.form(request).await {
         Ok(fields) => fields,
-        Err(error) => return refuse(&visit, "", "", &error),
+        Err(error) => return refuse(&visit, Attempt::default(), "", &error),
     };
     let next = fields
         .get("next")
         .map(str::to_owned)
         .or_else(|| visit.query("next"));
     let next = next.unwrap_or_default();
-    let username = fields.text("username");
+    // JupyterHub's form names no provider, so it speaks to the first one.
+    let attempt = Attempt {
+        provider: fields.get("provider").filter(|id| !id.is_empty()),
+        username: fields.text("username"),
+    };
     let began = tokio::time::Instant::now();
-    let checked = check(&visit, username, fields.secret("password")).await;
-    visit
-        .web
-        .hub
-        .metrics()
-        .sign_in(checked.is_ok(), began.elapsed());
-    match checked {
-        Ok(user) => {
-            let provider = local_provider(&visit);
-            let result =
-                open_session(&visit, &user, Proof::of_password(&provider), Some(&next)).await;
-            visit.answer(result)
-        }
-        Err(error) => refuse(&visit, username, &next, &error),
-    }
-}
-
-async fn check(
-    visit: &Visit,
-    username: &str,
-    password: jansky_model::Secret,
-) -> Result<User, HubError> {
     let hub = &visit.web.hub;
-    if hub.local_accounts().is_none() {
-        return Err(HubError::not_found(
-            "Signing in with a password is not configured here.",
-        ));
-    }
     let address = visit.peer.address.to_string();
-    hub.check_password(username, password, &address)
-        .await?
-        .ok_or_else(|| HubError::forbidden("The user name or the password is wrong."))
+    let password = fields.secret("password");
+    let checked = hub
+        .sign_in_with_password(attempt.provider, attempt.username, password, &address)
+        .await;
+    hub.metrics().sign_in(checked.is_ok(), began.elapsed());
+    match checked {
+        Ok(arrival) => visit.answer(arrive(&visit, &arrival, Some(&next)).await),
+        Err(error) => refuse(&visit, attempt, &next, &error),
+    }
 }
 
-fn refuse(visit: &Visit, username: &str, next: &str, error: &HubError) -> Response {
+fn refuse(visit: &Visit, attempt: Attempt<'_>, next: &str, error: &HubError) -> Response {
     crate::error::log(error);
-    let page = page(visit, next, username, Some(public_message(error)));
+    let page = page(visit, next, attempt, Some(public_message(error)));
     let response = visit.page_with_status(status_of(error), "Sign in", &page);
     with_error_headers(response, error)
 }
 
-fn local_provider(visit: &Visit) -> ProviderId {
-    let configured = visit.web.hub.local_accounts().cloned();
-    configured.unwrap_or_else(|| LOCAL_PROVIDER.parse().expect("a constant id"))
+/// Begins the session of somebody who was let in and sends them on.
+pub(crate) async fn arrive(visit: &Visit, arrival: &Arrival, next: Option<&str>) -> PageResult {
+    let proof = Proof {
+        provider: &arrival.provider,
+        identity: arrival.identity.as_ref(),
+    };
+    open_session(visit, &arrival.user, proof, next).await
 }
 
 /// How somebody proved who they are.
@@ -223,7 +237,7 @@ pub(crate) async fn open_session(
 
 /// The sign-in page with what went wrong at a provider.
 pub(crate) fn with_error(visit: &Visit, error: &HubError) -> Response {
-    let mut page = page(visit, "", "", None);
+    let mut page = page(visit, "", Attempt::default(), None);
     page.error = Some(public_message(error));
     crate::error::log(error);
     with_error_headers(

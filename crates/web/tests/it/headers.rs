@@ -139,6 +139,7 @@ async fn the_proxy_shows_a_page_of_ours_when_it_has_to_answer_itself() {
     let (head, ()) = request.expect("a request").into_parts();
     let peer = jansky_web::Peer {
         address: [127, 0, 0, 1].into(),
+        connection: [127, 0, 0, 1].into(),
         secure: false,
     };
 

@@ -1,5 +1,6 @@
 //! Tests of the HTTP surfaces.
 
+mod direct_sign_in;
 mod forgery;
 mod headers;
 mod html;
@@ -13,6 +14,7 @@ mod routes;
 mod server_pages;
 mod servers;
 mod setup;
+mod shares;
 mod sign_in;
 mod support;
 mod tokens;

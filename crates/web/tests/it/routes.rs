@@ -95,6 +95,20 @@ GET    api/users/{user}/tokens                        403   403   403   404   40
 POST   api/users/{user}/tokens                        403   403   403   403   403   403   201   403   201   201   201
 GET    api/users/{user}/tokens/{id}                   403   403   403   404   404   403   200   403   200   200   200
 DELETE api/users/{user}/tokens/{id}                   403   403   403   404   404   403   204   403   204   204   204
+GET    api/shares/{user}                              403   403   403   404   404   403   200   403   200   200   200
+GET    api/shares/{user}/                             403   403   403   404   404   403   200   403   200   200   200
+POST   api/shares/{user}/                             403   403   403   403   403   403   403   403   403   200   200
+PATCH  api/shares/{user}/                             403   403   403   403   403   403   403   403   403   200   200
+DELETE api/shares/{user}/                             403   403   403   403   403   403   403   403   403   204   204
+GET    api/shares/{user}/{server}                     403   403   403   404   404   403   200   403   200   200   200
+POST   api/shares/{user}/{server}                     403   403   403   403   403   403   403   403   403   200   200
+PATCH  api/shares/{user}/{server}                     403   403   403   403   403   403   403   403   403   200   200
+DELETE api/shares/{user}/{server}                     403   403   403   403   403   403   403   403   403   204   204
+GET    api/users/{user}/shared                        403   403   403   404   404   403   200   403   200   200   200
+GET    api/users/{user}/shared/{owner}/               403   403   403   404   404   403   404   403   404   404   404
+DELETE api/users/{user}/shared/{owner}/               403   403   403   404   404   403   404   403   404   404   404
+GET    api/users/{user}/shared/{owner}/{server}       403   403   403   404   404   403   404   403   404   404   404
+DELETE api/users/{user}/shared/{owner}/{server}       403   403   403   404   404   403   404   403   404   404   404
 *      api/{*path}                                    404   404   404   404   404   404   404   404   404   404   404
 ";
 
@@ -140,6 +154,9 @@ fn sent(method: &str, route: &str) -> Sent {
         ("POST", route) if !route.starts_with("api") => Sent::Form(&[]),
         ("POST", "api/oauth2/authorize") => Sent::Form(&[]),
         ("POST", "api/users") => Sent::Json(json!({ "usernames": ["inara"] })),
+        ("POST" | "PATCH", route) if route.starts_with("api/shares") => {
+            Sent::Json(json!({ "user": "zoe" }))
+        }
         ("PATCH", "api/users/{user}") => Sent::Json(json!({ "name": "{user}" })),
         ("PATCH", _) => Sent::Json(json!({ "user_options": { "memory": "2G" } })),
         ("POST", "api/users/{user}/activity") => {
@@ -186,6 +203,7 @@ impl Things {
         };
         let path = route
             .replace("{user}", user)
+            .replace("{owner}", user)
             .replace("{server}", server)
             .replace("{id}", &self.token)
             .replace("{code}", "404")

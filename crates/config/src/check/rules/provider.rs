@@ -7,8 +7,8 @@ use jansky_model::{ProviderId, UserName};
 use super::Rules;
 use crate::notation::{HttpUrl, Written};
 use crate::sections::{
-    AdmissionKeys, ClaimsSource, ClientAuthentication, Config, GithubProvider, OidcProvider,
-    Provider,
+    AdmissionKeys, ClaimsSource, ClientAuthentication, Config, GithubProvider, HeaderProvider,
+    OidcProvider, Provider, Spawner,
 };
 
 /// Parameters of a sign-in request that keep it safe and are therefore ours alone.
@@ -45,8 +45,10 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
             one.claims();
             one.security_events();
         }
-        if let Provider::Github(github) = provider {
-            github_requests(id, github, rules);
+        match provider {
+            Provider::Github(github) => github_requests(id, github, rules),
+            Provider::Header(header) => header_trust(id, header, config, rules),
+            _ => {}
         }
         if let Some(keys) = provider.admission() {
             admission(id, keys, config, rules);
@@ -131,6 +133,63 @@ fn github_requests(id: &ProviderId, github: &GithubProvider, rules: &mut Rules<'
             "add \"read:org\": without it GitHub does not tell organizations and teams",
         );
     }
+}
+
+fn header_trust(
+    id: &ProviderId,
+    header: &HeaderProvider,
+    config: &Config,
+    rules: &mut Rules<'_, '_>,
+) {
+    let names = [
+        ("user_header", Some(&header.user_header)),
+        ("secret_header", Some(&header.secret_header)),
+        ("email_header", header.email_header.as_ref()),
+        ("groups_header", header.groups_header.as_ref()),
+    ];
+    for (key, name) in names {
+        if let Some(name) = name.filter(|name| !is_header_name(name)) {
+            rules.error(
+                &["provider", id.as_str(), key],
+                &format!("`{name}`, which is not the name of a header"),
+                "write letters, digits and \"-\", such as \"X-Remote-User\"",
+            );
+        }
+    }
+    let mut networks = header.trusted_addresses.iter();
+    let Spawner::Process(_) = &config.spawner;
+    if header.secret.is_none() && networks.any(|network| holds_this_machine(network)) {
+        rules.error(
+            &["provider", id.as_str(), "secret"],
+            "nothing, and this machine in `trusted_addresses`",
+            "add a secret that the proxy sends along: people's servers run on this machine, and \
+             each of them could sign in as anybody",
+        );
+    }
+    let by_group = !header.allowed_groups.is_empty() || !header.admin_groups.is_empty();
+    if by_group && header.groups_header.is_none() {
+        rules.error(
+            &["provider", id.as_str(), "groups_header"],
+            "nothing, and rules that name groups",
+            "name the header in which the proxy sends groups",
+        );
+    }
+}
+
+/// Whether a server on this machine can connect from an address in the network. An unspecified
+/// network such as 0.0.0.0/0 holds it too.
+fn holds_this_machine(network: &ipnet::IpNet) -> bool {
+    let local = ["127.0.0.0/8", "::1/128"];
+    local.into_iter().any(|local| {
+        let local: ipnet::IpNet = local.parse().expect("a constant network");
+        network.contains(&local) || local.contains(network)
+    })
+}
+
+/// RFC 9110, 5.6.2.
+fn is_header_name(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token)
 }
 
 /// One provider under examination.

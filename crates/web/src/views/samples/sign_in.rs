@@ -1,7 +1,9 @@
 //! Samples of the pages about signing in and out.
 
 use super::{HOSTILE, Sample};
-use crate::views::{LocalForm, LoginPage, ProviderButton, SetupPage, SignOutPage, SignedOutPage};
+use crate::views::{
+    LoginPage, PasswordForm, ProviderButton, SetupPage, SignOutPage, SignedOutPage,
+};
 
 fn provider(id: &str, title: &str, reason: Option<&str>) -> ProviderButton {
     ProviderButton {
@@ -14,10 +16,16 @@ fn provider(id: &str, title: &str, reason: Option<&str>) -> ProviderButton {
 }
 
 pub(super) fn sign_in() -> Vec<Sample> {
-    let local = LocalForm {
-        action_url: "/hub/login?next=%2Fhub%2Fhome".into(),
+    let local = PasswordForm {
+        provider: "local".into(),
+        title: "Local account".into(),
         username: String::new(),
         error: None,
+    };
+    let institute = PasswordForm {
+        provider: "institute".into(),
+        title: "Institute account".into(),
+        ..local.clone()
     };
     let page = LoginPage {
         providers: vec![
@@ -29,7 +37,8 @@ pub(super) fn sign_in() -> Vec<Sample> {
                 Some("ORCID does not answer. Try again in a few minutes."),
             ),
         ],
-        local: Some(local.clone()),
+        forms: vec![local.clone()],
+        action_url: "/hub/login".into(),
         next: "/hub/home".into(),
         notice: None,
         error: None,
@@ -48,18 +57,40 @@ pub(super) fn sign_in() -> Vec<Sample> {
         sample(
             "sign-in-wrong-password",
             LoginPage {
-                local: Some(LocalForm {
+                forms: vec![PasswordForm {
                     username: "river".into(),
                     error: Some("The name or the password is not right.".into()),
                     ..local.clone()
-                }),
+                }],
+                ..page.clone()
+            },
+        ),
+        sample(
+            "sign-in-two-forms",
+            LoginPage {
+                forms: vec![local.clone(), institute.clone()],
+                ..page.clone()
+            },
+        ),
+        sample(
+            "sign-in-two-forms-wrong-password",
+            LoginPage {
+                providers: vec![],
+                forms: vec![
+                    local.clone(),
+                    PasswordForm {
+                        username: "river".into(),
+                        error: Some("The name or the password is not right.".into()),
+                        ..institute.clone()
+                    },
+                ],
                 ..page.clone()
             },
         ),
         sample(
             "sign-in-provider-failed",
             LoginPage {
-                local: None,
+                forms: vec![],
                 error: Some(
                     "Signing in took too long. Nothing is broken; choose a way to try again."
                         .into(),
@@ -71,7 +102,7 @@ pub(super) fn sign_in() -> Vec<Sample> {
             "sign-in-nothing-configured",
             LoginPage {
                 providers: vec![],
-                local: None,
+                forms: vec![],
                 ..page.clone()
             },
         ),
@@ -82,11 +113,16 @@ pub(super) fn sign_in() -> Vec<Sample> {
                     provider("evil", HOSTILE, None),
                     provider("evil2", HOSTILE, Some(HOSTILE)),
                 ],
-                local: Some(LocalForm {
-                    username: HOSTILE.into(),
-                    error: Some(HOSTILE.into()),
-                    ..local
-                }),
+                forms: [local, institute]
+                    .into_iter()
+                    .map(|form| PasswordForm {
+                        title: HOSTILE.into(),
+                        username: HOSTILE.into(),
+                        error: Some(HOSTILE.into()),
+                        ..form
+                    })
+                    .collect(),
+                action_url: "/hub/login".into(),
                 next: HOSTILE.into(),
                 notice: Some(HOSTILE.into()),
                 error: Some(HOSTILE.into()),

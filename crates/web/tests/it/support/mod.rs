@@ -49,6 +49,7 @@ impl Recipe {
             authenticate_metrics: true,
             peer: Peer {
                 address: [127, 0, 0, 1].into(),
+                connection: [127, 0, 0, 1].into(),
                 secure: false,
             },
             database,

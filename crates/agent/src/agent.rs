@@ -1,0 +1,485 @@
+//! The agent itself: how it stands with the hub, the tokens it holds, and what it tells whom.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use http::StatusCode;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
+use jansky_crypto::Random;
+use jansky_model::{Clock, Secret, Timestamp};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::answer::Answer;
+use crate::broker::Broker;
+use crate::document::{Document, HandOver};
+use crate::events::{Event, Reader};
+use crate::local;
+use crate::log::say;
+use crate::socket::Socket;
+use crate::standing::Standing;
+use crate::token_files::TokenFiles;
+use crate::tokens::{Tokens, Wanted};
+
+/// A ticket is good for a minute from the start of the server; a little longer for slow starts.
+const ENROLMENT_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// How long a server waits for the enrolment of the agent that starts it.
+const FIRST_ENROLMENT: Duration = Duration::from_secs(10);
+
+/// How long somebody who wants a token waits for the enrolment.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The hub says something at least every 15 s; after this the connection is dead.
+const SILENCE: Duration = Duration::from_secs(40);
+
+/// How long the hub is left alone after it was not there: at first, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
+
+/// How long somebody who wants to know the status waits for the hub.
+const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How soon a token file is tried again that could not be renewed.
+const FILE_RETRY: Duration = Duration::from_secs(2);
+
+/// One agent, for one server.
+pub(crate) struct Agent {
+    broker: Broker,
+    tokens: Tokens,
+    files: Option<TokenFiles>,
+    clock: Arc<dyn Clock>,
+    standing: watch::Sender<Standing>,
+    /// Counts what the hub has told: an answer to an older question is not believed.
+    told: AtomicU64,
+    hub_answers: AtomicBool,
+    /// What the hub last said about audiences.
+    known: Mutex<Option<Map<String, Value>>>,
+    look: Notify,
+    files_changed: Notify,
+}
+
+/// What the agent itself needs to know of the hub's answer about audiences.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Known {
+    state: String,
+    frozen_reason: Option<String>,
+    audiences: Vec<KnownAudience>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct KnownAudience {
+    id: String,
+    state: String,
+    token_file: bool,
+}
+
+impl Agent {
+    /// # Errors
+    /// In words for the log, when the document cannot be followed.
+    pub(crate) fn new(
+        document: &Document,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, String> {
+        let broker = Broker::new(
+            &document.broker_url,
+            Arc::clone(&clock),
+            Arc::clone(&random),
+        )?;
+        let files = document.token_dir.as_deref().map(TokenFiles::new);
+        let files = files.transpose().unwrap_or_else(|problem| {
+            // Everything else works without.
+            say(&problem);
+            None
+        });
+        Ok(Self {
+            broker,
+            tokens: Tokens::new(Arc::clone(&clock), random),
+            files,
+            clock,
+            standing: watch::Sender::new(Standing::Enrolling),
+            told: AtomicU64::new(0),
+            hub_answers: AtomicBool::new(false),
+            known: Mutex::default(),
+            look: Notify::new(),
+            files_changed: Notify::new(),
+        })
+    }
+
+    /// Serves until something makes that impossible, and says what.
+    pub(crate) async fn serve(self: Arc<Self>, hand_over: HandOver) -> String {
+        let socket = match Socket::bind(&hand_over.socket, hand_over.uid) {
+            Ok(socket) => socket,
+            Err(problem) => return problem,
+        };
+        // They end with this function.
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Arc::clone(&self).keep_in_touch(hand_over.ticket));
+        tasks.spawn(Arc::clone(&self).keep_looking());
+        tasks.spawn(Arc::clone(&self).keep_files());
+        loop {
+            tokio::select! {
+                stream = socket.accept() => match stream {
+                    Ok(stream) => {
+                        tasks.spawn(local::serve(Arc::clone(&self), stream));
+                    }
+                    Err(problem) => return problem,
+                },
+                Some(_) = tasks.join_next() => {}
+            }
+        }
+    }
+
+    /// Waits until the ticket was redeemed or refused, but not for long.
+    pub(crate) async fn first_enrolment(&self) {
+        self.enrolment_within(FIRST_ENROLMENT).await;
+    }
+
+    /// Removes what lies in files.
+    pub(crate) fn tidy_up(&self) {
+        if let Some(files) = &self.files {
+            files.remove_all();
+        }
+    }
+
+    /// A token, or an error in the words of OAuth.
+    pub(crate) async fn token(&self, wanted: &Wanted, min_ttl: Option<u64>) -> Answer {
+        if *self.standing.borrow() == Standing::Enrolling {
+            self.enrolment_within(PATIENCE).await;
+        }
+        if let Some(objection) = self.objection() {
+            return objection;
+        }
+        let ask = |least| self.ask(wanted, least);
+        let answer = self.tokens.get(wanted, min_ttl, ask).await;
+        // It may have been frozen meanwhile.
+        self.objection().unwrap_or(answer)
+    }
+
+    /// What the hub says about audiences, or what it said when it was last there.
+    pub(crate) async fn status(&self) -> Answer {
+        if matches!(
+            *self.standing.borrow(),
+            Standing::Active | Standing::Frozen { .. }
+        ) {
+            let _ = tokio::time::timeout(STATUS_TIMEOUT, self.look()).await;
+        }
+        let mut status = self.known().clone().unwrap_or_default();
+        let standing = self.standing.borrow().clone();
+        status.insert("state".to_owned(), standing.word().into());
+        match standing {
+            Standing::Frozen { reason } => status.insert("frozen_reason".to_owned(), reason.into()),
+            Standing::Refused { why } => status.insert("problem".to_owned(), why.into()),
+            Standing::Active | Standing::Enrolling => status.remove("frozen_reason"),
+        };
+        for list in ["identities", "audiences"] {
+            status.entry(list).or_insert_with(|| json!([]));
+        }
+        let connected = self.hub_answers.load(Ordering::Relaxed);
+        let hub = if connected {
+            "connected"
+        } else {
+            "unreachable"
+        };
+        status.insert("hub".to_owned(), hub.into());
+        Answer {
+            status: StatusCode::OK,
+            retry_after: None,
+            body: Value::Object(status).to_string().into(),
+        }
+    }
+
+    fn objection(&self) -> Option<Answer> {
+        self.standing.borrow().objection()
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Option<Map<String, Value>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn enrolment_within(&self, patience: Duration) {
+        let mut standing = self.standing.subscribe();
+        let enrolled = standing.wait_for(|standing| *standing != Standing::Enrolling);
+        let _ = tokio::time::timeout(patience, enrolled).await;
+    }
+
+    /// Asks the hub for a token.
+    async fn ask(&self, wanted: &Wanted, least: u64) -> Answer {
+        if let Some(objection) = self.objection() {
+            return objection;
+        }
+        match self.broker.token(wanted, least).await {
+            Ok(answer) => {
+                self.hub_answers.store(true, Ordering::Relaxed);
+                self.notice_freeze(&answer);
+                answer
+            }
+            Err(problem) => {
+                self.hub_answers.store(false, Ordering::Relaxed);
+                Answer::unavailable(&problem.reason)
+            }
+        }
+    }
+
+    // ---- what the hub tells ---------------------------------------------------------------------
+
+    /// Enrols, and listens to the hub from then on, connecting again and again.
+    async fn keep_in_touch(self: Arc<Self>, ticket: Secret) {
+        self.enrol(ticket).await;
+        if *self.standing.borrow() != Standing::Active {
+            return;
+        }
+        let mut pause = PAUSES.0;
+        loop {
+            match self.broker.events().await {
+                Ok(Ok(stream)) => {
+                    pause = PAUSES.0;
+                    self.hub_answers.store(true, Ordering::Relaxed);
+                    // Something may have happened while nobody listened.
+                    self.look.notify_one();
+                    self.follow(stream).await;
+                }
+                Ok(Err(answer)) => {
+                    self.hub_answers.store(true, Ordering::Relaxed);
+                    self.notice_freeze(&answer);
+                    self.look.notify_one();
+                }
+                Err(_) => self.hub_answers.store(false, Ordering::Relaxed),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    async fn enrol(&self, ticket: Secret) {
+        let began = self.clock.now();
+        let mut pause = PAUSES.0;
+        let why = loop {
+            let problem = match self.broker.enroll(&ticket).await {
+                Ok(answer) if answer.status.is_success() => {
+                    self.hub_answers.store(true, Ordering::Relaxed);
+                    self.standing.send_replace(Standing::Active);
+                    return;
+                }
+                Ok(answer) if answer.is_temporary() => "the hub could not be asked".to_owned(),
+                Ok(answer) => {
+                    let error = answer.error().unwrap_or_default();
+                    break format!("the hub did not accept the ticket of its agent ({error})");
+                }
+                // Sent twice, it would look like theft.
+                Err(problem) if !problem.not_sent => break problem.reason,
+                Err(problem) => problem.reason,
+            };
+            if self.clock.now().since(began) > ENROLMENT_TIMEOUT {
+                break problem;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        };
+        say(&format!("this server gets no tokens: {why}"));
+        self.standing.send_replace(Standing::Refused { why });
+    }
+
+    /// Reads events until the stream ends.
+    async fn follow(&self, mut stream: Incoming) {
+        let mut reader = Reader::default();
+        loop {
+            let Ok(Some(Ok(frame))) = tokio::time::timeout(SILENCE, stream.frame()).await else {
+                return;
+            };
+            let Ok(piece) = frame.into_data() else {
+                continue;
+            };
+            for event in reader.read(&piece) {
+                match event {
+                    Event::Frozen { reason } => self.freeze(reason),
+                    Event::Active => self.thaw(),
+                    Event::Changed => {
+                        self.told.fetch_add(1, Ordering::Relaxed);
+                        self.tokens.clear();
+                        self.look.notify_one();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Everything that was given is gone when this returns.
+    fn freeze(&self, reason: String) {
+        self.told.fetch_add(1, Ordering::Relaxed);
+        self.standing.send_replace(Standing::Frozen { reason });
+        self.tokens.clear();
+        self.tidy_up();
+        self.files_changed.notify_one();
+    }
+
+    fn thaw(&self) {
+        self.told.fetch_add(1, Ordering::Relaxed);
+        self.standing.send_replace(Standing::Active);
+        self.tokens.clear();
+        self.look.notify_one();
+    }
+
+    /// The hub may say in any answer that it has frozen this session.
+    fn notice_freeze(&self, answer: &Answer) {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Why {
+            frozen_reason: String,
+        }
+        if answer.error().as_deref() == Some("session_frozen")
+            && *self.standing.borrow() == Standing::Active
+        {
+            let why = serde_json::from_slice::<Why>(&answer.body).unwrap_or_default();
+            self.freeze(why.frozen_reason);
+            self.look.notify_one();
+        }
+    }
+
+    async fn keep_looking(self: Arc<Self>) {
+        loop {
+            self.look.notified().await;
+            self.look().await;
+        }
+    }
+
+    /// Asks the hub how things stand, and believes it unless it has told something newer meanwhile.
+    async fn look(&self) {
+        loop {
+            let told = self.told.load(Ordering::Relaxed);
+            let Ok(answer) = self.broker.audiences().await else {
+                self.hub_answers.store(false, Ordering::Relaxed);
+                return;
+            };
+            self.hub_answers.store(true, Ordering::Relaxed);
+            if self.told.load(Ordering::Relaxed) != told {
+                continue;
+            }
+            self.notice_freeze(&answer);
+            if answer.status.is_success() {
+                self.believe(&answer);
+            }
+            return;
+        }
+    }
+
+    fn believe(&self, answer: &Answer) {
+        let (Ok(whole), Ok(known)) = (
+            serde_json::from_slice::<Map<String, Value>>(&answer.body),
+            serde_json::from_slice::<Known>(&answer.body),
+        ) else {
+            return;
+        };
+        *self.known() = Some(whole);
+        let now = self.standing.borrow().clone();
+        match (known.state.as_str(), now) {
+            ("frozen", Standing::Frozen { reason }) => {
+                if let Some(known) = known.frozen_reason.filter(|known| *known != reason) {
+                    self.standing
+                        .send_replace(Standing::Frozen { reason: known });
+                }
+            }
+            ("frozen", _) => self.freeze(known.frozen_reason.unwrap_or_default()),
+            (_, Standing::Frozen { .. }) => {
+                self.standing.send_replace(Standing::Active);
+                self.tokens.clear();
+            }
+            _ => {}
+        }
+        self.files_changed.notify_one();
+    }
+
+    // ---- token files ----------------------------------------------------------------------------
+
+    /// Keeps a fresh token in the file of each audience that has one.
+    async fn keep_files(self: Arc<Self>) {
+        let Some(files) = &self.files else { return };
+        // When which file is to be written next.
+        let mut plan = BTreeMap::new();
+        loop {
+            let wanted = self.audiences_with_file();
+            let _ = files.point_at(wanted.first().map(String::as_str));
+            plan.retain(|audience, _| {
+                let keep = wanted.contains(audience);
+                if !keep {
+                    let _ = files.remove(audience);
+                }
+                keep
+            });
+            for audience in wanted {
+                plan.entry(audience).or_insert_with(|| self.clock.now());
+            }
+            for (audience, due) in &mut plan {
+                let now = self.clock.now();
+                if *due <= now {
+                    *due = self.write_file(files, audience).await;
+                }
+            }
+            let next = plan.values().min().copied();
+            let pause = next.map(|next| next.since(self.clock.now()));
+            tokio::select! {
+                () = tokio::time::sleep(pause.unwrap_or(Duration::MAX)) => {}
+                // Tokens that were dropped are not to stay in files.
+                () = self.files_changed.notified() => plan.values_mut().for_each(|due| *due = Timestamp::from_seconds(0)),
+            }
+        }
+    }
+
+    fn audiences_with_file(&self) -> Vec<String> {
+        if self.objection().is_some() {
+            return Vec::new();
+        }
+        let known = self.known();
+        let known = known
+            .as_ref()
+            .and_then(|known| Known::deserialize(Value::Object(known.clone())).ok());
+        let audiences = known.unwrap_or_default().audiences.into_iter();
+        // One that is unavailable may have a token that is still good.
+        audiences
+            .filter(|one| one.token_file && matches!(one.state.as_str(), "ready" | "unavailable"))
+            .map(|one| one.id)
+            .collect()
+    }
+
+    /// Writes a file, or removes it when there is no token; returns when to do so again.
+    async fn write_file(&self, files: &TokenFiles, audience: &str) -> Timestamp {
+        #[derive(Deserialize)]
+        struct Token {
+            access_token: Secret,
+            expires_in: u64,
+        }
+        let wanted = Wanted {
+            audience: audience.to_owned(),
+            scope: None,
+        };
+        let answer = self.token(&wanted, None).await;
+        let token = answer
+            .error()
+            .is_none()
+            .then(|| serde_json::from_slice::<Token>(&answer.body).ok())
+            .flatten();
+        // Nothing waits between this look and the writing, so no freeze comes in between.
+        let Some(token) = token.filter(|_| self.objection().is_none()) else {
+            let _ = files.remove(audience);
+            return self.clock.now().plus(FILE_RETRY);
+        };
+        if let Err(error) = files.write(audience, token.access_token.expose()) {
+            say(&format!(
+                "the token file of `{audience}` cannot be written: {error}"
+            ));
+            let _ = files.remove(audience);
+            return self.clock.now().plus(FILE_RETRY);
+        }
+        let life = Duration::from_secs(token.expires_in);
+        self.clock
+            .now()
+            .plus((life / 4).max(Duration::from_secs(1)))
+    }
+}

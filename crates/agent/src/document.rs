@@ -1,0 +1,111 @@
+//! What the spawner tells the agent, as one JSON document on standard input.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::PathBuf;
+
+use jansky_model::Secret;
+use serde::Deserialize;
+
+/// More than any environment needs; the kernel allows 2 MiB for a new process.
+const LONGEST: u64 = 4 << 20;
+
+/// Everything that an agent has to know. It is on no command line, in no variable and in no file.
+#[derive(Deserialize)]
+pub(crate) struct Document {
+    /// Good for one enrolment, within a minute.
+    pub(crate) ticket: Secret,
+    /// Where the hub's broker is, with a slash at the end.
+    pub(crate) broker_url: String,
+    /// Where to listen.
+    pub(crate) socket: PathBuf,
+    /// Where token files may be written; none are without it.
+    pub(crate) token_dir: Option<PathBuf>,
+    /// Who may ask beside the agent's own account.
+    pub(crate) uid: Option<u32>,
+    /// The process with which to end, when there is no command.
+    pub(crate) parent: Option<u32>,
+    /// What to start and to end with, where the agent is the entry point of a container.
+    pub(crate) command: Option<Vec<String>>,
+    /// All of the environment of `command`.
+    #[serde(default)]
+    pub(crate) environment: BTreeMap<String, Secret>,
+}
+
+/// What is needed to begin serving.
+pub(crate) struct HandOver {
+    pub(crate) ticket: Secret,
+    pub(crate) socket: PathBuf,
+    pub(crate) uid: Option<u32>,
+}
+
+impl Document {
+    /// Reads a document up to its last brace: the writer may keep the stream open.
+    ///
+    /// # Errors
+    /// In words for the log, without anything of the document.
+    pub(crate) fn read(input: impl Read) -> Result<Self, String> {
+        let mut documents =
+            serde_json::Deserializer::from_reader(input.take(LONGEST)).into_iter::<Self>();
+        match documents.next() {
+            Some(Ok(document)) => Ok(document),
+            // What serde says may quote a value.
+            Some(Err(error)) => Err(format!(
+                "the document on standard input cannot be read (line {}, column {})",
+                error.line(),
+                error.column()
+            )),
+            None => {
+                Err("there is no document on standard input; a spawner starts the agent".into())
+            }
+        }
+    }
+
+    /// Copies what serving needs.
+    pub(crate) fn hand_over(&self) -> HandOver {
+        HandOver {
+            ticket: self.ticket.clone(),
+            socket: self.socket.clone(),
+            uid: self.uid,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORTEST: &str = r#"{"ticket":"t","broker_url":"http://h/","socket":"/s"}"#;
+
+    #[test]
+    fn what_follows_the_document_is_not_waited_for() {
+        struct Open(&'static [u8]);
+        impl Read for Open {
+            fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+                assert!(!self.0.is_empty(), "read on after the document");
+                let (first, rest) = self.0.split_at(1);
+                buffer[0] = first[0];
+                self.0 = rest;
+                Ok(1)
+            }
+        }
+
+        let document = Document::read(Open(SHORTEST.as_bytes())).expect("it is complete");
+
+        assert_eq!(document.ticket.expose(), "t");
+        assert!(document.command.is_none() && document.environment.is_empty());
+    }
+
+    #[test]
+    fn a_broken_document_is_not_repeated_in_the_message() {
+        for bad in [
+            r#"{"ticket": s3cret"#,
+            r#"{"ticket":"s3cret","uid":"s3cret"}"#,
+            "",
+        ] {
+            let problem = Document::read(bad.as_bytes()).err().expect("it is broken");
+
+            assert!(!problem.contains("s3cret"), "{problem}");
+        }
+    }
+}

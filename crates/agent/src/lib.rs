@@ -1,0 +1,130 @@
+//! The agent beside a single-user server.
+//!
+//! It makes a key that never leaves its memory, proves itself to the hub once with a ticket that it
+//! reads from standard input, and from then on hands out short access tokens over a Unix socket
+//! to the code of the server. It knows no refresh token, because the hub has no call that returns one.
+//!
+//! [`run`] is all of it; the program `jansky-agent` and `jansky agent` both only call it. What the
+//! hub says about a person, and which tokens there are, is decided in the hub.
+
+mod agent;
+mod answer;
+mod broker;
+mod connection;
+mod document;
+mod entry_point;
+mod events;
+mod hardening;
+mod local;
+mod log;
+mod socket;
+mod standing;
+mod token_files;
+mod tokens;
+mod trust;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use jansky_crypto::SystemRandom;
+use jansky_model::SystemClock;
+use tokio::signal::unix::{SignalKind, signal};
+
+use agent::Agent;
+use document::Document;
+use log::say;
+
+/// Reads the document from standard input and serves until the server beside it ends.
+///
+/// Where the document names a command, the agent is the entry point of a container: it starts the
+/// command, passes signals on, reaps what is orphaned and ends with the command's status.
+///
+/// The program must call this before it has threads.
+pub fn run() -> ExitCode {
+    if let Err(error) = hardening::hide_memory() {
+        say(&format!("could not hide the memory of the agent: {error}"));
+        return ExitCode::FAILURE;
+    }
+    let document = match Document::read(std::io::stdin().lock()) {
+        Ok(document) => document,
+        Err(problem) => {
+            say(&problem);
+            return ExitCode::FAILURE;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => {
+            let code = runtime.block_on(serve(document));
+            // A file system that does not answer must not hold up the end.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            say(&format!("could not begin: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(mut document: Document) -> ExitCode {
+    let command = document.command.take();
+    let agent = match Agent::new(&document, Arc::new(SystemClock), Arc::new(SystemRandom)) {
+        Ok(agent) => Arc::new(agent),
+        Err(problem) => {
+            say(&problem);
+            // In a container this is the server, which shall run without tokens rather than not.
+            return match command {
+                Some(command) => entry_point::run(&command, &document.environment, async {}).await,
+                None => ExitCode::FAILURE,
+            };
+        }
+    };
+    let Some(command) = command else {
+        return beside(agent, document).await;
+    };
+    let serving = tokio::spawn(agent.clone().serve(document.hand_over()));
+    let enrolled = agent.clone();
+    let code = entry_point::run(&command, &document.environment, async move {
+        enrolled.first_enrolment().await;
+    })
+    .await;
+    serving.abort();
+    agent.tidy_up();
+    code
+}
+
+/// Serves beside a server that somebody else started.
+async fn beside(agent: Arc<Agent>, document: Document) -> ExitCode {
+    if let Err(error) = hardening::end_with_parent(document.parent) {
+        say(&format!("the agent ends: {error}"));
+        return ExitCode::FAILURE;
+    }
+    let Ok(mut ends) = [
+        SignalKind::terminate(),
+        SignalKind::interrupt(),
+        SignalKind::hangup(),
+    ]
+    .into_iter()
+    .map(signal)
+    .collect::<Result<Vec<_>, _>>() else {
+        say("the agent cannot listen for signals");
+        return ExitCode::FAILURE;
+    };
+    let [terminate, interrupt, hang_up] = ends.as_mut_slice() else {
+        return ExitCode::FAILURE;
+    };
+    let code = tokio::select! {
+        problem = agent.clone().serve(document.hand_over()) => {
+            say(&problem);
+            ExitCode::FAILURE
+        }
+        _ = terminate.recv() => ExitCode::SUCCESS,
+        _ = interrupt.recv() => ExitCode::SUCCESS,
+        _ = hang_up.recv() => ExitCode::SUCCESS,
+    };
+    agent.tidy_up();
+    code
+}

@@ -1,0 +1,280 @@
+//! A reverse proxy that has signed people in already says in headers who is there.
+//!
+//! Everybody can write a header, so only the connection counts: it must come from an address of the
+//! proxy and, where others can use that address too, carry a secret that only the proxy knows.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName};
+use ipnet::IpNet;
+use jansky_model::{ProviderId, Secret};
+use serde_json::{Value, json};
+
+use crate::error::IdentityError;
+use crate::identity::{Claims, ExternalIdentity, UpstreamTokens};
+use crate::oidc::same;
+use crate::provider::{HeaderLogin, IdentityProvider, LoginMethod, ProviderStatus};
+
+/// The settings of one trusted proxy.
+#[derive(Clone, Debug)]
+pub struct HeaderSettings {
+    /// The provider's id in the configuration.
+    pub id: ProviderId,
+    /// The text on its sign-in button.
+    pub title: String,
+    /// The addresses from which the proxy connects.
+    pub trusted_addresses: Vec<IpNet>,
+    /// The header with the secret that proves a request comes through the proxy, and the secret.
+    pub secret: Option<(HeaderName, Secret)>,
+    /// The header with the name of the person, who is bound to it.
+    pub user_header: HeaderName,
+    /// The header with their e-mail address.
+    pub email_header: Option<HeaderName>,
+    /// The header with their groups.
+    pub groups_header: Option<HeaderName>,
+    /// What stands between two groups.
+    pub groups_separator: String,
+}
+
+/// A trusted proxy, seen from us.
+pub struct HeaderProvider {
+    settings: HeaderSettings,
+    issuer: String,
+}
+
+impl HeaderProvider {
+    /// Takes the settings.
+    pub fn new(settings: HeaderSettings) -> Self {
+        let issuer = format!("header:{}", settings.id);
+        Self { settings, issuer }
+    }
+
+    fn is_trusted(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        let settings = &self.settings;
+        let peer = peer.to_canonical();
+        let mut networks = settings.trusted_addresses.iter();
+        networks.any(|network| network.contains(&peer))
+            && settings.secret.as_ref().is_none_or(|(name, secret)| {
+                // One of several could be the client's, but it would have to know the secret.
+                let mut sent = headers.get_all(name).iter();
+                sent.any(|value| value.to_str().is_ok_and(|sent| same(sent, secret.expose())))
+            })
+    }
+
+    fn groups(&self, headers: &HeaderMap) -> Result<Option<Value>, IdentityError> {
+        let Some(name) = &self.settings.groups_header else {
+            return Ok(None);
+        };
+        // Proxies leave the header out for people without groups.
+        let text = one(headers, name)?.unwrap_or_default();
+        let groups = text.split(self.settings.groups_separator.as_str());
+        let groups = groups.map(str::trim).filter(|group| !group.is_empty());
+        Ok(Some(json!(groups.collect::<Vec<_>>())))
+    }
+}
+
+impl IdentityProvider for HeaderProvider {
+    fn id(&self) -> &ProviderId {
+        &self.settings.id
+    }
+
+    fn title(&self) -> &str {
+        &self.settings.title
+    }
+
+    fn method(&self) -> LoginMethod<'_> {
+        LoginMethod::Header(self)
+    }
+
+    fn status(&self) -> ProviderStatus {
+        ProviderStatus::Ready
+    }
+}
+
+impl HeaderLogin for HeaderProvider {
+    fn identify(
+        &self,
+        peer: IpAddr,
+        headers: &HeaderMap,
+    ) -> Result<ExternalIdentity, IdentityError> {
+        let settings = &self.settings;
+        if !self.is_trusted(peer, headers) {
+            return Err(if headers.contains_key(&settings.user_header) {
+                IdentityError::UntrustedProxy {
+                    peer,
+                    header: settings.user_header.to_string(),
+                }
+            } else {
+                not_told(format!("the request came from {peer} and past the proxy"))
+            });
+        }
+        let user = one(headers, &settings.user_header)?.ok_or_else(|| {
+            not_told(format!(
+                "the header `{}` is missing or empty",
+                settings.user_header
+            ))
+        })?;
+        let mut claims = Claims::new();
+        claims.insert("iss".to_owned(), json!(self.issuer));
+        claims.insert("sub".to_owned(), json!(user));
+        claims.insert("preferred_username".to_owned(), json!(user));
+        if let Some(name) = &settings.email_header
+            && let Some(email) = one(headers, name)?
+        {
+            claims.insert("email".to_owned(), json!(email));
+        }
+        if let Some(groups) = self.groups(headers)? {
+            claims.insert("groups".to_owned(), groups);
+        }
+        Ok(ExternalIdentity {
+            provider: settings.id.clone(),
+            issuer: self.issuer.clone(),
+            subject: user.to_owned(),
+            username: Some(user.to_owned()),
+            claims,
+            tokens: UpstreamTokens::none(),
+        })
+    }
+}
+
+/// The value of a header that may be there once. Two of them mean that the proxy adds its own to
+/// what the client sent, and nobody knows which is which.
+fn one<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, IdentityError> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(not_told(format!(
+            "the header `{name}` is there twice; let the proxy replace what clients send"
+        )));
+    }
+    let text = std::str::from_utf8(value.as_bytes())
+        .map_err(|_| not_told(format!("the header `{name}` is not UTF-8")))?;
+    let text = text.trim();
+    Ok((!text.is_empty()).then_some(text))
+}
+
+fn not_told(reason: String) -> IdentityError {
+    IdentityError::NotTold { reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proxy(change: impl FnOnce(&mut HeaderSettings)) -> HeaderProvider {
+        let name = HeaderName::from_static;
+        let mut settings = HeaderSettings {
+            id: "sso".parse().expect("a valid id"),
+            title: "Institute".to_owned(),
+            trusted_addresses: vec!["10.0.0.0/8".parse().expect("a network")],
+            secret: None,
+            user_header: name("x-remote-user"),
+            email_header: Some(name("x-remote-email")),
+            groups_header: Some(name("x-remote-groups")),
+            groups_separator: ",".to_owned(),
+        };
+        change(&mut settings);
+        HeaderProvider::new(settings)
+    }
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    value.parse().expect("a value"),
+                )
+            })
+            .collect()
+    }
+
+    fn peer(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn the_proxy_says_who_is_there_with_which_groups() {
+        let sent = headers(&[
+            ("x-remote-user", "River"),
+            ("x-remote-email", "river@example.org"),
+            ("x-remote-groups", "radio, evn,,"),
+        ]);
+
+        let river = proxy(|_| {}).identify(peer("10.1.2.3"), &sent);
+
+        let river = river.expect("the proxy is trusted");
+        assert_eq!(river.issuer, "header:sso");
+        assert_eq!(river.subject, "River");
+        assert_eq!(river.claims["groups"], json!(["radio", "evn"]));
+        assert_eq!(river.claims["email"], "river@example.org");
+        assert!(!river.claims.contains_key("email_verified"));
+        assert!(river.tokens.is_none());
+        let mapped = proxy(|_| {}).identify(peer("::ffff:10.1.2.3"), &sent);
+        assert!(mapped.is_ok(), "the same address in another notation");
+    }
+
+    #[test]
+    fn nobody_but_the_proxy_is_believed() {
+        let sent = headers(&[("x-remote-user", "river")]);
+        for from in ["192.0.2.1", "127.0.0.1", "::1"] {
+            let refused = proxy(|_| {}).identify(peer(from), &sent);
+            assert!(
+                matches!(refused, Err(IdentityError::UntrustedProxy { .. })),
+                "{refused:?}"
+            );
+        }
+        let past = proxy(|_| {}).identify(peer("192.0.2.1"), &HeaderMap::new());
+        assert!(matches!(past, Err(IdentityError::NotTold { .. })));
+    }
+
+    #[test]
+    fn where_there_is_a_secret_the_address_alone_is_not_enough() {
+        let proxy = proxy(|settings| {
+            let name = HeaderName::from_static("x-proxy-secret");
+            settings.secret = Some((name, Secret::new("eleven stars")));
+        });
+        let ask = |pairs| proxy.identify(peer("10.0.0.1"), &headers(pairs));
+
+        for wrong in [
+            &[("x-remote-user", "river")] as &[_],
+            &[("x-remote-user", "river"), ("x-proxy-secret", "")],
+            &[("x-remote-user", "river"), ("x-proxy-secret", "eleven")],
+        ] {
+            let refused = ask(wrong);
+            assert!(
+                matches!(refused, Err(IdentityError::UntrustedProxy { .. })),
+                "{refused:?}"
+            );
+        }
+        let right = &[
+            ("x-remote-user", "river"),
+            ("x-proxy-secret", "eleven stars"),
+        ];
+        assert!(ask(right).is_ok());
+        assert!(
+            proxy.identify(peer("192.0.2.1"), &headers(right)).is_err(),
+            "nor is the secret alone"
+        );
+    }
+
+    #[test]
+    fn an_unclear_word_is_none() {
+        let mut twice = headers(&[("x-remote-user", "river")]);
+        twice.append("x-remote-user", "mallory".parse().expect("a value"));
+        for sent in [
+            headers(&[]),
+            headers(&[("x-remote-user", "  ")]),
+            headers(&[("x-remote-groups", "radio")]),
+            twice,
+        ] {
+            let refused = proxy(|_| {}).identify(peer("10.0.0.1"), &sent);
+            assert!(
+                matches!(refused, Err(IdentityError::NotTold { .. })),
+                "{sent:?} gave {refused:?}"
+            );
+        }
+    }
+}

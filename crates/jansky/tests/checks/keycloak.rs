@@ -1,0 +1,242 @@
+//! The same with a real Keycloak (D3, D4, D8 to D10, D13, D15, D45, D46).
+
+use std::time::Duration;
+
+use jansky_testing::browser::Browser as LoginForm;
+use jansky_testing::keycloak::{Administrator, variable};
+use serde_json::json;
+
+use crate::browser::{Answer, Browser};
+use crate::house::{House, Hub};
+use crate::sign_out::farewell;
+use crate::site::{add_oidc, within};
+
+/// The id under which Keycloak is configured.
+const KEYCLOAK: &str = "kc";
+
+/// A house whose people come from Keycloak, through a client of this name.
+pub(crate) fn house(client: &str, keys: &str) -> House {
+    let house = House::new();
+    let issuer = variable("JANSKY_TEST_KEYCLOAK_ISSUER");
+    let secret = variable("JANSKY_TEST_KEYCLOAK_CLIENT_SECRET");
+    add_oidc(
+        &house,
+        KEYCLOAK,
+        "keycloak",
+        [&issuer, client, &secret],
+        keys,
+    );
+    house
+}
+
+/// A name that no other test and no other run has.
+pub(crate) fn own_name(name: &str) -> String {
+    let mut bytes = [0; 4];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the machine has randomness");
+    format!("{name}-{:08x}", u32::from_be_bytes(bytes))
+}
+
+/// Signs in on Keycloak's own page.
+pub(crate) async fn sign_in(
+    hub: &Hub<'_>,
+    browser: &Browser,
+    name: &str,
+    at: &LoginForm,
+) -> Answer {
+    let authorize = browser.leave(KEYCLOAK).await;
+    let password = format!("{name}-password");
+    let values = [("username", name), ("password", password.as_str())];
+    let callback = format!("{}hub/oauth_callback", hub.url);
+    let back = at.sign_in(&authorize, &callback, &values).await;
+    browser.come_back(back.query().unwrap_or_default()).await
+}
+
+/// Signs in and must be let in.
+async fn let_in(hub: &Hub<'_>, name: &str) -> Browser {
+    let browser = Browser::new(&hub.url);
+    let answer = sign_in(hub, &browser, name, &LoginForm::new()).await;
+    assert_eq!(answer.status, 302, "{name} was not let in: {answer:#?}");
+    browser
+}
+
+/// D3, D13
+#[tokio::test]
+async fn somebody_of_keycloak_comes_in_with_the_groups_that_it_says() {
+    let keycloak = Administrator::sign_in().await;
+    let name = own_name("zoe");
+    let person = keycloak.make_person(&name).await;
+    let group = own_name("group");
+    let id = keycloak.make_group(&group).await;
+    keycloak.join(&person, &id).await;
+    let house = house("jansky", "allow_all = true\n");
+    let hub = house.start(&[]).await;
+
+    let browser = let_in(&hub, &name).await;
+
+    let who = browser.whoami().await;
+    assert_eq!(who["name"], json!(name));
+    assert_eq!(who["groups"], json!([format!("/{group}")]));
+}
+
+/// D4
+#[tokio::test]
+async fn keycloak_takes_a_pushed_sign_in_from_a_client_that_may_do_nothing_else() {
+    let keycloak = Administrator::sign_in().await;
+    let name = own_name("zoe");
+    keycloak.make_person(&name).await;
+    let client = own_name("pushed");
+    let required = [("require.pushed.authorization.requests", "true")];
+    keycloak.copy_client("jansky", &client, &required).await;
+    let house = house(&client, "allow_all = true\n");
+    let hub = house.start(&[]).await;
+
+    let url = Browser::new(&hub.url).leave(KEYCLOAK).await;
+    let_in(&hub, &name).await;
+
+    let names: Vec<_> = url
+        .query_pairs()
+        .map(|(name, _)| name.into_owned())
+        .collect();
+    assert_eq!(names, ["client_id", "request_uri"]);
+}
+
+/// D9
+#[tokio::test]
+async fn a_hint_leads_straight_to_the_realm_behind_keycloak() {
+    let house = house("jansky", "allow_all = true\nidp_hint = \"ext\"\n");
+    let hub = house.start(&[]).await;
+    let browser = Browser::new(&hub.url);
+
+    let authorize = browser.leave(KEYCLOAK).await;
+    let page = LoginForm::new().land(&authorize).await;
+    let answer = sign_in(&hub, &browser, "kaylee", &LoginForm::new()).await;
+
+    assert!(page.path().starts_with("/realms/ext/"), "{page}");
+    assert_eq!(answer.status, 302, "{answer:#?}");
+    assert_eq!(browser.whoami().await["name"], "kaylee");
+}
+
+/// D10
+#[tokio::test]
+async fn a_name_that_changed_hands_at_keycloak_leads_into_no_account() {
+    let keycloak = Administrator::sign_in().await;
+    let name = own_name("alice");
+    let first = keycloak.make_person(&name).await;
+    let house = house("jansky", "allow_all = true\n");
+    let hub = house.start(&[]).await;
+    let alice = let_in(&hub, &name).await;
+    assert_eq!(alice.whoami().await["name"], json!(name));
+
+    let new_name = own_name("alicia");
+    keycloak.rename(&first, &new_name).await;
+    keycloak.make_person(&name).await;
+    let thief = Browser::new(&hub.url);
+    let refused = sign_in(&hub, &thief, &name, &LoginForm::new()).await;
+    let renamed = Browser::new(&hub.url);
+    let authorize = renamed.leave(KEYCLOAK).await;
+    let password = format!("{name}-password");
+    let values = [
+        ("username", new_name.as_str()),
+        ("password", password.as_str()),
+    ];
+    let callback = format!("{}hub/oauth_callback", hub.url);
+    let back = LoginForm::new()
+        .sign_in(&authorize, &callback, &values)
+        .await;
+    renamed
+        .come_back(back.query().unwrap_or_default())
+        .await
+        .must_be(302);
+
+    assert_eq!(refused.status, 403, "{refused:#?}");
+    assert!(thief.get("hub/home").await.asks_to_sign_in());
+    assert_eq!(
+        renamed.whoami().await["name"],
+        json!(name),
+        "she keeps her account"
+    );
+}
+
+/// D15
+#[tokio::test]
+async fn a_group_that_keycloak_takes_away_is_gone_here_within_the_lifetime_of_a_token() {
+    let keycloak = Administrator::sign_in().await;
+    let (name, group) = (own_name("zoe"), own_name("officers"));
+    let person = keycloak.make_person(&name).await;
+    let id = keycloak.make_group(&group).await;
+    keycloak.join(&person, &id).await;
+    let client = own_name("short");
+    let short = [("access.token.lifespan", "20")];
+    keycloak.copy_client("jansky", &client, &short).await;
+    let keys = format!("allow_all = true\nadmin_groups = [\"/{group}\"]\n");
+    let house = house(&client, &keys);
+    let hub = house.start(&[]).await;
+    let browser = let_in(&hub, &name).await;
+    assert_eq!(browser.whoami().await["admin"], true);
+    browser.start_server(&name).await;
+
+    keycloak.leave(&person, &id).await;
+    within(Duration::from_secs(20), "no admin any more", async || {
+        let who = browser.whoami().await;
+        who["admin"] == false && who["groups"] == json!([])
+    })
+    .await;
+    assert!(
+        browser.server_pid(&name).await.is_some(),
+        "the server runs on"
+    );
+}
+
+/// D45
+#[tokio::test]
+async fn signing_out_ends_the_session_at_keycloak_without_a_question() {
+    let keycloak = Administrator::sign_in().await;
+    let name = own_name("zoe");
+    let person = keycloak.make_person(&name).await;
+    let house = house("jansky", "allow_all = true\n");
+    let hub = house.start(&[]).await;
+    let browser = Browser::new(&hub.url);
+    let at_keycloak = LoginForm::new();
+    let answer = sign_in(&hub, &browser, &name, &at_keycloak).await;
+    assert_eq!(answer.status, 302, "{answer:#?}");
+    assert_eq!(keycloak.sessions(&person).await.len(), 1);
+
+    let answer = browser.post("hub/logout", &[]).await;
+    let end = farewell(&answer, &variable("JANSKY_TEST_KEYCLOAK_ISSUER"));
+    let landed = at_keycloak.land(&end).await;
+
+    assert!(
+        landed.as_str().starts_with(&hub.url),
+        "Keycloak asks: {landed}"
+    );
+    assert!(keycloak.sessions(&person).await.is_empty());
+}
+
+/// D46
+#[tokio::test]
+async fn a_session_that_keycloak_ends_is_over_here_at_once() {
+    let keycloak = Administrator::sign_in().await;
+    let name = own_name("zoe");
+    let person = keycloak.make_person(&name).await;
+    let client = own_name("told");
+    keycloak.copy_client("jansky", &client, &[]).await;
+    let house = house(&client, "allow_all = true\n");
+    let hub = house.start(&[]).await;
+    let told_at = format!("{}hub/oidc/backchannel-logout", hub.url);
+    let attributes = [
+        ("backchannel.logout.url", told_at.as_str()),
+        ("backchannel.logout.session.required", "true"),
+    ];
+    keycloak.set_attributes(&client, &attributes).await;
+    let browser = let_in(&hub, &name).await;
+    browser.get("hub/home").await.must_be(200);
+
+    keycloak.sign_out(&person).await;
+
+    within(
+        Duration::from_secs(2),
+        "the session has ended",
+        async || browser.get("hub/home").await.asks_to_sign_in(),
+    )
+    .await;
+}

@@ -1,0 +1,23 @@
+//! Checks from outside: real hubs as processes, a scripted identity provider, and a real Keycloak.
+//!
+//! Their numbers stand in `docs/development/checks.md`. Nothing in here looks into the hub: what a
+//! check knows is what a browser, a program with a token, a provider or an operator sees.
+
+mod browser;
+#[path = "../it/house.rs"]
+#[expect(dead_code, reason = "the other tests of the program use more of it")]
+mod house;
+mod identities;
+mod keycloak;
+mod mapping;
+#[path = "../it/processes.rs"]
+#[expect(dead_code, reason = "the other tests of the program use more of it")]
+mod processes;
+mod sign_in;
+mod sign_out;
+mod site;
+mod storage;
+mod table;
+#[path = "../it/visitor.rs"]
+#[expect(dead_code, reason = "the other tests of the program use more of it")]
+mod visitor;

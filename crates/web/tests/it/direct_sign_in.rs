@@ -1,0 +1,353 @@
+//! Signing in without a round trip: several forms on one page, and a proxy that says who is there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use async_trait::async_trait;
+use jansky_hub::{AdmissionRules, ConfiguredProvider};
+use jansky_identity::{
+    Claims, ExternalIdentity, FormLogin, HeaderProvider, HeaderSettings, IdentityError,
+    IdentityProvider, LoginMethod, ProviderStatus, UpstreamTokens,
+};
+use jansky_model::{ProviderId, Secret};
+
+use crate::support::{Client, PASSWORD, Recipe, TestHub};
+
+fn everybody() -> AdmissionRules {
+    AdmissionRules {
+        allow_all: true,
+        ..AdmissionRules::default()
+    }
+}
+
+fn configured(provider: Arc<dyn IdentityProvider>, rules: AdmissionRules) -> ConfiguredProvider {
+    ConfiguredProvider {
+        provider,
+        rules,
+        callback_url: None,
+        auto_login: false,
+        hint_parameters: Vec::new(),
+        client_id: String::new(),
+        username_claim: "preferred_username".to_owned(),
+        widens_logout: false,
+    }
+}
+
+/// A directory in which everybody has the password `right`, but the account `old` has expired.
+struct Directory {
+    id: ProviderId,
+    asked: AtomicU32,
+}
+
+impl Directory {
+    fn new(id: &str) -> Arc<Self> {
+        Arc::new(Self {
+            id: id.parse().expect("a valid id"),
+            asked: AtomicU32::new(0),
+        })
+    }
+}
+
+impl IdentityProvider for Directory {
+    fn id(&self) -> &ProviderId {
+        &self.id
+    }
+
+    fn title(&self) -> &'static str {
+        "Institute account"
+    }
+
+    fn method(&self) -> LoginMethod<'_> {
+        LoginMethod::Form(self)
+    }
+
+    fn status(&self) -> ProviderStatus {
+        ProviderStatus::Ready
+    }
+}
+
+#[async_trait]
+impl FormLogin for Directory {
+    fn attempts_per_minute(&self) -> u32 {
+        3
+    }
+
+    async fn verify(
+        &self,
+        name: &str,
+        password: &Secret,
+    ) -> Result<ExternalIdentity, IdentityError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        match (name, password.expose()) {
+            ("old", "right") => Err(IdentityError::AccountUnusable {
+                context: "expired".to_owned(),
+            }),
+            (_, "right") => Ok(ExternalIdentity {
+                provider: self.id.clone(),
+                issuer: format!("directory:{}", self.id),
+                subject: name.to_owned(),
+                username: Some(name.to_owned()),
+                claims: Claims::new(),
+                tokens: UpstreamTokens::none(),
+            }),
+            _ => Err(IdentityError::InvalidCredentials),
+        }
+    }
+}
+
+fn with_directory(recipe: &mut Recipe) -> Arc<Directory> {
+    let directory = Directory::new("institute");
+    let provider = configured(Arc::clone(&directory) as _, everybody());
+    recipe.providers.push(provider);
+    directory
+}
+
+async fn sign_in(browser: &Client, provider: &str, name: &str, password: &str) -> u16 {
+    let fields = [
+        ("provider", provider),
+        ("username", name),
+        ("password", password),
+    ];
+    let answer = browser.post("/hub/login", &fields).await;
+    answer.status.as_u16()
+}
+
+#[tokio::test]
+async fn each_provider_has_its_own_form_and_a_form_without_one_means_the_first() {
+    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    hub.account("river").await;
+
+    let page = hub.anonymous().get("/hub/login").await.must_be(200).html();
+    let chosen: Vec<_> = page
+        .all("input")
+        .filter(|(_, tag)| tag.get("name") == Some("provider"))
+        .filter_map(|(_, tag)| tag.get("value"))
+        .collect();
+    assert_eq!(chosen, ["local", "institute"]);
+    assert!(page.by_id("username").is_some() && page.by_id("username-institute").is_some());
+
+    assert_eq!(
+        sign_in(&hub.anonymous(), "institute", "wash", "right").await,
+        302
+    );
+    assert_eq!(
+        sign_in(&hub.anonymous(), "local", "river", PASSWORD).await,
+        302
+    );
+    let plain = [("username", "river"), ("password", PASSWORD)];
+    let answer = hub.anonymous().post("/hub/login", &plain).await;
+    answer.must_be(302);
+    assert_eq!(
+        sign_in(&hub.anonymous(), "institute", "river", PASSWORD).await,
+        403,
+        "a password counts where it was made"
+    );
+    assert_eq!(
+        sign_in(&hub.anonymous(), "elsewhere", "river", PASSWORD).await,
+        404
+    );
+}
+
+#[tokio::test]
+async fn without_local_accounts_the_only_form_is_the_one_of_jupyterhub() {
+    let hub = TestHub::with(|recipe| {
+        recipe.has_local_accounts = false;
+        with_directory(recipe);
+    })
+    .await;
+    let plain = [("username", "wash"), ("password", "right")];
+    let browser = hub.anonymous();
+
+    browser.post("/hub/login", &plain).await.must_be(302);
+
+    assert!(browser.get("/hub/home").await.text().contains("wash"));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_in_the_form_that_it_was_typed_into() {
+    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    let fields = [
+        ("provider", "institute"),
+        ("username", "wash"),
+        ("password", "wrong"),
+    ];
+
+    let answer = hub.anonymous().post("/hub/login", &fields).await;
+
+    let page = answer.must_be(403).html();
+    let error = page.by_id("institute-error").expect("it says why");
+    assert_eq!(error.text, "The user name or the password is wrong.");
+    let typed = page.by_id("username-institute").expect("the form is there");
+    assert_eq!(typed.get("value"), Some("wash"));
+    assert!(page.by_id("local-error").is_none());
+}
+
+#[tokio::test]
+async fn an_account_that_has_expired_is_told_so_only_with_its_password() {
+    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    let post = async |password| {
+        let fields = [
+            ("provider", "institute"),
+            ("username", "old"),
+            ("password", password),
+        ];
+        let answer = hub.anonymous().post("/hub/login", &fields).await;
+        answer.must_be(403).text()
+    };
+
+    assert!(post("right").await.contains("may have expired"));
+    assert!(!post("wrong").await.contains("expired"));
+}
+
+/// An LDAP server takes a bind without a password for an anonymous one and says yes.
+#[tokio::test]
+async fn nobody_is_asked_about_an_empty_password_or_name() {
+    let mut directory = None;
+    let hub = TestHub::with(|recipe| directory = Some(with_directory(recipe))).await;
+    let directory = directory.expect("it was made");
+
+    for (name, password) in [
+        ("wash", ""),
+        ("", "right"),
+        (" ", "right"),
+        ("a\0b", "right"),
+    ] {
+        let status = sign_in(&hub.anonymous(), "institute", name, password).await;
+        assert_eq!(status, 403, "`{name}` came in with `{password}`");
+    }
+
+    assert_eq!(directory.asked.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn guessing_has_to_wait_at_each_provider_for_itself() {
+    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    hub.account("river").await;
+    for _ in 0..3 {
+        let status = sign_in(&hub.anonymous(), "institute", "river", "wrong").await;
+        assert_eq!(status, 403);
+    }
+
+    let late = sign_in(&hub.anonymous(), "institute", "RIVER", "right").await;
+    let elsewhere = sign_in(&hub.anonymous(), "local", "river", PASSWORD).await;
+
+    assert_eq!((late, elsewhere), (429, 302));
+}
+
+#[tokio::test]
+async fn the_same_name_of_two_providers_is_not_the_same_person() {
+    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    hub.account("river").await;
+    let fields = [
+        ("provider", "institute"),
+        ("username", "river"),
+        ("password", "right"),
+    ];
+
+    let answer = hub.anonymous().post("/hub/login", &fields).await;
+
+    assert!(
+        answer
+            .must_be(403)
+            .text()
+            .contains("belongs to another account")
+    );
+}
+
+fn with_proxy(recipe: &mut Recipe, trusted: &str) {
+    let settings = HeaderSettings {
+        id: "sso".parse().expect("a valid id"),
+        title: "Institute".to_owned(),
+        trusted_addresses: vec![trusted.parse().expect("a network")],
+        secret: None,
+        user_header: "x-remote-user".parse().expect("a name"),
+        email_header: None,
+        groups_header: Some("x-remote-groups".parse().expect("a name")),
+        groups_separator: ";".to_owned(),
+    };
+    let mut rules = AdmissionRules {
+        allowed_groups: ["radio".to_owned()].into(),
+        admin_groups: ["operators".to_owned()].into(),
+        blocked_users: ["mallory".to_owned()].into(),
+        ..AdmissionRules::default()
+    };
+    rules.groups.claims = vec!["groups".to_owned()];
+    let provider = configured(Arc::new(HeaderProvider::new(settings)), rules);
+    recipe.providers.push(provider);
+}
+
+async fn through_proxy(
+    browser: &Client,
+    path: &str,
+    user: &str,
+    groups: &str,
+) -> crate::support::Answer {
+    let call = browser.call("GET", path).navigating();
+    let call = call.header("x-remote-user", user);
+    call.header("x-remote-groups", groups).send().await
+}
+
+#[tokio::test]
+async fn whom_the_proxy_names_comes_in_by_the_rules() {
+    let hub = TestHub::with(|recipe| with_proxy(recipe, "127.0.0.1/32")).await;
+    let ask = async |user, groups| {
+        let browser = hub.anonymous();
+        let path = "/hub/oauth_login?idp=sso&next=%2Fhub%2Ftoken";
+        let answer = through_proxy(&browser, path, user, groups).await;
+        (answer, browser)
+    };
+
+    let (answer, browser) = ask("river", "evn;radio").await;
+    assert_eq!(answer.must_be(302).location(), "/hub/token");
+    let home = browser.get("/hub/home").await.must_be(200).text();
+    assert!(home.contains("river") && !home.contains("administrator"));
+    let (answer, browser) = ask("zoe", "operators").await;
+    answer.must_be(302);
+    let home = browser.get("/hub/home").await.text();
+    assert!(home.contains("administrator"));
+    for (user, groups) in [("wash", ""), ("wash", "radio,evn"), ("mallory", "radio")] {
+        let (answer, browser) = ask(user, groups).await;
+        answer.must_be(403);
+        assert_eq!(browser.cookie("jupyterhub-hub-login"), None, "{user}");
+    }
+    let (answer, _) = ask("river", "operators;radio").await;
+    answer.must_be(302);
+    let river = hub.user("river").await;
+    assert!(river.admin, "the same person again, with what is true now");
+}
+
+#[tokio::test]
+async fn a_header_from_anywhere_else_is_refused() {
+    let hub = TestHub::with(|recipe| {
+        with_proxy(recipe, "10.0.0.0/8");
+        // What a proxy that is believed about addresses says does not count either.
+        recipe.peer.address = [10, 0, 0, 1].into();
+    })
+    .await;
+    let browser = hub.anonymous();
+
+    let answer = through_proxy(&browser, "/hub/oauth_login?idp=sso", "zoe", "operators").await;
+
+    let page = answer.must_be(403).text();
+    assert!(page.contains("usual address"), "{page}");
+    assert_eq!(browser.cookie("jupyterhub-hub-login"), None);
+    assert!(hub.hub.user("zoe").await.expect("it answers").is_none());
+}
+
+#[tokio::test]
+async fn with_auto_login_the_sign_in_page_is_passed_over() {
+    let hub = TestHub::with(|recipe| {
+        with_directory(recipe);
+        with_proxy(recipe, "127.0.0.1/32");
+        recipe.providers[1].auto_login = true;
+    })
+    .await;
+    let browser = hub.anonymous();
+
+    let answer = browser.get("/hub/login?next=%2Fhub%2Ftoken").await;
+    let there = answer.must_be(302).location().to_owned();
+    assert_eq!(there, "/hub/oauth_login?idp=sso&next=%2Fhub%2Ftoken");
+
+    let answer = through_proxy(&browser, &there, "river", "radio").await;
+    assert_eq!(answer.must_be(302).location(), "/hub/token");
+}
