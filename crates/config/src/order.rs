@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
-    Config, Database, Endpoints, GithubProvider, HeaderProvider, Hub, LocalProvider, Log,
-    OidcProvider, ProcessSpawner, Proxy, SecurityEvents, Session, Tls,
+    Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider, Hub, LocalProvider,
+    Log, OidcProvider, ProcessSpawner, Proxy, SecurityEvents, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -24,6 +24,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<Endpoints>(),
         fields::<SecurityEvents>(),
         fields::<ProcessSpawner>(),
+        fields::<DockerSpawner>(),
         fields::<Proxy>(),
         fields::<Log>(),
     ]

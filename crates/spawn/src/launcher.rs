@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::{ProcessTable, Record};
 
+/// Variables of the server that are for its agent, too: whom to believe when the hub uses TLS.
+const AGENT_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+
 /// What to become.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LaunchRequest<'a> {
@@ -40,6 +43,18 @@ pub(crate) struct LaunchRequest<'a> {
     pub(crate) record: PathBuf,
     pub(crate) url: String,
     pub(crate) no_new_privileges: bool,
+    /// The agent to start beside the server.
+    pub(crate) agent: Option<AgentRequest<'a>>,
+}
+
+/// An agent, and what it is told.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct AgentRequest<'a> {
+    pub(crate) command: Vec<Cow<'a, str>>,
+    pub(crate) ticket: Cow<'a, str>,
+    pub(crate) broker_url: Cow<'a, str>,
+    pub(crate) socket: PathBuf,
+    pub(crate) token_dir: Option<PathBuf>,
 }
 
 /// The rights of an account.
@@ -138,6 +153,15 @@ fn become_server(status: &mut File) -> Result<Record, String> {
         .map_err(because("could not ask to outlive the hub"))?;
     give_up_rights(&request).map_err(because("could not take the rights of the account"))?;
     enter(&request)?;
+    if let Some(agent) = &request.agent
+        && let Err(error) = start_agent(agent, &request, &log)
+    {
+        // The server is worth more than its tokens; its owner reads why in its log.
+        let _ = writeln!(
+            &log,
+            "this server gets no tokens: its agent did not start: {error}"
+        );
+    }
 
     report(status, &LaunchReport::Began(record));
     let again = |reason| because::<io::Error>(reason);
@@ -210,6 +234,44 @@ fn give_up_rights(request: &LaunchRequest<'_>) -> io::Result<()> {
         rustix::thread::set_no_new_privs(true)?;
     }
     Ok(())
+}
+
+/// Starts the agent as the server's account and in its control groups. It is a child of what is about
+/// to become the server, so it learns from the kernel when that ends.
+fn start_agent(
+    agent: &AgentRequest<'_>,
+    request: &LaunchRequest<'_>,
+    log: &File,
+) -> io::Result<()> {
+    let (program, arguments) = agent
+        .command
+        .split_first()
+        .ok_or(io::ErrorKind::InvalidInput)?;
+    let document = serde_json::json!({
+        "ticket": agent.ticket,
+        "broker_url": agent.broker_url,
+        "socket": agent.socket,
+        "token_dir": agent.token_dir,
+        "parent": std::process::id(),
+    });
+    let kept = request
+        .environment
+        .iter()
+        .filter(|(name, _)| ProcessTable::marks(name) || AGENT_VARIABLES.contains(&name.as_ref()));
+    let mut child = Command::new(program.as_ref())
+        .args(arguments.iter().map(AsRef::as_ref))
+        .env_clear()
+        .envs(kept.map(|(name, value)| (name.as_ref(), value.as_ref())))
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone()?)
+        .stderr(log.try_clone()?)
+        .spawn()?;
+    // A document is far smaller than a pipe, so this waits for nobody.
+    match child.stdin.take() {
+        Some(mut input) => input.write_all(document.to_string().as_bytes()),
+        None => Err(io::ErrorKind::BrokenPipe.into()),
+    }
 }
 
 /// Makes the working directory with the rights of the account, so that a link which the user put

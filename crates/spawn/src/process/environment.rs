@@ -7,13 +7,21 @@ use jansky_model::Secret;
 use super::ProcessSettings;
 use super::account::Account;
 use super::home::Home;
+use super::runtime::RuntimeDir;
 use super::table::Marker;
-use crate::{ServerSpec, SpawnError};
+use crate::{AgentTicket, ServerSpec, SpawnError};
+
+/// Where the code of a server finds its agent.
+const AGENT_SOCKET: &str = "JANSKY_AGENT_SOCKET";
+
+/// Where programs look for a token that know nothing of agents (WLCG Bearer Token Discovery).
+const TOKEN_FILE: &str = "BEARER_TOKEN_FILE";
 
 /// Puts the environment together: the later has the last word.
 ///
 /// 1. what servers inherit from the hub, 2. the account, 3. what the hub sets for this server,
-/// 4. the settings, 5. what we cannot do without: the address and the marker.
+/// 4. the settings, 5. what we cannot do without: the address, the agent and the marker.
+#[expect(clippy::too_many_arguments, reason = "each is one layer of it")]
 pub(crate) fn for_server(
     settings: &ProcessSettings,
     inherited: impl Iterator<Item = (String, String)>,
@@ -22,6 +30,7 @@ pub(crate) fn for_server(
     home: &Home,
     url: &str,
     marker: &Marker,
+    agent: Option<(&AgentTicket, &RuntimeDir)>,
 ) -> Result<BTreeMap<String, Secret>, SpawnError> {
     let mut environment: BTreeMap<String, Secret> = inherited
         .filter(|(name, _)| {
@@ -46,6 +55,12 @@ pub(crate) fn for_server(
         set(name, value);
     }
     set("JUPYTERHUB_SERVICE_URL", &format!("{url}{}", spec.prefix));
+    if let Some((ticket, place)) = agent {
+        set(AGENT_SOCKET, &place.socket().to_string_lossy());
+        if let Some(file) = place.token_file().filter(|_| ticket.token_file) {
+            set(TOKEN_FILE, &file.to_string_lossy());
+        }
+    }
     for (name, value) in marker.variables() {
         set(name, &value);
     }

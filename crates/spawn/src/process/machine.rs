@@ -15,16 +15,18 @@ use super::family::Family;
 use super::handle::{Handle, KIND};
 use super::home::Home;
 use super::record::{self, Record, Records};
+use super::runtime::{RuntimeDir, RuntimeDirs};
 use super::table::{Marker, ProcessTable};
 use super::{ProcessSettings, environment};
-use crate::launcher::LaunchRequest;
-use crate::{FoundServer, ServerSpec, SpawnError};
+use crate::launcher::{AgentRequest, LaunchRequest};
+use crate::{AgentTicket, FoundServer, ServerSpec, SpawnError};
 
 /// Everything that blocking work needs.
 pub(super) struct Machine {
     pub(super) settings: ProcessSettings,
     pub(super) table: ProcessTable,
     pub(super) records: Records,
+    pub(super) runtime: RuntimeDirs,
     pub(super) cgroups: Result<Cgroups, String>,
 }
 
@@ -34,6 +36,7 @@ pub(super) struct Plan {
     account: Account,
     home: Home,
     cgroups: Vec<PathBuf>,
+    agent: Option<(AgentTicket, RuntimeDir)>,
 }
 
 impl Machine {
@@ -75,6 +78,7 @@ impl Machine {
                 SpawnError::unavailable_because(reason, error)
             })?;
         let marker = self.marker(spec.server, spec.start);
+        let agent = self.meeting_place(spec, &marker, &account);
         Ok(Plan {
             environment: environment::for_server(
                 settings,
@@ -87,11 +91,34 @@ impl Machine {
                 &home,
                 url,
                 &marker,
+                agent.as_ref().map(|(ticket, place)| (ticket, place)),
             )?,
             cgroups: self.make_cgroup(&marker)?,
             account,
             home,
+            agent,
         })
+    }
+
+    /// Makes the directory in which the server meets its agent. A server for which that does not
+    /// work runs without tokens.
+    fn meeting_place(
+        &self,
+        spec: &ServerSpec,
+        marker: &Marker,
+        account: &Account,
+    ) -> Option<(AgentTicket, RuntimeDir)> {
+        let ticket = spec.agent.as_ref()?;
+        if self.settings.agent.is_empty() {
+            return None;
+        }
+        match self.runtime.prepare(marker, account) {
+            Ok(place) => Some((ticket.clone(), place)),
+            Err(error) => {
+                warn!(server.id = %spec.server, %error, "the server runs without an agent");
+                None
+            }
+        }
     }
 
     /// Makes the control group of a server and returns the directories to join, if any.
@@ -143,6 +170,18 @@ impl Machine {
             record: self.records.record(server, start),
             url,
             no_new_privileges: settings.no_new_privileges,
+            agent: plan.agent.as_ref().map(|(ticket, place)| AgentRequest {
+                command: settings
+                    .agent
+                    .iter()
+                    .map(|word| word.as_str().into())
+                    .collect(),
+                // Exposed to the launcher, which hands it on over a pipe as well.
+                ticket: ticket.ticket.expose().into(),
+                broker_url: ticket.broker_url.as_str().into(),
+                socket: place.socket(),
+                token_dir: place.token_dir().map(Into::into),
+            }),
         }
     }
 
@@ -179,8 +218,12 @@ impl Machine {
             // Its process has ended, so the record only takes space.
             warn!(server.id = %server, %error, "could not remove the record of a server");
         }
+        let marker = self.marker(server, start);
+        if let Err(error) = self.runtime.remove(&marker) {
+            warn!(server.id = %server, %error, "could not remove the directory of an agent");
+        }
         if let Ok(cgroups) = &self.cgroups
-            && let Err(error) = cgroups.remove(&Family::group(&self.marker(server, start)))
+            && let Err(error) = cgroups.remove(&Family::group(&marker))
         {
             warn!(server.id = %server, %error, "could not remove the control group of a server");
         }

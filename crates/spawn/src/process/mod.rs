@@ -15,6 +15,7 @@ mod launch;
 mod machine;
 mod ports;
 mod record;
+mod runtime;
 mod settings;
 mod table;
 
@@ -41,6 +42,7 @@ use machine::Machine;
 use ports::PortPicker;
 pub(crate) use record::Record;
 use record::Records;
+use runtime::RuntimeDirs;
 pub use settings::{CgroupPolicy, HomePolicy, ProcessSettings, RunAs};
 use table::ProcessId;
 pub(crate) use table::ProcessTable;
@@ -73,6 +75,7 @@ impl ProcessSpawner {
         Ok(Self {
             machine: Arc::new(Machine {
                 records: Records::new(&settings.state_dir),
+                runtime: RuntimeDirs::new(settings.runtime_dir.as_deref(), &settings.instance),
                 table: ProcessTable::default(),
                 settings,
                 cgroups,
@@ -186,11 +189,12 @@ impl Spawner for ProcessSpawner {
             }
             Ok(Launched::Found(record)) => Ok(started(server, start, &record)),
             Err(error) => {
-                if matches!(error, SpawnError::Failed { .. })
-                    && let Ok(cgroups) = &self.machine.cgroups
-                {
-                    // In use if another attempt was first; then it is not ours to remove.
-                    let _ = cgroups.remove(&Family::group(&marker));
+                if matches!(error, SpawnError::Failed { .. }) {
+                    let _ = self.machine.runtime.remove(&marker);
+                    if let Ok(cgroups) = &self.machine.cgroups {
+                        // In use if another attempt was first; then it is not ours to remove.
+                        let _ = cgroups.remove(&Family::group(&marker));
+                    }
                 }
                 Err(error)
             }

@@ -18,6 +18,12 @@ pub struct ProcessSettings {
     /// program itself with `launch`. As `/proc/self/exe` it is also found after an upgrade has
     /// replaced the file.
     pub launcher: Vec<String>,
+    /// The command line of the agent that hands out tokens beside each server: in production this
+    /// program itself with `agent`. Empty for servers without an agent.
+    pub agent: Vec<String>,
+    /// Where servers meet their agents: a directory that only the hub can write to and all accounts
+    /// can pass through. `None` for the usual place, in memory where the machine has one.
+    pub runtime_dir: Option<PathBuf>,
     /// Where logs and the records of running servers are kept. Only the hub may read it; it must be
     /// on this machine and must not be shared with another hub.
     pub state_dir: PathBuf,
@@ -75,6 +81,8 @@ impl ProcessSettings {
             command,
             arguments: Vec::new(),
             launcher,
+            agent: Vec::new(),
+            runtime_dir: None,
             state_dir: state_dir.into(),
             instance: instance.into(),
             home: HomePolicy::Account,

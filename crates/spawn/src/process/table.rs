@@ -75,6 +75,11 @@ impl Default for ProcessTable {
 }
 
 impl ProcessTable {
+    /// Whether this is one of the variables by which the processes of a server are known.
+    pub(crate) fn marks(name: &str) -> bool {
+        [INSTANCE, SERVER, START].contains(&name)
+    }
+
     /// Changes whenever the machine is started anew.
     pub(crate) fn boot(&self) -> io::Result<String> {
         let text = std::fs::read_to_string(self.0.join("sys/kernel/random/boot_id"))?;

@@ -157,3 +157,49 @@ async fn a_directory_below_a_root_belongs_to_the_account() {
     }
     stop(&spawner, &started.handle).await;
 }
+
+#[tokio::test]
+async fn the_agent_runs_as_the_account_and_meets_the_server_where_only_that_can_go() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let account = TemporaryAccount::create("jagent");
+    let mut bench = bench("exec sleep 600");
+    let agent = "import json, os, sys, time; place = os.path.dirname(json.load(sys.stdin)['socket'])\n\
+                 open(place + '/here', 'w'); time.sleep(600)";
+    bench.settings.agent = ["python3", "-c", agent].map(str::to_owned).to_vec();
+    let spawner = bench.spawner();
+    let mut spec = spec(1, 1);
+    spec.user = account.0.parse().expect("a valid user name");
+    spec.agent = Some(jansky_spawn::AgentTicket {
+        ticket: jansky_model::Secret::new("ticket"),
+        broker_url: "http://127.0.0.1:1/".to_owned(),
+        token_file: false,
+    });
+
+    let started = spawner
+        .start(&spec, &ProgressSink::discard())
+        .await
+        .expect("it starts");
+
+    let server = pid(&started.handle);
+    let environment = std::fs::read_to_string(format!("/proc/{server}/environ"));
+    let environment = environment.expect("it runs");
+    let mut variables = environment.split('\0');
+    let socket = variables.find_map(|one| one.strip_prefix("JANSKY_AGENT_SOCKET="));
+    let place = std::path::Path::new(socket.expect("it is told"))
+        .parent()
+        .expect("a directory")
+        .to_owned();
+    let here = place.join("here");
+    eventually("the agent is there", || here.exists()).await;
+    let uid = std::fs::metadata(format!("/proc/{server}"))
+        .expect("it runs")
+        .uid();
+    assert_ne!(uid, 0);
+    for path in [&place, &here] {
+        assert_eq!(std::fs::metadata(path).expect("it is there").uid(), uid);
+    }
+    stop(&spawner, &started.handle).await;
+    assert!(!place.parent().expect("that of the hub").exists());
+}

@@ -1,6 +1,7 @@
 //! The process spawner against real processes, and the fake one against its contract.
 
 mod accounts;
+mod agent;
 mod bench;
 mod failures;
 mod fake;
