@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
-    Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider, Hub, LocalProvider,
-    Log, OidcProvider, ProcessSpawner, Proxy, SecurityEvents, Session, Tls,
+    Audience, Broker, Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider,
+    Hub, LocalProvider, Log, OidcProvider, ProcessSpawner, Proxy, SecurityEvents, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -23,6 +23,8 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<HeaderProvider>(),
         fields::<Endpoints>(),
         fields::<SecurityEvents>(),
+        fields::<Audience>(),
+        fields::<Broker>(),
         fields::<ProcessSpawner>(),
         fields::<DockerSpawner>(),
         fields::<Proxy>(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_model::UserId;
-use jansky_store::{Grant, User};
+use jansky_store::{FreezeReason, Grant, User};
 use tracing::{info, warn};
 use url::Url;
 
@@ -19,12 +19,16 @@ impl Hub {
     /// Ends the caller's session with every token that came from it, takes the grant behind it
     /// back, and stops the person's servers if the operator wants that.
     ///
+    /// Servers that go on get no tokens until the next sign-in. With `keep_working` they do: then
+    /// the grant stays, and the session at the provider, too, which it may need.
+    ///
     /// Returns where the browser ends the session at the provider, if that is possible;
     /// `back_to` is the page to which the provider sends it afterwards.
     pub async fn sign_out(
         self: &Arc<Self>,
         actor: &Actor,
         back_to: &str,
+        keep_working: bool,
     ) -> Result<Option<Url>, HubError> {
         let Some(session_id) = actor.session_id() else {
             return Ok(None);
@@ -37,11 +41,20 @@ impl Hub {
             Some(grant) => self.store.grant(grant).await?,
             None => None,
         };
+        let grant = grant.filter(|_| !keep_working);
         let farewell = grant
             .as_ref()
             .and_then(|grant| self.farewell_url(grant, back_to));
         self.end_session(actor.user.id, session_id).await?;
-        info!(user.name = %actor.user.name, "signed out");
+        info!(user.name = %actor.user.name, keep_working, "signed out");
+        if !keep_working {
+            self.freeze_user(
+                &actor.user,
+                FreezeReason::SignedOut,
+                actor.user.name.as_str(),
+            )
+            .await?;
+        }
         if let Some(grant) = grant {
             self.revoke_soon(grant).await;
         }
@@ -109,6 +122,8 @@ impl Hub {
     /// Ends all sessions and grants of a user, in every browser and every process.
     pub async fn sign_out_everywhere(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
         self.end_sessions_of(user.id).await?;
+        self.freeze_user(user, FreezeReason::SignedOut, user.name.as_str())
+            .await?;
         for grant in self.store.grants_of(user.id).await? {
             self.revoke_soon(grant).await;
         }

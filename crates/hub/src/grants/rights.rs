@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use jansky_identity::{Claims, ExternalIdentity, UpstreamSession, claim_at};
-use jansky_store::{Grant, GrantKind, User};
+use jansky_model::ProviderId;
+use jansky_store::{FreezeReason, Grant, GrantKind, User};
 use tracing::{info, warn};
 
 use super::refresh::{FreshToken, NoToken, Refreshed};
@@ -32,7 +33,7 @@ impl Hub {
     pub async fn login_token(
         self: &Arc<Self>,
         user: &User,
-        provider: &jansky_model::ProviderId,
+        provider: &ProviderId,
         least: Duration,
     ) -> Result<FreshToken, NoToken> {
         let grant = self.store.login_grant(user.id, provider).await?;
@@ -40,7 +41,7 @@ impl Hub {
             .await
     }
 
-    pub(super) async fn fresh_token(
+    pub(crate) async fn fresh_token(
         self: &Arc<Self>,
         grant: &Grant,
         least: Duration,
@@ -128,7 +129,7 @@ impl Hub {
 
     /// Ends the stay of somebody whom the rules do not let in any more.
     async fn end_stay(self: &Arc<Self>, user: &User, grant: &Grant) -> Result<(), HubError> {
-        self.take_leave(user).await?;
+        self.take_leave(user, &grant.provider).await?;
         let upstream = self
             .configured(grant)
             .and_then(|p| p.provider.upstream_session());
@@ -136,10 +137,16 @@ impl Hub {
     }
 
     /// Takes sessions and rights from somebody who may not come in any more, and does with their
-    /// servers what the operator decided.
-    pub(crate) async fn take_leave(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
+    /// servers what the operator decided. It is `provider` that does not let them in.
+    pub(crate) async fn take_leave(
+        self: &Arc<Self>,
+        user: &User,
+        provider: &ProviderId,
+    ) -> Result<(), HubError> {
         let now = self.clock.now();
         self.end_sessions_of(user.id).await?;
+        self.freeze_user(user, FreezeReason::NotAllowed, provider.as_str())
+            .await?;
         self.store.set_admin(user.id, false, now).await?;
         self.store.set_groups(user.id, &[], now).await?;
         self.access.forget(user.id);

@@ -8,10 +8,11 @@
 mod logout;
 mod security_events;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jansky_model::{ProviderId, Secret, Timestamp, UserId};
-use jansky_store::{Grant, Session};
+use jansky_store::{FreezeReason, Grant, Session};
 use tokio::sync::SemaphorePermit;
 
 pub use security_events::EventRefusal;
@@ -66,6 +67,10 @@ impl Hub {
             !newer.iter().any(is_of)
         });
         let now = self.clock.now();
+        let of_sessions = ended.iter().map(|session| session.user_id);
+        let users: BTreeSet<UserId> = of_sessions
+            .chain(grants.iter().map(|grant| grant.user_id))
+            .collect();
         for session in &ended {
             self.end_session(session.user_id, &session.session_id)
                 .await?;
@@ -74,6 +79,12 @@ impl Hub {
             // The provider ended it; there is nothing left to revoke.
             self.store.forget_grant(grant.id, now).await?;
             self.access.forget(grant.user_id);
+        }
+        for user in users {
+            if let Some(user) = self.store.user(user).await? {
+                let by = meant.provider.as_str();
+                self.freeze_user(&user, FreezeReason::SignedOut, by).await?;
+            }
         }
         Ok(Outcome {
             ended: ended.len(),

@@ -166,7 +166,7 @@ impl Hub {
                 for user in users {
                     if let Some(user) = self.store.user(user).await? {
                         info!(user.name = %user.name, provider.id = %provider, "the account was disabled at the provider");
-                        self.take_leave(&user).await?;
+                        self.take_leave(&user, provider).await?;
                     }
                 }
             }
