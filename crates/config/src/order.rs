@@ -6,7 +6,8 @@ use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
     Audience, Broker, Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider,
-    Hub, LocalProvider, Log, OidcProvider, ProcessSpawner, Proxy, SecurityEvents, Session, Tls,
+    Hub, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner, Proxy, SecurityEvents,
+    Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -21,6 +22,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<OidcProvider>(),
         fields::<GithubProvider>(),
         fields::<HeaderProvider>(),
+        fields::<PamProvider>(),
         fields::<Endpoints>(),
         fields::<SecurityEvents>(),
         fields::<Audience>(),
