@@ -31,7 +31,7 @@ pub use sections::{
     CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner, Endpoints, GithubProvider,
     HeaderProvider, Hub, IdentityBrokerMode, LocalProvider, Log, LogFormat, NoLongerAllowed,
     OidcProvider, PamProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, RunAs, SecurityEvents,
-    Session, Spawner, Tls, VolumeEntry,
+    Session, Spawner, Tls, Tripwire, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

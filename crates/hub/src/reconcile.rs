@@ -164,6 +164,7 @@ impl Hub {
             });
         }
         self.spawn_refreshing();
+        self.spawn_tripwire();
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
             let mut rounds = tokio::time::interval(hub.settings.poll_interval);
