@@ -8,6 +8,7 @@ use jansky_store::{GRANT_CHANGED, GrantId, SESSION_ENDED, USER_CHANGED};
 use tracing::warn;
 
 use crate::Hub;
+use crate::ended;
 use crate::error::HubError;
 
 /// How long one wait takes at most.
@@ -23,6 +24,11 @@ impl Hub {
     /// Forgets what other processes changed, as soon as they did, until the hub shuts down.
     pub async fn spawn_listening(self: &Arc<Self>) -> Result<(), HubError> {
         let mut seen = self.store.last_change().await?;
+        // Servers may still believe in sessions that ended while no process of ours listened.
+        let recent = self.clock.now().minus(ended::KEPT_FOR);
+        for (session_id, at) in self.store.changed_since(SESSION_ENDED, recent).await? {
+            self.ended.insert(&session_id, at);
+        }
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
             loop {

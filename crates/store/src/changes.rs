@@ -9,7 +9,6 @@
 //! misses one. The price is that two transactions with a change commit one after the other; to
 //! keep that short, and free of deadlocks, the change comes last in each.
 
-use std::fmt::Display;
 use std::time::Duration;
 
 use jansky_model::{Timestamp, UserId};
@@ -25,7 +24,7 @@ pub const USER_CHANGED: &str = "user";
 /// The topic of changes of a grant: its tokens, its state, or its end. The key is the id of the grant.
 pub const GRANT_CHANGED: &str = "grant";
 
-/// The topic of browser sessions that were ended before their time. The key is their public id.
+/// The topic of browser sessions that ended before their time. The key is the id of the session.
 pub const SESSION_ENDED: &str = "session";
 
 /// How long a lost notification can delay a change: because a connection died without a word, or
@@ -60,16 +59,25 @@ impl Change {
 pub(crate) async fn record_change(
     transaction: &mut Transaction,
     topic: &str,
-    key: impl Display,
+    key: i64,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let key = key.to_string();
+    record_named_change(transaction, topic, &key.to_string(), at).await
+}
+
+/// Records a change of something whose name is a text, as the last thing in a transaction.
+pub(crate) async fn record_named_change(
+    transaction: &mut Transaction,
+    topic: &str,
+    key: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
     let count = sql("UPDATE change_counter SET last_seq = last_seq + 1 RETURNING last_seq");
     let seq: i64 = transaction.fetch_one(count).await?.get("last_seq")?;
     let insert = sql("INSERT INTO changes (seq, topic, key, at) VALUES ($1, $2, $3, $4)")
         .bind(seq)
         .bind(topic)
-        .bind(&key)
+        .bind(key)
         .bind(at);
     transaction.execute(insert).await?;
     transaction.announce().await
@@ -113,6 +121,22 @@ impl Store {
         .bind(i64::from(limit));
         let rows = self.db.fetch_all(statement).await?;
         rows.iter().map(Change::from_row).collect()
+    }
+
+    /// The keys of the changes of one kind that were made at a time or later, in their order.
+    pub async fn changed_since(
+        &self,
+        topic: &str,
+        since: Timestamp,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let statement =
+            sql("SELECT key, at FROM changes WHERE topic = $1 AND at >= $2 ORDER BY seq")
+                .bind(topic)
+                .bind(since);
+        let rows = self.db.fetch_all(statement).await?;
+        rows.iter()
+            .map(|row| Ok((row.get("key")?, row.get("at")?)))
+            .collect()
     }
 
     /// The number of the last change; zero before the first.

@@ -7,7 +7,7 @@ use jansky_crypto::token::digest_text;
 use jansky_identity::oidc::claimed_issuer;
 use jansky_identity::{EventSubject, IdentityError, SecurityEvent, SecurityNotice, TokenProblem};
 use jansky_model::{Secret, Timestamp};
-use jansky_store::Grant;
+use jansky_store::{Grant, GrantKind};
 use tracing::{info, warn};
 
 use super::{Meant, is_short};
@@ -21,9 +21,6 @@ const CLOCKS: Duration = Duration::from_mins(1);
 
 /// How long an answer waits for a provider that is asked again; it goes on in the background.
 const PATIENCE: Duration = Duration::from_millis(500);
-
-/// How often a provider that does not answer is asked again.
-const ATTEMPTS: u32 = 5;
 
 /// Why a security event token was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -166,14 +163,17 @@ impl Hub {
                 for user in users {
                     if let Some(user) = self.store.user(user).await? {
                         info!(user.name = %user.name, provider.id = %provider, "the account was disabled at the provider");
-                        self.take_leave(&user, provider).await?;
+                        self.no_longer_allowed(&user, provider).await?;
                     }
                 }
             }
             SecurityEvent::AskAgain(whom) => {
                 let (_, grants) = self.meant(meant(configured, whom, at)).await?;
                 for grant in grants {
-                    self.ask_again_soon(grant).await;
+                    // Tokens for services say nothing about rights.
+                    if grant.kind == GrantKind::Login {
+                        self.ask_again_soon(grant).await;
+                    }
                 }
             }
             SecurityEvent::Verification => {
@@ -186,23 +186,13 @@ impl Hub {
         Ok(())
     }
 
-    /// Asks a provider again what it says about somebody, without letting it hold up the answer.
+    /// Asks a provider again what it says about somebody, without letting it hold up the answer. One
+    /// that does not answer is asked the next time that rights are looked at.
     async fn ask_again_soon(self: &Arc<Self>, grant: Grant) {
         let hub = Arc::clone(self);
         let asking = self.tasks.spawn(async move {
-            for _ in 0..ATTEMPTS {
-                let pause = match hub.ask_again(&grant).await {
-                    Ok(()) | Err(NoToken::SignInAgain) => return,
-                    Err(NoToken::Later { retry_after }) => retry_after,
-                    Err(NoToken::Hub(error)) => {
-                        warn!(grant.id = %grant.id, error = %error, "could not follow a security event");
-                        return;
-                    }
-                };
-                tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
-                    () = hub.stopping.cancelled() => return,
-                }
+            if let Err(NoToken::Hub(error)) = hub.ask_again(&grant).await {
+                warn!(grant.id = %grant.id, error = %error, "could not follow a security event");
             }
         });
         let _ = tokio::time::timeout(PATIENCE, asking).await;

@@ -30,6 +30,7 @@ fn configured(provider: Arc<dyn IdentityProvider>, rules: AdmissionRules) -> Con
         client_id: String::new(),
         username_claim: "preferred_username".to_owned(),
         widens_logout: false,
+        sign_out: jansky_hub::SignOutAtProvider::Hub,
     }
 }
 

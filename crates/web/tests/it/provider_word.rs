@@ -65,6 +65,7 @@ fn configured(op: &ScriptedProvider, change: impl FnOnce(&mut OidcSettings)) -> 
         client_id: CLIENT_ID.to_owned(),
         username_claim: "preferred_username".to_owned(),
         widens_logout: false,
+        sign_out: jansky_hub::SignOutAtProvider::Hub,
     }
 }
 

@@ -49,6 +49,7 @@ impl ScriptedProvider {
             client_id: "jansky".to_owned(),
             username_claim: "preferred_username".to_owned(),
             widens_logout: false,
+            sign_out: jansky_hub::SignOutAtProvider::Provider,
         }
     }
 }

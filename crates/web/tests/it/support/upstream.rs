@@ -81,6 +81,7 @@ impl Upstream {
             client_id: "jansky".to_owned(),
             username_claim: "preferred_username".to_owned(),
             widens_logout: false,
+            sign_out: jansky_hub::SignOutAtProvider::Hub,
         }
     }
 
