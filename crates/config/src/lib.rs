@@ -31,8 +31,8 @@ pub use sections::{
     ClientAuthentication, CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner,
     Endpoints, GithubProvider, HeaderProvider, Hub, IdentityBrokerMode, Issuer, IssuerAlgorithm,
     LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, PamProvider, ProcessSpawner,
-    Provider, Proxy, Pull, Reach, Role, RunAs, Session, SignOut, Spawner, Tls, Tripwire,
-    VolumeEntry,
+    Provider, Proxy, Pull, Reach, Role, RunAs, SecurityEvents, Session, SignOut, Spawner, Tls,
+    Tripwire, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 use crate::sections::{
     Audience, Broker, Client, Config, Database, DockerSpawner, Endpoints, GithubProvider,
     HeaderProvider, Hub, Issuer, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner,
-    Proxy, Session, Tls,
+    Proxy, SecurityEvents, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -24,6 +24,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<HeaderProvider>(),
         fields::<PamProvider>(),
         fields::<Endpoints>(),
+        fields::<SecurityEvents>(),
         fields::<Audience>(),
         fields::<Broker>(),
         fields::<Issuer>(),

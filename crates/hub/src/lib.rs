@@ -23,6 +23,7 @@ mod linking;
 mod metrics;
 mod oauth;
 mod operations;
+mod provider_word;
 mod reconcile;
 mod roles;
 mod routes;
@@ -80,6 +81,7 @@ pub use linking::Linked;
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
+pub use provider_word::EventRefusal;
 pub use reconcile::Resumed;
 pub use roles::{Role, Roles};
 pub use routes::RouteTable;
@@ -92,8 +94,8 @@ pub use sign_ins::{GrantStatus, SignIns};
 pub use sign_out::{Farewell, SignOutAtProvider};
 pub use tokens::TokenRequest;
 
-/// How many logout tokens are checked at the same time: each costs a signature.
-const LOGOUTS_AT_ONCE: usize = 4;
+/// How many logout and security event tokens are checked at the same time: each costs a signature.
+const WORDS_AT_ONCE: usize = 4;
 
 /// The version of JupyterHub whose contract the hub keeps; clients compare it with theirs.
 pub const JUPYTERHUB_VERSION: &str = "6.1.1";
@@ -146,7 +148,7 @@ pub struct Hub {
     broker: broker::Broker,
     grants: grants::Grants,
     issuer: issuer::Issuer,
-    logout_places: Semaphore,
+    word_places: Semaphore,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
     throttles: BTreeMap<ProviderId, throttle::Throttle>,
@@ -188,7 +190,7 @@ impl Hub {
                 keys,
                 parts.settings.issuer.clone(),
             ),
-            logout_places: Semaphore::new(LOGOUTS_AT_ONCE),
+            word_places: Semaphore::new(WORDS_AT_ONCE),
             ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             throttles: parts.providers.iter().filter_map(throttle_of).collect(),

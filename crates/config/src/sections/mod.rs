@@ -32,7 +32,7 @@ pub use self::issuer::{Client, Issuer, IssuerAlgorithm};
 pub use self::pam::PamProvider;
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
-    Provider, SignOut,
+    Provider, SecurityEvents, SignOut,
 };
 pub use self::role::Role;
 pub use self::spawner::{Cgroups, CommonSpawner, ProcessSpawner, RunAs, Spawner};

@@ -174,7 +174,7 @@ impl Hub {
         let breaker = format!("{id} service account {}", audience.id);
         self.pass_breaker(&breaker)?;
         let issued = account.service_token(&request, least).await;
-        self.judge(&breaker, id, issued)
+        self.judge_issued(&breaker, id, issued)
     }
 
     /// A token of a service account of the hub itself, for the hub's own work such as asking a
@@ -235,7 +235,7 @@ impl Hub {
             let fresh = self.subject_token(grant, longer).await?;
             issued = trade.ask(grant, &fresh.token).await;
         }
-        self.judge(&breaker, &grant.provider, issued)
+        self.judge_issued(&breaker, &grant.provider, issued)
     }
 
     async fn subject_token(
@@ -255,7 +255,7 @@ impl Hub {
     }
 
     /// What the answer of a provider means, for the person and for the next request.
-    fn judge(
+    fn judge_issued(
         &self,
         breaker: &str,
         provider: &ProviderId,

@@ -23,10 +23,6 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) async fn new(kind: OidcKind) -> Self {
-        Self::with(kind, |_| {}).await
-    }
-
     /// With other settings of the provider than the usual ones.
     pub(crate) async fn with(kind: OidcKind, change: impl FnOnce(&mut OidcSettings)) -> Self {
         let world = World::new().await;
@@ -50,6 +46,7 @@ impl Upstream {
             hint_parameters: Vec::new(),
             client_id: CLIENT_ID.to_owned(),
             username_claim: "preferred_username".to_owned(),
+            widens_logout: false,
             sign_out: SignOutAtProvider::Provider,
         };
         let test = world.hub_of(vec![configured], |_| {});

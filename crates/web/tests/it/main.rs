@@ -12,6 +12,7 @@ mod oidc;
 mod pages;
 mod people;
 mod postgres;
+mod provider_word;
 mod providers;
 mod rights;
 mod robustness;

@@ -29,6 +29,7 @@ GET    oauth_callback                                 400   400   400   400   40
 GET    logout                                         200   200   200   200   200   200   200   200   200   200   200
 POST   logout                                         200   200   200   200   200   403   200   200   200   200   200
 POST   oidc/backchannel-logout                        400   400   400   400   400   400   400   400   400   400   400
+POST   oidc/security-events                           404   404   404   404   404   404   404   404   404   404   404
 GET    oidc/.well-known/openid-configuration          200   200   200   200   200   200   200   200   200   200   200
 GET    oidc/jwks                                      200   200   200   200   200   200   200   200   200   200   200
 POST   oidc/token                                     400   400   400   400   400   400   400   400   400   400   400

@@ -65,6 +65,7 @@ impl Scene {
             client_id: CLIENT_ID.to_owned(),
             username_claim: "preferred_username".to_owned(),
             sign_out: SignOutAtProvider::Provider,
+            widens_logout: false,
         };
         let hub = TestHub::with(|recipe| {
             recipe.clock = clock;
