@@ -313,6 +313,12 @@ pub struct OidcProvider {
     #[schemars(extend("examples" = [["mallory"]]))]
     pub blocked_users: Vec<Written<UserName>>,
 
+    /// What signing out here does at the provider, if it can end sessions (OpenID Connect
+    /// RP-Initiated Logout).
+    #[serde(default)]
+    #[schemars(example = SignOut::Offer)]
+    pub sign_out: SignOut,
+
     /// The claim, or claims, with the groups of a person: each a name, or a path with dots. The
     /// value is a list, or a text with spaces between groups.
     #[serde(default = "groups_claim")]
@@ -401,6 +407,20 @@ pub struct Endpoints {
     #[serde(default)]
     #[schemars(extend("x-default" = "none"), example = &"https://sso.example.org/par")]
     pub pushed_authorization: Option<Written<HttpUrl>>,
+}
+
+/// What signing out here does at the provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum SignOut {
+    /// The browser goes there and ends that session, too.
+    #[default]
+    Provider,
+    /// The person is asked whether to end it.
+    Offer,
+    /// Only the session here ends.
+    Hub,
 }
 
 /// Where claims come from.
