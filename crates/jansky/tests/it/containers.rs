@@ -317,13 +317,11 @@ async fn nothing_secret_is_where_people_with_docker_rights_or_a_disk_can_read_it
     assert!(files.len() > 5, "only {} files were looked at", files.len());
     places.extend(files.into_iter().map(|bytes| ("files", bytes)));
     places.extend(outside(&id).into_iter().map(|bytes| ("processes", bytes)));
-    // With the first letters of every ticket.
-    for secret in [api_token.as_str(), access_token.as_str(), "jkt_"] {
-        for (what, bytes) in &places {
-            let found = bytes
-                .windows(secret.len())
-                .any(|part| part == secret.as_bytes());
-            assert!(!found, "{what}: {} is there", &secret[..4]);
+    for (what, bytes) in &places {
+        let text = String::from_utf8_lossy(bytes);
+        // With the first letters of every ticket.
+        for secret in [api_token.as_str(), access_token.as_str(), "jkt_"] {
+            assert!(!text.contains(secret), "{what}: {} is there", &secret[..4]);
         }
     }
 }
