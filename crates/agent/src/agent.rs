@@ -182,6 +182,14 @@ impl Agent {
         for list in ["identities", "audiences"] {
             status.entry(list).or_insert_with(|| json!([]));
         }
+        if let Some(audiences) = status.get_mut("audiences").and_then(Value::as_array_mut) {
+            for audience in audiences.iter_mut().filter_map(Value::as_object_mut) {
+                let id = audience.get("id").and_then(Value::as_str);
+                if let Some(left) = id.and_then(|id| self.tokens.left(id)) {
+                    audience.insert("expires_in".to_owned(), left.into());
+                }
+            }
+        }
         let connected = self.hub_answers.load(Ordering::Relaxed);
         let hub = if connected {
             "connected"

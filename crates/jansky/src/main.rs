@@ -13,6 +13,7 @@ mod for_servers;
 mod front;
 mod serve;
 mod telemetry;
+mod token_command;
 
 use std::process::ExitCode;
 
