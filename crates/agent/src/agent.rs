@@ -89,7 +89,7 @@ impl Agent {
         random: Arc<dyn Random>,
     ) -> Result<Self, String> {
         let broker = Broker::new(
-            &document.broker_url,
+            document.broker_url.as_deref().unwrap_or_default(),
             Arc::clone(&clock),
             Arc::clone(&random),
         )?;

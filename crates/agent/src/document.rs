@@ -1,22 +1,29 @@
 //! What the spawner tells the agent, as one JSON document on standard input.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, BufReader, Read};
 use std::path::PathBuf;
 
 use jansky_model::Secret;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::Deserialize;
 
 /// More than any environment needs; the kernel allows 2 MiB for a new process.
 const LONGEST: u64 = 4 << 20;
 
+/// How long nothing may come. Where somebody starts a container again by hand, nothing ever does.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 60,
+    tv_nsec: 0,
+};
+
 /// Everything that an agent has to know. It is on no command line, in no variable and in no file.
 #[derive(Deserialize)]
 pub(crate) struct Document {
-    /// Good for one enrolment, within a minute.
-    pub(crate) ticket: Secret,
+    /// Good for one enrolment, within a minute. An entry point without one only starts its command.
+    pub(crate) ticket: Option<Secret>,
     /// Where the hub's broker is, with a slash at the end.
-    pub(crate) broker_url: String,
+    pub(crate) broker_url: Option<String>,
     /// Where to listen.
     pub(crate) socket: PathBuf,
     /// Where token files may be written; none are without it.
@@ -30,6 +37,10 @@ pub(crate) struct Document {
     /// All of the environment of `command`.
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, Secret>,
+    /// Whether `command` also gets what the agent found in its own environment, which is what the
+    /// image of a container sets.
+    #[serde(default)]
+    pub(crate) inherit_environment: bool,
 }
 
 /// What is needed to begin serving.
@@ -39,7 +50,29 @@ pub(crate) struct HandOver {
     pub(crate) uid: Option<u32>,
 }
 
+/// Standard input, given up when nothing comes for too long.
+struct Input;
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let input = rustix::stdio::stdin();
+        let mut waiting = [PollFd::new(&input, PollFlags::IN)];
+        if rustix::event::poll(&mut waiting, Some(&PATIENCE))? == 0 {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(rustix::io::read(input, buffer)?)
+    }
+}
+
 impl Document {
+    /// Reads a document from standard input.
+    ///
+    /// # Errors
+    /// As [`Document::read`].
+    pub(crate) fn from_standard_input() -> Result<Self, String> {
+        Self::read(BufReader::new(Input))
+    }
+
     /// Reads a document up to its last brace: the writer may keep the stream open.
     ///
     /// # Errors
@@ -61,13 +94,25 @@ impl Document {
         }
     }
 
-    /// Copies what serving needs.
-    pub(crate) fn hand_over(&self) -> HandOver {
-        HandOver {
-            ticket: self.ticket.clone(),
+    /// Copies what serving needs; `None` without a ticket.
+    pub(crate) fn hand_over(&self) -> Option<HandOver> {
+        Some(HandOver {
+            ticket: self.ticket.clone()?,
             socket: self.socket.clone(),
             uid: self.uid,
-        }
+        })
+    }
+
+    /// The environment of the command.
+    pub(crate) fn whole_environment(&self) -> BTreeMap<String, Secret> {
+        let own = self.inherit_environment.then(std::env::vars);
+        let mut whole: BTreeMap<String, Secret> = own
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name, Secret::new(value)))
+            .collect();
+        whole.extend(self.environment.clone());
+        whole
     }
 }
 
@@ -92,7 +137,7 @@ mod tests {
 
         let document = Document::read(Open(SHORTEST.as_bytes())).expect("it is complete");
 
-        assert_eq!(document.ticket.expose(), "t");
+        assert_eq!(document.ticket, Some(Secret::new("t")));
         assert!(document.command.is_none() && document.environment.is_empty());
     }
 

@@ -31,7 +31,7 @@ use jansky_model::SystemClock;
 use tokio::signal::unix::{SignalKind, signal};
 
 use agent::Agent;
-use document::Document;
+use document::{Document, HandOver};
 use log::say;
 
 /// Reads the document from standard input and serves until the server beside it ends.
@@ -45,7 +45,7 @@ pub fn run() -> ExitCode {
         say(&format!("could not hide the memory of the agent: {error}"));
         return ExitCode::FAILURE;
     }
-    let document = match Document::read(std::io::stdin().lock()) {
+    let document = match Document::from_standard_input() {
         Ok(document) => document,
         Err(problem) => {
             say(&problem);
@@ -71,23 +71,34 @@ pub fn run() -> ExitCode {
 
 async fn serve(mut document: Document) -> ExitCode {
     let command = document.command.take();
+    let environment = document.whole_environment();
+    let Some(hand_over) = document.hand_over() else {
+        return match command {
+            // There is no service here that a token could be for.
+            Some(command) => entry_point::run(&command, &environment, async {}).await,
+            None => {
+                say("there is no ticket in the document");
+                ExitCode::FAILURE
+            }
+        };
+    };
     let agent = match Agent::new(&document, Arc::new(SystemClock), Arc::new(SystemRandom)) {
         Ok(agent) => Arc::new(agent),
         Err(problem) => {
             say(&problem);
             // In a container this is the server, which shall run without tokens rather than not.
             return match command {
-                Some(command) => entry_point::run(&command, &document.environment, async {}).await,
+                Some(command) => entry_point::run(&command, &environment, async {}).await,
                 None => ExitCode::FAILURE,
             };
         }
     };
     let Some(command) = command else {
-        return beside(agent, document).await;
+        return beside(agent, document.parent, hand_over).await;
     };
-    let serving = tokio::spawn(agent.clone().serve(document.hand_over()));
+    let serving = tokio::spawn(agent.clone().serve(hand_over));
     let enrolled = agent.clone();
-    let code = entry_point::run(&command, &document.environment, async move {
+    let code = entry_point::run(&command, &environment, async move {
         enrolled.first_enrolment().await;
     })
     .await;
@@ -97,8 +108,8 @@ async fn serve(mut document: Document) -> ExitCode {
 }
 
 /// Serves beside a server that somebody else started.
-async fn beside(agent: Arc<Agent>, document: Document) -> ExitCode {
-    if let Err(error) = hardening::end_with_parent(document.parent) {
+async fn beside(agent: Arc<Agent>, parent: Option<u32>, hand_over: HandOver) -> ExitCode {
+    if let Err(error) = hardening::end_with_parent(parent) {
         say(&format!("the agent ends: {error}"));
         return ExitCode::FAILURE;
     }
@@ -117,7 +128,7 @@ async fn beside(agent: Arc<Agent>, document: Document) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let code = tokio::select! {
-        problem = agent.clone().serve(document.hand_over()) => {
+        problem = agent.clone().serve(hand_over) => {
             say(&problem);
             ExitCode::FAILURE
         }

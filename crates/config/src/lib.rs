@@ -27,9 +27,10 @@ pub use notation::{
 pub use problem::{Origin, Problem, Problems, Severity};
 pub use reference::{reference, schema};
 pub use sections::{
-    AdmissionKeys, Cgroups, ClaimsSource, ClientAuthentication, Config, Database, Endpoints,
-    GithubProvider, HeaderProvider, Hub, LocalProvider, Log, LogFormat, NoLongerAllowed,
-    OidcProvider, ProcessSpawner, Provider, Proxy, RunAs, Session, Spawner, Tls,
+    AdmissionKeys, Cgroups, ClaimsSource, ClientAuthentication, CommonSpawner, Config,
+    ContainerRemoval, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider, Hub,
+    LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, ProcessSpawner, Provider, Proxy,
+    Pull, Reach, RunAs, Session, Spawner, Tls, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
-    Config, Database, Endpoints, GithubProvider, HeaderProvider, Hub, LocalProvider, Log,
-    OidcProvider, ProcessSpawner, Proxy, Session, Tls,
+    Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider, Hub, LocalProvider,
+    Log, OidcProvider, ProcessSpawner, Proxy, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -23,6 +23,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<HeaderProvider>(),
         fields::<Endpoints>(),
         fields::<ProcessSpawner>(),
+        fields::<DockerSpawner>(),
         fields::<Proxy>(),
         fields::<Log>(),
     ]

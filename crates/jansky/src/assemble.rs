@@ -1,12 +1,9 @@
 //! From the configuration to the parts of a hub.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use jansky_config::{
-    Cgroups, Config, GithubProvider, OidcProvider, ProcessSpawner, Provider, Spawner as Spawners,
-};
+use jansky_config::{Config, GithubProvider, OidcProvider, Provider};
 use jansky_crypto::{Random, SystemRandom};
 use jansky_hub::{
     AdmissionRules, ConfiguredProvider, Hub, NoLongerAllowed, Parts, RouteTable, Settings,
@@ -17,13 +14,10 @@ use jansky_identity::oidc::{
 };
 use jansky_identity::{GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider};
 use jansky_model::{Clock, ProviderId};
-use jansky_spawn::{
-    CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
-};
 use jansky_store::Store;
 
-use crate::cli::{AGENT, LAUNCH};
 use crate::files::{self, make_private_dir};
+use crate::spawners::spawner;
 
 /// The setting in the database that tells this hub from others on the same machine.
 const INSTANCE: &str = "instance";
@@ -75,7 +69,7 @@ pub(crate) async fn hub(
 
 fn settings(config: &Config) -> Settings {
     let hub = &config.hub;
-    let Spawners::Process(spawner) = &config.spawner;
+    let spawner = config.spawner.common();
     let local = config
         .provider
         .values()
@@ -95,15 +89,15 @@ fn settings(config: &Config) -> Settings {
         named_server_limit_per_user: hub.named_server_limit_per_user.into(),
         concurrent_spawn_limit: hub.concurrent_spawn_limit as usize,
         active_server_limit: hub.active_server_limit as usize,
-        start_timeout: *spawner.start_timeout,
-        http_timeout: *spawner.http_timeout,
+        start_timeout: **spawner.start_timeout,
+        http_timeout: **spawner.http_timeout,
         call_patience: Settings::default().call_patience,
-        poll_interval: *spawner.poll_interval,
+        poll_interval: **spawner.poll_interval,
         default_url: hub.default_url.clone(),
         redirect_to_server: hub.redirect_to_server,
         shutdown_on_sign_out: hub.shutdown_on_sign_out,
-        server_default_url: spawner.default_url.clone(),
-        notebook_dir: spawner.notebook_dir.clone(),
+        server_default_url: spawner.default_url.map(str::to_owned),
+        notebook_dir: spawner.notebook_dir.map(str::to_owned),
         local_title: local.title,
         sign_in_attempts_per_minute: local.attempts_per_minute,
         minimum_password_length: local.minimum_password_length as usize,
@@ -113,69 +107,6 @@ fn settings(config: &Config) -> Settings {
         },
         admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
     }
-}
-
-/// Makes the spawner that the configuration names.
-pub(crate) fn spawner(config: &Config, instance: &str) -> anyhow::Result<Arc<dyn Spawner>> {
-    let Spawners::Process(process) = &config.spawner;
-    // Through /proc the program is found also after an upgrade has replaced its file.
-    let launcher = vec!["/proc/self/exe".to_owned(), LAUNCH.to_owned()];
-    let state_dir = config.hub.data_dir.join("spawner");
-    make_private_dir(&state_dir)?;
-    let mut settings = ProcessSettings::new(process.command.clone(), launcher, state_dir, instance);
-    settings.agent = vec!["/proc/self/exe".to_owned(), AGENT.to_owned()];
-    settings.runtime_dir.clone_from(&process.runtime_dir);
-    settings.arguments.clone_from(&process.arguments);
-    settings.home = home_policy(process, &config.hub.data_dir)?;
-    settings.run_as = match process.run_as {
-        jansky_config::RunAs::Hub => RunAs::Hub,
-        jansky_config::RunAs::UnixAccount => RunAs::UnixAccount,
-    };
-    settings.lowest_uid = process.lowest_uid;
-    for (name, value) in &process.environment {
-        let value = value
-            .read()
-            .with_context(|| format!("spawner.environment.{name} cannot be read"))?;
-        settings
-            .environment
-            .insert(name.clone(), value.expose().to_owned());
-    }
-    settings
-        .keep_environment
-        .clone_from(&process.keep_environment);
-    settings.memory_limit = process.memory_limit.as_ref().map(|limit| **limit);
-    settings.cpu_limit = process.cpu_limit;
-    settings.interrupt_timeout = *process.interrupt_timeout;
-    settings.terminate_timeout = *process.terminate_timeout;
-    settings.no_new_privileges = process.no_new_privileges;
-    settings.cgroups = match process.cgroups {
-        Cgroups::Auto => CgroupPolicy::Auto,
-        Cgroups::Off => CgroupPolicy::Off,
-    };
-    Ok(Arc::new(RunningProcesses::new(settings)?))
-}
-
-/// The part of a template before `{username}` is the directory that all homes are in.
-fn home_policy(process: &ProcessSpawner, data_dir: &Path) -> anyhow::Result<HomePolicy> {
-    let is_unix = matches!(process.run_as, jansky_config::RunAs::UnixAccount);
-    let template = match &process.home_dir {
-        None if is_unix => return Ok(HomePolicy::Account),
-        None => "{data_dir}/homes/{username}",
-        Some(template) => template.as_str(),
-    };
-    let template = template.replace("{data_dir}", &data_dir.display().to_string());
-    let Some(at) = template.find("{username}") else {
-        anyhow::bail!("spawner.home_dir: `{template}` must contain `{{username}}`");
-    };
-    let split = template[..at].rfind('/').map_or(0, |slash| slash + 1);
-    let root = PathBuf::from(&template[..split]);
-    if !root.is_dir() {
-        make_private_dir(&root)?;
-    }
-    Ok(HomePolicy::Directory {
-        root,
-        template: template[split..].to_owned(),
-    })
 }
 
 /// Makes the providers, local accounts left out, in the order of the configuration.

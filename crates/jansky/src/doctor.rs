@@ -77,7 +77,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
             "mend the configuration of the provider",
         )),
     }
-    match assemble::spawner(config, "doctor") {
+    match crate::spawners::spawner(config, "doctor") {
         Ok(spawner) => findings.extend(spawner.check().await),
         Err(error) => findings.push(Finding::error(
             "spawner",

@@ -12,6 +12,7 @@ mod files;
 mod for_servers;
 mod front;
 mod serve;
+mod spawners;
 mod telemetry;
 mod token_command;
 

@@ -132,3 +132,30 @@ async fn a_command_that_does_not_exist_is_named() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("`no-such-program`"), "{said}");
 }
+
+#[tokio::test]
+async fn without_a_ticket_the_server_begins_alone_and_may_have_what_its_image_sets() {
+    let document = json!({
+        "ticket": null,
+        "broker_url": null,
+        "socket": "/nowhere/agent.sock",
+        "command": ["sh", "-c", "echo $OF_THE_IMAGE $OF_THE_HUB"],
+        "environment": { "OF_THE_HUB": "hub" },
+        "inherit_environment": true,
+    });
+    let mut process = Command::new(env!("CARGO_BIN_EXE_jansky-agent"))
+        .env("OF_THE_IMAGE", "image")
+        .env("OF_THE_HUB", "overridden")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it was built");
+    let mut input = process.stdin.take().expect("a pipe");
+    let sent = input.write_all(document.to_string().as_bytes()).await;
+    sent.expect("it reads");
+
+    let output = process.wait_with_output().await.expect("it ends");
+
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "image hub\n");
+}

@@ -1,5 +1,6 @@
 //! Rules over several keys, and over what a value means.
 
+mod docker;
 mod hub;
 mod provider;
 mod spawner;

@@ -3,7 +3,7 @@
 use super::{Loaded, Report, structure};
 use crate::notation::{DatabaseUrl, SecretSource, SecretSources, TextOrSecret};
 use crate::problem::{Origin, Problem};
-use crate::sections::{Config, Provider, Spawner};
+use crate::sections::{Config, Provider};
 
 impl Loaded {
     /// Reads every secret once and reports those that cannot be read, each at its place in the
@@ -52,8 +52,7 @@ fn sources<'a>(config: &'a Config) -> Vec<(Vec<&'a str>, &'a SecretSource)> {
             add("client_secret", github.client_secret.sources());
         }
     }
-    let Spawner::Process(process) = &config.spawner;
-    for (name, value) in &process.environment {
+    for (name, value) in config.spawner.common().environment {
         if let TextOrSecret::Secret(source) = value {
             sources.push((vec!["spawner", "environment", name], source));
         }

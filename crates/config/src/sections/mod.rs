@@ -3,6 +3,7 @@
 //! The comments of sections and keys are what operators read in the reference and in the schema:
 //! they are written for them.
 
+mod docker;
 mod github;
 mod header;
 mod hub;
@@ -18,6 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, VolumeEntry};
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
@@ -25,7 +27,7 @@ pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
     Provider,
 };
-pub use self::spawner::{Cgroups, ProcessSpawner, RunAs, Spawner};
+pub use self::spawner::{Cgroups, CommonSpawner, ProcessSpawner, RunAs, Spawner};
 pub use self::transport::{Log, LogFormat, Proxy, Tls};
 
 use crate::notation::{HttpUrl, Notation, SecretError};

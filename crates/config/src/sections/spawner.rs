@@ -8,7 +8,7 @@ use jansky_model::ByteSize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::written;
+use super::{DockerSpawner, written};
 use crate::notation::{TextOrSecret, Written};
 
 /// How servers are started.
@@ -17,11 +17,61 @@ use crate::notation::{TextOrSecret, Written};
 pub enum Spawner {
     /// Each server is a process on this machine.
     Process(Box<ProcessSpawner>),
+    /// Each server is a container of Docker or Podman.
+    Docker(Box<DockerSpawner>),
 }
 
 impl Default for Spawner {
     fn default() -> Self {
         Self::Process(Box::default())
+    }
+}
+
+/// What all spawners have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct CommonSpawner<'a> {
+    /// The program and its first arguments.
+    pub command: &'a [String],
+    /// Arguments that are added to the command.
+    pub arguments: &'a [String],
+    /// How long a start may take.
+    pub start_timeout: &'a Written<Duration>,
+    /// How long a server may then take to answer.
+    pub http_timeout: &'a Written<Duration>,
+    /// How often the hub looks at servers.
+    pub poll_interval: &'a Written<Duration>,
+    /// Variables for every server.
+    pub environment: &'a BTreeMap<String, TextOrSecret>,
+    /// The most memory of a server.
+    pub memory_limit: Option<&'a Written<ByteSize>>,
+    /// What a server shows first.
+    pub default_url: Option<&'a str>,
+    /// The directory that a server shows.
+    pub notebook_dir: Option<&'a str>,
+}
+
+impl Spawner {
+    /// What all spawners have in common.
+    pub fn common(&self) -> CommonSpawner<'_> {
+        macro_rules! common {
+            ($spawner:expr) => {
+                CommonSpawner {
+                    command: &$spawner.command,
+                    arguments: &$spawner.arguments,
+                    start_timeout: &$spawner.start_timeout,
+                    http_timeout: &$spawner.http_timeout,
+                    poll_interval: &$spawner.poll_interval,
+                    environment: &$spawner.environment,
+                    memory_limit: $spawner.memory_limit.as_ref(),
+                    default_url: $spawner.default_url.as_deref(),
+                    notebook_dir: $spawner.notebook_dir.as_deref(),
+                }
+            };
+        }
+        match self {
+            Self::Process(process) => common!(process),
+            Self::Docker(docker) => common!(docker),
+        }
     }
 }
 

@@ -83,6 +83,7 @@ fn every_toml_example_of_the_reference_is_accepted() {
                         .replace("issuer", "url"),
                     HEADER.to_owned(),
                 ],
+                "spawner" => vec![crate::LOCAL.to_owned(), crate::DOCKER.to_owned()],
                 _ => vec![crate::LOCAL.to_owned()],
             };
             let problems: Vec<_> = text

@@ -66,6 +66,18 @@ fn error(text: &str) -> String {
 /// A way to sign in, for texts that are about something else; it goes to the end.
 const LOCAL: &str = "\n[provider.local]\nkind = \"local\"\n";
 
+/// Servers as containers.
+const DOCKER: &str = r#"[hub]
+bind = "172.30.0.1:8000"
+public_url = "https://jupyter.example.org/"
+trusted_proxies = ["172.30.0.1"]
+[provider.local]
+kind = "local"
+[spawner]
+kind = "docker"
+images = { lab = "lab@sha256:12" }
+"#;
+
 /// A whole OpenID Connect provider with a rule that lets somebody in: 7 lines.
 const OIDC: &str = r#"[provider.jive]
 kind = "oidc"

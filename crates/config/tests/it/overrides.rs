@@ -36,7 +36,9 @@ fn values_are_read_as_the_key_wants_them() {
     )
     .expect("valid");
 
-    let jansky_config::Spawner::Process(process) = &loaded.config.spawner;
+    let jansky_config::Spawner::Process(process) = &loaded.config.spawner else {
+        panic!("{:?}", loaded.config.spawner);
+    };
     assert!(!loaded.config.hub.allow_named_servers);
     assert_eq!(loaded.config.hub.active_server_limit, 7);
     assert_eq!(loaded.config.hub.admin_users.len(), 2);

@@ -1,6 +1,6 @@
 //! Rules over several keys.
 
-use crate::{LOCAL, OIDC, message, messages, read};
+use crate::{DOCKER, LOCAL, OIDC, message, messages, read};
 
 #[test]
 fn a_file_without_a_way_to_sign_in_is_refused() {
@@ -288,6 +288,89 @@ fn settings_that_cannot_work_are_refused() {
         assert!(found.starts_with("jansky.toml:"), "{line}: {found}");
         assert!(!found.contains("hunter2"), "{found}");
     }
+}
+
+#[test]
+fn settings_of_containers_that_cannot_work_are_refused() {
+    for (line, expected) in [
+        ("images = {}", "spawner.images: found no image"),
+        (
+            "images = { lab = \"lab:1\" }",
+            "spawner.images.lab: found `lab:1`, which names no digest",
+        ),
+        (
+            "images = { a = \"a@sha256:1\", b = \"b@sha256:1\" }",
+            "spawner.images: found several images and no default",
+        ),
+        (
+            "default_image = \"other\"",
+            "spawner.default_image: found `other`",
+        ),
+        (
+            "host = \"tcp://10.0.0.1:2375\"",
+            "spawner.host: found `tcp://10.0.0.1:2375`",
+        ),
+        (
+            "host = \"/run/docker.sock\"",
+            "spawner.host: found `/run/docker.sock`",
+        ),
+        ("network = \"host\"", "spawner.network: found `host`"),
+        (
+            "subnet = \"172.30.0.0\"",
+            "spawner.subnet: found `172.30.0.0`",
+        ),
+        (
+            "volumes = [\"data:relative\"]",
+            "spawner.volumes: found `data:relative`",
+        ),
+        (
+            "volumes = [\"/var/run/docker.sock:/var/run/docker.sock\"]",
+            "spawner.volumes: found `/var/run/docker.sock:/var/run/docker.sock`, a socket",
+        ),
+        ("user = \"jovyan\"", "spawner.user: found `jovyan`"),
+        (
+            "extra_hosts = [\"archive\"]",
+            "spawner.extra_hosts: found `archive`",
+        ),
+        (
+            "agent = \"/a\"\nagent_in_image = \"/b\"",
+            "spawner.agent_in_image: found two agents",
+        ),
+        (
+            "memory_limit = \"1 MiB\"",
+            "spawner.memory_limit: found less memory",
+        ),
+        (
+            "home_dir = \"/home/{username}\"",
+            "spawner.home_dir: found an unknown key",
+        ),
+    ] {
+        let text = match line.strip_prefix("images = ") {
+            Some(_) => DOCKER.replace("images = { lab = \"lab@sha256:12\" }", line),
+            None => format!("{DOCKER}{line}\n"),
+        };
+        let found = match read(&text) {
+            Ok(loaded) => loaded.warnings,
+            Err(problems) => problems,
+        };
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert!(
+            found.len() == 1 && found[0].contains(expected),
+            "{line}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn containers_need_an_address_at_which_they_reach_the_hub() {
+    assert!(read(DOCKER).is_ok_and(|loaded| loaded.warnings.is_empty()));
+
+    let found = message(&DOCKER.replace("172.30.0.1", "127.0.0.1"));
+
+    assert!(
+        found.contains("hub.api_url: found `http://127.0.0.1:8000/hub/api`"),
+        "{found}"
+    );
 }
 
 #[test]

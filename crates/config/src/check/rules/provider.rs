@@ -156,8 +156,9 @@ fn header_trust(
         }
     }
     let mut networks = header.trusted_addresses.iter();
-    let Spawner::Process(_) = &config.spawner;
-    if header.secret.is_none() && networks.any(|network| holds_this_machine(network)) {
+    let is_process = matches!(config.spawner, Spawner::Process(_));
+    if is_process && header.secret.is_none() && networks.any(|network| holds_this_machine(network))
+    {
         rules.error(
             &["provider", id.as_str(), "secret"],
             "nothing, and this machine in `trusted_addresses`",

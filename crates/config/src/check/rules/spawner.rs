@@ -3,7 +3,7 @@
 use super::Rules;
 use crate::looks_secret;
 use crate::notation::TextOrSecret;
-use crate::sections::{Cgroups, Config, ProcessSpawner, Spawner};
+use crate::sections::{Cgroups, CommonSpawner, Config, ProcessSpawner, Spawner};
 
 /// Variables that the hub sets for each server.
 const RESERVED: [&str; 13] = [
@@ -23,19 +23,18 @@ const RESERVED: [&str; 13] = [
 ];
 
 pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
-    let Spawner::Process(process) = &config.spawner;
-    command(process, rules);
-    home_dir(process, config, rules);
-    environment(process, rules);
-    limits(process, rules);
+    let common = config.spawner.common();
+    command(common, rules);
+    environment(common, rules);
+    memory_limit(common, rules);
     for (name, duration) in [
-        ("start_timeout", &process.start_timeout),
-        ("http_timeout", &process.http_timeout),
-        ("poll_interval", &process.poll_interval),
+        ("start_timeout", common.start_timeout),
+        ("http_timeout", common.http_timeout),
+        ("poll_interval", common.poll_interval),
     ] {
         rules.not_zero(&["spawner", name], duration);
     }
-    if let Some(path) = &process.default_url
+    if let Some(path) = common.default_url
         && !path.starts_with('/')
     {
         rules.error(
@@ -44,18 +43,25 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
             "write a path that begins with \"/\", for example \"/lab\"",
         );
     }
+    match &config.spawner {
+        Spawner::Process(process) => {
+            home_dir(process, config, rules);
+            limits_without_groups(process, rules);
+        }
+        Spawner::Docker(docker) => super::docker::check(docker, config, rules),
+    }
 }
 
-fn command(process: &ProcessSpawner, rules: &mut Rules<'_, '_>) {
-    if process.command.first().is_some_and(String::is_empty) {
+fn command(common: CommonSpawner<'_>, rules: &mut Rules<'_, '_>) {
+    if common.command.first().is_some_and(String::is_empty) {
         rules.error(
             &["spawner", "command"],
             "a program without a name",
             "write the program first, for example [\"jupyterhub-singleuser\"]",
         );
     }
-    let all = process.command.iter().chain(&process.arguments);
-    if all.into_iter().any(|argument| argument.contains('\0')) {
+    let mut all = common.command.iter().chain(common.arguments);
+    if all.any(|argument| argument.contains('\0')) {
         rules.error(
             &["spawner", "command"],
             "a command with a NUL character",
@@ -95,8 +101,8 @@ fn home_dir(process: &ProcessSpawner, config: &Config, rules: &mut Rules<'_, '_>
     }
 }
 
-fn environment(process: &ProcessSpawner, rules: &mut Rules<'_, '_>) {
-    for (name, value) in &process.environment {
+fn environment(common: CommonSpawner<'_>, rules: &mut Rules<'_, '_>) {
+    for (name, value) in common.environment {
         let key = &["spawner", "environment", name.as_str()];
         if name.is_empty() || name.contains(['=', '\0']) {
             rules.error(
@@ -120,7 +126,7 @@ fn environment(process: &ProcessSpawner, rules: &mut Rules<'_, '_>) {
     }
 }
 
-fn limits(process: &ProcessSpawner, rules: &mut Rules<'_, '_>) {
+fn limits_without_groups(process: &ProcessSpawner, rules: &mut Rules<'_, '_>) {
     if process.cgroups == Cgroups::Off {
         for (name, limited) in [
             ("memory_limit", process.memory_limit.is_some()),
@@ -135,7 +141,10 @@ fn limits(process: &ProcessSpawner, rules: &mut Rules<'_, '_>) {
             }
         }
     }
-    if process
+}
+
+fn memory_limit(common: CommonSpawner<'_>, rules: &mut Rules<'_, '_>) {
+    if common
         .memory_limit
         .is_some_and(|limit| limit.get().0 < 32 << 20)
     {

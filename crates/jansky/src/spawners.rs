@@ -1,0 +1,178 @@
+//! From the section `[spawner]` to the spawner.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jansky_config::{
+    Cgroups, Config, ContainerRemoval, DockerSpawner, ProcessSpawner, Pull, Spawner as Spawners,
+    VolumeEntry,
+};
+use jansky_spawn::{
+    CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
+};
+use jansky_spawn_docker::{
+    Agent, DockerSettings, DockerSpawner as RunningContainers, Network, PullPolicy, Reach, Removal,
+    Volume, VolumeSource,
+};
+
+use crate::cli::{self, LAUNCH};
+use crate::files::make_private_dir;
+
+/// The program that containers begin with, where it is installed beside ours.
+const AGENT: &str = "jansky-agent";
+
+/// Makes the spawner that the configuration names.
+pub(crate) fn spawner(config: &Config, instance: &str) -> anyhow::Result<Arc<dyn Spawner>> {
+    match &config.spawner {
+        Spawners::Process(process) => processes(process, config, instance),
+        Spawners::Docker(docker) => containers(docker, config, instance),
+    }
+}
+
+fn processes(
+    process: &ProcessSpawner,
+    config: &Config,
+    instance: &str,
+) -> anyhow::Result<Arc<dyn Spawner>> {
+    // Through /proc the program is found also after an upgrade has replaced its file.
+    let launcher = vec!["/proc/self/exe".to_owned(), LAUNCH.to_owned()];
+    let state_dir = config.hub.data_dir.join("spawner");
+    make_private_dir(&state_dir)?;
+    let mut settings = ProcessSettings::new(process.command.clone(), launcher, state_dir, instance);
+    settings.agent = vec!["/proc/self/exe".to_owned(), cli::AGENT.to_owned()];
+    settings.runtime_dir.clone_from(&process.runtime_dir);
+    settings.arguments.clone_from(&process.arguments);
+    settings.home = home_policy(process, &config.hub.data_dir)?;
+    settings.run_as = match process.run_as {
+        jansky_config::RunAs::Hub => RunAs::Hub,
+        jansky_config::RunAs::UnixAccount => RunAs::UnixAccount,
+    };
+    settings.lowest_uid = process.lowest_uid;
+    settings.environment = environment(config)?;
+    settings
+        .keep_environment
+        .clone_from(&process.keep_environment);
+    settings.memory_limit = process.memory_limit.as_ref().map(|limit| **limit);
+    settings.cpu_limit = process.cpu_limit;
+    settings.interrupt_timeout = *process.interrupt_timeout;
+    settings.terminate_timeout = *process.terminate_timeout;
+    settings.no_new_privileges = process.no_new_privileges;
+    settings.cgroups = match process.cgroups {
+        Cgroups::Auto => CgroupPolicy::Auto,
+        Cgroups::Off => CgroupPolicy::Off,
+    };
+    Ok(Arc::new(RunningProcesses::new(settings)?))
+}
+
+/// The part of a template before `{username}` is the directory that all homes are in.
+fn home_policy(process: &ProcessSpawner, data_dir: &Path) -> anyhow::Result<HomePolicy> {
+    let is_unix = matches!(process.run_as, jansky_config::RunAs::UnixAccount);
+    let template = match &process.home_dir {
+        None if is_unix => return Ok(HomePolicy::Account),
+        None => "{data_dir}/homes/{username}",
+        Some(template) => template.as_str(),
+    };
+    let template = template.replace("{data_dir}", &data_dir.display().to_string());
+    let Some(at) = template.find("{username}") else {
+        anyhow::bail!("spawner.home_dir: `{template}` must contain `{{username}}`");
+    };
+    let split = template[..at].rfind('/').map_or(0, |slash| slash + 1);
+    let root = PathBuf::from(&template[..split]);
+    if !root.is_dir() {
+        make_private_dir(&root)?;
+    }
+    Ok(HomePolicy::Directory {
+        root,
+        template: template[split..].to_owned(),
+    })
+}
+
+fn containers(
+    docker: &DockerSpawner,
+    config: &Config,
+    instance: &str,
+) -> anyhow::Result<Arc<dyn Spawner>> {
+    let default_image = docker
+        .default_image()
+        .context("spawner.images names no default")?;
+    let image = docker.images.get(default_image).cloned();
+    let mut settings = DockerSettings::new(
+        docker.host.clone(),
+        instance,
+        image.unwrap_or_default(),
+        agent(docker)?,
+    );
+    settings.images.clone_from(&docker.images);
+    default_image.clone_into(&mut settings.default_image);
+    settings.pull = match docker.pull {
+        Pull::Missing => PullPolicy::Missing,
+        Pull::Always => PullPolicy::Always,
+        Pull::Never => PullPolicy::Never,
+    };
+    settings.command = [&docker.command[..], &docker.arguments].concat();
+    settings.user.clone_from(&docker.user);
+    settings.port = docker.port;
+    settings.reach = match docker.reach {
+        jansky_config::Reach::Address => Reach::Address,
+        jansky_config::Reach::Port => Reach::PublishedPort,
+    };
+    settings.network = Network {
+        name: docker.network.clone(),
+        subnet: docker.subnet.clone(),
+    };
+    for entry in &docker.volumes {
+        let volume = VolumeEntry::read(entry)
+            .map_err(|advice| anyhow::anyhow!("spawner.volumes: `{entry}`: {advice}"))?;
+        let source = volume.source.to_owned();
+        settings.volumes.push(Volume {
+            source: if source.starts_with('/') {
+                VolumeSource::Path(source)
+            } else {
+                VolumeSource::Named(source)
+            },
+            target: volume.target.to_owned(),
+            read_only: volume.read_only,
+        });
+    }
+    settings.environment = environment(config)?;
+    settings.labels.clone_from(&docker.labels);
+    settings.extra_hosts.clone_from(&docker.extra_hosts);
+    settings.memory_limit = docker.memory_limit.as_ref().map(|limit| **limit);
+    settings.cpu_limit = docker.cpu_limit;
+    settings.pids_limit = Some(docker.pids_limit);
+    settings.no_new_privileges = docker.no_new_privileges;
+    settings.drop_capabilities = docker.drop_capabilities;
+    settings.read_only_root = docker.read_only_root;
+    settings.removal = match docker.removal {
+        ContainerRemoval::Remove => Removal::Remove,
+        ContainerRemoval::Keep => Removal::Keep,
+    };
+    settings.stop_timeout = *docker.stop_timeout;
+    Ok(Arc::new(RunningContainers::new(settings)?))
+}
+
+/// What containers begin with: as configured, or the program beside ours.
+fn agent(docker: &DockerSpawner) -> anyhow::Result<Agent> {
+    if let Some(path) = &docker.agent_in_image {
+        return Ok(Agent::InImage(vec![path.display().to_string()]));
+    }
+    if let Some(path) = &docker.agent {
+        return Ok(Agent::Mounted(path.to_path_buf()));
+    }
+    let ours = std::env::current_exe().context("the path of this program is not known")?;
+    Ok(Agent::Mounted(ours.with_file_name(AGENT)))
+}
+
+/// The variables for every server, with those from files and variables read.
+fn environment(config: &Config) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut environment = BTreeMap::new();
+    for (name, value) in config.spawner.common().environment {
+        let value = value
+            .read()
+            .with_context(|| format!("spawner.environment.{name} cannot be read"))?;
+        environment.insert(name.clone(), value.expose().to_owned());
+    }
+    Ok(environment)
+}

@@ -1,0 +1,189 @@
+//! Which image a server gets, and how far its layers have come.
+
+use std::collections::HashMap;
+
+use bollard::models::CreateImageInfo;
+use serde_json::Value;
+
+use crate::settings::DockerSettings;
+
+/// The image that a person's options choose: an id of the list, never the name of an image.
+///
+/// # Errors
+/// What is wrong with the choice, for a person.
+pub(crate) fn chosen<'a>(settings: &'a DockerSettings, options: &Value) -> Result<&'a str, String> {
+    let id = match options.get("image") {
+        None | Some(Value::Null) => settings.default_image.as_str(),
+        Some(Value::String(id)) => id,
+        Some(_) => return Err("the option `image` must be a text".to_owned()),
+    };
+    settings.images.get(id).map(String::as_str).ok_or_else(|| {
+        format!(
+            "the image `{id}` is not offered here; choose one of: {}",
+            settings.image_ids()
+        )
+    })
+}
+
+/// The name and the tag or digest of an image, as the engine asks for them to fetch it.
+pub(crate) fn split(image: &str) -> (&str, &str) {
+    if let Some((name, digest)) = image.split_once('@') {
+        return (name, digest);
+    }
+    // A colon before the last slash belongs to the port of the registry.
+    match image.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, tag),
+        _ => (image, "latest"),
+    }
+}
+
+/// Whether an image is the id of one that the engine already has; those are in no registry.
+pub(crate) fn is_local_id(image: &str) -> bool {
+    image.starts_with("sha256:")
+}
+
+/// How far the layers of an image have come.
+#[derive(Default)]
+pub(crate) struct Layers {
+    layers: HashMap<String, Layer>,
+    told: Option<u8>,
+}
+
+#[derive(Default)]
+struct Layer {
+    total: i64,
+    fetched: i64,
+    done: bool,
+}
+
+impl Layers {
+    /// Takes in what the engine says. Gives a new message when there is something new to say, with
+    /// the part that is done in percent.
+    pub(crate) fn note(&mut self, info: &CreateImageInfo) -> Option<(u8, String)> {
+        let id = info.id.as_ref()?;
+        let status = info.status.as_deref()?;
+        if !is_about_a_layer(status) {
+            return None;
+        }
+        let layer = self.layers.entry(id.clone()).or_default();
+        if let Some(detail) = &info.progress_detail
+            && status == "Downloading"
+        {
+            layer.total = detail.total.unwrap_or(layer.total);
+            layer.fetched = detail.current.unwrap_or(layer.fetched);
+        }
+        layer.done |= matches!(status, "Pull complete" | "Already exists");
+        let percent = self.percent();
+        // Every few percent are enough for a person.
+        if self.told.is_some_and(|told| percent < told + 5) {
+            return None;
+        }
+        self.told = Some(percent);
+        let done = self.layers.values().filter(|layer| layer.done).count();
+        let message = format!(
+            "Fetching the image: {percent} % ({done} of {} layers)",
+            self.layers.len()
+        );
+        Some((percent, message))
+    }
+
+    /// Layers count alike until their sizes are known.
+    fn percent(&self) -> u8 {
+        let parts = self.layers.values().map(|layer| match layer {
+            Layer { done: true, .. } => 100,
+            Layer { total: 1.., .. } => (layer.fetched * 90 / layer.total).clamp(0, 90),
+            Layer { .. } => 0,
+        });
+        let count = i64::try_from(self.layers.len()).unwrap_or(1).max(1);
+        u8::try_from(parts.sum::<i64>() / count).unwrap_or(100)
+    }
+}
+
+/// The other messages have the tag as their id.
+fn is_about_a_layer(status: &str) -> bool {
+    matches!(
+        status,
+        "Pulling fs layer"
+            | "Waiting"
+            | "Downloading"
+            | "Verifying Checksum"
+            | "Download complete"
+            | "Extracting"
+            | "Pull complete"
+            | "Already exists"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::ProgressDetail;
+    use serde_json::json;
+
+    use super::*;
+    use crate::settings::Agent;
+
+    fn settings() -> DockerSettings {
+        let agent = Agent::InImage(vec!["agent".to_owned()]);
+        let mut settings = DockerSettings::new("unix:///x", "a", "lab:1", agent);
+        settings
+            .images
+            .insert("casa".to_owned(), "casa@sha256:12".to_owned());
+        settings
+    }
+
+    #[test]
+    fn only_an_id_of_the_list_is_an_image() {
+        let settings = settings();
+
+        assert_eq!(chosen(&settings, &Value::Null), Ok("lab:1"));
+        assert_eq!(chosen(&settings, &json!({})), Ok("lab:1"));
+        let casa = json!({ "image": "casa" });
+        assert_eq!(chosen(&settings, &casa), Ok("casa@sha256:12"));
+        for wrong in ["casa@sha256:12", "lab:1", "alpine", ""] {
+            let refused = chosen(&settings, &json!({ "image": wrong })).expect_err("not offered");
+            assert!(refused.contains("casa, default"), "{refused}");
+        }
+        assert!(chosen(&settings, &json!({ "image": ["casa"] })).is_err());
+    }
+
+    #[test]
+    fn names_of_images_are_taken_apart() {
+        assert_eq!(split("lab"), ("lab", "latest"));
+        assert_eq!(split("lab:1"), ("lab", "1"));
+        assert_eq!(split("reg:5000/a/lab"), ("reg:5000/a/lab", "latest"));
+        assert_eq!(split("reg:5000/lab:2"), ("reg:5000/lab", "2"));
+        assert_eq!(
+            split("reg:5000/lab@sha256:ab"),
+            ("reg:5000/lab", "sha256:ab")
+        );
+    }
+
+    fn said(id: &str, status: &str, current: i64, total: i64) -> CreateImageInfo {
+        CreateImageInfo {
+            id: Some(id.to_owned()),
+            status: Some(status.to_owned()),
+            progress_detail: Some(ProgressDetail {
+                current: Some(current),
+                total: Some(total),
+            }),
+            ..CreateImageInfo::default()
+        }
+    }
+
+    #[test]
+    fn the_progress_of_layers_is_told_in_steps() {
+        let mut layers = Layers::default();
+        assert_eq!(layers.note(&said("1", "Pulling from lab", 0, 0)), None);
+        assert!(layers.note(&said("a", "Pulling fs layer", 0, 0)).is_some());
+        assert_eq!(layers.note(&said("b", "Pulling fs layer", 0, 0)), None);
+
+        let half = layers.note(&said("a", "Downloading", 50, 100));
+        let little_more = layers.note(&said("a", "Downloading", 51, 100));
+        let done = layers.note(&said("a", "Pull complete", 0, 0));
+
+        assert_eq!(half.map(|(percent, _)| percent), Some(22));
+        assert_eq!(little_more, None);
+        let done = done.expect("a layer is there");
+        assert_eq!(done.1, "Fetching the image: 50 % (1 of 2 layers)");
+    }
+}

@@ -1,0 +1,10 @@
+//! The Docker spawner against a real Docker Engine and Podman (`tests/services/docker`).
+
+mod bench;
+mod failures;
+mod lifecycle;
+mod limits;
+mod podman;
+mod refusals;
+mod removal;
+mod secrets;
