@@ -27,10 +27,11 @@ pub use notation::{
 pub use problem::{Origin, Problem, Problems, Severity};
 pub use reference::{reference, schema};
 pub use sections::{
-    AdmissionKeys, Cgroups, ClaimsSource, ClientAuthentication, CommonSpawner, Config,
-    ContainerRemoval, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider, Hub,
-    LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, ProcessSpawner, Provider, Proxy,
-    Pull, Reach, RunAs, Session, Spawner, Tls, VolumeEntry,
+    AdmissionKeys, Audience, AudienceSource, Broker, Cgroups, ClaimsSource, ClientAuthentication,
+    CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner, Endpoints, GithubProvider,
+    HeaderProvider, Hub, IdentityBrokerMode, LocalProvider, Log, LogFormat, NoLongerAllowed,
+    OidcProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, RunAs, Session, Spawner, Tls,
+    VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
-    Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider, Hub, LocalProvider,
-    Log, OidcProvider, ProcessSpawner, Proxy, Session, Tls,
+    Audience, Broker, Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider,
+    Hub, LocalProvider, Log, OidcProvider, ProcessSpawner, Proxy, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -22,6 +22,8 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<GithubProvider>(),
         fields::<HeaderProvider>(),
         fields::<Endpoints>(),
+        fields::<Audience>(),
+        fields::<Broker>(),
         fields::<ProcessSpawner>(),
         fields::<DockerSpawner>(),
         fields::<Proxy>(),

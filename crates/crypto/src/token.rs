@@ -22,7 +22,12 @@ pub fn digest(secret: &Secret) -> Digest {
 
 /// Computes the digest of a token as it came over the wire.
 pub fn digest_text(text: &str) -> Digest {
-    let computed = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    digest_bytes(text.as_bytes())
+}
+
+/// Computes the digest of bytes.
+pub fn digest_bytes(bytes: &[u8]) -> Digest {
+    let computed = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     let mut digest = [0; 32];
     digest.copy_from_slice(computed.as_ref());
     digest

@@ -16,6 +16,7 @@ use jansky_store::{GrantState, Store, TokenId};
 use moka::sync::Cache;
 
 use crate::actor::{Actor, Credential, SharedActor, groups_in, token_scopes, user_scopes};
+use crate::broker::Memory;
 use crate::error::HubError;
 
 /// How long an answer is kept; also the bound after which another process sees a change.
@@ -36,6 +37,8 @@ struct Remembered {
 pub struct Access {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    /// What the broker remembers, which changes with the same things.
+    broker: Arc<Memory>,
     remembered: Cache<Digest, Remembered>,
     generations: Mutex<HashMap<UserId, u64>>,
     changes: AtomicU64,
@@ -43,10 +46,11 @@ pub struct Access {
 }
 
 impl Access {
-    pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>, broker: Arc<Memory>) -> Self {
         Self {
             store,
             clock,
+            broker,
             remembered: Cache::builder()
                 .max_capacity(CAPACITY)
                 .time_to_live(REMEMBERED_FOR)
@@ -151,12 +155,14 @@ impl Access {
     pub fn forget(&self, user: UserId) {
         *lock(&self.generations).entry(user).or_default() += 1;
         self.changes.fetch_add(1, Ordering::SeqCst);
+        self.broker.forget(user);
     }
 
     /// Forgets what is remembered about everybody: visitors of a server that is gone, for example.
     pub fn forget_everyone(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.remembered.invalidate_all();
+        self.broker.forget_callers();
     }
 
     /// Takes the times at which tokens were last used, to be written to the database.

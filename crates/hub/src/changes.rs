@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_model::UserId;
-use jansky_store::{GRANT_CHANGED, USER_CHANGED};
+use jansky_store::{GRANT_CHANGED, GrantId, USER_CHANGED};
 use tracing::warn;
 
 use crate::Hub;
@@ -38,12 +38,17 @@ impl Hub {
                 if let Err(error) = taken {
                     warn!(error = %error, "could not read what other processes changed");
                     // What was missed is not known, so nothing is remembered.
-                    hub.access.forget_everyone();
+                    hub.forget_everything();
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
         });
         Ok(())
+    }
+
+    fn forget_everything(&self) {
+        self.access.forget_everyone();
+        self.broker.memory.forget_everything();
     }
 
     async fn take_changes(&self, seen: &mut i64) -> Result<(), HubError> {
@@ -53,7 +58,7 @@ impl Hub {
                 return Ok(());
             };
             if changes[0].seq != *seen + 1 {
-                self.access.forget_everyone();
+                self.forget_everything();
             }
             for change in &changes {
                 let Ok(key) = change.key.parse::<i64>() else {
@@ -61,16 +66,29 @@ impl Hub {
                 };
                 match change.topic.as_str() {
                     USER_CHANGED => self.access.forget(UserId(key)),
-                    GRANT_CHANGED => {
-                        if let Some(grant) = self.store.grant(jansky_store::GrantId(key)).await? {
-                            self.access.forget(grant.user_id);
-                        }
-                    }
+                    GRANT_CHANGED => self.take_grant_change(GrantId(key)).await?,
                     _ => {}
                 }
             }
             *seen = last;
         }
+    }
+
+    /// A grant that was only refreshed changes nothing for its user; one that is new, dead or gone
+    /// does.
+    async fn take_grant_change(&self, id: GrantId) -> Result<(), HubError> {
+        let user = match self.store.grant(id).await? {
+            Some(grant) => self
+                .broker
+                .memory
+                .see_grant(&grant)
+                .then_some(grant.user_id),
+            None => self.broker.memory.lose_grant(id),
+        };
+        if let Some(user) = user {
+            self.access.forget(user);
+        }
+        Ok(())
     }
 
     /// Removes changes that everybody has heard of.

@@ -87,6 +87,13 @@ impl Hub {
         let Some(start) = server.state.start() else {
             return Outcome::Failed(Failure::new("the start was not recorded"));
         };
+        let agent = match self.make_ticket(server).await {
+            Ok(agent) => agent,
+            Err(error) => {
+                warn!(server.id = %server.id, error = %error, "could not make a ticket");
+                return Outcome::Failed(Failure::new("the database does not answer"));
+            }
+        };
         let spec = ServerSpec {
             server: server.id,
             start,
@@ -95,7 +102,7 @@ impl Hub {
             prefix: server_prefix(&self.settings.base, &server.user, &server.name),
             environment: server_environment(&self.settings, server, token),
             options: server.user_options.clone(),
-            agent: None,
+            agent,
         };
         let (sink, mut events) = ProgressSink::channel();
         let patience = self.settings.start_timeout;
@@ -120,6 +127,7 @@ impl Hub {
                 )));
             }
         };
+        self.limit_ticket(server).await;
         let handle = started.handle.0.clone();
         if let Err(error) = self.store.save_handle(server.id, start, &handle).await {
             warn!(server.id = %server.id, error = %error, "could not save the handle of a server");
@@ -323,8 +331,9 @@ impl Hub {
                 .await
             {
                 Ok(_) => {
-                    // The tokens of all its visitors are gone with it.
+                    // The tokens of all its visitors are gone with it, and its agent's session.
                     self.access.forget_everyone();
+                    self.access.forget(server.user_id);
                     return Ok(());
                 }
                 Err(StoreError::Conflict { .. }) => {}

@@ -9,6 +9,7 @@ mod accounts;
 mod activity;
 mod actor;
 mod admission;
+mod broker;
 mod changes;
 mod direct_sign_in;
 mod ended;
@@ -46,13 +47,20 @@ use tokio_util::task::TaskTracker;
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
 pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
 pub use jansky_store::{
-    ActivityFilter, Server, Share, Token, TokenId, TokenKind, User, UserQuery, UserSort,
+    ActivityFilter, AgentSession, AuditEvent, AuditQuery, FreezeReason, GrantState, Server, Share,
+    Token, TokenId, TokenKind, User, UserQuery, UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, SharedActor, visible_users};
 pub use admission::{Admission, AdmissionRules, Refusal};
+pub use broker::{
+    About, Agent, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState, AuditCheck,
+    BrokerError, BrokerMode, BrokerSettings, Enrolled, GivenToken, NotObtained, ObtainedToken,
+    Overview, OverviewAudience, OverviewIdentity, Presented, ProofRefusal, Proofs, RefusedReason,
+    Source, TokenWish, Wish, check_audit,
+};
 pub use ended::EndedSessions;
 pub use error::HubError;
 pub use grants::{FreshToken, NoToken};
@@ -117,6 +125,7 @@ pub struct Hub {
     settings: Settings,
     http: reqwest::Client,
     access: Access,
+    broker: broker::Broker,
     grants: grants::Grants,
     logout_places: Semaphore,
     ended: Arc<EndedSessions>,
@@ -132,8 +141,19 @@ impl Hub {
     /// Puts a hub together. It does nothing by itself until [`Hub::resume`] and
     /// [`Hub::spawn_housekeeping`] are called.
     pub fn new(parts: Parts) -> Arc<Self> {
+        let memory: Arc<broker::Memory> = Arc::default();
         Arc::new(Self {
-            access: Access::new(Arc::clone(&parts.store), Arc::clone(&parts.clock)),
+            access: Access::new(
+                Arc::clone(&parts.store),
+                Arc::clone(&parts.clock),
+                Arc::clone(&memory),
+            ),
+            broker: broker::Broker::new(
+                &parts.settings.broker,
+                &parts.store,
+                &*parts.random,
+                memory,
+            ),
             grants: grants::Grants::new(
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
@@ -51,6 +52,12 @@ struct Request {
     code: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TokenAsked {
+    source: &'static str,
+    outcome: String,
+}
+
 type Timings<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// Timings since the process began.
@@ -60,6 +67,7 @@ pub struct Metrics {
     starts: Timings<Outcome>,
     stops: Timings<Outcome>,
     sign_ins: Timings<Outcome>,
+    tokens: Family<TokenAsked, Counter>,
 }
 
 impl Default for Metrics {
@@ -91,12 +99,19 @@ impl Default for Metrics {
             "Time to check a password or an answer of a provider",
             sign_ins.clone(),
         );
+        let tokens = Family::<TokenAsked, Counter>::default();
+        registry.register(
+            "jansky_tokens",
+            "Tokens that agents asked for, by where they came from and how it ended",
+            tokens.clone(),
+        );
         Self {
             registry,
             requests,
             starts,
             stops,
             sign_ins,
+            tokens,
         }
     }
 }
@@ -119,6 +134,15 @@ impl Metrics {
         self.sign_ins
             .get_or_create(&Outcome::of(worked))
             .observe(took.as_secs_f64());
+    }
+
+    /// Notes that an agent asked for a token.
+    pub(crate) fn token(&self, source: &'static str, outcome: &str) {
+        let asked = TokenAsked {
+            source,
+            outcome: outcome.to_owned(),
+        };
+        self.tokens.get_or_create(&asked).inc();
     }
 
     pub(crate) fn start(&self, worked: bool, took: Duration) {

@@ -187,6 +187,7 @@ impl Hub {
                     warn!(error = %error, "could not remove old changes");
                 }
                 hub.throttle.shrink();
+                hub.broker.shrink();
                 hub.throttles
                     .values()
                     .for_each(crate::throttle::Throttle::shrink);

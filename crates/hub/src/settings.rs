@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::broker::BrokerSettings;
+
 /// The settings of a hub. The binary makes them from the configuration; tests make them directly.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -56,6 +58,8 @@ pub struct Settings {
     pub admin_users: BTreeSet<String>,
     /// What happens to the servers of somebody whom a provider's rules no longer let in.
     pub no_longer_allowed: NoLongerAllowed,
+    /// What tokens servers can ask for.
+    pub broker: BrokerSettings,
 }
 
 /// What happens to the servers of somebody who may no longer come in.
@@ -95,6 +99,7 @@ impl Default for Settings {
             minimum_password_length: 8,
             admin_users: BTreeSet::new(),
             no_longer_allowed: NoLongerAllowed::Keep,
+            broker: BrokerSettings::default(),
         }
     }
 }
@@ -103,6 +108,28 @@ impl Settings {
     /// The prefix of the hub's own pages, for example `/hub/`.
     pub fn hub_prefix(&self) -> String {
         format!("{}hub/", self.base)
+    }
+
+    /// The address of the broker as servers reach it, for example
+    /// `http://127.0.0.1:8000/hub/broker/v1/`.
+    pub fn broker_url(&self) -> String {
+        let api = self.api_url.trim_end_matches('/');
+        let hub = api.strip_suffix("/api").unwrap_or(api);
+        format!("{hub}/broker/v1/")
+    }
+
+    /// The addresses under which an endpoint of the broker can be reached: the one for servers and
+    /// the one for everybody.
+    pub(crate) fn broker_addresses(&self, endpoint: &str) -> Vec<String> {
+        let own = format!("{}{endpoint}", self.broker_url());
+        let path = format!("{}broker/v1/{endpoint}", self.hub_prefix());
+        let public = self
+            .public_url
+            .as_ref()
+            .and_then(|url| url.join(&path).ok());
+        std::iter::once(own)
+            .chain(public.map(String::from))
+            .collect()
     }
 
     /// Whether browsers reach the hub over TLS, so that cookies must be `Secure`.

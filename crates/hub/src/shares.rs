@@ -127,6 +127,8 @@ impl Hub {
     pub async fn unshare_all(&self, server: &Server) -> Result<(), HubError> {
         self.store.unshare_all(server.id, self.clock.now()).await?;
         self.access.forget_everyone();
+        // The agent of the server gets tokens again.
+        self.access.forget(server.user_id);
         Ok(())
     }
 

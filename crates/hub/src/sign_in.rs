@@ -221,6 +221,7 @@ impl Hub {
     ) -> Result<User, HubError> {
         let now = self.clock.now();
         let mut user = user.clone();
+        let mut has_changed = false;
         let is_listed = self.settings.admin_users.contains(user.name.as_str());
         let admin = if is_listed {
             Some(true)
@@ -231,11 +232,15 @@ impl Hub {
             self.store.set_admin(user.id, admin, now).await?;
             info!(user.name = %user.name, admin, "the admin flag follows the provider");
             user.admin = admin;
+            has_changed = true;
         }
         if let Some(groups) = &admission.groups {
-            self.store.set_groups(user.id, groups, now).await?;
+            has_changed |= self.store.set_groups(user.id, groups, now).await?;
         }
-        self.access.forget(user.id);
+        // After each refresh of a grant this is asked, and mostly nothing has changed.
+        if has_changed {
+            self.access.forget(user.id);
+        }
         Ok(user)
     }
 
@@ -316,7 +321,7 @@ impl Hub {
             .await?;
         self.store.touch_user(user.id, now).await?;
         // The grant may have needed a new sign-in, which other sessions of it know.
-        self.access.forget(user.id);
+        self.thaw_user(user).await?;
         info!(user.name = %user.name, provider.id = %provider, "signed in");
         Ok(NewBrowserSession { cookie, session_id })
     }

@@ -1,11 +1,12 @@
 //! The end of sessions: one's own, everywhere at once, or on a provider's word.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_crypto::token::digest_text;
-use jansky_model::{Secret, UserId};
-use jansky_store::{Grant, Session, User};
+use jansky_model::{ProviderId, Secret, UserId};
+use jansky_store::{FreezeReason, Grant, Session, User};
 use tracing::{info, warn};
 use url::Url;
 
@@ -23,12 +24,16 @@ impl Hub {
     /// Ends the caller's session with every token that came from it, takes the grant behind it
     /// back, and stops the person's servers if the operator wants that.
     ///
+    /// Servers that go on get no tokens until the next sign-in. With `keep_working` they do: then
+    /// the grant stays, and the session at the provider, too, which it may need.
+    ///
     /// Returns where the browser ends the session at the provider, if that is possible;
     /// `back_to` is the page to which the provider sends it afterwards.
     pub async fn sign_out(
         self: &Arc<Self>,
         actor: &Actor,
         back_to: &str,
+        keep_working: bool,
     ) -> Result<Option<Url>, HubError> {
         let Some(session_id) = actor.session_id() else {
             return Ok(None);
@@ -41,11 +46,20 @@ impl Hub {
             Some(grant) => self.store.grant(grant).await?,
             None => None,
         };
+        let grant = grant.filter(|_| !keep_working);
         let farewell = grant
             .as_ref()
             .and_then(|grant| self.farewell_url(grant, back_to));
         self.end_session(actor.user.id, session_id).await?;
-        info!(user.name = %actor.user.name, "signed out");
+        info!(user.name = %actor.user.name, keep_working, "signed out");
+        if !keep_working {
+            self.freeze_user(
+                &actor.user,
+                FreezeReason::SignedOut,
+                actor.user.name.as_str(),
+            )
+            .await?;
+        }
         if let Some(grant) = grant {
             self.revoke_soon(grant).await;
         }
@@ -113,6 +127,8 @@ impl Hub {
     /// Ends all sessions and grants of a user, in every browser and every process.
     pub async fn sign_out_everywhere(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
         self.end_sessions_of(user.id).await?;
+        self.freeze_user(user, FreezeReason::SignedOut, user.name.as_str())
+            .await?;
         for grant in self.store.grants_of(user.id).await? {
             self.revoke_soon(grant).await;
         }
@@ -191,13 +207,22 @@ impl Hub {
             }
             (None, None) => Vec::new(),
         };
-        self.end(&sessions, grants).await?;
+        self.end(&sessions, grants, &provider).await?;
         info!(provider.id = %provider, sessions = sessions.len(), "sessions ended on the provider's word");
         Ok(())
     }
 
-    async fn end(&self, sessions: &[Session], grants: Vec<Grant>) -> Result<(), HubError> {
+    async fn end(
+        &self,
+        sessions: &[Session],
+        grants: Vec<Grant>,
+        provider: &ProviderId,
+    ) -> Result<(), HubError> {
         let now = self.clock.now();
+        let of_sessions = sessions.iter().map(|session| session.user_id);
+        let users: BTreeSet<UserId> = of_sessions
+            .chain(grants.iter().map(|grant| grant.user_id))
+            .collect();
         for session in sessions {
             self.end_session(session.user_id, &session.session_id)
                 .await?;
@@ -206,6 +231,12 @@ impl Hub {
             // The provider ended it; there is nothing left to revoke.
             self.store.forget_grant(grant.id, now).await?;
             self.access.forget(grant.user_id);
+        }
+        for user in users {
+            if let Some(user) = self.store.user(user).await? {
+                self.freeze_user(&user, FreezeReason::SignedOut, provider.as_str())
+                    .await?;
+            }
         }
         Ok(())
     }

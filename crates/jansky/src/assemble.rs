@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use jansky_config::{Config, GithubProvider, OidcProvider, Provider};
+use jansky_config::{
+    AudienceSource, Config, GithubProvider, IdentityBrokerMode, OidcProvider, Provider,
+};
 use jansky_crypto::{Random, SystemRandom};
 use jansky_hub::{
-    AdmissionRules, ConfiguredProvider, Hub, NoLongerAllowed, Parts, RouteTable, Settings,
+    AdmissionRules, Audience, AudienceRules, BrokerMode, BrokerSettings, ConfiguredProvider, Hub,
+    NoLongerAllowed, Parts, RouteTable, Settings, Source,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
@@ -106,6 +109,67 @@ fn settings(config: &Config) -> Settings {
             jansky_config::NoLongerAllowed::Stop => NoLongerAllowed::Stop,
         },
         admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
+        broker: BrokerSettings {
+            audiences: config
+                .audience
+                .iter()
+                .map(|(id, a)| audience(id, a))
+                .collect(),
+            requests_per_minute: config.broker.requests_per_minute,
+            local_user_exposed_path: config.broker.local_user_exposed_path.clone(),
+            auth_state: config.broker.auth_state,
+        },
+    }
+}
+
+fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> Audience {
+    let provider = audience.provider.as_ref().map(|id| id.get().clone());
+    let or_id = |given: &Option<String>| given.clone().unwrap_or_else(|| id.to_string());
+    let source = match audience.source {
+        AudienceSource::Jansky => Source::Jansky {
+            audience: or_id(&audience.audience),
+            lifetime: *audience.lifetime,
+        },
+        AudienceSource::Login => Source::Login {
+            provider,
+            audience: audience.audience.clone(),
+        },
+        AudienceSource::Exchange => Source::Exchange {
+            provider,
+            audience: or_id(&audience.audience),
+        },
+        AudienceSource::IdentityBroker => Source::IdentityBroker {
+            provider,
+            alias: or_id(&audience.alias),
+            mode: match audience.mode {
+                IdentityBrokerMode::Auto => BrokerMode::Auto,
+                IdentityBrokerMode::V2 => BrokerMode::V2,
+                IdentityBrokerMode::V1 => BrokerMode::V1,
+                IdentityBrokerMode::Legacy => BrokerMode::Legacy,
+            },
+        },
+        AudienceSource::Service => Source::Service {
+            provider,
+            service: or_id(&audience.service),
+        },
+        AudienceSource::ClientCredentials => Source::ClientCredentials {
+            provider,
+            audience: audience.audience.clone(),
+        },
+    };
+    let names = audience.allowed_users.iter().map(ToString::to_string);
+    Audience {
+        id: id.to_string(),
+        title: audience.title.clone().unwrap_or_else(|| id.to_string()),
+        source,
+        scopes: audience.scopes.clone(),
+        rules: AudienceRules {
+            allow_all: audience.allow_all,
+            allowed_users: names.collect(),
+            allowed_groups: audience.allowed_groups.iter().cloned().collect(),
+        },
+        shared: audience.shared,
+        token_file: audience.token_file,
     }
 }
 

@@ -137,13 +137,14 @@ value_from! {
     crate::TokenId => Int(value) value.0;
     crate::IdentityId => Int(value) value.0;
     crate::GrantId => Int(value) value.0;
+    crate::AgentSessionId => Int(value) value.0;
     &crate::Sealed => Bytes(value) value.0.clone();
     &[u8] => Bytes(value) value.to_vec();
     &crate::Digest => Bytes(value) value.to_vec();
 }
 
 /// PostgreSQL refuses the character NUL in a text; a log can hold one.
-fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
@@ -203,6 +204,7 @@ from_column! {
     crate::TokenId: i64 => |raw| Ok(Self(raw));
     crate::IdentityId: i64 => |raw| Ok(Self(raw));
     crate::GrantId: i64 => |raw| Ok(Self(raw));
+    crate::AgentSessionId: i64 => |raw| Ok(Self(raw));
     crate::Sealed: Vec<u8> => |raw| Ok(Self(raw));
     Secret: String => |raw| Ok(Self::new(raw));
     UserName: String => |raw| raw.parse().map_err(|error| format!("{error}"));
@@ -211,6 +213,7 @@ from_column! {
     crate::TokenKind: String => |raw| raw.parse();
     crate::GrantKind: String => |raw| raw.parse();
     crate::GrantState: String => |raw| raw.parse();
+    crate::FreezeReason: String => |raw| raw.parse();
     crate::DeviceState: String => |raw| raw.parse();
     crate::Digest: Vec<u8> => |raw| {
         raw.try_into().map_err(|raw: Vec<u8>| format!("{} bytes instead of 32", raw.len()))

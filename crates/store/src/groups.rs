@@ -60,7 +60,8 @@ impl Store {
         Ok(groups)
     }
 
-    /// Puts a user into exactly these groups, making those that do not exist yet.
+    /// Puts a user into exactly these groups, making those that do not exist yet; says whether that
+    /// changed anything.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such user.
@@ -69,7 +70,7 @@ impl Store {
         user: UserId,
         groups: &[String],
         at: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         // The same order everywhere, so that two of these cannot wait for each other.
         let sorted = groups.iter().map(String::as_str).collect::<BTreeSet<_>>();
         let mut transaction = self.db.begin().await?;
@@ -77,7 +78,7 @@ impl Store {
         let present = rows.iter().map(|row| row.get("name"));
         let present = present.collect::<Result<Vec<String>, _>>()?;
         if sorted.iter().copied().eq(present.iter()) {
-            return Ok(());
+            return Ok(false);
         }
         transaction
             .execute(sql("DELETE FROM group_members WHERE user_id = $1").bind(user))
@@ -91,6 +92,7 @@ impl Store {
             transaction.execute(join.bind(user).bind(group)).await?;
         }
         record_change(&mut transaction, USER_CHANGED, user.0, at).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        Ok(true)
     }
 }

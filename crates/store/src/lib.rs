@@ -11,7 +11,9 @@
 //! expiry is valid as long as its `expires_at` is later than `now`.
 
 mod accounts;
+mod agents;
 mod attempts;
+mod audit;
 mod changes;
 mod codes;
 mod db;
@@ -38,7 +40,9 @@ pub mod testing;
 mod tokens;
 mod users;
 
+pub use agents::{AgentSession, AgentSessionId, Agents, Enrolment, FreezeReason, NewTicket};
 pub use attempts::LoginAttemptRow;
+pub use audit::{AuditEvent, AuditHead, AuditQuery, NewAuditEvent};
 pub use changes::{Change, GRANT_CHANGED, USER_CHANGED};
 pub use codes::{Challenge, Code};
 pub use device_requests::{DeviceRequest, DeviceState};

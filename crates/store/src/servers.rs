@@ -7,6 +7,7 @@ use jansky_model::{
     ServerEvent, ServerId, ServerName, ServerState, StartId, Timestamp, UserId, UserName,
 };
 
+use crate::agents::{end_agent, forget_agents};
 use crate::changes::{USER_CHANGED, record_change, record_users};
 use crate::db::{Composed, Row, Statement, Transaction, sql};
 use crate::tokens::insert_token;
@@ -364,6 +365,7 @@ impl Store {
         .bind(&begin.spawner)
         .bind(begin.at);
         transaction.execute(start).await?;
+        forget_agents(&mut transaction, id).await?;
         give_token(&mut transaction, id, begin.token).await?;
         let server = read(&mut transaction, id).await?;
         transaction.commit().await?;
@@ -418,8 +420,8 @@ impl Store {
     /// Applies an event to a server that was seen at `version`, and gives back the server after it.
     ///
     /// A server that becomes stopped or failed loses, in the same transaction, its handle, its
-    /// token and all OAuth tokens and codes that were given out for it. A start goes through
-    /// [`Store::begin_start`] instead.
+    /// token, its agent's session and all OAuth tokens and codes that were given out for it. A start
+    /// goes through [`Store::begin_start`] instead.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the server is no longer at `version`;
@@ -448,6 +450,7 @@ impl Store {
                          THEN last_activity_at ELSE $2 END
                  WHERE id = $1");
             transaction.execute(ended.bind(id).bind(at)).await?;
+            end_agent(&mut transaction, id, at).await?;
             changed = revoke(&mut transaction, id, &server.client_id).await?;
             changed.push(server.user_id);
         }

@@ -4,6 +4,7 @@
 //! error has is known in one place for each surface.
 
 mod api;
+mod broker;
 mod cookies;
 mod error;
 mod next_url;

@@ -18,12 +18,12 @@ use axum::{Json, Router};
 use jansky_hub::JUPYTERHUB_VERSION;
 use serde_json::json;
 
-use crate::api;
 use crate::pages::{
     assets, consent, home, provider, server, setup, sign_in, sign_out, spawn, tokens,
 };
 use crate::state::{Peer, WebState};
 use crate::visit::Visit;
+use crate::{api, broker};
 
 /// One route: its method (`*` for any), its path below the hub's prefix, and its handler.
 type Route = (&'static str, &'static str, MethodRouter<WebState>);
@@ -77,6 +77,11 @@ fn table() -> Vec<Route> {
         ("GET", "api/oauth2/authorize", get(consent::get)),
         ("POST", "api/oauth2/authorize", post(consent::post)),
         ("POST", "api/oauth2/token", post(api::oauth::token)),
+        // What the agents beside servers ask
+        ("POST", "broker/v1/enroll", post(broker::enroll)),
+        ("POST", "broker/v1/token", post(broker::token)),
+        ("GET", "broker/v1/audiences", get(broker::audiences)),
+        ("GET", "broker/v1/events", get(broker::events)),
         // REST API
         ("GET", "api", get(api::hub::version)),
         ("GET", "api/", get(api::hub::version)),
@@ -266,7 +271,8 @@ async fn around(State(web): State<WebState>, request: Request, next: Next) -> Re
     let method = request.method().clone();
     let handler = request.extensions().get::<MatchedPath>().cloned();
     let below_base = request.uri().path().strip_prefix(&web.hub.settings().base);
-    let is_api = below_base.is_some_and(|path| path.starts_with("hub/api"));
+    let is_api = below_base
+        .is_some_and(|path| path.starts_with("hub/api") || path.starts_with("hub/broker"));
     let mut response = next.run(request).await;
     add_headers(&web, is_api, &mut response);
     let handler = handler.as_ref().map_or("other", MatchedPath::as_str);

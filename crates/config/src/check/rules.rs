@@ -1,5 +1,6 @@
 //! Rules over several keys, and over what a value means.
 
+mod audience;
 mod docker;
 mod hub;
 mod provider;
@@ -18,6 +19,7 @@ pub(super) fn check(config: &Config, document: &Node, report: &mut Report<'_>) {
     let mut rules = Rules { document, report };
     hub::check(config, &mut rules);
     provider::check(config, &mut rules);
+    audience::check(config, &mut rules);
     spawner::check(config, &mut rules);
 }
 

@@ -3,6 +3,7 @@
 //! The comments of sections and keys are what operators read in the reference and in the schema:
 //! they are written for them.
 
+mod audience;
 mod docker;
 mod github;
 mod header;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::audience::{Audience, AudienceSource, Broker, IdentityBrokerMode};
 pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, VolumeEntry};
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
@@ -53,6 +55,14 @@ pub struct Config {
     /// Several may be configured at the same time; the sign-in page offers all of them.
     #[schemars(with = "BTreeMap<String, Provider>", extend("propertyNames" = { "format": "provider-id" }))]
     pub provider: BTreeMap<ProviderId, Provider>,
+
+    /// What tokens the code on servers can ask for, one section for each audience with an id of
+    /// your choice: `[audience.<id>]`.
+    #[schemars(with = "BTreeMap<String, Audience>", extend("propertyNames" = { "format": "provider-id" }))]
+    pub audience: BTreeMap<ProviderId, Audience>,
+
+    /// How tokens are handed to the code on servers.
+    pub broker: Broker,
 
     /// How servers are started.
     pub spawner: Spawner,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use jansky_identity::{Claims, ExternalIdentity, UpstreamSession, claim_at};
-use jansky_store::{Grant, GrantKind, User};
+use jansky_store::{FreezeReason, Grant, GrantKind, User};
 use tracing::{info, warn};
 
 use super::refresh::{FreshToken, NoToken, Refreshed};
@@ -40,7 +40,7 @@ impl Hub {
             .await
     }
 
-    pub(super) async fn fresh_token(
+    pub(crate) async fn fresh_token(
         self: &Arc<Self>,
         grant: &Grant,
         least: Duration,
@@ -107,6 +107,8 @@ impl Hub {
     async fn end_stay(self: &Arc<Self>, user: &User, grant: &Grant) -> Result<(), HubError> {
         let now = self.clock.now();
         self.end_sessions_of(user.id).await?;
+        self.freeze_user(user, FreezeReason::NotAllowed, grant.provider.as_str())
+            .await?;
         self.store.set_admin(user.id, false, now).await?;
         self.store.set_groups(user.id, &[], now).await?;
         self.access.forget(user.id);

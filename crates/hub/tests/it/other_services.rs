@@ -152,7 +152,7 @@ async fn signing_out_revokes_each_of_them() {
 
     upstream
         .hub()
-        .sign_out(&actor, "http://127.0.0.1:8000/hub/login")
+        .sign_out(&actor, "http://127.0.0.1:8000/hub/login", false)
         .await
         .expect("it works");
 

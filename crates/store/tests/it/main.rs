@@ -1,5 +1,7 @@
 //! The contract of the store, held to by both databases: every test of a function runs on each.
 
+mod agents;
+mod audit;
 mod changes;
 mod grants;
 mod harness;

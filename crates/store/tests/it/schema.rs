@@ -116,6 +116,14 @@ async fn hot_look_ups_use_an_index() {
         ("changes", "at < 1"),
         ("logout_tokens_seen", "jti_digest = x'00'"),
         ("logout_tokens_seen", "expires_at <= 1"),
+        ("agent_tickets", "digest = x'00'"),
+        ("agent_tickets", "server_id = 1"),
+        ("agent_tickets", "user_id = 1"),
+        ("agent_sessions", "digest = x'00'"),
+        ("agent_sessions", "server_id = 1"),
+        ("agent_sessions", "user_id = 1"),
+        ("audit_events", "seq > 1"),
+        ("audit_events", "user_id = 1 AND seq < 9"),
     ] {
         let text = format!("EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {condition}");
         let row = sqlx::query(AssertSqlSafe(text))

@@ -44,9 +44,13 @@ async fn sign_out(visit: &Visit, request: Request) -> PageResult {
     let Some(actor) = visit.person() else {
         return Ok(without_cookies(visit, signed_out(visit, None)));
     };
-    visit.form(request).await?;
+    let keep_working = !visit.form(request).await?.text("keep_working").is_empty();
     let back_to = visit.absolute(&visit.hub_path("logout"));
-    let farewell = visit.web.hub.sign_out(actor, &back_to).await?;
+    let farewell = visit
+        .web
+        .hub
+        .sign_out(actor, &back_to, keep_working)
+        .await?;
     let mut answer = signed_out(visit, farewell);
     // The way to the provider has the ID token in it.
     let no_store = HeaderValue::from_static("no-store");

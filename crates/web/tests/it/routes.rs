@@ -61,6 +61,10 @@ POST   security/csp-report                            204   204   204   204   20
 GET    api/oauth2/authorize                           login login login 403   login 403   302   login login 200   login
 POST   api/oauth2/authorize                           login login login 403   login 403   302   login login 302   login
 POST   api/oauth2/token                               401   401   401   401   401   401   401   401   401   401   401
+POST   broker/v1/enroll                               400   400   400   400   400   400   400   400   400   400   400
+POST   broker/v1/token                                401   401   401   401   401   401   401   401   401   401   401
+GET    broker/v1/audiences                            401   401   401   401   401   401   401   401   401   401   401
+GET    broker/v1/events                               401   401   401   401   401   401   401   401   401   401   401
 GET    api                                            200   200   200   200   200   200   200   200   200   200   200
 GET    api/                                           200   200   200   200   200   200   200   200   200   200   200
 GET    api/health                                     200   200   200   200   200   200   200   200   200   200   200

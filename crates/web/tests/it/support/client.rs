@@ -229,6 +229,16 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
+    /// The next piece of the body; `None` at its end.
+    pub(crate) async fn piece(&mut self) -> Option<String> {
+        loop {
+            let frame = self.body.frame().await?.expect("the body goes on");
+            if let Ok(data) = frame.into_data() {
+                return Some(String::from_utf8_lossy(&data).into_owned());
+            }
+        }
+    }
+
     /// Reads the rest of it.
     pub(crate) async fn finish(self) -> Answer {
         let body = self.body.collect().await.expect("the body ends well");

@@ -1,11 +1,13 @@
 //! A real hub in memory: database in a temporary directory, a spawner without processes, a clock
 //! that stands still. Requests go to the router as the proxy would hand them over.
 
+mod agent;
 mod answer;
 mod client;
 mod database;
 mod provider;
 mod recorded_routes;
+mod upstream;
 
 use std::sync::{Arc, Mutex};
 
@@ -17,11 +19,13 @@ use jansky_spawn::fake::FakeSpawner;
 use jansky_store::Store;
 use jansky_web::{Peer, Policies, Web, WebState};
 
+pub(crate) use agent::{EXCHANGE, TestAgent};
 pub(crate) use answer::Answer;
 pub(crate) use client::Client;
 pub(crate) use database::Database;
 pub(crate) use provider::{PROVIDER, ScriptedProvider};
 pub(crate) use recorded_routes::RecordedRoutes;
+pub(crate) use upstream::{Mood, Upstream};
 
 /// The password of every account.
 pub(crate) const PASSWORD: &str = "eleven names of stars";
@@ -34,6 +38,7 @@ pub(crate) struct Recipe {
     pub(crate) authenticate_metrics: bool,
     pub(crate) peer: Peer,
     pub(crate) database: Database,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 impl Recipe {
@@ -53,6 +58,7 @@ impl Recipe {
                 secure: false,
             },
             database,
+            clock: Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000))),
         }
     }
 }
@@ -86,7 +92,7 @@ impl TestHub {
     pub(crate) async fn on(database: Database, change: impl FnOnce(&mut Recipe)) -> Self {
         let mut recipe = Recipe::new(database);
         change(&mut recipe);
-        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
+        let clock = Arc::clone(&recipe.clock);
         let spawner = FakeSpawner::default();
         let routes = Arc::new(RecordedRoutes::default());
         let local = "local".parse().expect("a valid id");

@@ -1,0 +1,247 @@
+//! What tokens can be asked for, how they are obtained and who may have them.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jansky_model::ProviderId;
+use jansky_store::User;
+
+use super::BrokerError;
+
+/// Something that takes tokens: a service, an archive, an issuer's API.
+#[derive(Clone, Debug)]
+pub struct Audience {
+    /// Its name here.
+    pub id: String,
+    /// Its name for people.
+    pub title: String,
+    /// How tokens for it are obtained.
+    pub source: Source,
+    /// The scopes that may be asked for; who names none gets all of them.
+    pub scopes: Vec<String>,
+    /// Who may have tokens for it.
+    pub rules: AudienceRules,
+    /// Whether tokens are given to a server that is shared with others, too.
+    pub shared: bool,
+    /// Whether the agent keeps a token for it in the file that `BEARER_TOKEN_FILE` names.
+    pub token_file: bool,
+}
+
+/// How the tokens of an audience are obtained.
+///
+/// Where `provider` is `None`, it is the one with which the person signed in.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Jansky itself issues them.
+    Jansky {
+        /// What stands in `aud`.
+        audience: String,
+        /// How long each is valid.
+        lifetime: Duration,
+    },
+    /// The access token that the provider gave at sign-in, as it is; with the provider of a linked
+    /// identity, that one's.
+    Login {
+        /// The provider.
+        provider: Option<ProviderId>,
+        /// What must stand in `aud`, if the token is a JWT and this is to be checked.
+        audience: Option<String>,
+    },
+    /// Token exchange (RFC 8693) at the provider.
+    Exchange {
+        /// The provider.
+        provider: Option<ProviderId>,
+        /// The name of the service at the provider.
+        audience: String,
+    },
+    /// A token of an identity provider behind Keycloak.
+    IdentityBroker {
+        /// The Keycloak.
+        provider: Option<ProviderId>,
+        /// What the provider behind it is called there.
+        alias: String,
+        /// Which of Keycloak's ways is used.
+        mode: BrokerMode,
+    },
+    /// A token of its own for one service, with a refresh token of its own, as Globus has them.
+    Service {
+        /// The provider.
+        provider: Option<ProviderId>,
+        /// The service: `resource_server` at Globus.
+        service: String,
+    },
+    /// Client credentials of the hub: a service account, the same for everybody.
+    ClientCredentials {
+        /// The provider.
+        provider: Option<ProviderId>,
+        /// The name of the service at the provider, if it wants one.
+        audience: Option<String>,
+    },
+}
+
+/// Keycloak's ways to hand on the token of an identity provider behind it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BrokerMode {
+    /// Whichever works, the newest first.
+    #[default]
+    Auto,
+    /// `POST …/broker/{alias}/token` with client authentication.
+    V2,
+    /// `GET …/broker/{alias}/token` with the person's token.
+    V1,
+    /// Token exchange with `requested_issuer`.
+    Legacy,
+}
+
+impl Source {
+    /// The source in one word, as the configuration and the audit trail have it.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Jansky { .. } => "jansky",
+            Self::Login { .. } => "login",
+            Self::Exchange { .. } => "exchange",
+            Self::IdentityBroker { .. } => "identity-broker",
+            Self::Service { .. } => "service",
+            Self::ClientCredentials { .. } => "client-credentials",
+        }
+    }
+
+    /// Whether it needs something that the person's sign-in brought, and of which provider.
+    pub(crate) const fn needs_grant(&self) -> Option<Option<&ProviderId>> {
+        match self {
+            Self::Jansky { .. } | Self::ClientCredentials { .. } => None,
+            Self::Login { provider, .. }
+            | Self::Exchange { provider, .. }
+            | Self::IdentityBroker { provider, .. }
+            | Self::Service { provider, .. } => Some(provider.as_ref()),
+        }
+    }
+}
+
+/// Who may have the tokens of an audience. Without any rule nobody may.
+#[derive(Clone, Debug, Default)]
+pub struct AudienceRules {
+    /// Everybody.
+    pub allow_all: bool,
+    /// These users.
+    pub allowed_users: BTreeSet<String>,
+    /// Members of these groups.
+    pub allowed_groups: BTreeSet<String>,
+}
+
+impl AudienceRules {
+    /// Whether somebody may.
+    pub fn allow(&self, user: &User, groups: &[String]) -> bool {
+        self.allow_all
+            || self.allowed_users.contains(user.name.as_str())
+            || groups
+                .iter()
+                .any(|group| self.allowed_groups.contains(group))
+    }
+}
+
+impl Audience {
+    /// Whether the server of somebody may have tokens for it.
+    pub(crate) fn permit(
+        &self,
+        user: &User,
+        groups: &[String],
+        is_shared: bool,
+    ) -> Result<(), BrokerError> {
+        if !self.rules.allow(user, groups) {
+            return Err(BrokerError::NotInPolicy {
+                audience: self.id.clone(),
+            });
+        }
+        if is_shared && !self.shared {
+            return Err(BrokerError::ServerShared);
+        }
+        Ok(())
+    }
+
+    /// The scopes that a request means.
+    pub(crate) fn scopes_for(&self, asked: Option<&str>) -> Result<Vec<String>, BrokerError> {
+        let asked: BTreeSet<&str> = asked.unwrap_or_default().split_ascii_whitespace().collect();
+        if asked.is_empty() {
+            return Ok(self.scopes.clone());
+        }
+        let unknown = asked
+            .iter()
+            .find(|scope| !self.scopes.iter().any(|known| known == *scope));
+        if let Some(unknown) = unknown {
+            return Err(BrokerError::InvalidScope(format!(
+                "the audience `{}` has no scope `{unknown}` here; possible are: {}",
+                self.id,
+                self.scopes.join(" ")
+            )));
+        }
+        Ok(asked.into_iter().map(str::to_owned).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn audience() -> Audience {
+        Audience {
+            id: "archive".to_owned(),
+            title: "Archive".to_owned(),
+            source: Source::Login {
+                provider: None,
+                audience: None,
+            },
+            scopes: vec!["read".to_owned(), "write".to_owned()],
+            rules: AudienceRules::default(),
+            shared: false,
+            token_file: false,
+        }
+    }
+
+    fn river() -> User {
+        User {
+            id: jansky_model::UserId(1),
+            name: "river".parse().expect("a valid name"),
+            admin: true,
+            created_at: jansky_model::Timestamp::from_seconds(0),
+            last_activity_at: None,
+        }
+    }
+
+    #[test]
+    fn without_a_rule_nobody_gets_tokens_not_even_an_admin() {
+        let crew = ["crew".to_owned()];
+        let rules = |change: fn(&mut AudienceRules)| {
+            let mut rules = AudienceRules::default();
+            change(&mut rules);
+            rules.allow(&river(), &crew)
+        };
+
+        assert!(!rules(|_| {}));
+        assert!(rules(|rules| rules.allow_all = true));
+        assert!(rules(|rules| {
+            rules.allowed_users.insert("river".to_owned());
+        }));
+        assert!(rules(|rules| {
+            rules.allowed_groups.insert("crew".to_owned());
+        }));
+        assert!(!rules(|rules| {
+            rules.allowed_groups.insert("river".to_owned());
+            rules.allowed_users.insert("crew".to_owned());
+        }));
+    }
+
+    #[test]
+    fn who_names_no_scope_gets_all_and_nobody_gets_another() {
+        let audience = audience();
+
+        assert_eq!(audience.scopes_for(None).expect("all"), ["read", "write"]);
+        assert_eq!(audience.scopes_for(Some(" ")).expect("all").len(), 2);
+        assert_eq!(
+            audience.scopes_for(Some("write write")).expect("one"),
+            ["write"]
+        );
+        let refused = audience.scopes_for(Some("read admin"));
+        assert!(matches!(refused, Err(BrokerError::InvalidScope(text)) if text.contains("admin")));
+    }
+}

@@ -1,0 +1,247 @@
+//! The audit trail: who got what, written down before they get it.
+//!
+//! Many requests at the same time are written together: while one write is under way the next ones
+//! gather. Nobody goes on before what they did is in the database.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jansky_crypto::token::digest_bytes;
+use jansky_store::{AuditEvent, AuditQuery, NewAuditEvent, Server, Store, StoreError, User};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tracing::error;
+
+use super::BrokerError;
+use super::caller::{Agent, Presented};
+use crate::Hub;
+use crate::error::HubError;
+
+/// How many events one transaction takes.
+const BATCH: usize = 512;
+
+/// How many events wait before further ones are refused: the database is too slow or away.
+const MOST: usize = 20_000;
+
+/// How many events the check of the trail reads at once.
+const PAGE: u32 = 1000;
+
+/// What is to be written down.
+pub(crate) struct About<'a> {
+    pub(crate) event: &'static str,
+    pub(crate) actor: String,
+    pub(crate) user: Option<&'a User>,
+    pub(crate) server: Option<&'a Server>,
+    pub(crate) outcome: &'a str,
+    pub(crate) detail: Value,
+}
+
+struct Waiting {
+    event: NewAuditEvent,
+    done: oneshot::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Waiting>,
+    is_being_written: bool,
+}
+
+/// Writes events in batches.
+pub(crate) struct AuditWriter {
+    store: Arc<Store>,
+    queue: Mutex<Queue>,
+}
+
+impl AuditWriter {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
+        Self {
+            store,
+            queue: Mutex::default(),
+        }
+    }
+
+    fn queue(&self) -> std::sync::MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes an event and returns when it is in the database.
+    async fn write(self: &Arc<Self>, event: NewAuditEvent) -> Result<(), HubError> {
+        let failed = || HubError::Unavailable {
+            message: "the audit trail cannot be written at the moment; try again".to_owned(),
+            source: None,
+        };
+        let (done, written) = oneshot::channel();
+        let begin = {
+            let mut queue = self.queue();
+            if queue.waiting.len() >= MOST {
+                return Err(failed());
+            }
+            queue.waiting.push(Waiting { event, done });
+            !std::mem::replace(&mut queue.is_being_written, true)
+        };
+        if begin {
+            // A task of its own, because whoever asked may go away in the middle.
+            let writer = Arc::clone(self);
+            tokio::spawn(async move { writer.write_all().await });
+        }
+        match written.await {
+            Ok(true) => Ok(()),
+            Ok(false) | Err(_) => Err(failed()),
+        }
+    }
+
+    /// Writes what waits until nothing does.
+    async fn write_all(&self) {
+        loop {
+            let batch: Vec<Waiting> = {
+                let mut queue = self.queue();
+                if queue.waiting.is_empty() {
+                    queue.is_being_written = false;
+                    return;
+                }
+                let count = queue.waiting.len().min(BATCH);
+                queue.waiting.drain(..count).collect()
+            };
+            let (events, dones): (Vec<_>, Vec<_>) = batch
+                .into_iter()
+                .map(|waiting| (waiting.event, waiting.done))
+                .unzip();
+            let written = self.store.append_audit(events, digest_bytes).await;
+            if let Err(error) = &written {
+                error!(error = %error, "could not write the audit trail");
+            }
+            for done in dones {
+                let _ = done.send(written.is_ok());
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// Writes something down and returns when it is in the database.
+    pub(crate) async fn write_down(&self, about: About<'_>) -> Result<(), HubError> {
+        let event = NewAuditEvent {
+            at: self.clock.now(),
+            event: about.event,
+            actor: about.actor,
+            user_id: about.user.map(|user| user.id),
+            user_name: about.user.map(|u| u.name.to_string()).unwrap_or_default(),
+            server: about.server.map(|s| s.name.to_string()).unwrap_or_default(),
+            outcome: about.outcome.to_owned(),
+            detail: about.detail,
+        };
+        self.broker.audit.write(event).await
+    }
+
+    /// Writes down what an agent did.
+    pub(super) async fn note(
+        &self,
+        agent: &Agent,
+        event: &'static str,
+        outcome: &str,
+        detail: Value,
+    ) -> Result<(), HubError> {
+        self.write_down(About {
+            event,
+            actor: "agent".to_owned(),
+            user: Some(&agent.user),
+            server: Some(&agent.server),
+            outcome,
+            detail,
+        })
+        .await
+    }
+
+    /// Writes down that somebody was refused, but not as often as anybody likes.
+    pub(super) async fn note_refusal(
+        &self,
+        presented: &Presented<'_>,
+        about: Option<&Agent>,
+        error: &BrokerError,
+    ) {
+        if self.broker.refusals.check_key(&presented.address).is_err() {
+            return;
+        }
+        let detail = json!({
+            "endpoint": presented.endpoint,
+            "address": presented.address.to_string(),
+            "key": about.map(|agent| &agent.session.thumbprint),
+        });
+        let event = About {
+            event: "refused",
+            actor: "unknown".to_owned(),
+            user: about.map(|agent| &agent.user),
+            server: about.map(|agent| &agent.server),
+            outcome: error.word(),
+            detail,
+        };
+        if let Err(error) = self.write_down(event).await {
+            error!(error = %error, "could not write a refusal down");
+        }
+    }
+
+    /// Events of the audit trail, the newest first.
+    pub async fn audit(&self, query: &AuditQuery) -> Result<Vec<AuditEvent>, HubError> {
+        Ok(self.store.audit_events(query).await?)
+    }
+}
+
+/// What a check of the whole trail found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditCheck {
+    /// How many events there are.
+    pub events: u64,
+    /// The number of the first event that is not as it was written, and what is wrong with it.
+    pub broken: Option<(i64, &'static str)>,
+}
+
+/// Checks that nobody has changed, removed or added an event of the trail.
+pub async fn check_audit(store: &Store) -> Result<AuditCheck, StoreError> {
+    // What is written while it is checked comes after this.
+    let head = store.audit_head().await?;
+    let mut check = AuditCheck {
+        events: 0,
+        broken: None,
+    };
+    let (mut seq, mut last) = (0, [0; 32]);
+    'pages: loop {
+        let page = store.audit_after(seq, PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        for event in page {
+            check.events += 1;
+            let problem = if event.seq != seq + 1 {
+                Some("an event before it is missing")
+            } else if event.previous != last {
+                Some("it does not follow the event before it")
+            } else if event.hash != digest_bytes(&event.covered()) {
+                Some("it was changed")
+            } else {
+                None
+            };
+            (seq, last) = (event.seq, event.hash);
+            if let Some(problem) = problem {
+                check.broken.get_or_insert((seq, problem));
+            }
+            if head.is_some_and(|head| head.seq == seq && head.hash != last) {
+                check
+                    .broken
+                    .get_or_insert((seq, "it is not the one that was last"));
+            }
+            if check.broken.is_some() && head.is_none() {
+                break 'pages;
+            }
+        }
+    }
+    if check.broken.is_none() {
+        match head {
+            Some(head) if seq < head.seq => {
+                check.broken = Some((seq + 1, "it is missing at the end"));
+            }
+            None if seq > 0 => check.broken = Some((seq, "the record of the last event is gone")),
+            _ => {}
+        }
+    }
+    Ok(check)
+}

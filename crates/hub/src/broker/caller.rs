@@ -1,0 +1,197 @@
+//! Who asks: an agent with its session and a proof that it holds the key of that session.
+//!
+//! Cookies and other tokens of the hub count for nothing here, so that a page that somebody is lured
+//! to, or a copied environment, gets nothing.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_crypto::dpop::{self, CheckedProof, Expected, ProofProblem};
+use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
+use jansky_model::Timestamp;
+use jansky_store::{AgentSession, FreezeReason, Server, User};
+
+use super::proofs::Stale;
+use super::{BrokerError, ProofRefusal};
+use crate::Hub;
+use crate::error::HubError;
+
+/// How long a caller is remembered; also the bound after which a change is seen that nobody told of.
+const REMEMBERED_FOR: Duration = Duration::from_secs(30);
+
+/// What a request of an agent brought.
+#[derive(Clone, Copy, Debug)]
+pub struct Presented<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The last part of the path, below `…/hub/broker/v1/`.
+    pub endpoint: &'a str,
+    /// The header `Authorization`.
+    pub authorization: Option<&'a str>,
+    /// The headers `DPoP`.
+    pub proof: Proofs<'a>,
+    /// The network address of the caller.
+    pub address: IpAddr,
+}
+
+/// How many headers `DPoP` there were; exactly one is right.
+#[derive(Clone, Copy, Debug)]
+pub enum Proofs<'a> {
+    /// None, or several.
+    Not,
+    /// One.
+    One(&'a str),
+}
+
+/// An agent that has shown who it is.
+pub type Agent = Arc<Caller>;
+
+/// An agent with all that decides what it gets.
+#[derive(Debug)]
+pub struct Caller {
+    /// Its session.
+    pub session: AgentSession,
+    /// The server beside which it runs.
+    pub server: Server,
+    /// Whose server that is.
+    pub user: User,
+    /// Their groups.
+    pub groups: Vec<String>,
+    /// Whether others can use the server, too, so that its tokens would be theirs as well.
+    pub is_shared: bool,
+    loaded_at: Timestamp,
+}
+
+impl Caller {
+    /// Whether it gets tokens at all.
+    pub(crate) const fn is_frozen(&self) -> Result<(), BrokerError> {
+        match self.session.frozen {
+            None => Ok(()),
+            Some(FreezeReason::NotAllowed) => Err(BrokerError::NotAllowed),
+            Some(reason) => Err(BrokerError::Frozen(reason)),
+        }
+    }
+}
+
+impl Hub {
+    /// The nonce for the next proof, which every answer to an agent brings.
+    pub fn proof_nonce(&self) -> String {
+        self.broker.nonce(&*self.clock)
+    }
+
+    /// Finds out which agent sent a request. Whoever is refused stands in the audit trail.
+    pub async fn agent(self: &Arc<Self>, presented: &Presented<'_>) -> Result<Agent, BrokerError> {
+        let mut about = None;
+        let found = self.find_agent(presented, &mut about).await;
+        if let Err(error) = &found {
+            self.note_refusal(presented, about.as_ref(), error).await;
+        }
+        found
+    }
+
+    async fn find_agent(
+        &self,
+        presented: &Presented<'_>,
+        about: &mut Option<Agent>,
+    ) -> Result<Agent, BrokerError> {
+        let token = presented
+            .authorization
+            .and_then(|header| header.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("dpop"))
+            .map(|(_, token)| token.trim())
+            .filter(|token| token.len() <= MAX_TOKEN_LENGTH)
+            .ok_or(BrokerError::InvalidToken)?;
+        let caller = self.caller(token).await?;
+        let caller = caller.ok_or(BrokerError::InvalidToken)?;
+        *about = Some(Arc::clone(&caller));
+        let proof = self.check_proof(presented, Some(token))?;
+        if proof.thumbprint != caller.session.thumbprint {
+            return Err(ProofRefusal::OtherKey.into());
+        }
+        self.take_proof(&proof)?;
+        Ok(caller)
+    }
+
+    /// The agent with this session.
+    async fn caller(&self, token: &str) -> Result<Option<Agent>, HubError> {
+        let digest = digest_text(token);
+        let memory = &self.broker.memory;
+        let now = self.clock.now();
+        if let Some(caller) = memory.caller(&digest)
+            && now.since(caller.loaded_at) < REMEMBERED_FOR
+        {
+            return Ok(Some(caller));
+        }
+        let Some(session) = self.store.agent_session_by_digest(&digest).await? else {
+            return Ok(None);
+        };
+        let stamp = memory.stamp(session.user_id);
+        let caller = self.read_caller(session).await?;
+        if let Some(caller) = &caller {
+            memory.remember(digest, caller, stamp);
+        }
+        Ok(caller)
+    }
+
+    /// Reads all about an agent, its session once more.
+    async fn read_caller(&self, session: AgentSession) -> Result<Option<Agent>, HubError> {
+        let loaded_at = self.clock.now();
+        let (session, server, user) = (
+            self.store.agent_session(session.id).await?,
+            self.store.server(session.server).await?,
+            self.store.user(session.user_id).await?,
+        );
+        let (Some(session), Some(server), Some(user)) = (session, server, user) else {
+            return Ok(None);
+        };
+        let groups = self.store.groups_of(user.id).await?;
+        let is_shared = self.is_shared(&server).await?;
+        Ok(Some(Arc::new(Caller {
+            session,
+            is_shared,
+            server,
+            user,
+            groups,
+            loaded_at,
+        })))
+    }
+
+    /// Whether others than its owner can use a server. This is the only place that decides it.
+    async fn is_shared(&self, server: &Server) -> Result<bool, HubError> {
+        Ok(self.store.is_shared(server.id).await?)
+    }
+
+    /// Checks a proof by itself.
+    pub(super) fn check_proof(
+        &self,
+        presented: &Presented<'_>,
+        token: Option<&str>,
+    ) -> Result<CheckedProof, BrokerError> {
+        let Proofs::One(proof) = presented.proof else {
+            return Err(ProofProblem::Missing.into());
+        };
+        let urls = self.settings.broker_addresses(presented.endpoint);
+        let expected = Expected {
+            method: presented.method,
+            urls: &urls,
+            token,
+            now: self.clock.now(),
+        };
+        Ok(dpop::check(proof, &expected)?)
+    }
+
+    /// Uses a proof up.
+    pub(super) fn take_proof(&self, proof: &CheckedProof) -> Result<(), BrokerError> {
+        let now = self.clock.now();
+        let nonce = proof.nonce.as_deref();
+        let taken = self
+            .broker
+            .nonces
+            .take(nonce, &proof.thumbprint, &proof.id, now);
+        taken.map_err(|stale| match stale {
+            Stale::Nonce => ProofRefusal::Nonce.into(),
+            Stale::Used => ProofRefusal::Replayed.into(),
+        })
+    }
+}

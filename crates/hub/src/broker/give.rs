@@ -1,0 +1,291 @@
+//! Giving a token: from the question of an agent to a token for one audience.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_crypto::dpop::token_hash;
+use jansky_model::{Secret, Timestamp};
+use serde_json::json;
+use tracing::warn;
+
+use super::BrokerError;
+use super::audience::Audience;
+use super::caller::{Agent, Caller};
+use super::check::look_at;
+use super::memory::{Held, Key, Slot};
+use super::source::{NotObtained, ObtainedToken, RefusedReason, Wish};
+use crate::Hub;
+
+/// The least that an agent may be left with, whatever it asks for.
+const FLOOR: Duration = Duration::from_mins(1);
+
+/// How long a token is taken for good of which nobody knows the end.
+const UNKNOWN_END: Duration = Duration::from_mins(5);
+
+/// The longest that a token can be asked to be good for.
+const LONGEST_MIN_TTL: Duration = Duration::from_hours(24);
+
+/// What an agent asks for.
+#[derive(Clone, Debug)]
+pub struct TokenWish {
+    /// The id of an audience.
+    pub audience: String,
+    /// Scopes separated by spaces; all when `None`.
+    pub scope: Option<String>,
+    /// For how long the token must be good at least.
+    pub min_ttl: Duration,
+}
+
+/// What an agent gets.
+#[derive(Debug)]
+pub struct GivenToken {
+    /// An access token.
+    pub token: Arc<Secret>,
+    /// For how long it is good from now on, in seconds; rounded down.
+    pub expires_in: u64,
+    /// Its scopes, separated by spaces.
+    pub scope: String,
+}
+
+/// Where a token came from, for the audit trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Cache,
+    Source,
+}
+
+impl Hub {
+    /// Gives an agent a token for one audience. It stands in the audit trail before it is given.
+    pub async fn give_token(
+        self: &Arc<Self>,
+        agent: &Agent,
+        wish: &TokenWish,
+    ) -> Result<GivenToken, BrokerError> {
+        let given = self.find_token(agent, wish).await;
+        let now = self.clock.now();
+        let detail = match &given {
+            Ok((audience, held, origin)) => json!({
+                "key": agent.session.thumbprint,
+                "audience": audience.id,
+                "scope": held.scope,
+                "token": token_hash(held.token.expose()),
+                "expires_at": held.expires_at,
+                "source": match origin {
+                    Origin::Cache => "cache",
+                    Origin::Source => audience.source.word(),
+                },
+            }),
+            Err(error) => json!({
+                "key": agent.session.thumbprint,
+                "audience": wish.audience,
+                "scope": wish.scope,
+                "why": error.to_string(),
+            }),
+        };
+        let outcome = given.as_ref().err().map_or("ok", BrokerError::word);
+        self.metrics.token(
+            match &given {
+                Ok((_, _, Origin::Cache)) => "cache",
+                Ok((audience, ..)) => audience.source.word(),
+                Err(_) => "none",
+            },
+            outcome,
+        );
+        self.note(agent, "token", outcome, detail).await?;
+        let (_, held, _) = given?;
+        Ok(GivenToken {
+            expires_in: held.expires_at.since(now).as_secs(),
+            scope: held.scope.unwrap_or_default(),
+            token: held.token,
+        })
+    }
+
+    async fn find_token<'h>(
+        self: &'h Arc<Self>,
+        agent: &Agent,
+        wish: &TokenWish,
+    ) -> Result<(&'h Audience, Held, Origin), BrokerError> {
+        self.broker.pass(agent.user.id)?;
+        agent.is_frozen()?;
+        let audience = self.audience(&wish.audience)?;
+        audience.permit(&agent.user, &agent.groups, agent.is_shared)?;
+        let scopes = audience.scopes_for(wish.scope.as_deref())?;
+        if wish.min_ttl > LONGEST_MIN_TTL {
+            return Err(BrokerError::InvalidRequest(format!(
+                "`min_ttl` is at most {} seconds",
+                LONGEST_MIN_TTL.as_secs()
+            )));
+        }
+        let wish = Wish {
+            user: &agent.user,
+            groups: &agent.groups,
+            server: &agent.server,
+            audience,
+            scopes: &scopes,
+            least: wish.min_ttl,
+        };
+        let (held, origin) = self
+            .held_token(agent, &wish)
+            .await
+            .map_err(|error| self.explain(&wish, error))?;
+        Ok((audience, held, origin))
+    }
+
+    fn audience(&self, id: &str) -> Result<&Audience, BrokerError> {
+        let audiences = &self.settings.broker.audiences;
+        let found = audiences.iter().find(|audience| audience.id == id);
+        found.ok_or_else(|| BrokerError::NotInPolicy {
+            audience: id.chars().take(100).collect(),
+        })
+    }
+
+    /// A token from the cache, or one that is obtained by one caller for all who wait.
+    async fn held_token(
+        self: &Arc<Self>,
+        agent: &Caller,
+        wish: &Wish<'_>,
+    ) -> Result<(Held, Origin), NotObtained> {
+        let key = Key {
+            server: wish.server.id,
+            audience: wish.audience.id.clone(),
+            scopes: wish.scopes.join(" "),
+        };
+        let slot = self
+            .broker
+            .memory
+            .slot(agent.user.id, key, self.clock.now());
+        let attempts = {
+            let state = slot.state();
+            if let Some(held) = self.good_for(state.held.as_ref(), wish.least) {
+                return Ok((held, Origin::Cache));
+            }
+            state.attempts
+        };
+        let _turn = slot.turn.lock().await;
+        {
+            let state = slot.state();
+            if let Some(held) = self.good_for(state.held.as_ref(), wish.least) {
+                return Ok((held, Origin::Cache));
+            }
+            // Whoever had the turn has just found out for all who waited.
+            if state.attempts != attempts
+                && let Some(failure) = &state.failure
+            {
+                return self.last_resort(&slot, wish.least, failure.again());
+            }
+        }
+        let obtained = self.obtain(wish).await;
+        let now = self.clock.now();
+        let checked = obtained.and_then(|obtained| held(wish, obtained, now));
+        let mut state = slot.state();
+        state.attempts += 1;
+        match checked {
+            Ok(held) => {
+                state.failure = None;
+                state.held = Some(held.clone());
+                Ok((held, Origin::Source))
+            }
+            Err(error) => {
+                state.failure = Some(error.again());
+                drop(state);
+                self.last_resort(&slot, wish.least, error)
+            }
+        }
+    }
+
+    /// When nothing newer can be had, what is still good for as long as was asked is given.
+    fn last_resort(
+        &self,
+        slot: &Slot,
+        least: Duration,
+        error: NotObtained,
+    ) -> Result<(Held, Origin), NotObtained> {
+        let now = self.clock.now();
+        if matches!(error, NotObtained::Later { .. } | NotObtained::Hub(_))
+            && let Some(held) = &slot.state().held
+            && held.expires_at > now
+            && held.expires_at.since(now) >= least
+        {
+            return Ok((held.clone(), Origin::Cache));
+        }
+        Err(error)
+    }
+
+    /// A token that is good for as long as asked and has a fair part of its life before it. The part
+    /// differs from token to token, so that not all are renewed at once.
+    fn good_for(&self, held: Option<&Held>, least: Duration) -> Option<Held> {
+        let held = held?;
+        let now = self.clock.now();
+        let life = held.expires_at.since(held.obtained_at);
+        // Between 15 % and 25 % of its life, by a byte of the token itself.
+        let share = held.token.expose().bytes().last().unwrap_or_default();
+        let part = life / 100 * (15 + u32::from(share) % 11);
+        let wanted = least.max(part.min(FLOOR));
+        let is_good = held.expires_at > now && held.expires_at.since(now) >= wanted;
+        is_good.then(|| held.clone())
+    }
+
+    /// What a failure means for the agent.
+    fn explain(&self, wish: &Wish<'_>, error: NotObtained) -> BrokerError {
+        match error {
+            NotObtained::SignInAgain { provider } => {
+                let path = self.sign_in_path(provider.as_ref());
+                BrokerError::Reauth { path }
+            }
+            NotObtained::Later { retry_after } => BrokerError::Later { retry_after },
+            NotObtained::Refused {
+                reason,
+                description,
+            } => {
+                warn!(
+                    audience = %wish.audience.id,
+                    user.name = %wish.user.name,
+                    "no token: {description}"
+                );
+                match reason {
+                    RefusedReason::InvalidTarget => BrokerError::InvalidTarget(description),
+                    RefusedReason::InvalidScope => BrokerError::InvalidScope(description),
+                }
+            }
+            NotObtained::Hub(error) => BrokerError::Hub(error),
+        }
+    }
+
+    /// Where a person signs in again, below the hub's prefix.
+    pub(super) fn sign_in_path(&self, provider: Option<&jansky_model::ProviderId>) -> String {
+        match provider {
+            Some(provider) => format!("oauth_login?idp={provider}"),
+            None => "login".to_owned(),
+        }
+    }
+}
+
+/// Looks at what was obtained and makes of it what is kept.
+fn held(wish: &Wish<'_>, obtained: ObtainedToken, now: Timestamp) -> Result<Held, NotObtained> {
+    if let Err(problem) = look_at(&obtained, now) {
+        let description = format!("the issuer of `{}` {problem}", wish.audience.id);
+        return Err(NotObtained::invalid_target(description));
+    }
+    let expires_at = obtained.expires_at.unwrap_or(now.plus(UNKNOWN_END));
+    if expires_at <= now || expires_at.since(now) < wish.least {
+        let description = format!(
+            "tokens for `{}` do not live as long as was asked for",
+            wish.audience.id
+        );
+        // What ends before it arrives may be another one the next time.
+        return Err(if expires_at <= now {
+            NotObtained::Later {
+                retry_after: Duration::from_secs(1),
+            }
+        } else {
+            NotObtained::invalid_target(description)
+        });
+    }
+    let asked = || Some(wish.scopes.join(" ")).filter(|scopes| !scopes.is_empty());
+    Ok(Held {
+        token: Arc::new(obtained.token),
+        obtained_at: now,
+        expires_at,
+        scope: obtained.scope.or_else(asked),
+    })
+}

@@ -1,0 +1,129 @@
+//! The broker: short tokens for the code beside the people, from grants that stay here.
+//!
+//! Beside each server runs an agent. It comes in once with a ticket, shows with every request that
+//! it holds the key it came in with, and asks for an access token for one audience. Nothing here
+//! gives out a refresh token or an ID token, so no permission can be set so that it does.
+//!
+//! What is remembered to be quick (callers, tokens) is dropped whenever the rights or credentials of
+//! its user change, in whichever process; see [`memory`].
+
+mod audience;
+mod audit;
+mod caller;
+mod check;
+mod error;
+mod freeze;
+mod give;
+mod memory;
+mod overview;
+mod proofs;
+mod source;
+mod ticket;
+mod watch;
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use jansky_crypto::{MacKey, Random};
+use jansky_model::{Clock, UserId};
+use jansky_store::Store;
+
+pub use audience::{Audience, AudienceRules, BrokerMode, Source};
+pub use audit::{AuditCheck, check_audit};
+pub use caller::{Agent, Presented, Proofs};
+pub use error::{BrokerError, ProofRefusal};
+pub use give::{GivenToken, TokenWish};
+pub(crate) use memory::Memory;
+pub use overview::{AudienceState, Overview, OverviewAudience, OverviewIdentity};
+pub use source::{About, NotObtained, ObtainedToken, RefusedReason, Wish};
+pub use ticket::Enrolled;
+pub use watch::{AgentNotice, AgentWatch};
+
+use audit::AuditWriter;
+use proofs::Nonces;
+
+/// How many refused requests of one address are written to the audit trail in a minute. The rest is
+/// only counted: anybody can send nonsense.
+const REFUSALS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(120).unwrap();
+
+/// What an operator decides about the broker.
+#[derive(Clone, Debug)]
+pub struct BrokerSettings {
+    /// What tokens can be asked for.
+    pub audiences: Vec<Audience>,
+    /// How many tokens the servers of one person may ask for in a minute.
+    pub requests_per_minute: u32,
+    /// JupyterHub's `TokenExchangeAuthenticator`: the path below the hub at which a server reads its
+    /// user's tokens with its own token; `None` switches it off.
+    pub local_user_exposed_path: Option<String>,
+    /// Whether `GET /hub/api/users/{name}` shows access tokens in `auth_state` to who holds
+    /// `admin:auth_state`.
+    pub auth_state: bool,
+}
+
+impl Default for BrokerSettings {
+    fn default() -> Self {
+        Self {
+            audiences: Vec::new(),
+            requests_per_minute: 600,
+            local_user_exposed_path: None,
+            auth_state: false,
+        }
+    }
+}
+
+/// What the broker is made of.
+pub(crate) struct Broker {
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) audit: Arc<AuditWriter>,
+    nonces: Nonces,
+    by_user: DefaultKeyedRateLimiter<UserId>,
+    refusals: DefaultKeyedRateLimiter<std::net::IpAddr>,
+    governor_clock: governor::clock::DefaultClock,
+}
+
+impl Broker {
+    pub(crate) fn new(
+        settings: &BrokerSettings,
+        store: &Arc<Store>,
+        random: &dyn Random,
+        memory: Arc<Memory>,
+    ) -> Self {
+        let per_minute = NonZeroU32::new(settings.requests_per_minute).unwrap_or(NonZeroU32::MIN);
+        Self {
+            memory,
+            audit: Arc::new(AuditWriter::new(Arc::clone(store))),
+            // Made for this process: a proof is good at one process only, which remembers it.
+            nonces: Nonces::new(MacKey::generate(random)),
+            by_user: RateLimiter::keyed(Quota::per_minute(per_minute)),
+            refusals: RateLimiter::keyed(Quota::per_minute(REFUSALS_PER_MINUTE)),
+            governor_clock: governor::clock::DefaultClock::default(),
+        }
+    }
+
+    /// Lets a request of a user pass or says when to come back.
+    fn pass(&self, user: UserId) -> Result<(), BrokerError> {
+        use governor::clock::Clock as _;
+
+        let Err(refused) = self.by_user.check_key(&user) else {
+            return Ok(());
+        };
+        let wait = refused.wait_time_from(self.governor_clock.now());
+        Err(BrokerError::TooMany {
+            retry_after: Duration::from_secs(wait.as_secs() + 1),
+        })
+    }
+
+    /// Drops the counts that no longer matter.
+    pub(crate) fn shrink(&self) {
+        self.by_user.retain_recent();
+        self.refusals.retain_recent();
+    }
+
+    /// The nonce that the next proof must carry.
+    pub(crate) fn nonce(&self, clock: &dyn Clock) -> String {
+        self.nonces.current(clock.now())
+    }
+}

@@ -1,0 +1,164 @@
+//! What an agent could ask for, and what stands in the way.
+
+use std::sync::Arc;
+
+use jansky_store::{FreezeReason, Grant, GrantKind, GrantState};
+
+use super::audience::Audience;
+use super::caller::Agent;
+use crate::Hub;
+use crate::error::HubError;
+
+/// All that a person may want to know about their tokens.
+#[derive(Debug)]
+pub struct Overview {
+    /// Why there are none at all, if there are none.
+    pub frozen: Option<FreezeReason>,
+    /// The identities from which tokens come.
+    pub identities: Vec<OverviewIdentity>,
+    /// What tokens can be asked for.
+    pub audiences: Vec<OverviewAudience>,
+}
+
+/// What a provider gave.
+#[derive(Debug)]
+pub struct OverviewIdentity {
+    /// The id of the provider.
+    pub provider: String,
+    /// Its name for people.
+    pub title: String,
+    /// How it stands.
+    pub state: GrantState,
+    /// Where the person signs in again, below the hub's prefix.
+    pub sign_in: String,
+}
+
+/// An audience as one agent sees it.
+#[derive(Debug)]
+pub struct OverviewAudience {
+    /// Its id.
+    pub id: String,
+    /// Its name for people.
+    pub title: String,
+    /// The scopes that can be asked for.
+    pub scopes: Vec<String>,
+    /// Whether a token can be had.
+    pub state: AudienceState,
+    /// Whether the agent keeps a file with a token for it.
+    pub token_file: bool,
+    /// Where the person signs in again, if that helps.
+    pub sign_in: Option<String>,
+}
+
+/// Whether a token can be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AudienceState {
+    /// Yes.
+    Ready,
+    /// After the person has signed in again.
+    ReauthRequired,
+    /// Later: the provider does not answer.
+    Unavailable,
+    /// No: there is no rule that says so.
+    NotAllowed,
+    /// Not as long as the server is shared.
+    ServerShared,
+}
+
+impl AudienceState {
+    /// The state as one word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::ReauthRequired => "reauth_required",
+            Self::Unavailable => "unavailable",
+            Self::NotAllowed => "not_allowed",
+            Self::ServerShared => "server_shared",
+        }
+    }
+}
+
+impl Hub {
+    /// What an agent could ask for.
+    pub async fn overview(self: &Arc<Self>, agent: &Agent) -> Result<Overview, HubError> {
+        let mut grants = self.store.grants_of(agent.user.id).await?;
+        grants.retain(|grant| grant.kind == GrantKind::Login);
+        let of_sign_in = self.grant_of_sign_in(&agent.user).await?;
+        let identities = grants.iter().map(|grant| OverviewIdentity {
+            provider: grant.provider.to_string(),
+            title: self.title_of_provider(grant),
+            state: grant.state,
+            sign_in: self.sign_in_path(Some(&grant.provider)),
+        });
+        let audiences = self.settings.broker.audiences.iter().map(|audience| {
+            let grant = match audience.source.needs_grant() {
+                None => None,
+                Some(None) => Some((of_sign_in.as_ref(), None)),
+                Some(Some(id)) => {
+                    let grant = grants.iter().find(|grant| grant.provider == *id);
+                    Some((grant, Some(id)))
+                }
+            };
+            let state = self.state_of(agent, audience, grant.map(|(grant, _)| grant));
+            let sign_in = grant.and_then(|(grant, provider)| {
+                let provider = provider.or(grant.map(|grant| &grant.provider));
+                let path = self.sign_in_path(provider);
+                (state == AudienceState::ReauthRequired).then_some(path)
+            });
+            OverviewAudience {
+                id: audience.id.clone(),
+                title: audience.title.clone(),
+                scopes: audience.scopes.clone(),
+                state,
+                token_file: audience.token_file,
+                sign_in,
+            }
+        });
+        Ok(Overview {
+            frozen: agent.session.frozen,
+            identities: identities.collect(),
+            audiences: audiences.collect(),
+        })
+    }
+
+    /// `grant` is `None` when none is needed.
+    fn state_of(
+        &self,
+        agent: &Agent,
+        audience: &Audience,
+        grant: Option<Option<&Grant>>,
+    ) -> AudienceState {
+        if !audience.rules.allow(&agent.user, &agent.groups) {
+            return AudienceState::NotAllowed;
+        }
+        if agent.is_shared && !audience.shared {
+            return AudienceState::ServerShared;
+        }
+        match grant {
+            None => AudienceState::Ready,
+            Some(None) => AudienceState::ReauthRequired,
+            Some(Some(grant)) => {
+                let is_valid = grant
+                    .access_expires_at
+                    .is_none_or(|at| at > self.clock.now());
+                match grant.state {
+                    GrantState::Ok => AudienceState::Ready,
+                    _ if is_valid => AudienceState::Ready,
+                    GrantState::Reauth => AudienceState::ReauthRequired,
+                    GrantState::Backoff | GrantState::Uncertain => AudienceState::Unavailable,
+                }
+            }
+        }
+    }
+
+    fn title_of_provider(&self, grant: &Grant) -> String {
+        let provider = self
+            .providers
+            .iter()
+            .find(|p| *p.provider.id() == grant.provider);
+        provider.map_or_else(
+            || grant.provider.to_string(),
+            |p| p.provider.title().to_owned(),
+        )
+    }
+}

@@ -1,0 +1,222 @@
+//! Where tokens come from: one way for each [`Source`], all with the same question and answer.
+//!
+//! A way is a function that gets a [`Wish`] and answers with an [`ObtainedToken`] or says why not.
+//! Caching, single flight, the check of what was obtained and the audit trail are not its business.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_model::{ProviderId, Secret, Timestamp};
+use jansky_store::{Grant, GrantKind, Server, StoreError, User};
+
+use super::audience::{Audience, Source};
+use crate::Hub;
+use crate::error::HubError;
+use crate::grants::NoToken;
+
+/// What is wanted. Whether the person may have it was decided before.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// In whose name.
+    pub user: &'a User,
+    /// Their groups.
+    pub groups: &'a [String],
+    /// For which of their servers.
+    pub server: &'a Server,
+    /// For what.
+    pub audience: &'a Audience,
+    /// With which scopes; never empty unless the audience has none.
+    pub scopes: &'a [String],
+    /// For how long it must be good at least.
+    pub least: Duration,
+}
+
+/// An access token that was obtained, and nothing else that came with it.
+#[derive(Debug)]
+pub struct ObtainedToken {
+    /// The token.
+    pub token: Secret,
+    /// When it ends; `None` when nobody said.
+    pub expires_at: Option<Timestamp>,
+    /// The scopes that it has, if they are known, separated by spaces.
+    pub scope: Option<String>,
+    /// What the token must say about itself if it is a JWT.
+    pub about: Option<About>,
+}
+
+/// What a token must say about itself if it is a JWT of this issuer.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Who issued it. A token of another issuer is not looked into.
+    pub issuer: String,
+    /// The `sub` that it must have.
+    pub subject: Option<String>,
+    /// What must be in its `aud`.
+    pub audience: Option<String>,
+}
+
+/// What kind of refusal it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusedReason {
+    /// The audience is unknown there, or not for us.
+    InvalidTarget,
+    /// A scope is unknown there, or not for us.
+    InvalidScope,
+}
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum NotObtained {
+    /// The person has to sign in again.
+    #[error("the person has to sign in again")]
+    SignInAgain {
+        /// With which provider, if that is known.
+        provider: Option<ProviderId>,
+    },
+    /// The other side does not answer.
+    #[error("the issuer does not answer; try again in {} s", retry_after.as_secs())]
+    Later {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The other side says no, and would say so again.
+    #[error("{description}")]
+    Refused {
+        /// What kind of no.
+        reason: RefusedReason,
+        /// Why, in words for the person and the operator, without anything secret.
+        description: String,
+    },
+    /// The hub itself failed.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+}
+
+impl NotObtained {
+    /// The other side says that the audience cannot be had.
+    pub fn invalid_target(description: impl Into<String>) -> Self {
+        Self::Refused {
+            reason: RefusedReason::InvalidTarget,
+            description: description.into(),
+        }
+    }
+
+    /// The same for others who waited for this answer.
+    pub(super) fn again(&self) -> Self {
+        match self {
+            Self::SignInAgain { provider } => Self::SignInAgain {
+                provider: provider.clone(),
+            },
+            Self::Later { retry_after } => Self::Later {
+                retry_after: *retry_after,
+            },
+            Self::Refused {
+                reason,
+                description,
+            } => Self::Refused {
+                reason: *reason,
+                description: description.clone(),
+            },
+            // What it was stands in the log of the first.
+            Self::Hub(_) => Self::Later {
+                retry_after: Duration::from_secs(1),
+            },
+        }
+    }
+
+    /// What a failed refresh of a grant of `provider` means here.
+    pub(crate) fn from_grant(error: NoToken, provider: &ProviderId) -> Self {
+        match error {
+            NoToken::SignInAgain => Self::SignInAgain {
+                provider: Some(provider.clone()),
+            },
+            NoToken::Later { retry_after } => Self::Later { retry_after },
+            NoToken::Hub(error) => Self::Hub(error),
+        }
+    }
+}
+
+impl From<StoreError> for NotObtained {
+    fn from(error: StoreError) -> Self {
+        Self::Hub(error.into())
+    }
+}
+
+impl Hub {
+    /// Obtains a token, in the way that the audience says.
+    pub(super) async fn obtain(
+        self: &Arc<Self>,
+        wish: &Wish<'_>,
+    ) -> Result<ObtainedToken, NotObtained> {
+        match &wish.audience.source {
+            Source::Login { provider, audience } => {
+                self.from_login(wish, provider.as_ref(), audience.as_deref())
+                    .await
+            }
+            Source::Jansky { .. }
+            | Source::Exchange { .. }
+            | Source::IdentityBroker { .. }
+            | Source::Service { .. }
+            | Source::ClientCredentials { .. } => Err(NotObtained::invalid_target(format!(
+                "tokens from the source `{}` cannot be obtained yet",
+                wish.audience.source.word()
+            ))),
+        }
+    }
+
+    /// The access token of the person's sign-in, as it is.
+    async fn from_login(
+        self: &Arc<Self>,
+        wish: &Wish<'_>,
+        provider: Option<&ProviderId>,
+        audience: Option<&str>,
+    ) -> Result<ObtainedToken, NotObtained> {
+        let grant = self.grant_for(wish.user, provider).await?;
+        let fresh = self
+            .fresh_token(&grant, wish.least)
+            .await
+            .map_err(|error| NotObtained::from_grant(error, &grant.provider))?;
+        Ok(ObtainedToken {
+            token: fresh.token,
+            expires_at: fresh.expires_at,
+            scope: Some(grant.scope).filter(|scope| !scope.is_empty()),
+            about: Some(About {
+                issuer: grant.issuer,
+                subject: Some(grant.subject),
+                audience: audience.map(str::to_owned),
+            }),
+        })
+    }
+
+    /// The grant of a person's sign-in at a provider, or at the one with which they signed in last.
+    pub(crate) async fn grant_for(
+        &self,
+        user: &User,
+        provider: Option<&ProviderId>,
+    ) -> Result<Grant, NotObtained> {
+        let grant = match provider {
+            Some(provider) => self.store.login_grant(user.id, provider).await?,
+            None => self.grant_of_sign_in(user).await?,
+        };
+        let grant = grant.ok_or_else(|| NotObtained::SignInAgain {
+            provider: provider.cloned(),
+        })?;
+        self.broker.memory.see_grant(&grant);
+        Ok(grant)
+    }
+
+    /// The grant of the newest session; when all sessions have ended, of the newest sign-in.
+    pub(crate) async fn grant_of_sign_in(&self, user: &User) -> Result<Option<Grant>, HubError> {
+        let mut grants = self.store.grants_of(user.id).await?;
+        grants.retain(|grant| grant.kind == GrantKind::Login);
+        let sessions = self.store.sessions_of(user.id).await?;
+        let of_session = sessions
+            .iter()
+            .find_map(|session| grants.iter().find(|g| Some(g.id) == session.grant_id));
+        let of_sign_in = || {
+            let signed_in = grants.iter().filter(|grant| grant.session_id.is_some());
+            signed_in.max_by_key(|grant| grant.refreshed_at)
+        };
+        Ok(of_session.or_else(of_sign_in).cloned())
+    }
+}

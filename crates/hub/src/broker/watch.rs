@@ -1,0 +1,77 @@
+//! What an agent is told as it happens.
+
+use std::sync::Arc;
+
+use jansky_store::{AgentSessionId, FreezeReason};
+use tokio::sync::watch;
+use tracing::warn;
+
+use super::caller::Agent;
+use crate::Hub;
+
+/// News for an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentNotice {
+    /// It gets tokens.
+    Active,
+    /// It gets none any more and must drop those that it has.
+    Frozen(FreezeReason),
+    /// Something has changed: what it keeps may no longer be right.
+    Changed,
+}
+
+/// Watches what becomes of one session.
+pub struct AgentWatch {
+    hub: Arc<Hub>,
+    session: AgentSessionId,
+    changes: watch::Receiver<()>,
+    told: Option<Option<FreezeReason>>,
+    is_over: bool,
+}
+
+impl Hub {
+    /// Watches the session of an agent. The first news is how it stands.
+    pub fn watch_agent(self: &Arc<Self>, agent: &Agent) -> AgentWatch {
+        AgentWatch {
+            hub: Arc::clone(self),
+            session: agent.session.id,
+            changes: self.broker.memory.listen(agent.user.id),
+            told: None,
+            is_over: false,
+        }
+    }
+}
+
+impl AgentWatch {
+    /// The next news; `None` when there will be none any more.
+    ///
+    /// It can be dropped and asked again.
+    pub async fn next(&mut self) -> Option<AgentNotice> {
+        if self.is_over {
+            return None;
+        }
+        if self.told.is_some() {
+            self.changes.changed().await.ok()?;
+        }
+        // What comes while the row is read is news again.
+        self.changes.borrow_and_update();
+        let session = match self.hub.store.agent_session(self.session).await {
+            Ok(session) => session,
+            Err(error) => {
+                warn!(error = %error, "could not look at the session of an agent");
+                return Some(AgentNotice::Changed);
+            }
+        };
+        let frozen = match session {
+            Some(session) => session.frozen,
+            None => Some(FreezeReason::Stopped),
+        };
+        self.is_over = frozen == Some(FreezeReason::Stopped);
+        let before = self.told.replace(frozen);
+        Some(match (before, frozen) {
+            (Some(None), None) => AgentNotice::Changed,
+            (_, None) => AgentNotice::Active,
+            (_, Some(reason)) => AgentNotice::Frozen(reason),
+        })
+    }
+}

@@ -1,0 +1,271 @@
+//! The audit trail: what was done with tokens, in an order that nobody can change unnoticed.
+//!
+//! Each event holds the hash of the one before it, and its own covers that and everything else in
+//! it. What a hash is the caller decides; this module has no cryptography. Events of several
+//! processes come into one order by the lock of a single row, `audit_head`, which also knows the last
+//! event, so that events are missed that somebody takes from the end.
+
+use jansky_model::{Timestamp, UserId};
+
+use crate::db::{Composed, Row, Transaction, sql, storable};
+use crate::{Digest, Store, StoreError};
+
+/// The hash before the first event.
+const NOTHING: Digest = [0; 32];
+
+/// How many events one statement takes; few sizes, so that few statements are prepared.
+const SIZES: [usize; 3] = [64, 8, 1];
+
+/// Something that happened and is to be written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewAuditEvent {
+    /// When.
+    pub at: Timestamp,
+    /// What, in one word.
+    pub event: &'static str,
+    /// Who did it.
+    pub actor: String,
+    /// Whose tokens it is about, if that is known.
+    pub user_id: Option<UserId>,
+    /// Their name at that time.
+    pub user_name: String,
+    /// Which of their servers; empty for the default one.
+    pub server: String,
+    /// How it ended, in one word.
+    pub outcome: String,
+    /// Everything else, without anything secret.
+    pub detail: serde_json::Value,
+}
+
+/// An event of the trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// Its number; the one after it has the next higher one.
+    pub seq: i64,
+    /// When it happened.
+    pub at: Timestamp,
+    /// What, in one word.
+    pub event: String,
+    /// Who did it.
+    pub actor: String,
+    /// Whose tokens it is about, if that is known.
+    pub user_id: Option<UserId>,
+    /// Their name at that time.
+    pub user_name: String,
+    /// Which of their servers; empty for the default one.
+    pub server: String,
+    /// How it ended, in one word.
+    pub outcome: String,
+    /// Everything else, as JSON.
+    pub detail: String,
+    /// The hash of the event before it.
+    pub previous: Digest,
+    /// Its own hash.
+    pub hash: Digest,
+}
+
+impl AuditEvent {
+    /// What the hash of an event covers: the hash before it, and all its fields as a JSON array.
+    pub fn covered(&self) -> Vec<u8> {
+        let fields = serde_json::json!([
+            self.seq,
+            self.at.micros(),
+            self.event,
+            self.actor,
+            self.user_id.map(|id| id.0),
+            self.user_name,
+            self.server,
+            self.outcome,
+            self.detail,
+        ]);
+        let mut covered = self.previous.to_vec();
+        covered.extend_from_slice(fields.to_string().as_bytes());
+        covered
+    }
+
+    fn from_row(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            seq: row.get("seq")?,
+            at: row.get("at")?,
+            event: row.get("event")?,
+            actor: row.get("actor")?,
+            user_id: row.get_optional("user_id")?,
+            user_name: row.get("user_name")?,
+            server: row.get("server")?,
+            outcome: row.get("outcome")?,
+            detail: row.get("detail")?,
+            previous: row.get("previous")?,
+            hash: row.get("hash")?,
+        })
+    }
+}
+
+/// Which events are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct AuditQuery {
+    /// Only those about this user.
+    pub user: Option<UserId>,
+    /// Only those with a lower number.
+    pub before: Option<i64>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// Where the trail ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditHead {
+    /// The number of the last event.
+    pub seq: i64,
+    /// Its hash.
+    pub hash: Digest,
+}
+
+/// The columns of an event.
+macro_rules! columns {
+    () => {
+        "seq, at, event, actor, user_id, user_name, server, outcome, detail, previous, hash"
+    };
+}
+
+impl Store {
+    /// Adds events to the trail, all of them or none. `hash` makes a hash of what
+    /// [`AuditEvent::covered`] gives.
+    pub async fn append_audit(
+        &self,
+        events: Vec<NewAuditEvent>,
+        hash: impl Fn(&[u8]) -> Digest + Send,
+    ) -> Result<(), StoreError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let mut transaction = self.db.begin().await?;
+        let first = sql("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, $1)
+             ON CONFLICT (id) DO UPDATE SET seq = audit_head.seq RETURNING seq, hash")
+        .bind(&NOTHING);
+        let head = transaction.fetch_one(first).await?;
+        let mut seq: i64 = head.get("seq")?;
+        let mut last: Digest = head.get("hash")?;
+        let rows: Vec<_> = events
+            .into_iter()
+            .map(|new| {
+                seq += 1;
+                let mut event = AuditEvent {
+                    seq,
+                    at: new.at,
+                    event: new.event.to_owned(),
+                    actor: storable(&new.actor),
+                    user_id: new.user_id,
+                    user_name: storable(&new.user_name),
+                    server: storable(&new.server),
+                    outcome: storable(&new.outcome),
+                    detail: new.detail.to_string(),
+                    previous: last,
+                    hash: NOTHING,
+                };
+                event.hash = hash(&event.covered());
+                last = event.hash;
+                event
+            })
+            .collect();
+        insert(&mut transaction, &rows).await?;
+        let end = sql("UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1");
+        transaction.execute(end.bind(seq).bind(&last)).await?;
+        transaction.commit().await
+    }
+
+    /// Events of the trail, the newest first.
+    pub async fn audit_events(&self, query: &AuditQuery) -> Result<Vec<AuditEvent>, StoreError> {
+        let mut statement = Composed::default();
+        statement.push(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM audit_events WHERE seq < "
+        ));
+        statement.push_value(query.before.unwrap_or(i64::MAX));
+        if let Some(user) = query.user {
+            statement.push(" AND user_id = ").push_value(user);
+        }
+        statement
+            .push(" ORDER BY seq DESC LIMIT ")
+            .push_value(i64::from(query.limit));
+        self.audit_rows(statement).await
+    }
+
+    /// The events after the one with number `seq`, in their order.
+    pub async fn audit_after(&self, seq: i64, limit: u32) -> Result<Vec<AuditEvent>, StoreError> {
+        let mut statement = Composed::default();
+        statement
+            .push(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM audit_events WHERE seq > "
+            ))
+            .push_value(seq)
+            .push(" ORDER BY seq LIMIT ")
+            .push_value(i64::from(limit));
+        self.audit_rows(statement).await
+    }
+
+    async fn audit_rows(&self, statement: Composed) -> Result<Vec<AuditEvent>, StoreError> {
+        let rows = self.db.fetch_all(statement.finish()).await?;
+        rows.iter().map(AuditEvent::from_row).collect()
+    }
+
+    /// Where the trail ends; `None` before the first event.
+    pub async fn audit_head(&self) -> Result<Option<AuditHead>, StoreError> {
+        let statement = sql("SELECT seq, hash FROM audit_head WHERE id = 1");
+        let row = self.db.fetch_optional(statement).await?;
+        row.map(|row| {
+            Ok(AuditHead {
+                seq: row.get("seq")?,
+                hash: row.get("hash")?,
+            })
+        })
+        .transpose()
+    }
+}
+
+async fn insert(transaction: &mut Transaction, events: &[AuditEvent]) -> Result<(), StoreError> {
+    let mut rest = events;
+    while !rest.is_empty() {
+        let size = SIZES.into_iter().find(|size| *size <= rest.len());
+        let (now, later) = rest.split_at(size.unwrap_or(1));
+        rest = later;
+        let mut statement = Composed::default();
+        statement.push(concat!(
+            "INSERT INTO audit_events (",
+            columns!(),
+            ") VALUES "
+        ));
+        let mut separator = "(";
+        for event in now {
+            statement.push(separator);
+            separator = "), (";
+            statement
+                .push_value(event.seq)
+                .push(", ")
+                .push_value(event.at)
+                .push(", ")
+                .push_value(&event.event)
+                .push(", ")
+                .push_value(&event.actor)
+                .push(", ")
+                .push_value(event.user_id)
+                .push(", ")
+                .push_value(&event.user_name)
+                .push(", ")
+                .push_value(&event.server)
+                .push(", ")
+                .push_value(&event.outcome)
+                .push(", ")
+                .push_value(&event.detail)
+                .push(", ")
+                .push_value(&event.previous)
+                .push(", ")
+                .push_value(&event.hash);
+        }
+        statement.push(")");
+        transaction.execute(statement.finish()).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! The audit trail: in order, chained, and only ever longer.
+
+use std::sync::Arc;
+
+use jansky_model::UserId;
+use jansky_store::{AuditEvent, AuditQuery, Digest, NewAuditEvent, Store};
+use serde_json::json;
+
+use crate::harness::{TestStore, at, on_both};
+
+on_both! {
+    events_are_chained_in_the_order_in_which_they_came,
+    several_writers_make_one_chain,
+    a_person_sees_their_own_and_pages_are_newest_first,
+    what_a_hash_covers_is_everything_in_the_row,
+}
+
+/// Not a hash that is good for anything, but one that differs.
+fn hash(bytes: &[u8]) -> Digest {
+    let mut digest: Digest = [0; 32];
+    for (index, byte) in bytes.iter().enumerate() {
+        let place = &mut digest[index % 32];
+        *place = place.wrapping_mul(31).wrapping_add(*byte);
+    }
+    digest
+}
+
+fn event(number: i64, user: i64) -> NewAuditEvent {
+    NewAuditEvent {
+        at: at(number),
+        event: "token",
+        actor: "agent".to_owned(),
+        user_id: Some(UserId(user)),
+        user_name: format!("user {user}"),
+        server: String::new(),
+        outcome: "ok".to_owned(),
+        detail: json!({ "number": number, "text": "with \0 and \"" }),
+    }
+}
+
+async fn all(store: &Store) -> Vec<AuditEvent> {
+    let events = store.audit_after(0, 10_000).await;
+    events.expect("the database answers")
+}
+
+fn is_chained(events: &[AuditEvent]) -> bool {
+    let mut previous = [0; 32];
+    (1..).zip(events).all(|(seq, event)| {
+        let fits =
+            event.seq == seq && event.previous == previous && event.hash == hash(&event.covered());
+        previous = event.hash;
+        fits
+    })
+}
+
+async fn events_are_chained_in_the_order_in_which_they_came(store: TestStore) {
+    assert_eq!(store.audit_head().await.expect("the database"), None);
+    let first: Vec<_> = (0..150).map(|number| event(number, 1)).collect();
+    store.append_audit(first, hash).await.expect("written");
+    store.append_audit(vec![], hash).await.expect("nothing");
+    let more = vec![event(150, 2)];
+    store.append_audit(more, hash).await.expect("written");
+
+    let events = all(&store).await;
+
+    assert!(is_chained(&events));
+    let times: Vec<_> = events.iter().map(|event| event.at).collect();
+    assert_eq!(times, (0..151).map(at).collect::<Vec<_>>());
+    let head = store.audit_head().await.expect("the database");
+    let head = head.expect("there are events");
+    assert_eq!((head.seq, head.hash), (151, events[150].hash));
+}
+
+async fn several_writers_make_one_chain(store: TestStore) {
+    let store = Arc::new(store);
+    let writers = (0..8).map(|writer| {
+        let store = Arc::clone(&store);
+        tokio::spawn(async move {
+            for number in 0..10 {
+                let events = (0..=number % 3).map(|_| event(number, writer)).collect();
+                store.append_audit(events, hash).await.expect("written");
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.expect("it does not panic");
+    }
+
+    let events = all(&store).await;
+
+    assert_eq!(events.len(), 8 * 19);
+    assert!(is_chained(&events));
+}
+
+async fn a_person_sees_their_own_and_pages_are_newest_first(store: TestStore) {
+    let events = (0..10).map(|number| event(number, number % 2)).collect();
+    store.append_audit(events, hash).await.expect("written");
+    let query = async |user, before, limit| {
+        let query = AuditQuery {
+            user,
+            before,
+            limit,
+        };
+        let events = store.audit_events(&query).await;
+        let events = events.expect("the database answers");
+        events.iter().map(|event| event.seq).collect::<Vec<_>>()
+    };
+
+    assert_eq!(query(None, None, 3).await, [10, 9, 8]);
+    assert_eq!(query(None, Some(8), 2).await, [7, 6]);
+    assert_eq!(query(Some(UserId(1)), None, 2).await, [10, 8]);
+    assert_eq!(query(Some(UserId(1)), Some(4), 9).await, [2]);
+    assert_eq!(query(Some(UserId(7)), None, 9).await, Vec::<i64>::new());
+}
+
+async fn what_a_hash_covers_is_everything_in_the_row(store: TestStore) {
+    let written = vec![event(0, 1)];
+    store.append_audit(written, hash).await.expect("written");
+    let whole = all(&store).await.remove(0);
+
+    let changes: [fn(&mut AuditEvent); 10] = [
+        |event| event.seq = 2,
+        |event| event.at = at(1),
+        |event| event.event = "enroll".to_owned(),
+        |event| event.actor = "zoe".to_owned(),
+        |event| event.user_id = None,
+        |event| event.user_name = "zoe".to_owned(),
+        |event| event.server = "gpu".to_owned(),
+        |event| event.outcome = "refused".to_owned(),
+        |event| event.detail = "{}".to_owned(),
+        |event| event.previous = [1; 32],
+    ];
+    for change in changes {
+        let mut changed = whole.clone();
+        change(&mut changed);
+        assert_ne!(changed.covered(), whole.covered(), "{changed:?}");
+    }
+}

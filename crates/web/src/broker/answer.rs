@@ -1,0 +1,105 @@
+//! Answers to agents: never kept by anybody on the way, and errors in the words of OAuth.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jansky_hub::{BrokerError, ProofRefusal};
+use serde_json::{Value, json};
+
+use crate::error::{log, public_message, status_of};
+use crate::state::WebState;
+
+/// Turns what a handler came to into an answer.
+pub(super) fn answer(web: &WebState, result: Result<Response, BrokerError>) -> Response {
+    let mut response = result.unwrap_or_else(|error| refuse(web, &error));
+    let headers = response.headers_mut();
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    // With every answer, so that the next request need not be sent twice.
+    if let Ok(nonce) = HeaderValue::from_str(&web.hub.proof_nonce()) {
+        headers.insert(HeaderName::from_static("dpop-nonce"), nonce);
+    }
+    response
+}
+
+/// A path below the hub's prefix as an agent can show it to a person.
+pub(super) fn page(web: &WebState, path: &str) -> String {
+    let settings = web.hub.settings();
+    let path = format!("{}{path}", settings.hub_prefix());
+    let public = settings.public_url.as_ref();
+    let joined = public.and_then(|url| url.join(&path).ok());
+    joined.map_or(path, String::from)
+}
+
+fn status(error: &BrokerError) -> StatusCode {
+    match error {
+        BrokerError::InvalidRequest(_)
+        | BrokerError::InvalidTarget(_)
+        | BrokerError::InvalidScope(_) => StatusCode::BAD_REQUEST,
+        BrokerError::InvalidTicket
+        | BrokerError::InvalidToken
+        | BrokerError::Proof(_)
+        | BrokerError::Frozen(_)
+        | BrokerError::Reauth { .. } => StatusCode::UNAUTHORIZED,
+        BrokerError::NotAllowed | BrokerError::NotInPolicy { .. } | BrokerError::ServerShared => {
+            StatusCode::FORBIDDEN
+        }
+        BrokerError::Later { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        BrokerError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        BrokerError::Hub(error) => status_of(error),
+    }
+}
+
+fn refuse(web: &WebState, error: &BrokerError) -> Response {
+    let description = match error {
+        BrokerError::Hub(error) => {
+            log(error);
+            public_message(error)
+        }
+        other => other.to_string(),
+    };
+    let mut body = json!({ "error": error.code(), "error_description": description });
+    if let BrokerError::Reauth { path } = error {
+        body["reauth_url"] = Value::from(page(web, path));
+    }
+    if let BrokerError::Frozen(reason) = error {
+        body["frozen_reason"] = Value::from(reason.word());
+    }
+    let mut response = (status(error), Json(body)).into_response();
+    let headers = response.headers_mut();
+    if let Some(challenge) = challenge(error) {
+        headers.insert(WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(wait) = wait(error) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    response
+}
+
+/// What the caller has to do better (RFC 9449 section 7.1, RFC 6750 section 3).
+fn challenge(error: &BrokerError) -> Option<HeaderValue> {
+    Some(HeaderValue::from_static(match error {
+        BrokerError::Proof(ProofRefusal::Nonce) => "DPoP error=\"use_dpop_nonce\", algs=\"ES256\"",
+        BrokerError::Proof(ProofRefusal::OtherKey)
+        | BrokerError::InvalidToken
+        | BrokerError::Frozen(_) => "DPoP error=\"invalid_token\", algs=\"ES256\"",
+        BrokerError::Proof(_) => "DPoP error=\"invalid_dpop_proof\", algs=\"ES256\"",
+        BrokerError::InvalidTicket => "DPoP algs=\"ES256\"",
+        BrokerError::Reauth { .. } => "Bearer error=\"invalid_token\"",
+        _ => return None,
+    }))
+}
+
+fn wait(error: &BrokerError) -> Option<Duration> {
+    match error {
+        BrokerError::Later { retry_after } | BrokerError::TooMany { retry_after } => {
+            Some(*retry_after)
+        }
+        BrokerError::Hub(error) => crate::error::retry_after(error).map(Duration::from_secs),
+        _ => None,
+    }
+}

@@ -1,0 +1,43 @@
+//! How an agent comes in.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use jansky_hub::BrokerError;
+use jansky_model::Secret;
+use serde_json::json;
+
+use super::answer::answer;
+use super::presented;
+use crate::state::{Peer, WebState};
+use crate::visit::read_body;
+
+#[derive(serde::Deserialize)]
+struct Wish {
+    ticket: Secret,
+}
+
+/// `POST /hub/broker/v1/enroll`
+pub(crate) async fn post(State(web): State<WebState>, request: Request) -> Response {
+    let result = enroll(&web, request).await;
+    answer(&web, result)
+}
+
+async fn enroll(web: &WebState, request: Request) -> Result<Response, BrokerError> {
+    let peer = request.extensions().get::<Peer>().copied();
+    let headers = request.headers().clone();
+    let body = read_body(request).await?;
+    let wish: Wish = serde_json::from_slice(&body).map_err(|_| {
+        BrokerError::InvalidRequest("the body must be JSON with the text `ticket`".to_owned())
+    })?;
+    let presented = presented("POST", "enroll", &headers, peer.as_ref());
+    let enrolled = web.hub.enroll(&presented, &wish.ticket).await?;
+    let body = json!({
+        // To the agent, which is the only one that ever has it.
+        "session": enrolled.session.expose(),
+        "user": enrolled.user.name,
+        "server": enrolled.server.name,
+        "events": true,
+    });
+    Ok(Json(body).into_response())
+}

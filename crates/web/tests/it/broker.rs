@@ -1,0 +1,738 @@
+//! The broker as agents meet it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_crypto::SystemRandom;
+use jansky_crypto::dpop::{ProofKey, Request};
+use jansky_hub::{
+    AdmissionRules, Audience, AudienceRules, AuditEvent, AuditQuery, FreezeReason, Server,
+    SharePartner, Source, User,
+};
+use jansky_identity::claim_rules::GroupRules;
+use jansky_model::Clock as _;
+use jansky_store::ShareWith;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, EXCHANGE, Mood, Recipe, TestAgent, TestHub, Upstream};
+
+/// How long the provider's access tokens live.
+const LIFETIME: Duration = Duration::from_mins(5);
+
+/// How long a test waits for what should happen soon.
+const SOON: Duration = Duration::from_secs(20);
+
+fn audience(id: &str) -> Audience {
+    Audience {
+        id: id.to_owned(),
+        title: format!("The {id}"),
+        source: Source::Login {
+            provider: None,
+            audience: None,
+        },
+        scopes: vec!["read".to_owned(), "write".to_owned()],
+        rules: AudienceRules {
+            allow_all: true,
+            ..AudienceRules::default()
+        },
+        shared: false,
+        token_file: false,
+    }
+}
+
+/// A hub with a provider and three audiences: `archive` for everybody, `club` for a group, and
+/// `closed` for nobody.
+struct Scene {
+    hub: TestHub,
+    upstream: Arc<Upstream>,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Recipe)) -> Self {
+        let mut upstream = None;
+        let hub = TestHub::with(|recipe| {
+            let provider = Upstream::new(&recipe.clock, LIFETIME);
+            provider.set_groups(&["crew"]);
+            recipe.providers.push(provider.with_rules(AdmissionRules {
+                allowed_groups: ["crew".to_owned()].into(),
+                groups: GroupRules {
+                    claims: vec!["groups".to_owned()],
+                    ..GroupRules::default()
+                },
+                ..AdmissionRules::default()
+            }));
+            upstream = Some(provider);
+            let closed = |id: &str, group: &str| Audience {
+                rules: AudienceRules {
+                    allowed_groups: [group.to_owned()].into(),
+                    ..AudienceRules::default()
+                },
+                ..audience(id)
+            };
+            let broker = &mut recipe.settings.broker;
+            broker.audiences = vec![
+                audience("archive"),
+                closed("club", "crew"),
+                closed("closed", "nobody"),
+            ];
+            change(recipe);
+        })
+        .await;
+        Self {
+            hub,
+            upstream: upstream.expect("it was made"),
+        }
+    }
+
+    /// Signs somebody in with the provider, in a new browser.
+    async fn sign_in(&self, name: &str) -> User {
+        let user = self.hub.user(name).await;
+        let identity = self.upstream.identity(name);
+        let groups = ["crew".to_owned()];
+        let now = self.hub.clock.now();
+        let store = self.hub.hub.store();
+        store
+            .set_groups(user.id, &groups, now)
+            .await
+            .expect("a user");
+        let session = self
+            .hub
+            .hub
+            .open_session(&user, self.upstream.id(), Some(&identity))
+            .await;
+        session.expect("a session");
+        user
+    }
+
+    /// Signs somebody in and starts their server, whose agent comes in.
+    async fn agent(&self, name: &str) -> TestAgent {
+        self.sign_in(name).await;
+        self.hub.start(name).await;
+        TestAgent::of_last_server(&self.hub).await
+    }
+
+    async fn server(&self, name: &str) -> Server {
+        self.hub.server(name, "").await.expect("a server")
+    }
+
+    /// What stands in the audit trail, the oldest first.
+    async fn trail(&self) -> Vec<AuditEvent> {
+        let query = AuditQuery {
+            limit: 1000,
+            ..AuditQuery::default()
+        };
+        let mut events = self.hub.hub.audit(&query).await.expect("the trail");
+        events.reverse();
+        events
+    }
+
+    /// Events and outcomes of the trail.
+    async fn outcomes(&self) -> Vec<(String, String)> {
+        let events = self.trail().await.into_iter();
+        events.map(|event| (event.event, event.outcome)).collect()
+    }
+}
+
+fn error_of(answer: &Answer) -> String {
+    answer.json()["error"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[tokio::test]
+async fn an_agent_comes_in_with_its_ticket_and_gets_tokens() {
+    let scene = Scene::new().await;
+    scene.sign_in("river").await;
+    scene.hub.start("river").await;
+    let mut agent = TestAgent::new(&scene.hub);
+
+    let answer = agent.enroll(&scene.hub.ticket()).await.must_be(200);
+    let answer = answer.json();
+    assert_eq!(
+        (&answer["user"], &answer["server"]),
+        (&json!("river"), &json!(""))
+    );
+    assert_eq!(answer["events"], true);
+    agent.session = answer["session"].as_str().map(str::to_owned);
+    let token = agent.token("archive").await.must_be(200);
+
+    assert_eq!(token.header("cache-control"), "no-store");
+    assert_eq!(
+        token.json(),
+        json!({
+            "access_token": "access-river-0",
+            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "token_type": "Bearer",
+            "expires_in": 300,
+            "scope": "openid",
+            "audience": "archive",
+        })
+    );
+    assert!(!token.text().contains("refresh-") && !token.text().contains("id-token"));
+}
+
+#[tokio::test]
+async fn without_audiences_there_is_no_ticket() {
+    let scene = Scene::with(|recipe| recipe.settings.broker.audiences.clear()).await;
+    scene.hub.start("river").await;
+
+    assert!(scene.hub.spawner.starts()[0].agent.is_none());
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_used_again_freezes_what_came_of_it() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    agent.token("archive").await.must_be(200);
+    let thief = TestAgent::new(&scene.hub);
+
+    let again = thief.enroll(&scene.hub.ticket()).await.must_be(401);
+
+    assert_eq!(error_of(&again), "invalid_grant");
+    let frozen = agent.token("archive").await.must_be(401);
+    assert_eq!(error_of(&frozen), "session_frozen");
+    assert_eq!(frozen.json()["frozen_reason"], "ticket_replay");
+    scene.sign_in("river").await;
+    agent.token("archive").await.must_be(401);
+    let trail = scene.trail().await;
+    let replay = trail.iter().find(|event| event.event == "ticket_replay");
+    assert_eq!(replay.expect("it stands there").user_name, "river");
+}
+
+#[tokio::test]
+async fn a_ticket_ends_a_minute_after_its_process_began() {
+    let scene = Scene::new().await;
+    scene.sign_in("river").await;
+    scene.hub.start("river").await;
+    let agent = TestAgent::new(&scene.hub);
+    scene.hub.clock.advance(Duration::from_secs(61));
+
+    let late = agent.enroll(&scene.hub.ticket()).await.must_be(401);
+
+    assert_eq!(error_of(&late), "invalid_grant");
+    let unknown = agent.enroll("jkt_unknown").await.must_be(401);
+    assert_eq!(error_of(&unknown), "invalid_grant");
+}
+
+#[tokio::test]
+async fn every_proof_that_is_not_right_is_refused_and_written_down() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    agent.token("archive").await.must_be(200);
+    let session = agent.session.clone().expect("a session");
+    let nonce = agent.nonce().expect("a nonce");
+    let now = scene.hub.clock.now();
+    let good = Request {
+        method: "POST",
+        url: "http://127.0.0.1:8000/hub/broker/v1/token",
+        token: Some(&session),
+        nonce: Some(&nonce),
+        at: now,
+    };
+    let form = [("grant_type", EXCHANGE), ("audience", "archive")];
+    let ask = async |proof: Option<&str>| {
+        let call = agent.client.call("POST", "/hub/broker/v1/token");
+        let mut call = call
+            .header("authorization", &format!("DPoP {session}"))
+            .form(&form);
+        if let Some(proof) = proof {
+            call = call.header("dpop", proof);
+        }
+        call.send().await
+    };
+    let prove = |request| agent.key.prove(&SystemRandom, request);
+    let used = prove(good);
+    ask(Some(&used)).await.must_be(200);
+    let before = scene.trail().await.len();
+    let other = |url| Request { url, ..good };
+    let cases = [
+        (None, "invalid_dpop_proof", "no_proof"),
+        (Some(used), "invalid_dpop_proof", "proof_replayed"),
+        (
+            Some(prove(other("http://127.0.0.1:8000/hub/broker/v1/enroll"))),
+            "invalid_dpop_proof",
+            "proof_address",
+        ),
+        (
+            Some(prove(other("http://evil.test/hub/broker/v1/token"))),
+            "invalid_dpop_proof",
+            "proof_address",
+        ),
+        (
+            Some(prove(Request {
+                method: "GET",
+                ..good
+            })),
+            "invalid_dpop_proof",
+            "proof_method",
+        ),
+        (
+            Some(prove(Request {
+                at: now.minus(Duration::from_secs(61)),
+                ..good
+            })),
+            "invalid_dpop_proof",
+            "proof_time",
+        ),
+        (
+            Some(prove(Request {
+                token: Some("another"),
+                ..good
+            })),
+            "invalid_dpop_proof",
+            "proof_token",
+        ),
+        (
+            Some(prove(Request {
+                nonce: None,
+                ..good
+            })),
+            "use_dpop_nonce",
+            "no_nonce",
+        ),
+        (
+            Some(prove(Request {
+                nonce: Some("invented"),
+                ..good
+            })),
+            "use_dpop_nonce",
+            "no_nonce",
+        ),
+        (
+            Some(ProofKey::generate().prove(&SystemRandom, good)),
+            "invalid_token",
+            "other_key",
+        ),
+        (
+            Some("nonsense".to_owned()),
+            "invalid_dpop_proof",
+            "proof_malformed",
+        ),
+    ];
+    let mut expected = Vec::new();
+    for (proof, code, outcome) in &cases {
+        let answer = ask(proof.as_deref()).await.must_be(401);
+        assert_eq!(error_of(&answer), *code, "{outcome}");
+        let challenge = answer.header("www-authenticate");
+        assert!(challenge.starts_with("DPoP "), "{outcome}: {challenge}");
+        assert!(challenge.contains(code), "{outcome}: {challenge}");
+        assert!(!answer.header("dpop-nonce").is_empty(), "{outcome}");
+        expected.push(("refused", *outcome, "river"));
+    }
+    let trail = scene.trail().await;
+    let written: Vec<_> = trail[before..]
+        .iter()
+        .map(|event| {
+            (
+                event.event.as_str(),
+                event.outcome.as_str(),
+                event.user_name.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(written, expected);
+}
+
+#[tokio::test]
+async fn cookies_and_other_tokens_of_the_hub_count_for_nothing() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    let browser = scene.hub.session("river").await;
+    let server = scene.hub.bearer(&scene.hub.server_token());
+    let owner = scene.hub.token("river", &["inherit"]).await;
+    let admin = scene.hub.admin("zoe").await;
+    let admin = scene.hub.token(admin.name.as_str(), &["inherit"]).await;
+
+    for (who, client) in [
+        ("a browser", &browser),
+        ("the server's token", &server),
+        ("the owner's token", &owner),
+        ("an admin's token", &admin),
+    ] {
+        let form = [("grant_type", EXCHANGE), ("audience", "archive")];
+        let xsrf = browser.xsrf().await;
+        for answer in [
+            client
+                .call("POST", "/hub/broker/v1/token")
+                .header("x-xsrftoken", &xsrf)
+                .form(&form)
+                .send()
+                .await,
+            client.call("GET", "/hub/broker/v1/audiences").send().await,
+            client.call("GET", "/hub/broker/v1/events").send().await,
+        ] {
+            assert_eq!(answer.status.as_u16(), 401, "{who}: {}", answer.asked);
+            assert_eq!(error_of(&answer), "invalid_token", "{who}");
+            let challenge = answer.header("www-authenticate");
+            assert!(challenge.starts_with("DPoP "), "{who}: {challenge}");
+        }
+    }
+    agent.token("archive").await.must_be(200);
+}
+
+#[tokio::test]
+async fn an_agent_of_one_person_gets_nothing_of_another() {
+    let scene = Scene::new().await;
+    let river = scene.agent("river").await;
+    let mut wash = scene.agent("wash").await;
+
+    let own = wash.token("archive").await.must_be(200).json();
+    assert_eq!(own["access_token"], "access-wash-0");
+    wash.session.clone_from(&river.session);
+
+    let stolen = wash.token("archive").await.must_be(401);
+    assert_eq!(error_of(&stolen), "invalid_token");
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_rules_is_refused_without_asking_the_provider() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+
+    for id in ["closed", "unknown"] {
+        let refused = agent.token(id).await.must_be(403);
+        assert_eq!(error_of(&refused), "invalid_target");
+    }
+    agent.token("club").await.must_be(200);
+    let scope = agent
+        .token_with("archive", &[("scope", "read admin")])
+        .await;
+    assert_eq!(error_of(&scope.must_be(400)), "invalid_scope");
+    let twice = agent.token_with("archive", &[("audience", "club")]).await;
+    assert_eq!(error_of(&twice.must_be(400)), "invalid_request");
+    assert_eq!(scene.upstream.refreshes(), 0);
+}
+
+#[tokio::test]
+async fn a_token_is_kept_until_a_part_of_its_life_is_left_or_more_is_asked_for() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+
+    scene.hub.clock.advance(Duration::from_mins(3));
+    let kept = agent.token("archive").await.must_be(200).json();
+    let longer = agent.token_with("archive", &[("min_ttl", "150")]).await;
+    let longer = longer.must_be(200).json();
+    let again = agent.token("archive").await.must_be(200).json();
+
+    assert_eq!(kept["access_token"], "access-river-0");
+    assert_eq!(kept["expires_in"], 120);
+    assert_eq!(longer["access_token"], "access-river-1");
+    assert_eq!(again["access_token"], "access-river-1");
+    assert_eq!(scene.upstream.refreshes(), 1);
+    let trail = scene.trail().await;
+    let tokens = trail.iter().filter(|event| event.event == "token");
+    let sources: Vec<Value> = tokens
+        .map(|event| {
+            let detail: Value = serde_json::from_str(&event.detail).expect("JSON");
+            assert_eq!(detail["audience"], "archive");
+            assert_eq!(detail["key"], agent.key.thumbprint());
+            assert!(detail["expires_at"].is_string() && detail["token"].is_string());
+            assert!(!event.detail.contains("access-river"));
+            detail["source"].clone()
+        })
+        .collect();
+    assert_eq!(sources, [json!("login"), json!("login"), json!("cache")]);
+}
+
+#[tokio::test]
+async fn an_outage_is_told_and_never_answered_with_a_token_that_has_ended() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    agent.token("archive").await.must_be(200);
+    scene.upstream.be(Mood::IsDown);
+
+    scene.hub.clock.advance(Duration::from_secs(290));
+    let last = agent.token("archive").await.must_be(200).json();
+    assert_eq!(last["expires_in"], 10, "what is good is given");
+    scene.hub.clock.advance(Duration::from_secs(10));
+    let away = agent.token("archive").await.must_be(503);
+
+    assert_eq!(error_of(&away), "temporarily_unavailable");
+    assert!(!away.header("retry-after").is_empty());
+    scene.upstream.be(Mood::Gives);
+    scene.hub.clock.advance(Duration::from_mins(2));
+    agent.token("archive").await.must_be(200);
+}
+
+#[tokio::test]
+async fn who_must_sign_in_again_is_told_where_and_goes_on_with_the_same_server() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    scene.upstream.be(Mood::Refuses);
+    scene.hub.clock.advance(LIFETIME);
+
+    let again = agent.token("archive").await.must_be(401);
+
+    assert_eq!(
+        again.header("www-authenticate"),
+        "Bearer error=\"invalid_token\""
+    );
+    assert_eq!(again.json()["error"], "reauth_required");
+    assert_eq!(again.json()["reauth_url"], "/hub/oauth_login?idp=upstream");
+    let shown = agent.audiences().await.must_be(200).json();
+    assert_eq!(shown["audiences"][0]["state"], "reauth_required");
+    assert_eq!(shown["identities"][0]["state"], "reauth");
+
+    scene.upstream.be(Mood::Gives);
+    scene.sign_in("river").await;
+    agent.token("archive").await.must_be(200);
+}
+
+#[tokio::test]
+async fn an_agent_sees_what_it_can_ask_for() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+
+    let shown = agent.audiences().await.must_be(200).json();
+
+    assert_eq!(shown["user"], "river");
+    assert_eq!(shown["state"], "active");
+    assert_eq!(
+        shown["identities"],
+        json!([{
+            "provider": "upstream",
+            "title": "the Upstream",
+            "state": "ok",
+            "reauth_url": "/hub/oauth_login?idp=upstream",
+        }])
+    );
+    assert_eq!(
+        shown["audiences"][0],
+        json!({
+            "id": "archive",
+            "title": "The archive",
+            "scopes": ["read", "write"],
+            "state": "ready",
+            "token_file": false,
+        })
+    );
+    assert_eq!(shown["audiences"][2]["state"], "not_allowed");
+}
+
+#[tokio::test]
+async fn signing_out_freezes_and_signing_in_thaws() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    let browser = scene.hub.session("river").await;
+    agent.token("archive").await.must_be(200);
+
+    browser.post("/hub/logout", &[]).await.must_be(200);
+
+    let frozen = agent.token("archive").await.must_be(401);
+    assert_eq!(error_of(&frozen), "session_frozen");
+    let shown = agent.audiences().await.must_be(200).json();
+    assert_eq!(shown["state"], "frozen");
+    assert_eq!(shown["frozen_reason"], "signed_out");
+    assert!(scene.server("river").await.state.is_ready());
+
+    scene.sign_in("river").await;
+    agent.token("archive").await.must_be(200);
+    let outcomes = scene.outcomes().await;
+    for event in ["freeze", "thaw"] {
+        assert!(outcomes.contains(&(event.to_owned(), "ok".to_owned())));
+    }
+}
+
+#[tokio::test]
+async fn who_keeps_working_keeps_tokens_after_signing_out() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    let browser = scene.hub.session("river").await;
+
+    let fields = [("keep_working", "yes")];
+    browser.post("/hub/logout", &fields).await.must_be(200);
+
+    agent.token("archive").await.must_be(200);
+    scene.hub.clock.advance(LIFETIME);
+    agent.token("archive").await.must_be(200);
+}
+
+#[tokio::test]
+async fn who_is_no_longer_let_in_gets_no_tokens() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    agent.token("club").await.must_be(200);
+    scene.upstream.set_groups(&[]);
+    scene.hub.clock.advance(LIFETIME);
+
+    // The refresh itself brings the news.
+    agent.token("club").await;
+    let refused = agent.token("archive").await.must_be(403);
+
+    assert_eq!(error_of(&refused), "not_allowed");
+    assert!(scene.server("river").await.state.is_ready());
+    scene.upstream.set_groups(&["crew"]);
+    scene.sign_in("river").await;
+    agent.token("archive").await.must_be(200);
+}
+
+#[tokio::test]
+async fn a_stopped_server_has_no_tokens_and_its_next_start_a_new_ticket() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    let first = scene.hub.ticket();
+    let owner = scene.hub.token("river", &["self"]).await;
+
+    owner
+        .api("DELETE", "/hub/api/users/river/server", None)
+        .await
+        .must_be(204);
+
+    let stopped = agent.token("archive").await.must_be(401);
+    assert_eq!(stopped.json()["frozen_reason"], "stopped");
+    scene.hub.start("river").await;
+    assert_ne!(scene.hub.ticket(), first);
+    let gone = agent.token("archive").await.must_be(401);
+    assert_eq!(error_of(&gone), "invalid_token");
+    let next = TestAgent::of_last_server(&scene.hub).await;
+    next.token("archive").await.must_be(200);
+}
+
+#[tokio::test]
+async fn an_agent_hears_of_everything_as_it_happens() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    let user = scene.hub.user("river").await;
+    let mut events = agent.events().await;
+    let mut next = async || {
+        let piece = tokio::time::timeout(SOON, events.piece()).await;
+        piece.expect("it comes soon")
+    };
+    let frozen = |reason: &str| {
+        Some(format!(
+            "event: frozen\ndata: {{\"reason\":\"{reason}\"}}\n\n"
+        ))
+    };
+    let active = Some("event: active\ndata: {}\n\n".to_owned());
+    let changed = Some("event: changed\ndata: {}\n\n".to_owned());
+
+    assert_eq!(next().await, active);
+    let store = scene.hub.hub.store();
+    let now = scene.hub.clock.now();
+    store.set_groups(user.id, &[], now).await.expect("a user");
+    scene.hub.hub.access().forget(user.id);
+    assert_eq!(next().await, changed);
+    scene.hub.hub.sign_out_everywhere(&user).await.expect("out");
+    // Each session that ends is news, too.
+    let mut piece = next().await;
+    while piece == changed {
+        piece = next().await;
+    }
+    assert_eq!(piece, frozen("signed_out"));
+    scene.sign_in("river").await;
+    let mut piece = next().await;
+    while piece == frozen("signed_out") {
+        piece = next().await;
+    }
+    assert_eq!(piece, active);
+    let server = scene.server("river").await;
+    scene.hub.hub.stop_server(&server).await.expect("a stop");
+    let mut piece = next().await;
+    while piece == changed {
+        piece = next().await;
+    }
+    assert_eq!(piece, frozen("stopped"));
+    assert_eq!(next().await, None, "nothing comes after that");
+}
+
+#[tokio::test]
+async fn an_operator_and_the_owner_freeze_for_good() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    let server = scene.server("river").await;
+    let freeze = scene
+        .hub
+        .hub
+        .freeze_server(&server, FreezeReason::Operator, "zoe")
+        .await;
+    assert!(freeze.expect("the database answers"));
+
+    scene.sign_in("river").await;
+
+    let frozen = agent.token("archive").await.must_be(401);
+    assert_eq!(frozen.json()["frozen_reason"], "operator");
+}
+
+#[tokio::test]
+async fn a_shared_server_gets_no_tokens_until_it_is_no_longer_shared() {
+    let scene = Scene::with(|recipe| {
+        recipe.settings.broker.audiences.push(Audience {
+            shared: true,
+            ..audience("open")
+        });
+    })
+    .await;
+    let agent = scene.agent("river").await;
+    agent.token("archive").await.must_be(200);
+    scene.hub.user("wash").await;
+    let server = scene.server("river").await;
+    let wash = SharePartner::User("wash".parse().expect("a valid name"));
+    let store = scene.hub.hub.store();
+    let name = "wash".parse().expect("a valid name");
+    let scopes = ["access:servers!server=river/".to_owned()];
+    let now = scene.hub.clock.now();
+    let shared = store
+        .share(server.id, ShareWith::User(&name), &scopes, now)
+        .await;
+    shared.expect("both exist");
+    scene.hub.hub.access().forget(server.user_id);
+
+    let refused = agent.token("archive").await.must_be(403);
+    assert_eq!(error_of(&refused), "server_shared");
+    agent.token("open").await.must_be(200);
+    let shown = agent.audiences().await.must_be(200).json();
+    assert_eq!(shown["audiences"][0]["state"], "server_shared");
+
+    let ended = scene.hub.hub.unshare(&server, &wash, None).await;
+    ended.expect("the database answers");
+    agent.token("archive").await.must_be(200);
+}
+
+#[tokio::test]
+async fn one_person_cannot_take_all_of_the_hub() {
+    let scene = Scene::with(|recipe| recipe.settings.broker.requests_per_minute = 5).await;
+    let river = scene.agent("river").await;
+    let wash = scene.agent("wash").await;
+    for _ in 0..5 {
+        river.token("archive").await.must_be(200);
+    }
+
+    let refused = river.token("archive").await.must_be(429);
+
+    assert_eq!(error_of(&refused), "too_many_requests");
+    assert!(!refused.header("retry-after").is_empty());
+    wash.token("archive").await.must_be(200);
+}
+
+#[tokio::test]
+async fn nothing_that_an_agent_can_reach_tells_more_than_it_should() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    let token = scene.hub.server_token();
+    let server = scene.hub.bearer(&token);
+    agent.token("archive").await.must_be(200);
+
+    for (method, route) in jansky_web::route_names() {
+        let path = route
+            .replace("{user}", "river")
+            .replace("{server}", "")
+            .replace("{id}", "a1")
+            .replace("{code}", "404")
+            .replace("{*path}", "x");
+        if method != "GET" || route == "broker/v1/events" {
+            continue;
+        }
+        for client in [&server, &agent.client] {
+            let answer = client.call("GET", &format!("/hub/{path}")).send().await;
+            let text = answer.text();
+            for secret in ["refresh-river", "an-id-token", "access-river"] {
+                assert!(!text.contains(secret), "{route} shows {secret}");
+            }
+        }
+    }
+}
