@@ -44,7 +44,10 @@ export class Watch {
   /** Where people sign in to the gateway. */
   static signInUrl(): string {
     const host = PageConfig.getOption("hubHost") || window.location.origin;
-    return new URL(URLExt.join(PageConfig.getOption("hubPrefix") || "/hub/", "login"), host).href;
+    const login = new URL(URLExt.join(PageConfig.getOption("hubPrefix") || "/hub/", "login"), host);
+    // Passing there renews what the browser needs to go on with this server.
+    login.searchParams.set("next", URLExt.join(PageConfig.getBaseUrl(), "jansky/signed-in"));
+    return login.href;
   }
 
   private async ask(): Promise<void> {

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 
-from jupyter_server.base.handlers import APIHandler
+from jupyter_server.base.handlers import APIHandler, JupyterHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
@@ -51,10 +51,26 @@ class StatusHandler(APIHandler):
         self.finish(json.dumps(shown(answer)))
 
 
+class SignedInHandler(JupyterHandler):
+    """`GET /jansky/signed-in`: where the window ends up in which somebody has signed in again.
+
+    On the way here the browser gets what it needs to go on working with this server.
+    """
+
+    @web.authenticated
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.finish(
+            "<!DOCTYPE html><html lang=en><title>Signed in</title>"
+            "<p>You are signed in again. You can close this window and go on in your notebook."
+        )
+
+
 def _jupyter_server_extension_points() -> list[dict]:
     return [{"module": "jansky.lab"}]
 
 
 def _load_jupyter_server_extension(app) -> None:
-    path = url_path_join(app.web_app.settings["base_url"], "jansky", "status")
-    app.web_app.add_handlers(".*$", [(path, StatusHandler)])
+    base = url_path_join(app.web_app.settings["base_url"], "jansky")
+    handlers = [(f"{base}/status", StatusHandler), (f"{base}/signed-in", SignedInHandler)]
+    app.web_app.add_handlers(".*$", handlers)
