@@ -70,6 +70,8 @@ class StandingList extends Widget {
   constructor(private readonly watch: Watch) {
     super();
     this.addClass("jp-Jansky-popup");
+    // With the focus inside, Escape closes it.
+    this.node.tabIndex = -1;
     this.node.setAttribute("role", "dialog");
     this.node.setAttribute("aria-label", "Identities and services");
     watch.changed.connect(this.fill, this);
@@ -79,6 +81,11 @@ class StandingList extends Widget {
   override dispose(): void {
     this.watch.changed.disconnect(this.fill, this);
     super.dispose();
+  }
+
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    this.node.focus();
   }
 
   private fill(): void {
@@ -102,6 +109,8 @@ class StandingList extends Widget {
       parts.push(element("p", "No services are configured for this server."));
     }
     this.node.replaceChildren(...parts);
+    // It may need another place now.
+    this.parent?.update();
   }
 
   private list(lines: readonly Line[]): HTMLElement {
