@@ -230,9 +230,9 @@ export class Jansky {
 /**
  * A configuration for `jansky serve` with servers from a Python environment; `hub`, `spawner` and
  * `database` are further keys, `providers` further ways to sign in beside local accounts, `audiences`
- * what there are tokens for.
+ * what servers get tokens for.
  */
-export function configuration(folder, { port, python, providers = {}, audiences = {}, ...sections }) {
+export function configuration(folder, { port, python, providers = {}, ...sections }) {
   const tables = {
     hub: { bind: `127.0.0.1:${port}`, data_dir: join(folder, "data"), ...sections.hub },
     ...(sections.database && { database: sections.database }),
@@ -245,11 +245,11 @@ export function configuration(folder, { port, python, providers = {}, audiences 
       ...sections.spawner,
     },
   };
+  for (const [id, audience] of Object.entries(sections.audiences ?? {})) {
+    tables[`audience.${id}`] = audience;
+  }
   for (const [id, provider] of Object.entries(providers)) {
     tables[`provider.${id}`] = { kind: "oidc", ...provider };
-  }
-  for (const [id, audience] of Object.entries(audiences)) {
-    tables[`audience.${id}`] = audience;
   }
   // What JSON says of texts, numbers, switches and lists is TOML as well.
   const value = (it) =>

@@ -15,17 +15,21 @@ mod direct_sign_in;
 mod ended;
 mod environment;
 mod error;
+mod exclusion;
 mod grants;
 mod launch;
+mod linking;
 mod metrics;
 mod oauth;
 mod operations;
 mod reconcile;
+mod roles;
 mod routes;
 mod servers;
 mod settings;
 mod shares;
 mod sign_in;
+mod sign_ins;
 mod sign_out;
 mod throttle;
 mod tokens;
@@ -47,14 +51,15 @@ use tokio_util::task::TaskTracker;
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
 pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
 pub use jansky_store::{
-    ActivityFilter, AgentSession, AuditEvent, AuditQuery, FreezeReason, GrantState, Server, Share,
-    Token, TokenId, TokenKind, User, UserQuery, UserSort,
+    ActivityFilter, AgentSession, AuditEvent, AuditQuery, Exclusion, FreezeReason, GrantState,
+    Identity, IdentityId, Server, Session, Share, Token, TokenId, TokenKind, User, UserQuery,
+    UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, SharedActor, visible_users};
-pub use admission::{Admission, AdmissionRules, Refusal};
+pub use admission::{Admission, AdmissionRules, Decision, Refusal, Step, Verdict};
 pub use broker::{
     About, Agent, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState, AuditCheck,
     BrokerError, BrokerMode, BrokerSettings, Enrolled, GivenToken, NotObtained, ObtainedToken,
@@ -64,14 +69,20 @@ pub use broker::{
 pub use ended::EndedSessions;
 pub use error::HubError;
 pub use grants::{FreshToken, NoToken};
+pub use linking::Linked;
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
 pub use reconcile::Resumed;
+pub use roles::{Role, Roles};
 pub use routes::RouteTable;
 pub use settings::{NoLongerAllowed, Settings};
 pub use shares::SharePartner;
-pub use sign_in::{Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession};
+pub use sign_in::{
+    Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession, Return,
+};
+pub use sign_ins::{GrantStatus, SignIns};
+pub use sign_out::{Farewell, SignOutAtProvider};
 pub use tokens::TokenRequest;
 
 /// How many logout tokens are checked at the same time: each costs a signature.
@@ -146,6 +157,7 @@ impl Hub {
             access: Access::new(
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),
+                parts.settings.roles.clone(),
                 Arc::clone(&memory),
             ),
             broker: broker::Broker::new(

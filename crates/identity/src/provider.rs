@@ -149,6 +149,16 @@ pub trait UpstreamSession: Send + Sync {
         tokens: &UpstreamTokens,
     ) -> Result<Option<Claims>, IdentityError>;
 
+    /// Asks the userinfo endpoint, whatever source the settings name: for when a claim that was
+    /// there before is not in what that source says. `None` if there is no such endpoint.
+    async fn claims_from_userinfo(
+        &self,
+        _subject: &str,
+        _tokens: &UpstreamTokens,
+    ) -> Result<Option<Claims>, IdentityError> {
+        Ok(None)
+    }
+
     /// Revokes an access or refresh token (RFC 7009); does nothing if the provider cannot.
     async fn revoke(&self, token: &Secret) -> Result<(), IdentityError>;
 

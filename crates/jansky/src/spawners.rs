@@ -7,17 +7,17 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jansky_config::{
     Cgroups, Config, ContainerRemoval, DockerSpawner, ProcessSpawner, Pull, Spawner as Spawners,
-    VolumeEntry,
+    Tripwire, VolumeEntry,
 };
 use jansky_spawn::{
     CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
 };
 use jansky_spawn_docker::{
     Agent, DockerSettings, DockerSpawner as RunningContainers, Network, PullPolicy, Reach, Removal,
-    Volume, VolumeSource,
+    TripwirePolicy, Volume, VolumeSource,
 };
 
-use crate::cli::{self, LAUNCH};
+use crate::cli;
 use crate::files::make_private_dir;
 
 /// The program that containers begin with, where it is installed beside ours.
@@ -36,12 +36,11 @@ fn processes(
     config: &Config,
     instance: &str,
 ) -> anyhow::Result<Arc<dyn Spawner>> {
-    // Through /proc the program is found also after an upgrade has replaced its file.
-    let launcher = vec!["/proc/self/exe".to_owned(), LAUNCH.to_owned()];
+    let launcher = cli::ourselves(cli::LAUNCH);
     let state_dir = config.hub.data_dir.join("spawner");
     make_private_dir(&state_dir)?;
     let mut settings = ProcessSettings::new(process.command.clone(), launcher, state_dir, instance);
-    settings.agent = vec!["/proc/self/exe".to_owned(), cli::AGENT.to_owned()];
+    settings.agent = cli::ourselves(cli::AGENT);
     settings.runtime_dir.clone_from(&process.runtime_dir);
     settings.arguments.clone_from(&process.arguments);
     settings.home = home_policy(process, &config.hub.data_dir)?;
@@ -50,6 +49,9 @@ fn processes(
         jansky_config::RunAs::UnixAccount => RunAs::UnixAccount,
     };
     settings.lowest_uid = process.lowest_uid;
+    settings.create_account = process
+        .create_accounts
+        .then(|| process.create_command.clone());
     settings.environment = environment(config)?;
     settings
         .keep_environment
@@ -150,6 +152,11 @@ fn containers(
         ContainerRemoval::Keep => Removal::Keep,
     };
     settings.stop_timeout = *docker.stop_timeout;
+    settings.tripwire = match docker.tripwire {
+        Tripwire::Off => TripwirePolicy::Off,
+        Tripwire::Tell => TripwirePolicy::Tell,
+        Tripwire::Freeze => TripwirePolicy::Freeze,
+    };
     Ok(Arc::new(RunningContainers::new(settings)?))
 }
 

@@ -5,6 +5,7 @@
 
 mod api;
 mod broker;
+mod browser_words;
 mod cookies;
 mod error;
 mod next_url;

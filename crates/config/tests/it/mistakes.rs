@@ -129,7 +129,7 @@ fn an_unknown_key_leads_to_what_was_meant() {
         ),
         (
             "[session]\n\n\n\"what is this\" = 1",
-            "jansky.toml:4: session.\"what is this\": found an unknown key; known are `lifetime`, `token_lifetime`, `sign_in_timeout`",
+            "jansky.toml:4: session.\"what is this\": found an unknown key; known are `lifetime`, `token_lifetime`, `rights_refresh`, `token_lifetime_at_start`, `sign_in_timeout`",
         ),
         (
             "[spawner]\nkind = \"process\"\nmem_limit = \"1G\"",
@@ -276,7 +276,7 @@ fn a_provider_needs_a_kind_that_exists() {
         message("\n[provider.jive]\ntitle = \"JIVE\"\n"),
         "jansky.toml:2: provider.jive.kind: found nothing; allowed are `local`, `oidc`, \
          `keycloak`, `indigo-iam`, `globus`, `google`, `cilogon`, `egi-checkin`, `github`, \
-         `header`"
+         `header`, `pam`"
     );
     assert_eq!(
         message("[provider.jive]\nkind = \"oidcc\"\n"),
@@ -286,7 +286,7 @@ fn a_provider_needs_a_kind_that_exists() {
         message("[provider.jive]\nkind = 3\n"),
         "jansky.toml:2: provider.jive.kind: found the number `3`; allowed are `local`, `oidc`, \
          `keycloak`, `indigo-iam`, `globus`, `google`, `cilogon`, `egi-checkin`, `github`, \
-         `header`"
+         `header`, `pam`"
     );
 }
 

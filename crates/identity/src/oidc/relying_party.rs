@@ -440,6 +440,18 @@ impl UpstreamSession for OidcProvider {
             .await
     }
 
+    async fn claims_from_userinfo(
+        &self,
+        subject: &str,
+        tokens: &UpstreamTokens,
+    ) -> Result<Option<Claims>, IdentityError> {
+        let metadata = self.metadata().await?;
+        match &metadata.userinfo {
+            Some(url) => self.userinfo(url, subject, &tokens.access).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn revoke(&self, token: &Secret) -> Result<(), IdentityError> {
         let metadata = self.metadata().await?;
         match &metadata.revocation {

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod config_command;
+mod containers;
 mod crash;
 mod failing_servers;
 mod house;
@@ -10,4 +11,5 @@ mod processes;
 mod refusals;
 mod secrets;
 mod streaming;
+mod unix_accounts;
 mod visitor;
