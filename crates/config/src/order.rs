@@ -6,7 +6,8 @@ use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
     Audience, Broker, Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider,
-    Hub, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner, Proxy, Session, Tls,
+    Hub, LdapProvider, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner, Proxy,
+    Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -22,6 +23,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<GithubProvider>(),
         fields::<HeaderProvider>(),
         fields::<PamProvider>(),
+        fields::<LdapProvider>(),
         fields::<Endpoints>(),
         fields::<Audience>(),
         fields::<Broker>(),

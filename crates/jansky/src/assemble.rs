@@ -16,13 +16,14 @@ use jansky_identity::oidc::{
     ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
 };
 use jansky_identity::{
-    GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider, PamProvider,
-    PamSettings,
+    GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider, LdapProvider,
+    PamProvider, PamSettings,
 };
 use jansky_model::{Clock, ProviderId};
 use jansky_store::Store;
 
 use crate::cli;
+use crate::directory;
 use crate::files::{self, make_private_dir};
 use crate::spawners::spawner;
 
@@ -231,6 +232,11 @@ pub(crate) fn providers(
                 timeout: *pam.timeout,
                 attempts_per_minute: pam.attempts_per_minute,
             });
+            let rules = admission_rules(config, provider);
+            providers.push(without_tokens(Arc::new(made), rules));
+        }
+        if let Provider::Ldap(ldap) = provider {
+            let made = LdapProvider::new(directory::settings(id, ldap)?);
             let rules = admission_rules(config, provider);
             providers.push(without_tokens(Arc::new(made), rules));
         }
