@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 use crate::sections::{
     Audience, Broker, Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider,
     Hub, LdapProvider, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner, Proxy,
-    Session, Tls,
+    SecurityEvents, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -25,6 +25,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<PamProvider>(),
         fields::<LdapProvider>(),
         fields::<Endpoints>(),
+        fields::<SecurityEvents>(),
         fields::<Audience>(),
         fields::<Broker>(),
         fields::<ProcessSpawner>(),

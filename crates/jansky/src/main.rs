@@ -9,6 +9,7 @@ mod config_command;
 mod demo;
 mod directory;
 mod doctor;
+mod explain_login;
 mod files;
 mod for_servers;
 mod front;

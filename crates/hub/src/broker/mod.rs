@@ -19,6 +19,7 @@ mod overview;
 mod proofs;
 mod source;
 mod ticket;
+mod tripwire;
 mod watch;
 
 use std::num::NonZeroU32;

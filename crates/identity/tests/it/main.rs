@@ -18,5 +18,6 @@ mod presets;
 mod real;
 mod refresh;
 mod rig;
+mod security_events;
 mod service_account;
 mod service_tokens;
