@@ -22,6 +22,7 @@ mod linking;
 mod metrics;
 mod oauth;
 mod operations;
+mod provider_word;
 mod reconcile;
 mod roles;
 mod routes;
@@ -73,6 +74,7 @@ pub use linking::Linked;
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
+pub use provider_word::EventRefusal;
 pub use reconcile::Resumed;
 pub use roles::{Role, Roles};
 pub use routes::RouteTable;
@@ -85,8 +87,8 @@ pub use sign_ins::{GrantStatus, SignIns};
 pub use sign_out::{Farewell, SignOutAtProvider};
 pub use tokens::TokenRequest;
 
-/// How many logout tokens are checked at the same time: each costs a signature.
-const LOGOUTS_AT_ONCE: usize = 4;
+/// How many logout and security event tokens are checked at the same time: each costs a signature.
+const WORDS_AT_ONCE: usize = 4;
 
 /// The version of JupyterHub whose contract the hub keeps; clients compare it with theirs.
 pub const JUPYTERHUB_VERSION: &str = "6.1.1";
@@ -138,7 +140,7 @@ pub struct Hub {
     access: Access,
     broker: broker::Broker,
     grants: grants::Grants,
-    logout_places: Semaphore,
+    word_places: Semaphore,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
     throttles: BTreeMap<ProviderId, throttle::Throttle>,
@@ -172,7 +174,7 @@ impl Hub {
                 Arc::clone(&parts.random),
                 parts.keys,
             ),
-            logout_places: Semaphore::new(LOGOUTS_AT_ONCE),
+            word_places: Semaphore::new(WORDS_AT_ONCE),
             ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             throttles: parts.providers.iter().filter_map(throttle_of).collect(),

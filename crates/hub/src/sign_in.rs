@@ -40,6 +40,8 @@ pub struct ConfiguredProvider {
     pub client_id: String,
     /// The claim with the wished user name.
     pub username_claim: String,
+    /// Whether a logout token that names one session ends all sessions of that person.
+    pub widens_logout: bool,
     /// What signing out here does there.
     pub sign_out: SignOutAtProvider,
 }

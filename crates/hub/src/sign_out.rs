@@ -1,12 +1,10 @@
-//! The end of sessions: one's own, everywhere at once, or on a provider's word.
+//! The end of sessions: one's own, or everywhere at once.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_crypto::token::digest_text;
-use jansky_model::{ProviderId, Secret, UserId};
-use jansky_store::{FreezeReason, Grant, Session, User};
+use jansky_model::UserId;
+use jansky_store::{FreezeReason, Grant, User};
 use tracing::{info, warn};
 use url::Url;
 
@@ -16,9 +14,6 @@ use crate::error::HubError;
 
 /// How long signing out waits for a provider to revoke tokens; it goes on in the background.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(2);
-
-/// The longest logout token that is looked at, in bytes.
-const LONGEST_LOGOUT_TOKEN: usize = 16 << 10;
 
 /// What signing out here does at the provider (OpenID Connect RP-Initiated Logout).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -190,111 +185,6 @@ impl Hub {
             self.revoke_soon(grant).await;
         }
         info!(user.name = %user.name, "signed out everywhere");
-        Ok(())
-    }
-
-    /// Takes a provider's word that sessions have ended (OpenID Connect Back-Channel Logout 1.0).
-    ///
-    /// Anybody can send one, so it is judged by its signature before anything else happens.
-    pub async fn receive_logout(self: &Arc<Self>, token: &Secret) -> Result<(), HubError> {
-        let refused = || HubError::invalid("the logout token is not valid");
-        if token.expose().len() > LONGEST_LOGOUT_TOKEN {
-            return Err(refused());
-        }
-        let Ok(_place) = self.logout_places.try_acquire() else {
-            return Err(HubError::Busy {
-                message: "too many logout tokens at once".to_owned(),
-                retry_after: Duration::from_secs(1),
-            });
-        };
-        let mut notice = None;
-        for configured in &self.providers {
-            let Some(receiver) = configured.provider.logout_receiver() else {
-                continue;
-            };
-            match receiver.receive(token).await {
-                Ok(received) => {
-                    notice = Some((configured.provider.id().clone(), received));
-                    break;
-                }
-                Err(error) if error.is_transient() => {
-                    warn!(provider.id = %configured.provider.id(), error = %error, "could not check a logout token");
-                }
-                Err(_) => {}
-            }
-        }
-        let (provider, notice) = notice.ok_or_else(refused)?;
-        let now = self.clock.now();
-        let id = digest_text(&format!("{}\n{}", notice.issuer, notice.id));
-        if !self
-            .store
-            .remember_jti(&id, notice.replayable_until, now)
-            .await?
-        {
-            return Err(refused());
-        }
-        let mut sessions = Vec::new();
-        if let Some(sid) = &notice.provider_session {
-            sessions = self
-                .store
-                .sessions_by_provider_session(&provider, sid)
-                .await?;
-        }
-        let names_session = notice.provider_session.is_some();
-        if let Some(subject) = notice.subject.as_deref().filter(|_| !names_session)
-            && let Some((_, user)) = self.store.identity(&notice.issuer, subject).await?
-        {
-            let of_user = self.store.sessions_of(user.id).await?;
-            sessions.extend(
-                of_user
-                    .into_iter()
-                    .filter(|session| session.provider == provider),
-            );
-        }
-        let grants = match (&notice.provider_session, &notice.subject) {
-            (Some(sid), _) => {
-                self.store
-                    .grants_by_provider_session(&notice.issuer, sid)
-                    .await?
-            }
-            (None, Some(subject)) => {
-                self.store
-                    .grants_by_subject(&notice.issuer, subject)
-                    .await?
-            }
-            (None, None) => Vec::new(),
-        };
-        self.end(&sessions, grants, &provider).await?;
-        info!(provider.id = %provider, sessions = sessions.len(), "sessions ended on the provider's word");
-        Ok(())
-    }
-
-    async fn end(
-        &self,
-        sessions: &[Session],
-        grants: Vec<Grant>,
-        provider: &ProviderId,
-    ) -> Result<(), HubError> {
-        let now = self.clock.now();
-        let of_sessions = sessions.iter().map(|session| session.user_id);
-        let users: BTreeSet<UserId> = of_sessions
-            .chain(grants.iter().map(|grant| grant.user_id))
-            .collect();
-        for session in sessions {
-            self.end_session(session.user_id, &session.session_id)
-                .await?;
-        }
-        for grant in grants {
-            // The provider ended it; there is nothing left to revoke.
-            self.store.forget_grant(grant.id, now).await?;
-            self.access.forget(grant.user_id);
-        }
-        for user in users {
-            if let Some(user) = self.store.user(user).await? {
-                self.freeze_user(&user, FreezeReason::SignedOut, provider.as_str())
-                    .await?;
-            }
-        }
         Ok(())
     }
 }

@@ -14,6 +14,7 @@ use jansky_hub::{
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
     ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
+    SecurityEventSettings,
 };
 use jansky_identity::{
     GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider, PamProvider,
@@ -221,6 +222,7 @@ pub(crate) fn providers(
                 hint_parameters: oidc.hint_parameters.clone(),
                 client_id: oidc.client_id.clone(),
                 username_claim: oidc.username_claim.clone(),
+                widens_logout: oidc.logout_ends_all_sessions,
                 sign_out: match oidc.sign_out {
                     jansky_config::SignOut::Provider => SignOutAtProvider::Provider,
                     jansky_config::SignOut::Offer => SignOutAtProvider::Offer,
@@ -238,6 +240,7 @@ pub(crate) fn providers(
                 hint_parameters: github.hint_parameters.clone(),
                 client_id: github.client_id.clone(),
                 username_claim: GITHUB_NAME.to_owned(),
+                widens_logout: false,
                 sign_out: SignOutAtProvider::Hub,
             });
         }
@@ -277,6 +280,7 @@ fn without_tokens(
         hint_parameters: Vec::new(),
         client_id: String::new(),
         username_claim: USUAL_NAME.to_owned(),
+        widens_logout: false,
         sign_out: SignOutAtProvider::Hub,
     }
 }
@@ -400,7 +404,29 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
         jansky_config::ClaimsSource::Both => ClaimsSource::Both,
     };
     settings.allow_insecure_issuer = oidc.allow_insecure_issuer;
+    settings.security_events = match &oidc.security_events {
+        Some(events) => Some(security_events(id, events)?),
+        None => None,
+    };
     Ok(settings)
+}
+
+fn security_events(
+    id: &ProviderId,
+    events: &jansky_config::SecurityEvents,
+) -> anyhow::Result<SecurityEventSettings> {
+    let authorization = match &events.authorization {
+        Some(source) => Some(source.read().with_context(|| {
+            format!("provider.{id}.security_events.authorization cannot be read")
+        })?),
+        None => None,
+    };
+    Ok(SecurityEventSettings {
+        audience: events.audience.clone(),
+        issuer: as_written(events.issuer.as_ref()),
+        jwks: events.jwks.as_ref().map(|url| url::Url::clone(url)),
+        authorization,
+    })
 }
 
 /// The rules for those who come from a provider.

@@ -22,6 +22,7 @@ use crate::pages::{
     account, admin, assets, consent, home, provider, server, setup, sign_in, sign_out, spawn,
     tokens,
 };
+use crate::security_events;
 use crate::state::{Peer, WebState};
 use crate::visit::{FormsMayLeadTo, Visit};
 use crate::{api, broker};
@@ -45,6 +46,7 @@ fn table() -> Vec<Route> {
             "oidc/backchannel-logout",
             post(sign_out::told_by_provider),
         ),
+        ("POST", "oidc/security-events", post(security_events::post)),
         ("GET", "setup", get(setup::get)),
         ("POST", "setup", post(setup::post)),
         ("GET", "home", get(home::get)),

@@ -30,7 +30,7 @@ pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
 pub use self::pam::PamProvider;
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
-    Provider, SignOut,
+    Provider, SecurityEvents, SignOut,
 };
 pub use self::role::Role;
 pub use self::spawner::{Cgroups, CommonSpawner, ProcessSpawner, RunAs, Spawner};

@@ -258,6 +258,13 @@ impl Hub {
         Ok(())
     }
 
+    /// Asks the provider now what it says about the person behind a grant, and does what follows.
+    pub(crate) async fn ask_again(self: &Arc<Self>, grant: &Grant) -> Result<(), NoToken> {
+        // Later than whatever there is already.
+        let since = self.clock.now().plus(Duration::from_micros(1));
+        self.renew_rights(grant, since).await
+    }
+
     /// Seals again, once and in the background, what older keys sealed.
     pub fn spawn_sealing_again(self: &Arc<Self>) {
         let hub = Arc::clone(self);

@@ -50,6 +50,7 @@ impl Upstream {
             hint_parameters: Vec::new(),
             client_id: CLIENT_ID.to_owned(),
             username_claim: "preferred_username".to_owned(),
+            widens_logout: false,
             sign_out: SignOutAtProvider::Provider,
         };
         let test = world.hub_of(vec![configured], |_| {});

@@ -11,6 +11,7 @@ mod oauth;
 mod pages;
 mod people;
 mod postgres;
+mod provider_word;
 mod providers;
 mod rights;
 mod robustness;

@@ -29,6 +29,7 @@ GET    oauth_callback                                 400   400   400   400   40
 GET    logout                                         200   200   200   200   200   200   200   200   200   200   200
 POST   logout                                         200   200   200   200   200   403   200   200   200   200   200
 POST   oidc/backchannel-logout                        400   400   400   400   400   400   400   400   400   400   400
+POST   oidc/security-events                           404   404   404   404   404   404   404   404   404   404   404
 GET    setup                                          404   404   404   404   404   404   404   404   404   404   404
 POST   setup                                          404   404   404   404   404   403   404   404   404   404   404
 GET    home                                           login login login 200   login 403   200   login login 200   login

@@ -80,6 +80,7 @@ impl OpenId {
             hint_parameters: Vec::new(),
             client_id: CLIENT_ID.to_owned(),
             username_claim: "preferred_username".to_owned(),
+            widens_logout: false,
             sign_out: self.sign_out,
         }
     }
