@@ -7,6 +7,7 @@ mod assemble;
 mod cli;
 mod config_command;
 mod demo;
+mod directory;
 mod doctor;
 mod explain_login;
 mod files;

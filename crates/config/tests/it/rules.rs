@@ -513,3 +513,48 @@ fn a_role_has_a_name_of_its_own_scopes_that_exist_and_somebody_who_has_it() {
         );
     }
 }
+
+const LDAP: &str = "[provider.ldap]\nkind = \"ldap\"\nallow_all = true\n\
+     url = \"ldaps://ldap.example.org\"\nuser_dn = \"uid={username},dc=example\"\n";
+
+#[test]
+fn a_directory_is_encrypted_and_says_where_people_are() {
+    assert_eq!(messages(LDAP), Vec::<String>::new());
+    let plain = LDAP.replace("ldaps", "ldap");
+    assert_eq!(
+        message(&plain),
+        "jansky.toml:4: provider.ldap.url: found a URL with ldap that is not of this machine; use \
+         ldaps, or set `start_tls = true`: everybody on the way could read passwords"
+    );
+    assert_eq!(
+        messages(&format!("{plain}start_tls = true\n")),
+        Vec::<String>::new()
+    );
+    for (from, to, expected) in [
+        ("ldaps://", "https://", "write where the directory is"),
+        ("{username}", "river", "else all people would be one"),
+        (
+            "user_dn = \"uid={username},dc=example\"\n",
+            "",
+            "no `search_base`",
+        ),
+        (
+            "allow_all = true",
+            "allowed_groups = [\"a\"]",
+            "say where groups are",
+        ),
+        (
+            "allow_all = true",
+            "allow_all = true\nbind_dn = \"a\"",
+            "belong together",
+        ),
+        (
+            "allow_all = true",
+            "allow_all = true\ngroups_base = \"a\"\ngroups_filter = \"(cn=*)\"",
+            "else everybody is in every group",
+        ),
+    ] {
+        let found = message(&LDAP.replace(from, to));
+        assert!(found.contains(expected), "{to}: {found}");
+    }
+}
