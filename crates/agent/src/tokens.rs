@@ -105,7 +105,8 @@ impl Tokens {
         held.wishes.clear();
     }
 
-    /// Hands out a token, or what the hub says instead. `ask` asks the hub.
+    /// Hands out a token, or what the hub says instead. `ask` asks the hub for one that lives for so
+    /// many seconds at least, or as it likes.
     ///
     /// With `min_ttl` it lives for so many seconds at least, as far as its whole life is longer.
     /// Without it, and while the hub cannot be asked, it is one that has not ended.
@@ -113,7 +114,7 @@ impl Tokens {
         &self,
         wanted: &Wanted,
         min_ttl: Option<u64>,
-        ask: impl Fn(u64) -> Asking,
+        ask: impl Fn(Option<u64>) -> Asking,
     ) -> Answer {
         loop {
             let (round, wish) = self.wish(wanted);
@@ -129,7 +130,7 @@ impl Tokens {
         &self,
         wish: &Wish,
         min_ttl: Option<u64>,
-        ask: impl Fn(u64) -> Asking,
+        ask: impl Fn(Option<u64>) -> Asking,
     ) -> Answer {
         let least = min_ttl.unwrap_or(USUAL_MIN_TTL);
         if let Some(answer) = wish.state().good_for(least, self.clock.now()) {
@@ -149,7 +150,9 @@ impl Tokens {
                 return state.without_hub(min_ttl, now, failure);
             }
         }
-        let answer = ask(least).await;
+        // A hub would refuse more than tokens live, which nobody has asked for.
+        let asked = min_ttl.or_else(|| wish.state().usual());
+        let answer = ask(asked).await;
         let now = self.clock.now();
         let mut state = wish.state();
         state.answers += 1;
@@ -208,6 +211,12 @@ impl Wish {
 }
 
 impl State {
+    /// What to ask for when nobody says how long the token shall live.
+    fn usual(&self) -> Option<u64> {
+        let lifetime = self.token.as_ref()?.lifetime;
+        Some(USUAL_MIN_TTL.min(lifetime * MOST / 100))
+    }
+
     fn left(&self, now: Timestamp) -> Option<u64> {
         let left = self.token.as_ref()?.expires_at.since(now).as_secs();
         (left > 0).then_some(left)
