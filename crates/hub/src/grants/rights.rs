@@ -6,10 +6,11 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use jansky_identity::{Claims, ExternalIdentity, UpstreamSession, claim_at};
-use jansky_store::{FreezeReason, Grant, GrantKind, User};
+use jansky_model::UserId;
+use jansky_store::{FreezeReason, Grant, GrantKind, GrantState, User};
 use tracing::{info, warn};
 
-use super::refresh::{FreshToken, NoToken, Refreshed};
+use super::refresh::{FreshToken, NoToken, Refreshed, lifetime};
 use crate::Hub;
 use crate::error::HubError;
 use crate::settings::NoLongerAllowed;
@@ -24,10 +25,37 @@ const ROUND: u32 = 200;
 /// How often the grants of people with running servers are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A token that ends sooner than this is refreshed on schedule.
+/// A token that ends sooner than this is refreshed on schedule; of short lives the last third.
 const AHEAD: Duration = Duration::from_secs(90);
 
+/// How long a start waits for tokens to be renewed; after that it goes on with what is there.
+const BEFORE_START: Duration = Duration::from_secs(3);
+
 impl Hub {
+    /// Renews what a person's sign-ins gave and will end soon, before a server of theirs starts: what
+    /// its code does first shall not fail. No start fails by this.
+    pub(crate) async fn refresh_before_start(self: &Arc<Self>, user: UserId) {
+        let hub = Arc::clone(self);
+        // A task of its own: what a refresh brought must be stored, however long that takes.
+        let renewing = self.tasks.spawn(async move {
+            let grants = match hub.store.grants_of(user).await {
+                Ok(grants) => grants,
+                Err(error) => {
+                    warn!(error = %error, "could not look for grants before a start");
+                    return;
+                }
+            };
+            let logins = grants.iter().filter(|one| one.kind == GrantKind::Login);
+            for grant in logins.filter(|one| one.state == GrantState::Ok) {
+                let ahead = AHEAD.min(lifetime(grant) / 3);
+                if let Err(NoToken::Hub(error)) = hub.fresh_token(grant, ahead).await {
+                    warn!(grant.id = %grant.id, error = %error, "could not refresh a grant");
+                }
+            }
+        });
+        let _ = tokio::time::timeout(BEFORE_START, renewing).await;
+    }
+
     /// An access token from the provider with which `user` signed in, good for at least `least`.
     pub async fn login_token(
         self: &Arc<Self>,
@@ -160,7 +188,8 @@ impl Hub {
         let due = self.store.due_grants(now, now.plus(AHEAD), ROUND).await?;
         stream::iter(due)
             .for_each_concurrent(AT_ONCE, |grant| async move {
-                match self.fresh_token(&grant, AHEAD).await {
+                let ahead = AHEAD.min(lifetime(&grant) / 3);
+                match self.fresh_token(&grant, ahead).await {
                     Ok(_) | Err(NoToken::SignInAgain | NoToken::Later { .. }) => {}
                     Err(NoToken::Hub(error)) => {
                         warn!(grant.id = %grant.id, error = %error, "could not refresh a grant");
