@@ -6,7 +6,8 @@ use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
     Audience, Broker, Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider,
-    Hub, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner, Proxy, Session, Tls,
+    Hub, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner, Proxy, SecurityEvents,
+    Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -23,6 +24,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<HeaderProvider>(),
         fields::<PamProvider>(),
         fields::<Endpoints>(),
+        fields::<SecurityEvents>(),
         fields::<Audience>(),
         fields::<Broker>(),
         fields::<ProcessSpawner>(),

@@ -56,7 +56,6 @@ impl Hub {
         };
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
-            hub.refresh_before_start(server.user_id).await;
             hub.launch(&server, &token, &turn.cancel).await;
             drop(turn);
         });

@@ -15,17 +15,22 @@ mod direct_sign_in;
 mod ended;
 mod environment;
 mod error;
+mod exclusion;
 mod grants;
 mod launch;
+mod linking;
 mod metrics;
 mod oauth;
 mod operations;
+mod provider_word;
 mod reconcile;
+mod roles;
 mod routes;
 mod servers;
 mod settings;
 mod shares;
 mod sign_in;
+mod sign_ins;
 mod sign_out;
 mod throttle;
 mod tokens;
@@ -47,14 +52,15 @@ use tokio_util::task::TaskTracker;
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
 pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
 pub use jansky_store::{
-    ActivityFilter, AgentSession, AuditEvent, AuditQuery, FreezeReason, GrantState, Server, Share,
-    Token, TokenId, TokenKind, User, UserQuery, UserSort,
+    ActivityFilter, AgentSession, AuditEvent, AuditQuery, Exclusion, FreezeReason, GrantState,
+    Identity, IdentityId, Server, Session, Share, Token, TokenId, TokenKind, User, UserQuery,
+    UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, SharedActor, visible_users};
-pub use admission::{Admission, AdmissionRules, Refusal};
+pub use admission::{Admission, AdmissionRules, Decision, Refusal, Step, Verdict};
 pub use broker::{
     About, Agent, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState, AuditCheck,
     BrokerError, BrokerMode, BrokerSettings, Enrolled, GivenToken, NotObtained, ObtainedToken,
@@ -64,18 +70,25 @@ pub use broker::{
 pub use ended::EndedSessions;
 pub use error::HubError;
 pub use grants::{FreshToken, NoToken};
+pub use linking::Linked;
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
+pub use provider_word::EventRefusal;
 pub use reconcile::Resumed;
+pub use roles::{Role, Roles};
 pub use routes::RouteTable;
 pub use settings::{NoLongerAllowed, Settings};
 pub use shares::SharePartner;
-pub use sign_in::{Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession};
+pub use sign_in::{
+    Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession, Return,
+};
+pub use sign_ins::{GrantStatus, SignIns};
+pub use sign_out::{Farewell, SignOutAtProvider};
 pub use tokens::TokenRequest;
 
-/// How many logout tokens are checked at the same time: each costs a signature.
-const LOGOUTS_AT_ONCE: usize = 4;
+/// How many logout and security event tokens are checked at the same time: each costs a signature.
+const WORDS_AT_ONCE: usize = 4;
 
 /// The version of JupyterHub whose contract the hub keeps; clients compare it with theirs.
 pub const JUPYTERHUB_VERSION: &str = "6.1.1";
@@ -127,7 +140,7 @@ pub struct Hub {
     access: Access,
     broker: broker::Broker,
     grants: grants::Grants,
-    logout_places: Semaphore,
+    word_places: Semaphore,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
     throttles: BTreeMap<ProviderId, throttle::Throttle>,
@@ -146,6 +159,7 @@ impl Hub {
             access: Access::new(
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),
+                parts.settings.roles.clone(),
                 Arc::clone(&memory),
             ),
             broker: broker::Broker::new(
@@ -160,7 +174,7 @@ impl Hub {
                 Arc::clone(&parts.random),
                 parts.keys,
             ),
-            logout_places: Semaphore::new(LOGOUTS_AT_ONCE),
+            word_places: Semaphore::new(WORDS_AT_ONCE),
             ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             throttles: parts.providers.iter().filter_map(throttle_of).collect(),

@@ -178,6 +178,9 @@ impl Hub {
                 if let Err(error) = hub.look_at_servers().await {
                     warn!(error = %error, "could not look at the servers");
                 }
+                if let Err(error) = hub.finish_exclusions().await {
+                    warn!(error = %error, "could not end the stay of people who may no longer come in");
+                }
                 if let Err(error) = hub.write_activity().await {
                     warn!(error = %error, "could not write activity down");
                 }

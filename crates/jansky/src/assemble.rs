@@ -9,11 +9,12 @@ use jansky_config::{
 use jansky_crypto::{Random, SystemRandom};
 use jansky_hub::{
     AdmissionRules, Audience, AudienceRules, BrokerMode, BrokerSettings, ConfiguredProvider, Hub,
-    NoLongerAllowed, Parts, RouteTable, Settings, Source,
+    NoLongerAllowed, Parts, Role, Roles, RouteTable, Settings, SignOutAtProvider, Source,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
     ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
+    SecurityEventSettings,
 };
 use jansky_identity::{
     GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider, PamProvider,
@@ -25,6 +26,12 @@ use jansky_store::Store;
 use crate::cli;
 use crate::files::{self, make_private_dir};
 use crate::spawners::spawner;
+
+/// The claim with the user name of GitHub.
+const GITHUB_NAME: &str = "login";
+
+/// The claim with the user name of providers that are not of the web.
+const USUAL_NAME: &str = "preferred_username";
 
 /// The setting in the database that tells this hub from others on the same machine.
 const INSTANCE: &str = "instance";
@@ -110,8 +117,12 @@ fn settings(config: &Config) -> Settings {
         minimum_password_length: local.minimum_password_length as usize,
         no_longer_allowed: match hub.no_longer_allowed {
             jansky_config::NoLongerAllowed::Keep => NoLongerAllowed::Keep,
+            jansky_config::NoLongerAllowed::Drain => NoLongerAllowed::Drain(*hub.drain_timeout),
             jansky_config::NoLongerAllowed::Stop => NoLongerAllowed::Stop,
         },
+        rights_refresh: *config.session.rights_refresh,
+        token_lifetime_at_start: *config.session.token_lifetime_at_start,
+        roles: roles(config),
         admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
         broker: BrokerSettings {
             audiences: config
@@ -177,6 +188,19 @@ fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> Audience {
     }
 }
 
+/// The roles that the configuration names.
+pub(crate) fn roles(config: &Config) -> Roles {
+    let roles = config.role.iter().map(|(name, role)| {
+        let role = Role {
+            scopes: role.scopes.clone(),
+            users: role.users.iter().map(ToString::to_string).collect(),
+            groups: role.groups.iter().cloned().collect(),
+        };
+        (name.clone(), role)
+    });
+    Roles(roles.collect())
+}
+
 /// Makes the providers, local accounts left out, in the order of the configuration.
 pub(crate) fn providers(
     config: &Config,
@@ -192,34 +216,32 @@ pub(crate) fn providers(
                 .with_context(|| format!("provider.{id} cannot be used"))?;
             providers.push(ConfiguredProvider {
                 provider: Arc::new(made),
-                rules: AdmissionRules {
-                    groups: GroupRules {
-                        absent_is_none: matches!(provider, Provider::Keycloak(_)),
-                        ..group_rules(oidc)
-                    },
-                    home: home_rules(oidc),
-                    ..admission_rules(config, provider)
-                },
+                rules: rules(config, provider),
                 callback_url: as_written(oidc.callback_url.as_ref()),
                 auto_login: oidc.auto_login,
                 hint_parameters: oidc.hint_parameters.clone(),
                 client_id: oidc.client_id.clone(),
                 username_claim: oidc.username_claim.clone(),
+                widens_logout: oidc.logout_ends_all_sessions,
+                sign_out: match oidc.sign_out {
+                    jansky_config::SignOut::Provider => SignOutAtProvider::Provider,
+                    jansky_config::SignOut::Offer => SignOutAtProvider::Offer,
+                    jansky_config::SignOut::Hub => SignOutAtProvider::Hub,
+                },
             });
         }
         if let Provider::Github(github) = provider {
             let made = GitHub::new(github_settings(id, github)?, http()?, Arc::clone(clock));
-            let mut rules = admission_rules(config, provider);
-            rules.groups.claims = vec!["groups".to_owned()];
-            rules.home.hosted_domains.clone_from(&github.hosted_domains);
             providers.push(ConfiguredProvider {
                 provider: Arc::new(made),
-                rules,
+                rules: rules(config, provider),
                 callback_url: as_written(github.callback_url.as_ref()),
                 auto_login: github.auto_login,
                 hint_parameters: github.hint_parameters.clone(),
                 client_id: github.client_id.clone(),
-                username_claim: "login".to_owned(),
+                username_claim: GITHUB_NAME.to_owned(),
+                widens_logout: false,
+                sign_out: SignOutAtProvider::Hub,
             });
         }
         if let Provider::Pam(pam) = provider {
@@ -238,7 +260,7 @@ pub(crate) fn providers(
             let made = HeaderProvider::new(header_settings(id, header)?);
             providers.push(ConfiguredProvider {
                 auto_login: header.auto_login,
-                ..without_tokens(Arc::new(made), admission_rules(config, provider))
+                ..without_tokens(Arc::new(made), rules(config, provider))
             });
         }
     }
@@ -250,8 +272,6 @@ fn without_tokens(
     provider: Arc<dyn IdentityProvider>,
     rules: AdmissionRules,
 ) -> ConfiguredProvider {
-    let mut rules = rules;
-    rules.groups.claims = vec!["groups".to_owned()];
     ConfiguredProvider {
         provider,
         rules,
@@ -259,7 +279,9 @@ fn without_tokens(
         auto_login: false,
         hint_parameters: Vec::new(),
         client_id: String::new(),
-        username_claim: "preferred_username".to_owned(),
+        username_claim: USUAL_NAME.to_owned(),
+        widens_logout: false,
+        sign_out: SignOutAtProvider::Hub,
     }
 }
 
@@ -382,7 +404,60 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
         jansky_config::ClaimsSource::Both => ClaimsSource::Both,
     };
     settings.allow_insecure_issuer = oidc.allow_insecure_issuer;
+    settings.security_events = match &oidc.security_events {
+        Some(events) => Some(security_events(id, events)?),
+        None => None,
+    };
     Ok(settings)
+}
+
+fn security_events(
+    id: &ProviderId,
+    events: &jansky_config::SecurityEvents,
+) -> anyhow::Result<SecurityEventSettings> {
+    let authorization = match &events.authorization {
+        Some(source) => Some(source.read().with_context(|| {
+            format!("provider.{id}.security_events.authorization cannot be read")
+        })?),
+        None => None,
+    };
+    Ok(SecurityEventSettings {
+        audience: events.audience.clone(),
+        issuer: as_written(events.issuer.as_ref()),
+        jwks: events.jwks.as_ref().map(|url| url::Url::clone(url)),
+        authorization,
+    })
+}
+
+/// The rules for those who come from a provider.
+pub(crate) fn rules(config: &Config, provider: &Provider) -> AdmissionRules {
+    let mut rules = admission_rules(config, provider);
+    if let Some(oidc) = provider.oidc() {
+        rules.groups = GroupRules {
+            absent_is_none: matches!(provider, Provider::Keycloak(_)),
+            ..group_rules(oidc)
+        };
+        rules.home = home_rules(oidc);
+    } else {
+        rules.groups.claims = vec!["groups".to_owned()];
+    }
+    if let Provider::Github(github) = provider {
+        rules.home.hosted_domains.clone_from(&github.hosted_domains);
+    }
+    rules
+}
+
+/// The claim from which user names come; none for local accounts.
+pub(crate) fn username_claim(provider: &Provider) -> Option<&str> {
+    match provider {
+        Provider::Local(_) => None,
+        Provider::Github(_) => Some(GITHUB_NAME),
+        _ => Some(
+            provider
+                .oidc()
+                .map_or(USUAL_NAME, |oidc| &oidc.username_claim),
+        ),
+    }
 }
 
 /// The rules that all providers have.

@@ -4,6 +4,7 @@ mod audience;
 mod docker;
 mod hub;
 mod provider;
+mod role;
 mod spawner;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub(super) fn check(config: &Config, document: &Node, report: &mut Report<'_>) {
     let mut rules = Rules { document, report };
     hub::check(config, &mut rules);
     provider::check(config, &mut rules);
+    role::check(config, &mut rules);
     audience::check(config, &mut rules);
     spawner::check(config, &mut rules);
 }

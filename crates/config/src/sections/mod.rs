@@ -11,6 +11,7 @@ mod hub;
 mod pam;
 pub(crate) mod presets;
 mod provider;
+mod role;
 mod spawner;
 mod transport;
 
@@ -29,8 +30,9 @@ pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
 pub use self::pam::PamProvider;
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
-    Provider,
+    Provider, SecurityEvents, SignOut,
 };
+pub use self::role::Role;
 pub use self::spawner::{Cgroups, CommonSpawner, ProcessSpawner, RunAs, Spawner};
 pub use self::transport::{Log, LogFormat, Proxy, Tls};
 
@@ -57,6 +59,13 @@ pub struct Config {
     /// Several may be configured at the same time; the sign-in page offers all of them.
     #[schemars(with = "BTreeMap<String, Provider>", extend("propertyNames" = { "format": "provider-id" }))]
     pub provider: BTreeMap<ProviderId, Provider>,
+
+    /// Roles: what some people may do beside what everybody may, one section for each with a name of
+    /// your choice: `[role.<name>]`.
+    ///
+    /// The role `user` is everybody's: its section, which has only `scopes`, says what people may do
+    /// in place of `self`. Administrators have the role `admin` besides.
+    pub role: BTreeMap<String, Role>,
 
     /// What tokens the code on servers can ask for, one section for each audience with an id of
     /// your choice: `[audience.<id>]`.

@@ -86,7 +86,7 @@ impl Hub {
         let of_sign_in = self.grant_of_sign_in(&agent.user).await?;
         let identities = grants.iter().map(|grant| OverviewIdentity {
             provider: grant.provider.to_string(),
-            title: self.title_of_provider(grant),
+            title: self.title_of_provider(&grant.provider),
             state: grant.state,
             sign_in: self.sign_in_path(Some(&grant.provider)),
         });
@@ -149,16 +149,5 @@ impl Hub {
                 }
             }
         }
-    }
-
-    fn title_of_provider(&self, grant: &Grant) -> String {
-        let provider = self
-            .providers
-            .iter()
-            .find(|p| *p.provider.id() == grant.provider);
-        provider.map_or_else(
-            || grant.provider.to_string(),
-            |p| p.provider.title().to_owned(),
-        )
     }
 }

@@ -64,17 +64,18 @@ impl Grants {
         self.breakers.open_at(self.clock.now())
     }
 
-    /// Keeps what a sign-in brought, in place of what an earlier one at this provider did.
+    /// Keeps what a sign-in brought, in place of what an earlier one at this provider did. Without a
+    /// session it is a linked identity that brought it.
     pub(crate) async fn keep(
         &self,
         user: &User,
-        session_id: &str,
+        session_id: Option<&str>,
         identity: &ExternalIdentity,
         client_id: &str,
     ) -> Result<Grant, HubError> {
         let new = NewGrant {
             user_id: user.id,
-            session_id: Some(session_id.to_owned()),
+            session_id: session_id.map(str::to_owned),
             provider: identity.provider.clone(),
             issuer: identity.issuer.clone(),
             subject: identity.subject.clone(),

@@ -1,5 +1,7 @@
 //! Pages for people: one file for each, with a function for each method.
 
+pub(crate) mod account;
+pub(crate) mod admin;
 pub(crate) mod assets;
 pub(crate) mod consent;
 pub(crate) mod home;

@@ -25,6 +25,14 @@ impl Database {
         }
     }
 
+    /// The same database for another hub, as long as the first one lasts.
+    pub(crate) fn shared(other: &Self) -> Self {
+        Self {
+            url: other.url.clone(),
+            _directory: None,
+        }
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
