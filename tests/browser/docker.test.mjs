@@ -83,21 +83,6 @@ describe("a server in a container", () => {
     await screenshot(page, "docker-1-notebook");
   });
 
-  step("gets a token from its agent, and finds none anywhere else", async () => {
-    const ask = [
-      "import json, os, socket",
-      "s = socket.socket(socket.AF_UNIX)",
-      "s.connect(os.environ['JANSKY_AGENT_SOCKET'])",
-      "s.sendall(b'GET /v1/token?audience=archive HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n')",
-      "answer = s.makefile().read()",
-      "head, body = answer.split('\\n\\n', 1)",
-      "token = json.loads(body[body.index('{'):body.rindex('}') + 1])",
-      "print(token['token_type'], token['scope'], token['access_token'].count('.'), sorted(name for name in os.environ if 'TICKET' in name))",
-    ];
-    const { text, error } = await lab.run(page, ask.join("\n"));
-    assert.match(text, /^Bearer archive:read 2 \[\]/, error);
-  });
-
   step("keeps its kernel when the hub is killed", async () => {
     await lab.run(page, "kept = 'from before'");
     await hub.kill();
@@ -117,6 +102,21 @@ describe("a server in a container", () => {
 
     const { text } = await lab.run(page, "print(open('/home/jovyan/kept').read())");
     assert.match(text, /^a survey/);
+  });
+
+  step("gets a token from its agent, and finds none anywhere else", async () => {
+    const ask = [
+      "import json, os, socket",
+      "s = socket.socket(socket.AF_UNIX)",
+      "s.connect(os.environ['JANSKY_AGENT_SOCKET'])",
+      "s.sendall(b'GET /v1/token?audience=archive HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n')",
+      "answer = s.makefile().read()",
+      "head, body = answer.split('\\n\\n', 1)",
+      "token = json.loads(body[body.index('{'):body.rindex('}') + 1])",
+      "print(token['token_type'], token['scope'], token['access_token'].count('.'), sorted(name for name in os.environ if 'TICKET' in name))",
+    ];
+    const { text, error } = await lab.run(page, ask.join("\n"));
+    assert.match(text, /^Bearer archive:read 2 \[\]/, error);
   });
 
   step("ends with its hub when that is asked to", async () => {

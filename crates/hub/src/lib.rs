@@ -17,6 +17,7 @@ mod environment;
 mod error;
 mod exclusion;
 mod grants;
+mod issuer;
 mod launch;
 mod linking;
 mod metrics;
@@ -50,7 +51,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
-pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
+pub use jansky_identity::{
+    CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus, ServiceClient,
+};
 pub use jansky_store::{
     ActivityFilter, AgentSession, AuditEvent, AuditQuery, Exclusion, FreezeReason, GrantState,
     Identity, IdentityId, Server, Session, Share, Token, TokenId, TokenKind, User, UserQuery,
@@ -70,6 +73,10 @@ pub use broker::{
 pub use ended::EndedSessions;
 pub use error::HubError;
 pub use grants::{FreshToken, NoToken};
+pub use issuer::{
+    COMMAND_LINE_CLIENT, DeviceAuthorization, DeviceQuestion, DeviceWish, IssuedAccess,
+    IssuerClient, IssuerError, IssuerSettings, LONGEST_TOKEN_LIFETIME, PresentedClient,
+};
 pub use linking::Linked;
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
@@ -140,6 +147,7 @@ pub struct Hub {
     access: Access,
     broker: broker::Broker,
     grants: grants::Grants,
+    issuer: issuer::Issuer,
     word_places: Semaphore,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
@@ -154,6 +162,7 @@ impl Hub {
     /// Puts a hub together. It does nothing by itself until [`Hub::resume`] and
     /// [`Hub::spawn_housekeeping`] are called.
     pub fn new(parts: Parts) -> Arc<Self> {
+        let keys = Arc::new(parts.keys);
         let memory: Arc<broker::Memory> = Arc::default();
         Arc::new(Self {
             access: Access::new(
@@ -172,7 +181,14 @@ impl Hub {
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),
                 Arc::clone(&parts.random),
-                parts.keys,
+                Arc::clone(&keys),
+            ),
+            issuer: issuer::Issuer::new(
+                Arc::clone(&parts.store),
+                Arc::clone(&parts.clock),
+                Arc::clone(&parts.random),
+                keys,
+                parts.settings.issuer.clone(),
             ),
             word_places: Semaphore::new(WORDS_AT_ONCE),
             ended: Arc::default(),

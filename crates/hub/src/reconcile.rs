@@ -192,6 +192,7 @@ impl Hub {
                 }
                 hub.throttle.shrink();
                 hub.broker.shrink();
+                hub.shrink_device_counts();
                 hub.throttles
                     .values()
                     .for_each(crate::throttle::Throttle::shrink);

@@ -57,6 +57,8 @@ pub struct Settings {
     pub minimum_password_length: usize,
     /// Names that are admins whenever they sign in.
     pub admin_users: BTreeSet<String>,
+    /// How the hub issues tokens itself.
+    pub issuer: crate::issuer::IssuerSettings,
     /// What happens to the servers of somebody whom a provider's rules no longer let in.
     pub no_longer_allowed: NoLongerAllowed,
     /// How old the last word of a provider about somebody's rights may get while they are active;
@@ -114,6 +116,7 @@ impl Default for Settings {
             sign_in_attempts_per_minute: 10,
             minimum_password_length: 8,
             admin_users: BTreeSet::new(),
+            issuer: crate::issuer::IssuerSettings::default(),
             no_longer_allowed: NoLongerAllowed::default(),
             rights_refresh: Duration::from_mins(5),
             token_lifetime_at_start: Duration::from_mins(1),

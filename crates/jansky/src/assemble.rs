@@ -1,15 +1,17 @@
 //! From the configuration to the parts of a hub.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use jansky_config::{
     AudienceSource, Config, GithubProvider, IdentityBrokerMode, OidcProvider, Provider,
 };
-use jansky_crypto::{Random, SystemRandom};
+use jansky_crypto::{Random, SignatureAlgorithm, SystemRandom};
 use jansky_hub::{
     AdmissionRules, Audience, AudienceRules, BrokerMode, BrokerSettings, ConfiguredProvider, Hub,
-    NoLongerAllowed, Parts, Role, Roles, RouteTable, Settings, SignOutAtProvider, Source,
+    IssuerClient, IssuerSettings, NoLongerAllowed, Parts, Role, Roles, RouteTable, ServiceClient,
+    Settings, SignOutAtProvider, Source,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
@@ -20,7 +22,7 @@ use jansky_identity::{
     GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider, PamProvider,
     PamSettings,
 };
-use jansky_model::{Clock, ProviderId};
+use jansky_model::{Clock, ProviderId, Secret};
 use jansky_store::Store;
 
 use crate::cli;
@@ -76,12 +78,12 @@ pub(crate) async fn hub(
         providers,
         local_accounts,
         keys: files::sealing_keys(&config.hub.data_dir, &SystemRandom)?,
-        settings: settings(config),
+        settings: settings(config)?,
         http,
     }))
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config) -> anyhow::Result<Settings> {
     let hub = &config.hub;
     let spawner = config.spawner.common();
     let local = config
@@ -92,7 +94,7 @@ fn settings(config: &Config) -> Settings {
             _ => None,
         });
     let local = local.unwrap_or_default();
-    Settings {
+    Ok(Settings {
         base: config.base_path(),
         public_url: hub.public_url.is_some().then(|| config.public_url()),
         api_url: config.api_url(),
@@ -129,15 +131,16 @@ fn settings(config: &Config) -> Settings {
                 .audience
                 .iter()
                 .map(|(id, a)| audience(id, a))
-                .collect(),
+                .collect::<anyhow::Result<_>>()?,
             requests_per_minute: config.broker.requests_per_minute,
             local_user_exposed_path: config.broker.local_user_exposed_path.clone(),
             auth_state: config.broker.auth_state,
         },
-    }
+        issuer: issuer_settings(config)?,
+    })
 }
 
-fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> Audience {
+fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> anyhow::Result<Audience> {
     let provider = audience.provider.as_ref().map(|id| id.get().clone());
     let or_id = |given: &Option<String>| given.clone().unwrap_or_else(|| id.to_string());
     let source = match audience.source {
@@ -170,10 +173,11 @@ fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> Audience {
         AudienceSource::ClientCredentials => Source::ClientCredentials {
             provider,
             audience: audience.audience.clone(),
+            client: service_client(id, audience)?,
         },
     };
     let names = audience.allowed_users.iter().map(ToString::to_string);
-    Audience {
+    Ok(Audience {
         id: id.to_string(),
         title: audience.title.clone().unwrap_or_else(|| id.to_string()),
         source,
@@ -185,7 +189,54 @@ fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> Audience {
         },
         shared: audience.shared,
         token_file: audience.token_file,
+    })
+}
+
+fn service_client(
+    id: &ProviderId,
+    audience: &jansky_config::Audience,
+) -> anyhow::Result<Option<ServiceClient>> {
+    let (Some(client), Some(secret)) = (&audience.client_id, &audience.client_secret) else {
+        return Ok(None);
+    };
+    let secrets = secret
+        .read()
+        .with_context(|| format!("audience.{id}.client_secret cannot be read"))?;
+    Ok(Some(ServiceClient {
+        id: client.clone(),
+        secrets,
+    }))
+}
+
+/// The shortest secret that a client of the issuer may have, in characters: it is never typed.
+const SHORTEST_SECRET: usize = 20;
+
+fn issuer_settings(config: &Config) -> anyhow::Result<IssuerSettings> {
+    let mut clients = BTreeMap::new();
+    for (id, client) in &config.client {
+        let secrets = match &client.secret {
+            Some(secret) => secret
+                .read()
+                .with_context(|| format!("client.{id}.secret cannot be read"))?,
+            None => Vec::new(),
+        };
+        let too_short = |secret: &Secret| secret.expose().chars().count() < SHORTEST_SECRET;
+        anyhow::ensure!(
+            !secrets.iter().any(too_short),
+            "client.{id}.secret is shorter than {SHORTEST_SECRET} characters; make a random one, \
+             for example with `openssl rand -hex 32`"
+        );
+        let title = client.title.clone();
+        clients.insert(id.to_string(), IssuerClient { title, secrets });
     }
+    Ok(IssuerSettings {
+        key_lifetime: *config.issuer.key_lifetime,
+        algorithm: match config.issuer.algorithm {
+            jansky_config::IssuerAlgorithm::Es256 => SignatureAlgorithm::Es256,
+            jansky_config::IssuerAlgorithm::Rs256 => SignatureAlgorithm::Rs256,
+        },
+        clients,
+    })
 }
 
 /// The roles that the configuration names.

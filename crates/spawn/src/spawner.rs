@@ -85,7 +85,7 @@ pub trait Spawner: Send + Sync {
     /// future is not dropped. It never ends: where a platform does not report such things, or nobody
     /// wants to know, it only waits.
     async fn watch(&self, _found: &mpsc::UnboundedSender<Tampering>) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

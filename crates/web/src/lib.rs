@@ -9,6 +9,7 @@ mod browser_words;
 mod cookies;
 mod error;
 mod next_url;
+mod oidc;
 mod pages;
 pub mod render;
 mod routes;

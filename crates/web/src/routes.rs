@@ -25,7 +25,7 @@ use crate::pages::{
 use crate::security_events;
 use crate::state::{Peer, WebState};
 use crate::visit::{FormsMayLeadTo, Visit};
-use crate::{api, broker};
+use crate::{api, broker, oidc};
 
 /// One route: its method (`*` for any), its path below the hub's prefix, and its handler.
 type Route = (&'static str, &'static str, MethodRouter<WebState>);
@@ -47,6 +47,23 @@ fn table() -> Vec<Route> {
             post(sign_out::told_by_provider),
         ),
         ("POST", "oidc/security-events", post(security_events::post)),
+        // The hub as an issuer of access tokens
+        (
+            "GET",
+            "oidc/.well-known/openid-configuration",
+            get(oidc::metadata::document),
+        ),
+        ("GET", "oidc/jwks", get(oidc::metadata::keys)),
+        ("POST", "oidc/token", post(oidc::tokens::token)),
+        (
+            "POST",
+            "oidc/device_authorization",
+            post(oidc::tokens::begin),
+        ),
+        ("GET", "oidc/device", get(oidc::device::get)),
+        ("POST", "oidc/device", post(oidc::device::post)),
+        ("POST", "oidc/introspect", post(oidc::tokens::introspect)),
+        ("POST", "oidc/revoke", post(oidc::tokens::revoke)),
         ("GET", "setup", get(setup::get)),
         ("POST", "setup", post(setup::post)),
         ("GET", "home", get(home::get)),
@@ -270,6 +287,11 @@ pub fn router(web: WebState) -> Router {
     }
     router
         .route(&format!("{base}favicon.ico"), get(assets::logo))
+        // RFC 8414 puts it in front of the path of the issuer.
+        .route(
+            &format!("/.well-known/oauth-authorization-server{prefix}oidc"),
+            get(oidc::metadata::document),
+        )
         .method_not_allowed_fallback(wrong_method)
         .fallback(server::outside)
         .layer(middleware::from_fn_with_state(Arc::clone(&web), around))

@@ -275,6 +275,47 @@ pub struct ConsentPage {
     pub deny_url: String,
 }
 
+/// A program on a command line asks for a token: the code, the question, the end.
+///
+/// The forms post `user_code`, and `answer` with `allow` or `deny`.
+#[derive(Clone, Debug, Serialize)]
+pub struct DevicePage {
+    /// Where the forms are posted.
+    pub action: String,
+    /// Where to go when it is done.
+    pub home_url: String,
+    /// How far it is.
+    pub step: DeviceStep,
+}
+
+/// How far a person is with a program's request.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum DeviceStep {
+    /// The code has to be typed.
+    Code {
+        /// What was typed before.
+        user_code: String,
+        /// What is wrong with it.
+        error: Option<String>,
+    },
+    /// The person has to answer.
+    Question {
+        /// The code, in two halves.
+        user_code: String,
+        /// What the program calls itself.
+        client: String,
+        /// What the token is for.
+        audience: String,
+        /// What it allows.
+        scopes: Vec<String>,
+    },
+    /// The person said yes.
+    Allowed,
+    /// The person said no.
+    Denied,
+}
+
 /// One scope in words.
 #[derive(Clone, Debug, Serialize)]
 pub struct ScopeLine {
@@ -560,6 +601,7 @@ pages! {
     SignOutPage => "sign_out.html";
     SignedOutPage => "signed_out.html";
     ConsentPage => "consent.html";
+    DevicePage => "device.html";
     SetupPage => "setup.html";
     TokensPage => "tokens.html";
     AccountPage => "account.html";

@@ -3,6 +3,7 @@
 mod audience;
 mod docker;
 mod hub;
+mod issuer;
 mod provider;
 mod role;
 mod spawner;
@@ -19,6 +20,7 @@ use crate::sections::Config;
 pub(super) fn check(config: &Config, document: &Node, report: &mut Report<'_>) {
     let mut rules = Rules { document, report };
     hub::check(config, &mut rules);
+    issuer::check(config, &mut rules);
     provider::check(config, &mut rules);
     role::check(config, &mut rules);
     audience::check(config, &mut rules);

@@ -8,6 +8,7 @@ mod docker;
 mod github;
 mod header;
 mod hub;
+mod issuer;
 mod pam;
 pub(crate) mod presets;
 mod provider;
@@ -27,6 +28,7 @@ pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, Tripwire, V
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
+pub use self::issuer::{Client, Issuer, IssuerAlgorithm};
 pub use self::pam::PamProvider;
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
@@ -74,6 +76,14 @@ pub struct Config {
 
     /// How tokens are handed to the code on servers.
     pub broker: Broker,
+
+    /// Jansky as an issuer of tokens.
+    pub issuer: Issuer,
+
+    /// Who may ask Jansky's issuer about tokens, and programs that people may give tokens to:
+    /// `[client.<id>]`.
+    #[schemars(with = "BTreeMap<String, Client>", extend("propertyNames" = { "format": "provider-id" }))]
+    pub client: BTreeMap<ProviderId, Client>,
 
     /// How servers are started.
     pub spawner: Spawner,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jansky_store::{FreezeReason, Grant, GrantKind, GrantState};
 
-use super::audience::Audience;
+use super::audience::{Audience, Source};
 use super::caller::Agent;
 use crate::Hub;
 use crate::error::HubError;
@@ -82,7 +82,8 @@ impl Hub {
     /// What an agent could ask for.
     pub async fn overview(self: &Arc<Self>, agent: &Agent) -> Result<Overview, HubError> {
         let mut grants = self.store.grants_of(agent.user.id).await?;
-        grants.retain(|grant| grant.kind == GrantKind::Login);
+        let services = grants.extract_if(.., |grant| grant.kind == GrantKind::Service);
+        let services: Vec<Grant> = services.collect();
         let of_sign_in = self.grant_of_sign_in(&agent.user).await?;
         let identities = grants.iter().map(|grant| OverviewIdentity {
             provider: grant.provider.to_string(),
@@ -98,6 +99,17 @@ impl Hub {
                     let grant = grants.iter().find(|grant| grant.provider == *id);
                     Some((grant, Some(id)))
                 }
+            };
+            // What came along with a sign-in has a life of its own.
+            let grant = match (&audience.source, grant) {
+                (Source::Service { service, .. }, Some((login, provider))) => {
+                    let wanted = provider.or(login.map(|login| &login.provider));
+                    let found = services.iter().find(|grant| {
+                        Some(&grant.provider) == wanted && grant.service.as_ref() == Some(service)
+                    });
+                    Some((found, wanted))
+                }
+                (_, grant) => grant,
             };
             let state = self.state_of(agent, audience, grant.map(|(grant, _)| grant));
             let sign_in = grant.and_then(|(grant, provider)| {

@@ -23,7 +23,7 @@ use jansky_store::{Grant, GrantId, GrantKind, NewGrant, Sealed, SealedTokens, St
 use tracing::warn;
 
 use crate::error::HubError;
-use breaker::Breakers;
+pub(crate) use breaker::Breakers;
 
 pub use refresh::{FreshToken, NoToken};
 
@@ -37,7 +37,7 @@ pub(crate) struct Grants {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    keys: KeyRing,
+    keys: Arc<KeyRing>,
     breakers: Breakers,
     turns: Mutex<HashMap<GrantId, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -47,13 +47,13 @@ impl Grants {
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-        keys: KeyRing,
+        keys: impl Into<Arc<KeyRing>>,
     ) -> Self {
         Self {
             store,
             clock,
             random,
-            keys,
+            keys: keys.into(),
             breakers: Breakers::default(),
             turns: Mutex::default(),
         }

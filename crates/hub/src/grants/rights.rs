@@ -269,7 +269,10 @@ impl Hub {
     pub fn spawn_sealing_again(self: &Arc<Self>) {
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
-            match hub.grants.seal_again().await {
+            let sealed = async {
+                Ok::<_, HubError>(hub.grants.seal_again().await? + hub.issuer.seal_again().await?)
+            };
+            match sealed.await {
                 Ok(0) => {}
                 Ok(count) => info!(count, "sealed tokens again with the active key"),
                 Err(error) => warn!(error = %error, "could not seal tokens again"),

@@ -23,10 +23,6 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) async fn new(kind: OidcKind) -> Self {
-        Self::with(kind, |_| {}).await
-    }
-
     /// With other settings of the provider than the usual ones.
     pub(crate) async fn with(kind: OidcKind, change: impl FnOnce(&mut OidcSettings)) -> Self {
         let world = World::new().await;

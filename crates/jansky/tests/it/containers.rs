@@ -10,6 +10,12 @@ use crate::house::{ADMIN, House, Hub, told, until};
 use crate::lifecycle::pid_of;
 use crate::visitor::Visitor;
 
+/// Asks the agent for a token, as code in the container does.
+const ASK: &str = "import socket; s = socket.socket(socket.AF_UNIX); \
+     s.connect('/run/jansky/agent/agent.sock'); \
+     s.sendall(b'GET /v1/token?audience=archive HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n'); \
+     print(s.makefile().read())";
+
 /// What `tests/services/docker` has written down.
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| {
@@ -251,15 +257,99 @@ async fn who_reaches_into_a_container_freezes_its_tokens() {
     })
     .await;
     assert!(began.elapsed().as_secs_f32() < 2.0, "{:?}", began.elapsed());
-    let ask = "import socket; s = socket.socket(socket.AF_UNIX); \
-         s.connect('/run/jansky/agent/agent.sock'); \
-         s.sendall(b'GET /v1/token?audience=archive HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n'); \
-         print(s.makefile().read())";
     until("the agent gives tokens still", async || {
-        let said = execute(&id, "1000", &["python3", "-c", ask]);
+        let said = execute(&id, "1000", &["python3", "-c", ASK]);
         said.contains("session_frozen").then_some(())
     })
     .await;
+}
+
+/// D35, the part of Docker: after real use, what was handed over is in the memory of the container's
+/// processes and nowhere else.
+#[tokio::test]
+async fn nothing_secret_is_where_people_with_docker_rights_or_a_disk_can_read_it() {
+    let harbour = Harbour::new(
+        "tripwire = \"off\"\n\
+         [log]\n\
+         filter = \"trace\"\n\
+         [audience.archive]\n\
+         source = \"jansky\"\n\
+         scopes = [\"archive:read\"]\n\
+         allow_all = true",
+    );
+    let hub = harbour.start().await;
+    let admin = hub.make_admin().await;
+    start(&hub, &admin, "one", Value::Null).await;
+    let (id, _) = harbour.containers().remove(0);
+    let of_server = "import glob; print([v for p in glob.glob('/proc/[0-9]*/environ') \
+         for v in open(p, 'rb').read().split(b'\\0') if v.startswith(b'JUPYTERHUB_API_TOKEN=')])";
+    let said = execute(&id, "1000", &["python3", "-c", of_server]);
+    let api_token = said.split(['=', '\'']).nth(2).expect("a token").to_owned();
+    assert!(api_token.len() > 20, "{said}");
+    let access_token = until("the agent gives no token", async || {
+        let said = execute(&id, "1000", &["python3", "-c", ASK]);
+        let start = said.find("\"access_token\":\"")? + 16;
+        let length = said[start..].find('"')?;
+        Some(said[start..start + length].to_owned())
+    })
+    .await;
+
+    let path = |what: &str| format!("/containers/{id}/{what}");
+    let commit = format!("/commit?container={id}&repo=jansky-test/stolen&tag={id}");
+    let image = engine("POST", &commit, &Value::Null);
+    let image = image["Id"].as_str().expect("an image").to_owned();
+    let mut places = vec![
+        ("inspect", engine_bytes("GET", &path("json"), &Value::Null)),
+        ("export", engine_bytes("GET", &path("export"), &Value::Null)),
+        (
+            "save",
+            engine_bytes("GET", &format!("/images/{image}/get"), &Value::Null),
+        ),
+        ("log of the hub", hub.house.said("stderr").into_bytes()),
+    ];
+    engine("DELETE", &format!("/images/{image}?force=1"), &Value::Null);
+    let root = PathBuf::from(variable("JANSKY_TEST_DOCKER_ROOT"));
+    let mut files = Vec::new();
+    read_all(&root.join("data/containers").join(&id), &mut files);
+    read_all(&root.join("run"), &mut files);
+    read_all(&harbour.house.path().join("data"), &mut files);
+    assert!(files.len() > 5, "only {} files were looked at", files.len());
+    places.extend(files.into_iter().map(|bytes| ("files", bytes)));
+    places.extend(outside(&id).into_iter().map(|bytes| ("processes", bytes)));
+    // With the first letters of every ticket.
+    for secret in [api_token.as_str(), access_token.as_str(), "jkt_"] {
+        for (what, bytes) in &places {
+            let found = bytes
+                .windows(secret.len())
+                .any(|part| part == secret.as_bytes());
+            assert!(!found, "{what}: {} is there", &secret[..4]);
+        }
+    }
+}
+
+/// The contents of all files below a directory.
+fn read_all(directory: &std::path::Path, found: &mut Vec<Vec<u8>>) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => read_all(&entry.path(), found),
+            Ok(kind) if kind.is_file() => {
+                found.push(std::fs::read(entry.path()).unwrap_or_default());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Environments and command lines of all processes that are not in a container.
+fn outside(id: &str) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").expect("proc(5)").flatten() {
+        let read = |name: &str| std::fs::read(entry.path().join(name)).unwrap_or_default();
+        if !String::from_utf8_lossy(&read("cgroup")).contains(id) {
+            found.extend([read("environ"), read("cmdline")]);
+        }
+    }
+    found
 }
 
 #[tokio::test]

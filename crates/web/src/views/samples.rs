@@ -91,6 +91,7 @@ pub fn samples() -> Vec<Sample> {
     all.extend(people::account());
     all.extend(people::admin());
     all.extend(access::consent());
+    all.extend(access::device());
     all.extend(access::tokens());
     all.extend(access::errors());
     all

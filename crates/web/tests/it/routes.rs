@@ -30,6 +30,14 @@ GET    logout                                         200   200   200   200   20
 POST   logout                                         200   200   200   200   200   403   200   200   200   200   200
 POST   oidc/backchannel-logout                        400   400   400   400   400   400   400   400   400   400   400
 POST   oidc/security-events                           404   404   404   404   404   404   404   404   404   404   404
+GET    oidc/.well-known/openid-configuration          200   200   200   200   200   200   200   200   200   200   200
+GET    oidc/jwks                                      200   200   200   200   200   200   200   200   200   200   200
+POST   oidc/token                                     400   400   400   400   400   400   400   400   400   400   400
+POST   oidc/device_authorization                      401   401   401   401   401   401   401   401   401   401   401
+GET    oidc/device                                    login login login 200   login 403   200   login login 200   login
+POST   oidc/device                                    login login login 404   login 403   404   login login 404   login
+POST   oidc/introspect                                401   401   401   401   401   401   401   401   401   401   401
+POST   oidc/revoke                                    401   401   401   401   401   401   401   401   401   401   401
 GET    setup                                          404   404   404   404   404   404   404   404   404   404   404
 POST   setup                                          404   404   404   404   404   403   404   404   404   404   404
 GET    home                                           login login login 200   login 403   200   login login 200   login
