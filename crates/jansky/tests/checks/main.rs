@@ -13,12 +13,15 @@ mod hand_over;
 mod house;
 mod identities;
 mod keycloak;
+mod keycloak_services;
 mod keycloak_tokens;
 mod mapping;
 mod operations;
+mod operators;
 #[path = "../it/processes.rs"]
 #[expect(dead_code, reason = "the other tests of the program use more of it")]
 mod processes;
+mod services;
 mod sign_in;
 mod sign_out;
 mod site;
