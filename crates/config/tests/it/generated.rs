@@ -83,6 +83,9 @@ fn every_toml_example_of_the_reference_is_accepted() {
                         .replace("issuer", "url"),
                     HEADER.to_owned(),
                     "[provider.jive]\nkind = \"pam\"\n".to_owned(),
+                    "[provider.jive]\nkind = \"ldap\"\nurl = \"ldap://127.0.0.1\"\n\
+                     user_dn = \"uid={username}\"\n"
+                        .to_owned(),
                 ],
                 // Some keys belong to others.
                 "spawner" => vec![
