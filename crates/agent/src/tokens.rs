@@ -165,6 +165,17 @@ impl Tokens {
         answer
     }
 
+    /// The seconds that are left of the best token for an audience, if there is one.
+    pub(crate) fn left(&self, audience: &str) -> Option<u64> {
+        let now = self.clock.now();
+        let held = self.held();
+        let wishes = held.wishes.iter();
+        wishes
+            .filter(|(wanted, _)| wanted.audience == audience)
+            .filter_map(|(_, wish)| wish.state().left(now))
+            .max()
+    }
+
     fn spread(&self) -> u64 {
         let mut byte = [0];
         self.random.fill(&mut byte);
@@ -197,6 +208,11 @@ impl Wish {
 }
 
 impl State {
+    fn left(&self, now: Timestamp) -> Option<u64> {
+        let left = self.token.as_ref()?.expires_at.since(now).as_secs();
+        (left > 0).then_some(left)
+    }
+
     /// The token, if it need not be renewed for somebody who wants `least` seconds.
     fn good_for(&self, least: u64, now: Timestamp) -> Option<Answer> {
         let token = self.token.as_ref()?;

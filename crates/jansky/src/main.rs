@@ -7,6 +7,7 @@ mod assemble;
 mod cli;
 mod config_command;
 mod demo;
+mod directory;
 mod doctor;
 mod explain_login;
 mod files;
@@ -15,6 +16,7 @@ mod front;
 mod serve;
 mod spawners;
 mod telemetry;
+mod token_command;
 
 use std::process::ExitCode;
 

@@ -173,3 +173,39 @@ async fn a_logout_token_ends_the_session_within_a_second_in_every_process() {
     let replayed = tell(&first.url, &everywhere).await;
     assert_eq!(replayed.status, 400, "{replayed:#?}");
 }
+
+/// Single-user servers believe a session id for minutes after they asked about it, so one that has
+/// ended is taken out of requests: also by the process in which nobody signed out.
+#[tokio::test]
+async fn the_id_of_an_ended_session_reaches_no_server_through_any_process() {
+    let site = Site::new().await.on_postgres().await;
+    let first = site.start().await;
+    let laptop = Browser::new(&first.url);
+    laptop.sign_in(&site.op, "subject-1").await;
+    laptop.start_server("river").await;
+    // The second process finds the server; the third one comes when all is over.
+    let second = site.start().await;
+    let copies = [laptop.at(&first.url), laptop.at(&second.url)];
+    let seen_by_server = async |browser: &Browser| {
+        let answer = browser.get("user/river/self").await.must_be(200);
+        answer.json()["session"].clone()
+    };
+    for copy in &copies {
+        assert!(seen_by_server(copy).await.is_string(), "it is handed on");
+    }
+
+    laptop.post("hub/logout", &[("keep_working", "1")]).await;
+
+    for copy in &copies {
+        within(Duration::from_secs(1), "the id is taken out", async || {
+            seen_by_server(copy).await.is_null()
+        })
+        .await;
+    }
+    let third = site.start().await;
+    let late = copies[0].at(&third.url);
+    assert!(
+        seen_by_server(&late).await.is_null(),
+        "a process that comes later knows it, too"
+    );
+}
