@@ -217,7 +217,7 @@ impl Agent {
     }
 
     /// Asks the hub for a token.
-    async fn ask(&self, wanted: &Wanted, least: Option<u64>) -> Answer {
+    async fn ask(&self, wanted: &Wanted, least: u64) -> Answer {
         if let Some(objection) = self.objection() {
             return objection;
         }

@@ -97,12 +97,8 @@ impl Broker {
         Ok(answer)
     }
 
-    /// Asks for an access token, which is good for at least `min_ttl` seconds if that is given.
-    pub(crate) async fn token(
-        &self,
-        wanted: &Wanted,
-        min_ttl: Option<u64>,
-    ) -> Result<Answer, NoResponse> {
+    /// Asks for an access token that is good for at least `min_ttl` seconds.
+    pub(crate) async fn token(&self, wanted: &Wanted, min_ttl: u64) -> Result<Answer, NoResponse> {
         let content = Content {
             kind: "application/x-www-form-urlencoded",
             bytes: token_form(wanted, min_ttl).into(),
@@ -226,13 +222,11 @@ impl Broker {
     }
 }
 
-fn token_form(wanted: &Wanted, min_ttl: Option<u64>) -> String {
+fn token_form(wanted: &Wanted, min_ttl: u64) -> String {
     let mut form = Form::new(String::new());
     form.append_pair("grant_type", TOKEN_EXCHANGE)
-        .append_pair("audience", &wanted.audience);
-    if let Some(seconds) = min_ttl {
-        form.append_pair("min_ttl", &seconds.to_string());
-    }
+        .append_pair("audience", &wanted.audience)
+        .append_pair("min_ttl", &min_ttl.to_string());
     if let Some(scope) = &wanted.scope {
         form.append_pair("scope", scope);
     }

@@ -105,8 +105,7 @@ impl Tokens {
         held.wishes.clear();
     }
 
-    /// Hands out a token, or what the hub says instead. `ask` asks the hub for one that lives for so
-    /// many seconds at least, or as it likes.
+    /// Hands out a token, or what the hub says instead. `ask` asks the hub.
     ///
     /// With `min_ttl` it lives for so many seconds at least, as far as its whole life is longer.
     /// Without it, and while the hub cannot be asked, it is one that has not ended.
@@ -114,7 +113,7 @@ impl Tokens {
         &self,
         wanted: &Wanted,
         min_ttl: Option<u64>,
-        ask: impl Fn(Option<u64>) -> Asking,
+        ask: impl Fn(u64) -> Asking,
     ) -> Answer {
         loop {
             let (round, wish) = self.wish(wanted);
@@ -130,7 +129,7 @@ impl Tokens {
         &self,
         wish: &Wish,
         min_ttl: Option<u64>,
-        ask: impl Fn(Option<u64>) -> Asking,
+        ask: impl Fn(u64) -> Asking,
     ) -> Answer {
         let least = min_ttl.unwrap_or(USUAL_MIN_TTL);
         if let Some(answer) = wish.state().good_for(least, self.clock.now()) {
@@ -150,8 +149,8 @@ impl Tokens {
                 return state.without_hub(min_ttl, now, failure);
             }
         }
-        // A hub would refuse more than tokens live, which nobody has asked for.
-        let asked = min_ttl.or_else(|| wish.state().usual());
+        // Of a service whose tokens live for less than usual that would be too much to ask for.
+        let asked = min_ttl.unwrap_or_else(|| wish.state().usual());
         let answer = ask(asked).await;
         let now = self.clock.now();
         let mut state = wish.state();
@@ -211,12 +210,6 @@ impl Wish {
 }
 
 impl State {
-    /// What to ask for when nobody says how long the token shall live.
-    fn usual(&self) -> Option<u64> {
-        let lifetime = self.token.as_ref()?.lifetime;
-        Some(USUAL_MIN_TTL.min(lifetime * MOST / 100))
-    }
-
     fn left(&self, now: Timestamp) -> Option<u64> {
         let left = self.token.as_ref()?.expires_at.since(now).as_secs();
         (left > 0).then_some(left)
@@ -227,6 +220,13 @@ impl State {
         let token = self.token.as_ref()?;
         let least = least.min(token.lifetime * MOST / 100).max(token.floor);
         token.answer_with(least, now)
+    }
+
+    /// For how long a new token shall live at least when nobody says it: not longer than the last one
+    /// did, and for any time when there was none.
+    fn usual(&self) -> u64 {
+        let last = self.token.as_ref();
+        last.map_or(0, |last| USUAL_MIN_TTL.min(last.lifetime * MOST / 100))
     }
 
     /// The token while there is no newer one, or the failure.
