@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{config_command, demo, doctor, serve};
+use crate::{config_command, demo, doctor, serve, token_command};
 
 /// The role in which the program becomes a single-user server; not for people.
 pub(crate) const LAUNCH: &str = "launch";
@@ -42,6 +42,8 @@ enum Command {
         #[command(subcommand)]
         action: KeysAction,
     },
+    /// Print an access token for a service; inside of a server only
+    Token(token_command::Options),
     /// Become a single-user server (internal)
     #[command(hide = true, name = LAUNCH)]
     Launch,
@@ -93,6 +95,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Keys {
             action: KeysAction::Rotate(file),
         } => serve::rotate_keys(&file),
+        Command::Token(options) => token_command::run(&options),
         Command::Launch => anyhow::bail!("`{LAUNCH}` must be the first argument"),
         Command::AskPam => anyhow::bail!("`{PAM}` must be the first argument"),
         Command::Agent => anyhow::bail!("`{AGENT}` must be the first argument"),

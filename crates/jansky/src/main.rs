@@ -16,6 +16,7 @@ mod front;
 mod serve;
 mod spawners;
 mod telemetry;
+mod token_command;
 
 use std::process::ExitCode;
 

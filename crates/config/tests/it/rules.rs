@@ -464,6 +464,56 @@ fn the_service_of_pam_is_the_name_of_a_file() {
     );
 }
 
+#[test]
+fn a_role_has_a_name_of_its_own_scopes_that_exist_and_somebody_who_has_it() {
+    let role = |name: &str, keys: &str| messages(&format!("{OIDC}[role.{name}]\n{keys}\n"));
+
+    assert_eq!(
+        role(
+            "observers",
+            "scopes = [\"list:users\", \"service-account\"]\ngroups = [\"/radio\"]"
+        ),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        role("user", "scopes = [\"access:servers!user\"]"),
+        Vec::<String>::new()
+    );
+    for (name, keys, expected) in [
+        (
+            "admin",
+            "users = [\"river\"]",
+            "the role `admin`, which every hub has",
+        ),
+        (
+            "x",
+            "users = [\"river\"]",
+            "a name that is no name of a role",
+        ),
+        (
+            "user",
+            "users = [\"river\"]",
+            "the role `user`, which everybody has",
+        ),
+        (
+            "watch",
+            "scopes = [\"list:users\"]",
+            "a role that nobody has",
+        ),
+        (
+            "watch",
+            "scopes = [\"list:stars\"]\nusers = [\"river\"]",
+            "`list:stars` is not a known scope",
+        ),
+    ] {
+        let found = role(name, keys);
+        assert!(
+            found.len() == 1 && found[0].contains(expected),
+            "[role.{name}] {keys}: {found:?}"
+        );
+    }
+}
+
 const LDAP: &str = "[provider.ldap]\nkind = \"ldap\"\nallow_all = true\n\
      url = \"ldaps://ldap.example.org\"\nuser_dn = \"uid={username},dc=example\"\n";
 
