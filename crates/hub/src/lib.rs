@@ -47,8 +47,8 @@ use tokio_util::task::TaskTracker;
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
 pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
 pub use jansky_store::{
-    ActivityFilter, AgentSession, AuditEvent, AuditQuery, FreezeReason, GrantState, Server, Share,
-    Token, TokenId, TokenKind, User, UserQuery, UserSort,
+    ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, FreezeReason, GrantState,
+    Server, Share, Token, TokenId, TokenKind, User, UserQuery, UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
@@ -56,10 +56,10 @@ pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, SharedActor, visible_users};
 pub use admission::{Admission, AdmissionRules, Refusal};
 pub use broker::{
-    About, Agent, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState, AuditCheck,
-    BrokerError, BrokerMode, BrokerSettings, Enrolled, GivenToken, NotObtained, ObtainedToken,
-    Overview, OverviewAudience, OverviewIdentity, Presented, ProofRefusal, Proofs, RefusedReason,
-    Source, TokenWish, Wish, check_audit,
+    About, Agent, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState, BrokerError,
+    BrokerMode, BrokerSettings, Enrolled, ExposedToken, ExposedTokens, GivenToken, NotObtained,
+    ObtainedToken, Overview, OverviewAudience, OverviewIdentity, Presented, ProofRefusal, Proofs,
+    RefusedReason, Source, TokenWish, Wish, check_audit,
 };
 pub use ended::EndedSessions;
 pub use error::HubError;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{config_command, demo, doctor, serve};
+use crate::{audit_command, config_command, demo, doctor, serve};
 
 /// The role in which the program becomes a single-user server; not for people.
 pub(crate) const LAUNCH: &str = "launch";
@@ -38,6 +38,11 @@ enum Command {
     Keys {
         #[command(subcommand)]
         action: KeysAction,
+    },
+    /// The record of what was done with tokens
+    Audit {
+        #[command(subcommand)]
+        action: audit_command::Action,
     },
     /// Become a single-user server (internal)
     #[command(hide = true, name = LAUNCH)]
@@ -81,6 +86,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Keys {
             action: KeysAction::Rotate(file),
         } => serve::rotate_keys(&file),
+        Command::Audit { action } => audit_command::run(&action),
         Command::Launch => anyhow::bail!("`{LAUNCH}` must be the first argument"),
         Command::Agent => anyhow::bail!("`{AGENT}` must be the first argument"),
     }

@@ -155,6 +155,7 @@ macro_rules! scopes {
 
 scopes! {
     ACCESS_SERVERS = "access:servers";
+    ADMIN_AUTH_STATE = "admin:auth_state";
     ADMIN_SERVER_STATE = "admin:server_state";
     ADMIN_UI = "admin-ui";
     ADMIN_USERS = "admin:users";

@@ -346,6 +346,44 @@ pub struct ExpiryOption {
     pub selected: bool,
 }
 
+/// What was done with tokens.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditPage {
+    /// Events, the newest first.
+    pub rows: Vec<AuditRow>,
+    /// Whether it is the page for operators.
+    pub of_everybody: bool,
+    /// Where older ones are.
+    pub older: Option<String>,
+}
+
+/// One event of the audit trail.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditRow {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened, in words.
+    pub words: String,
+    /// Whose tokens it was about.
+    pub user: String,
+    /// Which of their servers; empty for the default one.
+    pub server: String,
+    /// Who did it.
+    pub actor: String,
+    /// Whether it worked.
+    pub worked: bool,
+    /// How it ended, in one word.
+    pub outcome: String,
+    /// Where the token came from.
+    pub source: Option<String>,
+    /// Its scopes.
+    pub scope: Option<String>,
+    /// The network address of who asked.
+    pub address: Option<String>,
+    /// The beginning of the key's fingerprint.
+    pub key: Option<String>,
+}
+
 /// Something did not work.
 #[derive(Clone, Debug, Serialize)]
 pub struct ErrorPage {
@@ -392,6 +430,7 @@ pages! {
     ConsentPage => "consent.html";
     SetupPage => "setup.html";
     TokensPage => "tokens.html";
+    AuditPage => "audit.html";
     ErrorPage => "error.html";
 }
 

@@ -158,7 +158,7 @@ impl Hub {
     }
 
     /// Whether others than its owner can use a server. This is the only place that decides it.
-    async fn is_shared(&self, server: &Server) -> Result<bool, HubError> {
+    pub(super) async fn is_shared(&self, server: &Server) -> Result<bool, HubError> {
         Ok(self.store.is_shared(server.id).await?)
     }
 

@@ -87,6 +87,7 @@ pub fn samples() -> Vec<Sample> {
     all.extend(servers::spawn());
     all.extend(access::consent());
     all.extend(access::tokens());
+    all.extend(access::audit());
     all.extend(access::errors());
     all
 }

@@ -25,6 +25,14 @@ impl Database {
         }
     }
 
+    /// The same database again, for a second process on it.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            url: self.url.clone(),
+            _directory: None,
+        }
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
