@@ -30,8 +30,8 @@ pub use sections::{
     AdmissionKeys, Audience, AudienceSource, Broker, Cgroups, ClaimsSource, ClientAuthentication,
     CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner, Endpoints, GithubProvider,
     HeaderProvider, Hub, IdentityBrokerMode, LocalProvider, Log, LogFormat, NoLongerAllowed,
-    OidcProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, RunAs, Session, Spawner, Tls,
-    VolumeEntry,
+    OidcProvider, PamProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, RunAs, Session,
+    Spawner, Tls, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
     Audience, Broker, Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider,
-    Hub, LocalProvider, Log, OidcProvider, ProcessSpawner, Proxy, Session, Tls,
+    Hub, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner, Proxy, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -21,6 +21,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<OidcProvider>(),
         fields::<GithubProvider>(),
         fields::<HeaderProvider>(),
+        fields::<PamProvider>(),
         fields::<Endpoints>(),
         fields::<Audience>(),
         fields::<Broker>(),

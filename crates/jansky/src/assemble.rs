@@ -15,10 +15,14 @@ use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
     ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
 };
-use jansky_identity::{GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider};
+use jansky_identity::{
+    GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider, PamProvider,
+    PamSettings,
+};
 use jansky_model::{Clock, ProviderId};
 use jansky_store::Store;
 
+use crate::cli;
 use crate::files::{self, make_private_dir};
 use crate::spawners::spawner;
 
@@ -218,6 +222,18 @@ pub(crate) fn providers(
                 username_claim: "login".to_owned(),
             });
         }
+        if let Provider::Pam(pam) = provider {
+            let made = PamProvider::new(PamSettings {
+                id: id.clone(),
+                title: pam.title.clone(),
+                service: pam.service.clone(),
+                helper: cli::ourselves(cli::PAM),
+                timeout: *pam.timeout,
+                attempts_per_minute: pam.attempts_per_minute,
+            });
+            let rules = admission_rules(config, provider);
+            providers.push(without_tokens(Arc::new(made), rules));
+        }
         if let Provider::Header(header) = provider {
             let made = HeaderProvider::new(header_settings(id, header)?);
             providers.push(ConfiguredProvider {
@@ -290,9 +306,7 @@ fn oidc_kind(provider: &Provider) -> OidcKind {
         Provider::Google(_) => OidcKind::Google,
         Provider::Cilogon(_) => OidcKind::CiLogon,
         Provider::EgiCheckin(_) => OidcKind::EgiCheckin,
-        Provider::Oidc(_) | Provider::Local(_) | Provider::Github(_) | Provider::Header(_) => {
-            OidcKind::Generic
-        }
+        _ => OidcKind::Generic,
     }
 }
 

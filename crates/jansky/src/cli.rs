@@ -10,6 +10,9 @@ use crate::{audit_command, config_command, demo, doctor, serve};
 /// The role in which the program becomes a single-user server; not for people.
 pub(crate) const LAUNCH: &str = "launch";
 
+/// The role in which the program asks PAM about one password; not for people.
+pub(crate) const PAM: &str = "ask-pam";
+
 /// The role in which the program hands out tokens beside a server; not for people.
 pub(crate) const AGENT: &str = "agent";
 
@@ -47,6 +50,9 @@ enum Command {
     /// Become a single-user server (internal)
     #[command(hide = true, name = LAUNCH)]
     Launch,
+    /// Ask PAM about one password (internal)
+    #[command(hide = true, name = PAM)]
+    AskPam,
     /// Hand out tokens beside a server; a spawner starts it (internal)
     #[command(hide = true, name = AGENT)]
     Agent,
@@ -56,6 +62,12 @@ enum Command {
 enum KeysAction {
     /// Make a new key the active one; the running hub seals everything again at its next start
     Rotate(ConfigFile),
+}
+
+/// The command line of this very program in one of its roles.
+pub(crate) fn ourselves(role: &str) -> Vec<String> {
+    // Through /proc the program is found also after an upgrade has replaced its file.
+    vec!["/proc/self/exe".to_owned(), role.to_owned()]
 }
 
 /// Where the configuration comes from.
@@ -88,6 +100,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         } => serve::rotate_keys(&file),
         Command::Audit { action } => audit_command::run(&action),
         Command::Launch => anyhow::bail!("`{LAUNCH}` must be the first argument"),
+        Command::AskPam => anyhow::bail!("`{PAM}` must be the first argument"),
         Command::Agent => anyhow::bail!("`{AGENT}` must be the first argument"),
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_config::Config;
+use jansky_config::{Config, Provider};
 use jansky_model::{Clock, SystemClock, Timestamp};
 use jansky_spawn::{Finding, Severity};
 use jansky_store::Store;
@@ -69,6 +69,9 @@ async fn examine(config: &Config) -> Vec<Finding> {
                 if let Some(oidc) = provider.oidc() {
                     findings.extend(examine_provider(id.as_str(), oidc, &*clock).await);
                 }
+                if let Provider::Pam(pam) = provider {
+                    findings.push(pam_service(id.as_str(), &pam.service));
+                }
             }
         }
         Err(error) => findings.push(Finding::error(
@@ -111,6 +114,29 @@ fn port(config: &Config) -> Finding {
             "choose an address of this machine and a port that this account may use in hub.bind",
         ),
     }
+}
+
+fn pam_service(id: &str, service: &str) -> Finding {
+    let subject = "pam";
+    let places = ["/etc/pam.d", "/usr/lib/pam.d"].map(|place| format!("{place}/{service}"));
+    if !places
+        .iter()
+        .any(|place| std::path::Path::new(place).exists())
+    {
+        return Finding::error(
+            subject,
+            format!("there is no service `{service}`"),
+            format!("make the file, or name another one in `provider.{id}.service`"),
+        );
+    }
+    if !rustix::process::geteuid().is_root() {
+        return Finding::warning(
+            subject,
+            "Jansky does not run as root, and PAM usually lets nobody else check passwords",
+            "run Jansky as root, or let PAM ask a directory that needs no rights",
+        );
+    }
+    Finding::good(subject, format!("there is the service `{service}`"))
 }
 
 async fn database(config: &Config) -> Finding {

@@ -26,10 +26,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     // Roles that are for a process without threads. The launcher gives up rights, which a process can
-    // only do as a whole; the agent hides its memory before there is anything in it.
+    // only do as a whole; the agent hides its memory before there is anything in it; modules of PAM
+    // fork.
     match std::env::args_os().nth(1) {
         Some(role) if role == cli::LAUNCH => return jansky_spawn::launcher::run(),
         Some(role) if role == cli::AGENT => return jansky_agent::run(),
+        Some(role) if role == cli::PAM => return jansky_pam::helper::run(),
         _ => {}
     }
     let arguments = cli::Arguments::parse();

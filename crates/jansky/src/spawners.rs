@@ -17,7 +17,7 @@ use jansky_spawn_docker::{
     Volume, VolumeSource,
 };
 
-use crate::cli::{self, LAUNCH};
+use crate::cli;
 use crate::files::make_private_dir;
 
 /// The program that containers begin with, where it is installed beside ours.
@@ -36,12 +36,11 @@ fn processes(
     config: &Config,
     instance: &str,
 ) -> anyhow::Result<Arc<dyn Spawner>> {
-    // Through /proc the program is found also after an upgrade has replaced its file.
-    let launcher = vec!["/proc/self/exe".to_owned(), LAUNCH.to_owned()];
+    let launcher = cli::ourselves(cli::LAUNCH);
     let state_dir = config.hub.data_dir.join("spawner");
     make_private_dir(&state_dir)?;
     let mut settings = ProcessSettings::new(process.command.clone(), launcher, state_dir, instance);
-    settings.agent = vec!["/proc/self/exe".to_owned(), cli::AGENT.to_owned()];
+    settings.agent = cli::ourselves(cli::AGENT);
     settings.runtime_dir.clone_from(&process.runtime_dir);
     settings.arguments.clone_from(&process.arguments);
     settings.home = home_policy(process, &config.hub.data_dir)?;
@@ -50,6 +49,9 @@ fn processes(
         jansky_config::RunAs::UnixAccount => RunAs::UnixAccount,
     };
     settings.lowest_uid = process.lowest_uid;
+    settings.create_account = process
+        .create_accounts
+        .then(|| process.create_command.clone());
     settings.environment = environment(config)?;
     settings
         .keep_environment

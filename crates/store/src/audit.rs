@@ -5,6 +5,8 @@
 //! processes come into one order by the lock of a single row, `audit_head`, which also knows the last
 //! event, so that events are missed that somebody takes from the end.
 
+use std::fmt::Write as _;
+
 use jansky_model::{Timestamp, UserId};
 
 use crate::db::{Composed, Row, Transaction, sql, storable};
@@ -260,7 +262,9 @@ impl Store {
                 }
             }
         }
-        check.last = last.iter().map(|byte| format!("{byte:02x}")).collect();
+        for byte in last {
+            let _ = write!(check.last, "{byte:02x}");
+        }
         if check.broken.is_none() {
             check.broken = match head {
                 Some(head) if seq < head.seq => Some((seq + 1, "it is missing at the end")),

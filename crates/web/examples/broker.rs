@@ -182,6 +182,7 @@ async fn serve(hub: &Arc<Hub>) -> SocketAddr {
         request.extensions_mut().insert(Peer {
             address: std::net::Ipv4Addr::LOCALHOST.into(),
             secure: false,
+            connection: std::net::Ipv4Addr::LOCALHOST.into(),
         });
         next.run(request).await
     };

@@ -8,6 +8,7 @@ mod docker;
 mod github;
 mod header;
 mod hub;
+mod pam;
 pub(crate) mod presets;
 mod provider;
 mod spawner;
@@ -25,6 +26,7 @@ pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, VolumeEntry
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
+pub use self::pam::PamProvider;
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
     Provider,

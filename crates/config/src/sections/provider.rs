@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::github::GithubProvider;
 use super::header::HeaderProvider;
+use super::pam::PamProvider;
 use super::written;
 use crate::notation::{HttpUrl, SecretSource, SecretSources, Texts, Written};
 
@@ -53,6 +54,9 @@ pub enum Provider {
     /// A reverse proxy in front of Jansky that has signed people in already, such as Apache with
     /// Shibboleth or oauth2-proxy, and says in headers who they are.
     Header(Box<HeaderProvider>),
+    /// Unix accounts of this machine, checked by PAM. Jansky must run as root, or as an account
+    /// that PAM lets check others.
+    Pam(Box<PamProvider>),
 }
 
 impl Provider {
@@ -66,7 +70,7 @@ impl Provider {
             | Self::Google(oidc)
             | Self::Cilogon(oidc)
             | Self::EgiCheckin(oidc) => Some(oidc),
-            Self::Local(_) | Self::Github(_) | Self::Header(_) => None,
+            Self::Local(_) | Self::Github(_) | Self::Header(_) | Self::Pam(_) => None,
         }
     }
 
@@ -76,6 +80,7 @@ impl Provider {
             Self::Local(local) => Some(&local.title),
             Self::Github(github) => github.title.as_deref(),
             Self::Header(header) => header.title.as_deref(),
+            Self::Pam(pam) => Some(&pam.title),
             _ => self.oidc()?.title.as_deref(),
         }
     }
@@ -106,6 +111,7 @@ impl Provider {
             Self::Local(_) => None,
             Self::Github(github) => Some(keys_of!(github)),
             Self::Header(header) => Some(keys_of!(header)),
+            Self::Pam(pam) => Some(keys_of!(pam)),
             _ => self.oidc().map(|oidc| keys_of!(oidc)),
         }
     }

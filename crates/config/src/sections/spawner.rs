@@ -102,6 +102,17 @@ pub struct ProcessSpawner {
     #[schemars(range(min = 1), example = 2000)]
     pub lowest_uid: u32,
 
+    /// With `run_as = "unix-account"`, makes the account of somebody who has none before their first
+    /// server starts. Never for a name with other characters than a-z, 0-9, `_` and `-`, nor for the
+    /// name of a group that exists.
+    #[schemars(example = true)]
+    pub create_accounts: bool,
+
+    /// The command that makes an account. It is run as it stands, without a shell; `{username}` is
+    /// replaced.
+    #[schemars(length(min = 1), extend("examples" = [["adduser", "--disabled-password", "--gecos", "", "{username}"]]))]
+    pub create_command: Vec<String>,
+
     /// Variables for every server, as text, or from a file or variable. They have the last word.
     #[schemars(extend("examples" = [{ "DATA": "/data", "API_KEY": { "file": "/etc/jansky/api-key" } }]))]
     pub environment: BTreeMap<String, TextOrSecret>,
@@ -168,6 +179,8 @@ impl Default for ProcessSpawner {
             home_dir: None,
             run_as: RunAs::Hub,
             lowest_uid: 1000,
+            create_accounts: false,
+            create_command: USERADD.map(str::to_owned).to_vec(),
             environment: BTreeMap::new(),
             keep_environment: KEPT.map(str::to_owned).to_vec(),
             runtime_dir: None,
@@ -198,6 +211,16 @@ impl ProcessSpawner {
         Some(template.replace("{data_dir}", &data_dir.display().to_string()))
     }
 }
+
+/// Every Linux has it; the account gets a home directory and no password.
+const USERADD: [&str; 6] = [
+    "useradd",
+    "--create-home",
+    "--shell",
+    "/bin/bash",
+    "--",
+    "{username}",
+];
 
 const HOME_DIR: &str = "{data_dir}/homes/{username}";
 

@@ -82,8 +82,17 @@ fn every_toml_example_of_the_reference_is_accepted() {
                         .replace("oidc", "github")
                         .replace("issuer", "url"),
                     HEADER.to_owned(),
+                    "[provider.jive]\nkind = \"pam\"\n".to_owned(),
                 ],
-                "spawner" => vec![crate::LOCAL.to_owned(), crate::DOCKER.to_owned()],
+                // Some keys belong to others.
+                "spawner" => vec![
+                    crate::LOCAL.to_owned(),
+                    crate::DOCKER.to_owned(),
+                    format!(
+                        "{}[spawner]\nkind = \"process\"\nrun_as = \"unix-account\"\n",
+                        crate::LOCAL
+                    ),
+                ],
                 _ => vec![crate::LOCAL.to_owned()],
             };
             let problems: Vec<_> = text

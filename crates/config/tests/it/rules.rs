@@ -416,3 +416,29 @@ fn names_of_headers_and_rules_by_group_are_checked() {
          name the header in which the proxy sends groups"
     );
 }
+
+#[test]
+fn accounts_are_made_only_where_servers_run_as_accounts() {
+    let make = "[spawner]\nkind = \"process\"\ncreate_accounts = true\n";
+
+    assert_eq!(
+        message(&format!("{LOCAL}{make}")),
+        "jansky.toml:6: spawner.create_accounts: found `true`, and servers that do not run as Unix \
+         accounts; add `run_as = \"unix-account\"`, or remove it"
+    );
+    let unix = format!("{LOCAL}{make}run_as = \"unix-account\"\n");
+    assert_eq!(messages(&unix), Vec::<String>::new());
+    let anybody = format!("{unix}create_command = [\"{{username}}\", \"-m\"]\n");
+    assert!(message(&anybody).contains("a command without the name of the account"));
+}
+
+#[test]
+fn the_service_of_pam_is_the_name_of_a_file() {
+    let text = "[provider.unix]\nkind = \"pam\"\nallow_all = true\nservice = \"../shadow\"\n";
+
+    assert_eq!(
+        message(text),
+        "jansky.toml:4: provider.unix.service: found `../shadow`; write the name of a file in \
+         /etc/pam.d, such as \"login\""
+    );
+}

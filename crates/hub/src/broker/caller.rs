@@ -149,10 +149,10 @@ impl Hub {
         let is_shared = self.is_shared(&server).await?;
         Ok(Some(Arc::new(Caller {
             session,
-            is_shared,
             server,
             user,
             groups,
+            is_shared,
             loaded_at,
         })))
     }

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::BrokerError;
 use super::audience::{Audience, Source};
 use super::audit::About;
+use super::give::sign_in_path;
 use super::source::{NotObtained, Wish};
 use crate::Hub;
 use crate::actor::{Actor, Credential};
@@ -72,7 +73,7 @@ impl Hub {
             return Err(BrokerError::ServerShared);
         }
         let login = self.token_of_sign_in(user, "exposed_path", Some(&server));
-        let login = login.await.map_err(|error| self.explain_plain(error))?;
+        let login = login.await.map_err(explain)?;
         let mut exchanged = BTreeMap::new();
         for audience in &self.settings.broker.audiences {
             if let Some(token) = self.exposed(user, &actor.groups, &server, audience).await? {
@@ -203,15 +204,15 @@ impl Hub {
         })
         .await
     }
+}
 
-    fn explain_plain(&self, error: NotObtained) -> BrokerError {
-        match error {
-            NotObtained::SignInAgain { provider } => BrokerError::Reauth {
-                path: self.sign_in_path(provider.as_ref()),
-            },
-            NotObtained::Later { retry_after } => BrokerError::Later { retry_after },
-            NotObtained::Refused { description, .. } => BrokerError::InvalidTarget(description),
-            NotObtained::Hub(error) => BrokerError::Hub(error),
-        }
+fn explain(error: NotObtained) -> BrokerError {
+    match error {
+        NotObtained::SignInAgain { provider } => BrokerError::Reauth {
+            path: sign_in_path(provider.as_ref()),
+        },
+        NotObtained::Later { retry_after } => BrokerError::Later { retry_after },
+        NotObtained::Refused { description, .. } => BrokerError::InvalidTarget(description),
+        NotObtained::Hub(error) => BrokerError::Hub(error),
     }
 }

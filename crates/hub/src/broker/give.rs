@@ -127,7 +127,7 @@ impl Hub {
         let (held, origin) = self
             .held_token(&wish)
             .await
-            .map_err(|error| self.explain(&wish, error))?;
+            .map_err(|error| Self::explain(&wish, error))?;
         Ok((audience, held, origin))
     }
 
@@ -226,10 +226,10 @@ impl Hub {
     }
 
     /// What a failure means for the agent.
-    fn explain(&self, wish: &Wish<'_>, error: NotObtained) -> BrokerError {
+    fn explain(wish: &Wish<'_>, error: NotObtained) -> BrokerError {
         match error {
             NotObtained::SignInAgain { provider } => {
-                let path = self.sign_in_path(provider.as_ref());
+                let path = sign_in_path(provider.as_ref());
                 BrokerError::Reauth { path }
             }
             NotObtained::Later { retry_after } => BrokerError::Later { retry_after },
@@ -250,13 +250,13 @@ impl Hub {
             NotObtained::Hub(error) => BrokerError::Hub(error),
         }
     }
+}
 
-    /// Where a person signs in again, below the hub's prefix.
-    pub(super) fn sign_in_path(&self, provider: Option<&jansky_model::ProviderId>) -> String {
-        match provider {
-            Some(provider) => format!("oauth_login?idp={provider}"),
-            None => "login".to_owned(),
-        }
+/// Where a person signs in again, below the hub's prefix.
+pub(super) fn sign_in_path(provider: Option<&jansky_model::ProviderId>) -> String {
+    match provider {
+        Some(provider) => format!("oauth_login?idp={provider}"),
+        None => "login".to_owned(),
     }
 }
 

@@ -10,4 +10,5 @@ mod processes;
 mod refusals;
 mod secrets;
 mod streaming;
+mod unix_accounts;
 mod visitor;

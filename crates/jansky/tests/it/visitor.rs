@@ -80,8 +80,17 @@ impl Visitor {
 
     /// Signs in on the page with a password.
     pub(crate) async fn sign_in(&self, name: &str, password: &str) -> Answer {
+        self.sign_in_at("", name, password).await
+    }
+
+    /// Signs in with the form of a provider; that of the first when none is named.
+    pub(crate) async fn sign_in_at(&self, provider: &str, name: &str, password: &str) -> Answer {
         self.get("hub/login").await.expect(200);
-        let form = self.form(&[("username", name), ("password", password)]);
+        let form = self.form(&[
+            ("provider", provider),
+            ("username", name),
+            ("password", password),
+        ]);
         let link = format!("{}hub/login", self.url);
         self.send(Method::POST, &link, Some(Body::Form(form))).await
     }

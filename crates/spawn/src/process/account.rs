@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jansky_model::UserName;
 use nix::unistd::{Gid, Uid, User};
 
-use super::RunAs;
+use super::{ProcessSettings, RunAs, new_account};
 use crate::SpawnError;
 use crate::launcher::Identity;
 
@@ -22,14 +22,36 @@ pub(crate) struct Account {
 
 impl Account {
     /// The account for the servers of `user`. Asks the account database, which may take a while.
-    pub(crate) fn find(
-        run_as: RunAs,
-        user: &UserName,
-        lowest_uid: u32,
-    ) -> Result<Self, SpawnError> {
-        match run_as {
+    pub(crate) fn find(settings: &ProcessSettings, user: &UserName) -> Result<Self, SpawnError> {
+        match settings.run_as {
             RunAs::Hub => Self::of_hub(),
-            RunAs::UnixAccount => Self::named(user.as_str(), lowest_uid),
+            RunAs::UnixAccount => {
+                let name = user.as_str();
+                if let Some(command) = &settings.create_account {
+                    Self::make_missing(name, command)?;
+                }
+                Self::named(name, settings.lowest_uid)
+            }
+        }
+    }
+
+    /// Makes the account if there is none of this name.
+    fn make_missing(name: &str, command: &[String]) -> Result<(), SpawnError> {
+        let exists = || {
+            User::from_name(name)
+                .map(|account| account.is_some())
+                .map_err(|error| {
+                    let reason = format!("could not look up the Unix account `{name}`");
+                    SpawnError::unavailable_because(reason, error)
+                })
+        };
+        if !is_safe_name(name) || exists()? {
+            return Ok(());
+        }
+        match new_account::make(command, name) {
+            // Another start of the same person was faster.
+            Err(_) if exists()? => Ok(()),
+            made => made,
         }
     }
 

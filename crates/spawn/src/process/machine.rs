@@ -68,7 +68,7 @@ impl Machine {
 
     pub(super) fn plan(&self, spec: &ServerSpec, url: &str) -> Result<Plan, SpawnError> {
         let settings = &self.settings;
-        let account = Account::find(settings.run_as, &spec.user, settings.lowest_uid)?;
+        let account = Account::find(settings, &spec.user)?;
         let home = Home::prepare(&settings.home, &spec.user, &account)?;
         self.records
             .prepare(spec.server, spec.start, &self.table)

@@ -13,6 +13,7 @@ mod handle;
 mod home;
 mod launch;
 mod machine;
+mod new_account;
 mod ports;
 mod record;
 mod runtime;

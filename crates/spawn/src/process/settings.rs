@@ -37,6 +37,9 @@ pub struct ProcessSettings {
     /// With [`RunAs::UnixAccount`], accounts with a lower uid are refused, so that nobody who signs
     /// in as `postgres` becomes the database. The uid 0 is refused whatever this says.
     pub lowest_uid: u32,
+    /// With [`RunAs::UnixAccount`], the command that makes the account of somebody who has none,
+    /// with `{username}` in one of its arguments. It is run without a shell, as the hub.
+    pub create_account: Option<Vec<String>>,
     /// Variables for every server. They have the last word, also over what the hub sets.
     pub environment: BTreeMap<String, String>,
     /// Names of the hub's own variables that servers inherit; a name may end in `*`.
@@ -88,6 +91,7 @@ impl ProcessSettings {
             home: HomePolicy::Account,
             run_as: RunAs::Hub,
             lowest_uid: 1000,
+            create_account: None,
             environment: BTreeMap::new(),
             keep_environment: KEPT.map(str::to_owned).to_vec(),
             memory_limit: None,

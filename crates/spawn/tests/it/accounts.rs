@@ -158,6 +158,73 @@ async fn a_directory_below_a_root_belongs_to_the_account() {
     stop(&spawner, &started.handle).await;
 }
 
+fn makes_accounts(script: &str) -> Bench {
+    let mut bench = bench(script);
+    bench.settings.home = HomePolicy::Account;
+    bench.settings.create_account = Some(
+        ["useradd", "--create-home", "--", "{username}"]
+            .map(str::to_owned)
+            .to_vec(),
+    );
+    bench
+}
+
+#[tokio::test]
+async fn somebody_who_comes_for_the_first_time_gets_an_account() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let bench = makes_accounts("id -un; pwd; exec sleep 600");
+    let spawner = bench.spawner();
+    let new = TemporaryAccount(format!("jnew{}", std::process::id()));
+    let mut first = spec(1, 1);
+    first.user = new.0.parse().expect("a valid user name");
+    let mut second = spec(2, 1);
+    second.user = first.user.clone();
+
+    // Two servers at once, of which one makes the account.
+    let progress = ProgressSink::discard();
+    let (one, other) = tokio::join!(
+        spawner.start(&first, &progress),
+        spawner.start(&second, &progress)
+    );
+
+    let log = bench.path().join("state/servers/1/1.log");
+    let expected = format!("{0}\n/home/{0}\n", new.0);
+    let mut text = String::new();
+    eventually("the server says who it is", || {
+        text = std::fs::read_to_string(&log).unwrap_or_default();
+        text.lines().count() >= 2
+    })
+    .await;
+    assert_eq!(text, expected);
+    for started in [one, other] {
+        stop(&spawner, &started.expect("it starts").handle).await;
+    }
+}
+
+#[tokio::test]
+async fn no_account_is_made_for_a_name_that_is_not_plain_or_is_taken_by_the_system() {
+    let witness = tempfile::tempdir().expect("a directory");
+    let made = witness.path().join("made");
+    for name in ["a.b", "-rf", "al@ex b", "root", "daemon", "tty"] {
+        let mut bench = makes_accounts("true");
+        bench.settings.create_account = Some(vec![
+            "touch".to_owned(),
+            made.display().to_string(),
+            "{username}".to_owned(),
+        ]);
+        let mut spec = spec(1, 1);
+        spec.user = name.parse().expect("a valid user name");
+
+        let error = bench.spawner().start(&spec, &ProgressSink::discard()).await;
+
+        let error = error.expect_err("it cannot start");
+        assert!(matches!(error, SpawnError::Refused { .. }), "{error:?}");
+        assert!(!made.exists(), "the command was run for `{name}`");
+    }
+}
+
 #[tokio::test]
 async fn the_agent_runs_as_the_account_and_meets_the_server_where_only_that_can_go() {
     if !rustix::process::geteuid().is_root() {

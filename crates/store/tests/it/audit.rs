@@ -123,13 +123,13 @@ async fn what_a_hash_covers_is_everything_in_the_row(store: TestStore) {
     let changes: [fn(&mut AuditEvent); 10] = [
         |event| event.seq = 2,
         |event| event.at = at(1),
-        |event| event.event = "enroll".to_owned(),
-        |event| event.actor = "zoe".to_owned(),
+        |event| event.event = "enroll".into(),
+        |event| event.actor = "zoe".into(),
         |event| event.user_id = None,
-        |event| event.user_name = "zoe".to_owned(),
-        |event| event.server = "gpu".to_owned(),
-        |event| event.outcome = "refused".to_owned(),
-        |event| event.detail = "{}".to_owned(),
+        |event| event.user_name = "zoe".into(),
+        |event| event.server = "gpu".into(),
+        |event| event.outcome = "refused".into(),
+        |event| event.detail = "{}".into(),
         |event| event.previous = [1; 32],
     ];
     for change in changes {

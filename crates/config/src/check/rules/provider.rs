@@ -8,7 +8,7 @@ use super::Rules;
 use crate::notation::{HttpUrl, Written};
 use crate::sections::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Config, GithubProvider, HeaderProvider,
-    OidcProvider, Provider, Spawner,
+    OidcProvider, PamProvider, Provider,
 };
 
 /// Parameters of a sign-in request that keep it safe and are therefore ours alone.
@@ -46,7 +46,8 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
         }
         match provider {
             Provider::Github(github) => github_requests(id, github, rules),
-            Provider::Header(header) => header_trust(id, header, config, rules),
+            Provider::Header(header) => header_trust(id, header, rules),
+            Provider::Pam(pam) => pam_service(id, pam, rules),
             _ => {}
         }
         if let Some(keys) = provider.admission() {
@@ -134,12 +135,7 @@ fn github_requests(id: &ProviderId, github: &GithubProvider, rules: &mut Rules<'
     }
 }
 
-fn header_trust(
-    id: &ProviderId,
-    header: &HeaderProvider,
-    config: &Config,
-    rules: &mut Rules<'_, '_>,
-) {
+fn header_trust(id: &ProviderId, header: &HeaderProvider, rules: &mut Rules<'_, '_>) {
     let names = [
         ("user_header", Some(&header.user_header)),
         ("secret_header", Some(&header.secret_header)),
@@ -156,9 +152,7 @@ fn header_trust(
         }
     }
     let mut networks = header.trusted_addresses.iter();
-    let is_process = matches!(config.spawner, Spawner::Process(_));
-    if is_process && header.secret.is_none() && networks.any(|network| holds_this_machine(network))
-    {
+    if header.secret.is_none() && networks.any(|network| holds_this_machine(network)) {
         rules.error(
             &["provider", id.as_str(), "secret"],
             "nothing, and this machine in `trusted_addresses`",
@@ -174,6 +168,18 @@ fn header_trust(
             "name the header in which the proxy sends groups",
         );
     }
+}
+
+fn pam_service(id: &ProviderId, pam: &PamProvider, rules: &mut Rules<'_, '_>) {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if !pam.service.bytes().all(is_name) || pam.service.starts_with('.') {
+        rules.error(
+            &["provider", id.as_str(), "service"],
+            &format!("`{}`", pam.service),
+            "write the name of a file in /etc/pam.d, such as \"login\"",
+        );
+    }
+    rules.not_zero(&["provider", id.as_str(), "timeout"], &pam.timeout);
 }
 
 /// Whether a server on this machine can connect from an address in the network. An unspecified

@@ -3,7 +3,7 @@
 use super::Rules;
 use crate::looks_secret;
 use crate::notation::TextOrSecret;
-use crate::sections::{Cgroups, CommonSpawner, Config, ProcessSpawner, Spawner};
+use crate::sections::{Cgroups, CommonSpawner, Config, ProcessSpawner, RunAs, Spawner};
 
 /// Variables that the hub sets for each server.
 const RESERVED: [&str; 13] = [
@@ -45,6 +45,7 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     }
     match &config.spawner {
         Spawner::Process(process) => {
+            new_accounts(process, rules);
             home_dir(process, config, rules);
             limits_without_groups(process, rules);
         }
@@ -66,6 +67,27 @@ fn command(common: CommonSpawner<'_>, rules: &mut Rules<'_, '_>) {
             &["spawner", "command"],
             "a command with a NUL character",
             "remove it: no program can be started so",
+        );
+    }
+}
+
+fn new_accounts(process: &ProcessSpawner, rules: &mut Rules<'_, '_>) {
+    if process.create_accounts && process.run_as != RunAs::UnixAccount {
+        rules.error(
+            &["spawner", "create_accounts"],
+            "`true`, and servers that do not run as Unix accounts",
+            "add `run_as = \"unix-account\"`, or remove it",
+        );
+    }
+    let arguments = process.create_command.iter().skip(1);
+    if !arguments
+        .into_iter()
+        .any(|word| word.contains("{username}"))
+    {
+        rules.error(
+            &["spawner", "create_command"],
+            "a command without the name of the account",
+            "write \"{username}\" as one of its arguments",
         );
     }
 }

@@ -1,0 +1,229 @@
+//! Unix accounts of this machine, checked by PAM in a process of its own (see [`jansky_pam`]).
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jansky_model::{ProviderId, Secret};
+use jansky_pam::{Account, Outcome, Request};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+
+use crate::error::IdentityError;
+use crate::identity::{Claims, ExternalIdentity, UpstreamTokens};
+use crate::provider::{FormLogin, IdentityProvider, LoginMethod, ProviderStatus};
+
+/// How many checks go on at the same time; each is a process.
+const AT_ONCE: usize = 16;
+
+/// The settings of one PAM service.
+#[derive(Clone, Debug)]
+pub struct PamSettings {
+    /// The provider's id in the configuration.
+    pub id: ProviderId,
+    /// What people call these accounts.
+    pub title: String,
+    /// The PAM service: the name of a file in `/etc/pam.d`.
+    pub service: String,
+    /// The command line of the program that calls [`jansky_pam::helper::run`].
+    pub helper: Vec<String>,
+    /// How long a check may take. PAM itself waits for seconds after a wrong password.
+    pub timeout: Duration,
+    /// How many wrong passwords per minute one name may have.
+    pub attempts_per_minute: u32,
+}
+
+/// A PAM service of this machine.
+pub struct PamProvider {
+    settings: PamSettings,
+    issuer: String,
+    places: Semaphore,
+}
+
+impl PamProvider {
+    /// Takes the settings; asks nobody.
+    pub fn new(settings: PamSettings) -> Self {
+        Self {
+            issuer: format!("pam:{}", settings.id),
+            places: Semaphore::new(AT_ONCE),
+            settings,
+        }
+    }
+
+    async fn ask(&self, request: Request) -> std::io::Result<Outcome> {
+        let helper = &self.settings.helper;
+        let (program, arguments) = helper
+            .split_first()
+            .ok_or_else(|| std::io::Error::other("the command line of the helper is empty"))?;
+        let document = serde_json::to_string(&request).map(Secret::new)?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(std::io::Error::other("the helper has no pipes"));
+        };
+        // Over a pipe to our own program.
+        input.write_all(document.expose().as_bytes()).await?;
+        drop(input);
+        let mut answer = Vec::new();
+        output.read_to_end(&mut answer).await?;
+        let status = child.wait().await?;
+        serde_json::from_slice(&answer)
+            .map_err(|_| std::io::Error::other(format!("the helper ended with {status}")))
+    }
+
+    fn identity(&self, account: Account) -> ExternalIdentity {
+        let mut claims = Claims::new();
+        claims.insert("iss".to_owned(), json!(self.issuer));
+        claims.insert("sub".to_owned(), json!(account.name));
+        claims.insert("preferred_username".to_owned(), json!(account.name));
+        claims.insert("groups".to_owned(), json!(account.groups));
+        if let Some(name) = account.full_name {
+            claims.insert("name".to_owned(), json!(name));
+        }
+        ExternalIdentity {
+            provider: self.settings.id.clone(),
+            issuer: self.issuer.clone(),
+            subject: account.name.clone(),
+            username: Some(account.name),
+            claims,
+            tokens: UpstreamTokens::none(),
+        }
+    }
+}
+
+impl IdentityProvider for PamProvider {
+    fn id(&self) -> &ProviderId {
+        &self.settings.id
+    }
+
+    fn title(&self) -> &str {
+        &self.settings.title
+    }
+
+    fn method(&self) -> LoginMethod<'_> {
+        LoginMethod::Form(self)
+    }
+
+    fn status(&self) -> ProviderStatus {
+        ProviderStatus::Ready
+    }
+}
+
+#[async_trait]
+impl FormLogin for PamProvider {
+    fn attempts_per_minute(&self) -> u32 {
+        self.settings.attempts_per_minute
+    }
+
+    async fn verify(
+        &self,
+        name: &str,
+        password: &Secret,
+    ) -> Result<ExternalIdentity, IdentityError> {
+        let request = Request {
+            service: self.settings.service.clone(),
+            name: name.to_owned(),
+            // To PAM, which has to read it.
+            password: password.expose().to_owned(),
+        };
+        let asked = async {
+            let _place = self.places.acquire().await;
+            self.ask(request).await
+        };
+        match tokio::time::timeout(self.settings.timeout, asked).await {
+            Ok(Ok(Outcome::Good(account))) => Ok(self.identity(account)),
+            Ok(Ok(Outcome::Wrong)) => Err(IdentityError::InvalidCredentials),
+            Ok(Ok(Outcome::Unusable(context))) => Err(IdentityError::AccountUnusable { context }),
+            Ok(Ok(Outcome::Trouble(context))) => Err(unavailable(context)),
+            Ok(Err(error)) => Err(unavailable(format!("could not ask PAM: {error}"))),
+            Err(_) => Err(IdentityError::Timeout {
+                endpoint: "PAM",
+                source: None,
+            }),
+        }
+    }
+}
+
+fn unavailable(context: String) -> IdentityError {
+    IdentityError::Unavailable {
+        context,
+        retry: Duration::from_secs(5),
+        source: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn provider(helper: &[&str]) -> PamProvider {
+        PamProvider::new(PamSettings {
+            id: "unix".parse().expect("a valid id"),
+            title: "Unix account".to_owned(),
+            service: "login".to_owned(),
+            helper: helper.iter().map(|&word| word.to_owned()).collect(),
+            timeout: Duration::from_millis(500),
+            attempts_per_minute: 10,
+        })
+    }
+
+    async fn verify(helper: &[&str]) -> Result<ExternalIdentity, IdentityError> {
+        let password = Secret::new("eleven stars");
+        provider(helper).verify("river", &password).await
+    }
+
+    /// A helper that answers so after it has read everything.
+    fn saying(answer: &str) -> Vec<String> {
+        let script = format!("cat >/dev/null; printf '%s' '{answer}'");
+        vec!["sh".to_owned(), "-c".to_owned(), script]
+    }
+
+    #[tokio::test]
+    async fn the_outcome_of_the_helper_is_the_outcome_of_the_sign_in() {
+        let ask = async |answer: &str| {
+            let helper = saying(answer);
+            let helper: Vec<&str> = helper.iter().map(String::as_str).collect();
+            verify(&helper).await
+        };
+
+        let good = r#"{"good":{"name":"river","full_name":null,"groups":["radio"]}}"#;
+        let river = ask(good).await.expect("it is good");
+        assert_eq!(
+            (river.issuer.as_str(), river.subject.as_str()),
+            ("pam:unix", "river")
+        );
+        assert_eq!(river.claims["groups"], json!(["radio"]));
+        let code = async |answer: &str| ask(answer).await.expect_err("it is not good").code();
+        assert_eq!(code(r#""wrong""#).await, "invalid_credentials");
+        assert_eq!(code(r#"{"unusable":"expired"}"#).await, "account_unusable");
+        assert_eq!(code(r#"{"trouble":"no module"}"#).await, "unavailable");
+        assert_eq!(code("").await, "unavailable");
+        assert_eq!(code(r#"{"good":"#).await, "unavailable");
+    }
+
+    #[tokio::test]
+    async fn a_helper_that_fails_lets_nobody_in_and_tells_no_password() {
+        for helper in [&["/nonexistent"] as &[_], &["false"], &["true"], &[]] {
+            let failed = verify(helper).await.expect_err("it cannot be good");
+            assert_eq!(failed.code(), "unavailable", "{helper:?}");
+            assert!(!failed.to_string().contains("eleven"), "{failed}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_module_that_hangs_is_given_up() {
+        let failed = verify(&["sleep", "60"]).await.expect_err("it hangs");
+
+        assert_eq!(failed.code(), "timeout");
+    }
+}

@@ -1,0 +1,80 @@
+//! Signing in with a real Unix account. Needs root, as CI has it.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::house::House;
+use crate::visitor::Visitor;
+
+const UNIX_PASSWORD: &str = "Reber-9.5m-Wheaton";
+
+fn run(program: &str, arguments: &[&str], input: &str) {
+    let mut command = Command::new(program);
+    let command = command.args(arguments).stdin(Stdio::piped());
+    let mut child = command.spawn().expect("the program is there");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    let status = child.wait().expect("it ends");
+    assert!(status.success(), "{program} {arguments:?}: {status}");
+}
+
+/// An account with a group of its name, both of which go away with this value.
+struct UnixAccount(String);
+
+impl UnixAccount {
+    fn make(start: &str) -> Self {
+        let account = Self(format!("{start}{}", std::process::id()));
+        run("useradd", &["--user-group", &account.0], "");
+        run("chpasswd", &[], &format!("{}:{UNIX_PASSWORD}\n", account.0));
+        account
+    }
+}
+
+impl Drop for UnixAccount {
+    fn drop(&mut self) {
+        let _ = Command::new("userdel").arg(&self.0).output();
+    }
+}
+
+#[tokio::test]
+async fn a_unix_account_signs_in_by_its_groups_and_with_its_password_only() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let member = UnixAccount::make("jkin");
+    let other = UnixAccount::make("jkout");
+    let house = House::new();
+    let groups = format!("provider.unix.allowed_groups=[{:?}]", member.0);
+    let hub = house
+        .start(&[
+            "provider.unix.kind=pam",
+            "provider.unix.service=other",
+            &groups,
+        ])
+        .await;
+    let attempt = async |name: &str, password: &str| {
+        let visitor = Visitor::new(&hub.url);
+        let answer = visitor.sign_in_at("unix", name, password).await;
+        (answer, visitor)
+    };
+
+    // PAM makes those wait who are wrong.
+    let (right, wrong, unknown, outside) = tokio::join!(
+        attempt(&member.0, UNIX_PASSWORD),
+        attempt(&member.0, "wrong"),
+        attempt("no-such-account-here", UNIX_PASSWORD),
+        attempt(&other.0, UNIX_PASSWORD),
+    );
+
+    let (answer, browser) = right;
+    answer.expect(302);
+    let home = browser.get("hub/home").await.expect(200);
+    assert!(home.text.contains(&member.0));
+    let told = |answer: &str| answer.contains("The user name or the password is wrong.");
+    assert!(told(&wrong.0.expect(403).text) && told(&unknown.0.expect(403).text));
+    let refused = outside.0.expect(403).text;
+    assert!(refused.contains("may not use this hub"), "{refused}");
+    let said = house.said("stderr") + &house.said("stdout");
+    assert!(!said.contains(UNIX_PASSWORD), "the password is in the log");
+}

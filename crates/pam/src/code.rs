@@ -1,0 +1,81 @@
+//! What the numbers of PAM mean for a sign-in.
+
+use std::ffi::c_int;
+
+use crate::Outcome;
+
+pub(crate) const SUCCESS: c_int = 0;
+pub(crate) const BUFFER_ERROR: c_int = 5;
+const PERMISSION_DENIED: c_int = 6;
+const AUTHENTICATION_ERROR: c_int = 7;
+const USER_UNKNOWN: c_int = 10;
+const MAXIMUM_TRIES: c_int = 11;
+const NEW_PASSWORD_REQUIRED: c_int = 12;
+const ACCOUNT_EXPIRED: c_int = 13;
+pub(crate) const CONVERSATION_ERROR: c_int = 19;
+const PASSWORD_EXPIRED: c_int = 27;
+
+/// The two questions to PAM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Is the password right?
+    Authenticate,
+    /// May the account be used now?
+    Account,
+}
+
+impl Step {
+    /// What an answer ends the check with; `None` when it goes on.
+    pub(crate) fn outcome(self, code: c_int, meaning: &str) -> Option<Outcome> {
+        let trouble = || Outcome::Trouble(format!("PAM answered {code} ({meaning}) to {self:?}"));
+        Some(match (self, code) {
+            (_, SUCCESS) => return None,
+            // Before the password is known to be right, nothing more may be told.
+            (
+                Self::Authenticate,
+                PERMISSION_DENIED | AUTHENTICATION_ERROR | USER_UNKNOWN | MAXIMUM_TRIES
+                | ACCOUNT_EXPIRED,
+            ) => Outcome::Wrong,
+            (
+                Self::Account,
+                PERMISSION_DENIED
+                | AUTHENTICATION_ERROR
+                | USER_UNKNOWN
+                | NEW_PASSWORD_REQUIRED
+                | ACCOUNT_EXPIRED
+                | PASSWORD_EXPIRED,
+            ) => Outcome::Unusable(meaning.to_owned()),
+            _ => trouble(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_success_lets_a_check_go_on() {
+        for step in [Step::Authenticate, Step::Account] {
+            let going_on: Vec<_> = (-1..40)
+                .filter(|code| step.outcome(*code, "").is_none())
+                .collect();
+            assert_eq!(going_on, [SUCCESS], "{step:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_account_may_not_is_told_only_after_the_password() {
+        let expired = |step: Step| step.outcome(ACCOUNT_EXPIRED, "expired");
+
+        assert_eq!(expired(Step::Authenticate), Some(Outcome::Wrong));
+        assert_eq!(
+            expired(Step::Account),
+            Some(Outcome::Unusable("expired".to_owned()))
+        );
+        assert!(matches!(
+            Step::Authenticate.outcome(9, "unavailable"),
+            Some(Outcome::Trouble(_))
+        ));
+    }
+}

@@ -1,0 +1,95 @@
+//! Names and passwords of Unix accounts, checked by PAM.
+//!
+//! PAM calls modules of other people's C code that wait, fork and change signal handlers. So the
+//! hub does not call it: it starts our own program in the role of [`helper::run`], hands it one
+//! [`Request`] over standard input and reads one [`Outcome`]. A module that hangs or crashes takes
+//! only that process with it.
+//!
+//! The library is opened when it is needed, so neither building nor running Jansky needs PAM. This
+//! is the only crate with unsafe code, all of it in one module.
+
+mod account;
+mod code;
+pub mod helper;
+mod libpam;
+mod secret;
+
+use std::ffi::CString;
+
+use serde::{Deserialize, Serialize};
+
+use code::Step;
+use secret::Password;
+
+/// What is to be checked.
+#[derive(Serialize, Deserialize)]
+pub struct Request {
+    /// The PAM service: the name of a file in `/etc/pam.d`.
+    pub service: String,
+    /// The name that was typed.
+    pub name: String,
+    /// The password that was typed.
+    pub password: String,
+}
+
+/// What PAM says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Name and password are right and the account may be used.
+    Good(Account),
+    /// The name or the password is wrong; which of them is not told.
+    Wrong,
+    /// Both are right, but the account has expired, or its password has, or it may not come in now.
+    Unusable(String),
+    /// PAM could not tell.
+    Trouble(String),
+}
+
+/// A Unix account, as far as a sign-in needs it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its name, as the system writes it.
+    pub name: String,
+    /// The name of the person, if the system knows it.
+    pub full_name: Option<String>,
+    /// The names of its groups.
+    pub groups: Vec<String>,
+}
+
+/// Asks PAM, and the account database for the groups. Blocks, for seconds after a wrong password.
+///
+/// An empty password is wrong whatever PAM would say.
+pub fn check(request: Request) -> Outcome {
+    let Request {
+        service,
+        name,
+        password,
+    } = request;
+    let password = Password::new(password);
+    // A text with NUL would be cut short on its way into C.
+    let (Ok(service), Ok(name)) = (CString::new(service), CString::new(name)) else {
+        return Outcome::Wrong;
+    };
+    let Some(password) = password.filter(|password| !password.is_empty()) else {
+        return Outcome::Wrong;
+    };
+    if name.is_empty() {
+        return Outcome::Wrong;
+    }
+    let mut conversation = match libpam::Conversation::begin(&service, &name, password) {
+        Ok(conversation) => conversation,
+        Err(trouble) => return Outcome::Trouble(trouble),
+    };
+    for step in [Step::Authenticate, Step::Account] {
+        let code = conversation.take(step);
+        if let Some(outcome) = step.outcome(code, &conversation.meaning(code)) {
+            return outcome;
+        }
+    }
+    // A module may have made another name of the one that was typed.
+    match conversation.name() {
+        Some(name) => account::find(&name).map_or_else(Outcome::Trouble, Outcome::Good),
+        None => Outcome::Trouble("PAM does not say who it was".to_owned()),
+    }
+}
