@@ -229,7 +229,8 @@ export class Jansky {
 
 /**
  * A configuration for `jansky serve` with servers from a Python environment; `hub`, `spawner` and
- * `database` are further keys, `providers` further ways to sign in beside local accounts.
+ * `database` are further keys, `providers` further ways to sign in beside local accounts, `audiences`
+ * what servers get tokens for.
  */
 export function configuration(folder, { port, python, providers = {}, ...sections }) {
   const tables = {
@@ -244,6 +245,9 @@ export function configuration(folder, { port, python, providers = {}, ...section
       ...sections.spawner,
     },
   };
+  for (const [id, audience] of Object.entries(sections.audiences ?? {})) {
+    tables[`audience.${id}`] = audience;
+  }
   for (const [id, provider] of Object.entries(providers)) {
     tables[`provider.${id}`] = { kind: "oidc", ...provider };
   }

@@ -73,14 +73,12 @@ async fn serve(mut document: Document) -> ExitCode {
     let command = document.command.take();
     let environment = document.whole_environment();
     let Some(hand_over) = document.hand_over() else {
-        return match command {
-            // There is no service here that a token could be for.
-            Some(command) => entry_point::run(&command, &environment, async {}).await,
-            None => {
-                say("there is no ticket in the document");
-                ExitCode::FAILURE
-            }
+        let Some(command) = command else {
+            say("there is no ticket in the document");
+            return ExitCode::FAILURE;
         };
+        // There is no service here that a token could be for.
+        return entry_point::run(&command, &environment, async {}).await;
     };
     let agent = match Agent::new(&document, Arc::new(SystemClock), Arc::new(SystemRandom)) {
         Ok(agent) => Arc::new(agent),

@@ -27,11 +27,12 @@ pub use notation::{
 pub use problem::{Origin, Problem, Problems, Severity};
 pub use reference::{reference, schema};
 pub use sections::{
-    AdmissionKeys, Audience, AudienceSource, Broker, Cgroups, ClaimsSource, ClientAuthentication,
-    CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner, Endpoints, GithubProvider,
-    HeaderProvider, Hub, IdentityBrokerMode, LocalProvider, Log, LogFormat, NoLongerAllowed,
-    OidcProvider, PamProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, RunAs, Session,
-    Spawner, Tls, VolumeEntry,
+    AdmissionKeys, Audience, AudienceSource, Broker, Cgroups, ClaimsSource, Client,
+    ClientAuthentication, CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner,
+    Endpoints, GithubProvider, HeaderProvider, Hub, IdentityBrokerMode, Issuer, IssuerAlgorithm,
+    LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, PamProvider, ProcessSpawner,
+    Provider, Proxy, Pull, Reach, Role, RunAs, SecurityEvents, Session, SignOut, Spawner, Tls,
+    Tripwire, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

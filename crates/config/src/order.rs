@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
-    Audience, Broker, Config, Database, DockerSpawner, Endpoints, GithubProvider, HeaderProvider,
-    Hub, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner, Proxy, Session, Tls,
+    Audience, Broker, Client, Config, Database, DockerSpawner, Endpoints, GithubProvider,
+    HeaderProvider, Hub, Issuer, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner,
+    Proxy, SecurityEvents, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -23,8 +24,11 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<HeaderProvider>(),
         fields::<PamProvider>(),
         fields::<Endpoints>(),
+        fields::<SecurityEvents>(),
         fields::<Audience>(),
         fields::<Broker>(),
+        fields::<Issuer>(),
+        fields::<Client>(),
         fields::<ProcessSpawner>(),
         fields::<DockerSpawner>(),
         fields::<Proxy>(),

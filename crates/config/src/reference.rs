@@ -98,8 +98,10 @@ fn notations(page: &mut String) {
 }
 
 fn kinds(page: &mut String, path: &[&str], schema: Schema) {
-    let Shape::Kinds(kinds) = schema.shape() else {
-        return;
+    let kinds = match schema.shape() {
+        Shape::Kinds(kinds) => kinds,
+        Shape::Table(table) => return keys(page, path, &table),
+        _ => return,
     };
     for (kind, schema) in kinds {
         heading(page, "##", path, &format!(" with `kind = \"{kind}\"`"));

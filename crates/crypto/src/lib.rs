@@ -7,9 +7,11 @@ pub mod mac;
 pub mod password;
 pub mod random;
 pub mod sealed;
+pub mod signing;
 pub mod token;
 
 pub use mac::MacKey;
 pub use random::{Random, SystemRandom};
 pub use sealed::{KeyRing, OpenError, Place};
+pub use signing::{SignatureAlgorithm, SigningKey};
 pub use token::{Digest, digest};

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use jansky_crypto::Digest;
 use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
-use jansky_model::{Clock, Timestamp, UserId};
-use jansky_store::{GrantState, Store, TokenId};
+use jansky_model::{Clock, ScopeSet, Timestamp, UserId};
+use jansky_store::{GrantState, Store, TokenId, User};
 use moka::sync::Cache;
 
-use crate::actor::{Actor, Credential, SharedActor, groups_in, token_scopes, user_scopes};
+use crate::actor::{Actor, Credential, SharedActor, groups_in, shared_scopes, token_scopes};
 use crate::broker::Memory;
 use crate::error::HubError;
+use crate::roles::Roles;
 
 /// How long an answer is kept; also the bound after which another process sees a change.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(30);
@@ -37,19 +38,27 @@ struct Remembered {
 pub struct Access {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    roles: Roles,
     /// What the broker remembers, which changes with the same things.
     broker: Arc<Memory>,
     remembered: Cache<Digest, Remembered>,
     generations: Mutex<HashMap<UserId, u64>>,
     changes: AtomicU64,
     used: Mutex<HashMap<TokenId, Timestamp>>,
+    seen: Mutex<HashMap<UserId, Timestamp>>,
 }
 
 impl Access {
-    pub(crate) fn new(store: Arc<Store>, clock: Arc<dyn Clock>, broker: Arc<Memory>) -> Self {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        roles: Roles,
+        broker: Arc<Memory>,
+    ) -> Self {
         Self {
             store,
             clock,
+            roles,
             broker,
             remembered: Cache::builder()
                 .max_capacity(CAPACITY)
@@ -58,6 +67,7 @@ impl Access {
             generations: Mutex::default(),
             changes: AtomicU64::new(0),
             used: Mutex::default(),
+            seen: Mutex::default(),
         }
     }
 
@@ -81,7 +91,7 @@ impl Access {
             Some(server) => self.store.server(server).await?,
             None => None,
         };
-        let owned = user_scopes(&user, &self.store.shares_with_user(user.id).await?);
+        let owned = self.scopes_of(&user, &groups).await?;
         let written = jansky_model::ScopeSet::expand(
             token.scopes.iter().map(String::as_str),
             jansky_model::scope::Owner {
@@ -120,6 +130,7 @@ impl Access {
         let digest = digest_text(cookie);
         let now = self.clock.now();
         if let Some(actor) = self.recall(&digest, now) {
+            lock(&self.seen).insert(actor.user.id, now);
             return Ok(Some(actor));
         }
         let changes = self.changes.load(Ordering::SeqCst);
@@ -135,7 +146,7 @@ impl Access {
             return Ok(None);
         }
         let groups = self.store.groups_of(user.id).await?;
-        let scopes = user_scopes(&user, &self.store.shares_with_user(user.id).await?);
+        let scopes = self.scopes_of(&user, &groups).await?;
         let members = self.members(&groups_in(&scopes)).await?;
         let actor = Arc::new(Actor {
             credential: Credential::Session {
@@ -148,7 +159,24 @@ impl Access {
             whoami: std::sync::OnceLock::new(),
         });
         self.remember(digest, &actor, changes, Some(session.expires_at));
+        lock(&self.seen).insert(actor.user.id, now);
         Ok(Some(actor))
+    }
+
+    /// Everything that a user with these groups may do at the moment.
+    pub async fn scopes_of(&self, user: &User, groups: &[String]) -> Result<ScopeSet, HubError> {
+        let is_leaving = self.store.exclusion(user.id).await?.is_some();
+        let mut scopes = self.roles.scopes(user, groups, is_leaving);
+        if !is_leaving {
+            let shares = self.store.shares_with_user(user.id).await?;
+            scopes.merge(&shared_scopes(user, &shares));
+        }
+        Ok(scopes)
+    }
+
+    /// The roles, beside those that every hub has.
+    pub const fn roles(&self) -> &Roles {
+        &self.roles
     }
 
     /// Forgets what is remembered about a user, because their rights or credentials changed.
@@ -168,6 +196,11 @@ impl Access {
     /// Takes the times at which tokens were last used, to be written to the database.
     pub(crate) fn take_used(&self) -> Vec<(TokenId, Timestamp)> {
         lock(&self.used).drain().collect()
+    }
+
+    /// Takes the times at which users were last seen at a browser, to be written to the database.
+    pub(crate) fn take_seen(&self) -> Vec<(UserId, Timestamp)> {
+        lock(&self.seen).drain().collect()
     }
 
     async fn members(

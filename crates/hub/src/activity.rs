@@ -87,6 +87,9 @@ impl Hub {
                 self.store.touch_user(server.user_id, at).await?;
             }
         }
+        for (user, at) in self.access.take_seen() {
+            self.store.touch_user(user, at).await?;
+        }
         let used = self.access.take_used();
         if !used.is_empty() {
             self.store.touch_tokens(&used).await?;

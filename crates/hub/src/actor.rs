@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
-use jansky_model::scope::{ADMIN_ROLE, Owner, Target, USER_ROLE};
+use jansky_model::scope::{Owner, Target};
 use jansky_model::{Filter, Scope, ScopeSet, ServerId, ServerName, UserName};
 use jansky_store::{Server, Share, TokenId, TokenKind, User};
 
@@ -90,19 +90,14 @@ impl Actor {
     }
 }
 
-/// Everything that a user may do; `shares` is what owners of servers share with them.
-pub(crate) fn user_scopes(user: &User, shares: &[Share]) -> ScopeSet {
+/// What a user may do because owners of servers share them.
+pub(crate) fn shared_scopes(user: &User, shares: &[Share]) -> ScopeSet {
     let owner = Owner {
         user: Some(user.name.as_str()),
         server: None,
     };
-    let mut scopes = ScopeSet::expand(USER_ROLE.iter().copied(), owner, None);
-    if user.admin {
-        scopes.merge(&ScopeSet::expand(ADMIN_ROLE.iter().copied(), owner, None));
-    }
     let shared = shares.iter().flat_map(|share| &share.scopes);
-    scopes.merge(&ScopeSet::expand(shared.map(String::as_str), owner, None));
-    scopes
+    ScopeSet::expand(shared.map(String::as_str), owner, None)
 }
 
 /// What says who a user is, and nothing more: every token of a user may at least be asked this.
@@ -179,6 +174,11 @@ mod tests {
     use jansky_model::{Timestamp, UserId};
 
     use super::*;
+    use crate::roles::Roles;
+
+    fn owned(user: &User) -> ScopeSet {
+        Roles::default().scopes(user, &[], false)
+    }
 
     fn user(name: &str, admin: bool) -> User {
         User {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn scopes_of(texts: &[String], user: &User) -> ScopeSet {
-        token_scopes(texts, user, &user_scopes(user, &[]), None, NOBODY)
+        token_scopes(texts, user, &owned(user), None, NOBODY)
     }
 
     const NOBODY: &dyn Fn(&str, &str) -> bool = &|_, _| false;
@@ -211,10 +211,8 @@ mod tests {
     fn inherit_follows_the_owner() {
         let texts = ["inherit".to_owned()];
 
-        assert_eq!(
-            scopes_of(&texts, &user("zoe", true)),
-            user_scopes(&user("zoe", true), &[])
-        );
+        let zoe = user("zoe", true);
+        assert_eq!(scopes_of(&texts, &zoe), owned(&zoe));
     }
 
     #[test]

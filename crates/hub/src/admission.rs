@@ -60,42 +60,84 @@ pub enum Refusal {
     Groups(GroupsProblem),
 }
 
+/// What one rule found out about somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The key of the rule in the configuration.
+    pub rule: &'static str,
+    /// What it means for the decision.
+    pub verdict: Verdict,
+    /// What was found, as a sentence without a full stop.
+    pub words: String,
+}
+
+/// What a step means for the decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It decides nothing by itself.
+    Noted,
+    /// It lets the person in, unless another rule keeps them out.
+    LetsIn,
+    /// It keeps the person out, whatever other rules say.
+    KeepsOut,
+}
+
+/// A decision, with the way to it.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// What was looked at, in order.
+    pub steps: Vec<Step>,
+    /// What came of it.
+    pub outcome: Result<Admission, Refusal>,
+    /// The claims that the rules asked for and that were not there. What is not there says nothing:
+    /// somebody who is here already keeps what they have.
+    pub missing: Vec<String>,
+}
+
 impl AdmissionRules {
     /// Decides about an identity.
+    ///
+    /// # Errors
+    /// [`Refusal`] with the first rule that says no.
     pub fn admit(&self, identity: &ExternalIdentity) -> Result<Admission, Refusal> {
-        let claimed = identity
-            .username
-            .as_deref()
-            .ok_or_else(|| Refusal::NoName("the claim is missing".to_owned()))?;
-        let name =
-            UserName::normalize(claimed).map_err(|error| Refusal::NoName(error.to_string()))?;
-        if self.blocked_users.contains(name.as_str()) {
-            return Err(Refusal::NotAllowed(name.to_string()));
+        self.decide(identity).outcome
+    }
+
+    /// Decides about an identity and says how.
+    pub fn decide(&self, identity: &ExternalIdentity) -> Decision {
+        let mut steps = Vec::new();
+        let outcome = self.walk(identity, &mut steps);
+        Decision {
+            steps,
+            outcome,
+            missing: self.missing(identity),
         }
-        self.home
-            .check(&identity.claims)
-            .map_err(|problem| Refusal::Elsewhere {
-                name: name.to_string(),
-                problem,
-            })?;
-        let groups_decide = !self.allowed_groups.is_empty() || !self.admin_groups.is_empty();
-        let groups = match self.groups.groups(&identity.claims) {
-            // Who is let in by groups has none when none are told: old ones must not stay.
-            Ok(None) if groups_decide => Some(Vec::new()),
-            Ok(groups) => groups,
-            Err(problem) if groups_decide => return Err(Refusal::Groups(problem)),
-            Err(_) => None,
+    }
+
+    /// Whether an identity may be linked to the account of somebody who is here already: of the
+    /// rules only those count that keep people out.
+    ///
+    /// # Errors
+    /// [`Refusal`] with the first rule that says no.
+    pub fn may_link(&self, identity: &ExternalIdentity) -> Result<(), Refusal> {
+        let mut steps = Vec::new();
+        let name = match identity.username.as_deref().map(UserName::normalize) {
+            Some(Ok(name)) => name.to_string(),
+            // A name is only needed to make an account.
+            _ => identity.subject.clone(),
         };
-        let in_any = |wanted: &BTreeSet<String>| {
-            groups
-                .as_ref()
-                .is_some_and(|groups| groups.iter().any(|g| wanted.contains(g)))
-        };
-        let is_admin = in_any(&self.admin_groups);
-        let is_allowed = self.allow_all
-            || self.allowed_users.contains(name.as_str())
-            || in_any(&self.allowed_groups)
-            || is_admin;
+        self.keep_out(&name, identity, &mut steps)
+    }
+
+    fn walk(
+        &self,
+        identity: &ExternalIdentity,
+        steps: &mut Vec<Step>,
+    ) -> Result<Admission, Refusal> {
+        let name = name_of(identity, steps)?;
+        self.keep_out(name.as_str(), identity, steps)?;
+        let groups = self.find_groups(identity, steps)?;
+        let (is_allowed, is_admin) = self.let_in(&name, groups.as_deref(), steps);
         if !is_allowed {
             return Err(Refusal::NotAllowed(name.to_string()));
         }
@@ -106,6 +148,180 @@ impl AdmissionRules {
             groups,
         })
     }
+
+    /// The rules that keep people out.
+    fn keep_out(
+        &self,
+        name: &str,
+        identity: &ExternalIdentity,
+        steps: &mut Vec<Step>,
+    ) -> Result<(), Refusal> {
+        let is_blocked = self.blocked_users.contains(name);
+        if !self.blocked_users.is_empty() {
+            let verdict = if is_blocked {
+                Verdict::KeepsOut
+            } else {
+                Verdict::Noted
+            };
+            let not = if is_blocked { "" } else { "not " };
+            steps.push(step(
+                "blocked_users",
+                verdict,
+                format!("`{name}` is {not}among them"),
+            ));
+        }
+        if is_blocked {
+            return Err(Refusal::NotAllowed(name.to_owned()));
+        }
+        let checked = self.home.check(&identity.claims);
+        for rule in self.home.keys() {
+            let problem = checked.err().filter(|problem| problem.rule() == rule);
+            let (verdict, words) = match problem {
+                Some(problem) => (Verdict::KeepsOut, problem.to_string()),
+                None => (
+                    Verdict::Noted,
+                    "the person comes from one of them".to_owned(),
+                ),
+            };
+            steps.push(step(rule, verdict, words));
+            if verdict == Verdict::KeepsOut {
+                break;
+            }
+        }
+        checked.map_err(|problem| Refusal::Elsewhere {
+            name: name.to_owned(),
+            problem,
+        })
+    }
+
+    fn groups_decide(&self) -> bool {
+        !self.allowed_groups.is_empty() || !self.admin_groups.is_empty()
+    }
+
+    fn find_groups(
+        &self,
+        identity: &ExternalIdentity,
+        steps: &mut Vec<Step>,
+    ) -> Result<Option<Vec<String>>, Refusal> {
+        let mut note = |verdict, words| steps.push(step("groups_claim", verdict, words));
+        match self.groups.groups(&identity.claims) {
+            Ok(Some(groups)) if groups.is_empty() => {
+                note(Verdict::Noted, "the person is in no group".to_owned());
+                Ok(Some(groups))
+            }
+            Ok(Some(groups)) => {
+                note(
+                    Verdict::Noted,
+                    format!("the groups are {}", quoted(&groups)),
+                );
+                Ok(Some(groups))
+            }
+            Ok(None) => {
+                let claims = quoted(&self.groups.claims);
+                let words = format!("no groups are known: none of the claims {claims} is there");
+                note(Verdict::Noted, words);
+                // Who is let in by groups has none when none are told: old ones must not stay.
+                Ok(self.groups_decide().then(Vec::new))
+            }
+            Err(problem) if self.groups_decide() => {
+                note(Verdict::KeepsOut, problem.to_string());
+                Err(Refusal::Groups(problem))
+            }
+            Err(problem) => {
+                note(Verdict::Noted, problem.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    /// The rules that let people in: whether one of them does, and whether it makes an admin.
+    fn let_in(
+        &self,
+        name: &UserName,
+        groups: Option<&[String]>,
+        steps: &mut Vec<Step>,
+    ) -> (bool, bool) {
+        let shared = |wanted: &BTreeSet<String>| {
+            let mut groups = groups.unwrap_or_default().iter();
+            groups.find(|group| wanted.contains(*group)).cloned()
+        };
+        let mut is_allowed = self.allow_all;
+        if self.allow_all {
+            let words = "everybody may come in whom the provider vouches for".to_owned();
+            steps.push(step("allow_all", Verdict::LetsIn, words));
+        }
+        if !self.allowed_users.is_empty() {
+            let is_named = self.allowed_users.contains(name.as_str());
+            is_allowed |= is_named;
+            let (verdict, not) = if is_named {
+                (Verdict::LetsIn, "")
+            } else {
+                (Verdict::Noted, "not ")
+            };
+            let words = format!("`{name}` is {not}among them");
+            steps.push(step("allowed_users", verdict, words));
+        }
+        let mut in_group = |rule, wanted: &BTreeSet<String>, effect: &str| {
+            if wanted.is_empty() {
+                return false;
+            }
+            let found = shared(wanted);
+            let (verdict, words) = match &found {
+                Some(group) => (Verdict::LetsIn, format!("`{name}` is in `{group}`{effect}")),
+                None => (Verdict::Noted, format!("`{name}` is in none of them")),
+            };
+            steps.push(step(rule, verdict, words));
+            found.is_some()
+        };
+        is_allowed |= in_group("allowed_groups", &self.allowed_groups, "");
+        let is_admin = in_group("admin_groups", &self.admin_groups, " and becomes an admin");
+        (is_allowed || is_admin, is_admin)
+    }
+
+    /// The claims that the rules need and that are not there.
+    fn missing(&self, identity: &ExternalIdentity) -> Vec<String> {
+        let mut missing = self.home.missing(&identity.claims);
+        if identity.username.is_none() {
+            missing.push("the user name".to_owned());
+        }
+        let groups = self.groups.groups(&identity.claims);
+        let is_unknown = matches!(groups, Ok(None) | Err(GroupsProblem::LeftOut(_)));
+        if self.groups_decide() && is_unknown {
+            missing.extend(self.groups.claims.iter().cloned());
+        }
+        missing
+    }
+}
+
+fn name_of(identity: &ExternalIdentity, steps: &mut Vec<Step>) -> Result<UserName, Refusal> {
+    let claimed = identity
+        .username
+        .as_deref()
+        .ok_or_else(|| "the claim is missing".to_owned());
+    let name =
+        claimed.and_then(|claimed| UserName::normalize(claimed).map_err(|error| error.to_string()));
+    let (verdict, words) = match &name {
+        Ok(name) => (
+            Verdict::Noted,
+            format!("the name of a new user would be `{name}`"),
+        ),
+        Err(problem) => (Verdict::KeepsOut, problem.clone()),
+    };
+    steps.push(step("username_claim", verdict, words));
+    name.map_err(Refusal::NoName)
+}
+
+const fn step(rule: &'static str, verdict: Verdict, words: String) -> Step {
+    Step {
+        rule,
+        verdict,
+        words,
+    }
+}
+
+fn quoted(texts: &[String]) -> String {
+    let quoted: Vec<String> = texts.iter().map(|text| format!("`{text}`")).collect();
+    quoted.join(", ")
 }
 
 #[cfg(test)]
@@ -171,6 +387,61 @@ mod tests {
         for refused in [neither, unknown] {
             assert_eq!(refused, Err(Refusal::NotAllowed("river".to_owned())));
         }
+    }
+
+    #[test]
+    fn a_decision_names_every_rule_on_its_way() {
+        let rules = AdmissionRules {
+            allowed_users: set(&["wash"]),
+            blocked_users: set(&["mallory"]),
+            ..rules()
+        };
+        let decision = rules.decide(&person(json!({ "groups": ["/operators"] })));
+
+        let rules: Vec<_> = decision.steps.iter().map(|s| (s.rule, s.verdict)).collect();
+        assert_eq!(
+            rules,
+            [
+                ("username_claim", Verdict::Noted),
+                ("blocked_users", Verdict::Noted),
+                ("groups_claim", Verdict::Noted),
+                ("allowed_users", Verdict::Noted),
+                ("allowed_groups", Verdict::Noted),
+                ("admin_groups", Verdict::LetsIn),
+            ]
+        );
+        assert_eq!(
+            decision.steps[5].words,
+            "`river` is in `/operators` and becomes an admin"
+        );
+    }
+
+    #[test]
+    fn a_claim_that_is_not_there_is_told_apart_from_one_that_says_no() {
+        let mut rules = rules();
+        rules.home.hosted_domains = vec!["good.org".to_owned()];
+        let silent = rules.decide(&person(json!({})));
+        let clear = rules.decide(&person(json!({
+            "email": "a@bad.org", "email_verified": true, "groups": []
+        })));
+
+        assert_eq!(silent.missing, ["email", "email_verified", "groups"]);
+        assert!(clear.missing.is_empty(), "{:?}", clear.missing);
+        assert!(silent.outcome.is_err() && clear.outcome.is_err());
+    }
+
+    #[test]
+    fn linking_asks_only_the_rules_that_keep_people_out() {
+        let nobody = AdmissionRules {
+            blocked_users: set(&["mallory"]),
+            ..AdmissionRules::default()
+        };
+        let mut mallory = person(json!({}));
+        mallory.username = Some("Mallory".to_owned());
+
+        assert!(nobody.admit(&person(json!({}))).is_err());
+        assert_eq!(nobody.may_link(&person(json!({}))), Ok(()));
+        assert!(nobody.may_link(&mallory).is_err());
     }
 
     #[test]

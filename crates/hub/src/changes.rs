@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_model::UserId;
-use jansky_store::{GRANT_CHANGED, GrantId, USER_CHANGED};
+use jansky_store::{GRANT_CHANGED, GrantId, SESSION_ENDED, USER_CHANGED};
 use tracing::warn;
 
 use crate::Hub;
+use crate::ended;
 use crate::error::HubError;
 
 /// How long one wait takes at most.
@@ -23,6 +24,11 @@ impl Hub {
     /// Forgets what other processes changed, as soon as they did, until the hub shuts down.
     pub async fn spawn_listening(self: &Arc<Self>) -> Result<(), HubError> {
         let mut seen = self.store.last_change().await?;
+        // Servers may still believe in sessions that ended while no process of ours listened.
+        let recent = self.clock.now().minus(ended::KEPT_FOR);
+        for (session_id, at) in self.store.changed_since(SESSION_ENDED, recent).await? {
+            self.ended.insert(&session_id, at);
+        }
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
             loop {
@@ -61,6 +67,10 @@ impl Hub {
                 self.forget_everything();
             }
             for change in &changes {
+                if change.topic == SESSION_ENDED {
+                    self.ended.insert(&change.key, self.clock.now());
+                    continue;
+                }
                 let Ok(key) = change.key.parse::<i64>() else {
                     continue;
                 };

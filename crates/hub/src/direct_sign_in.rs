@@ -2,6 +2,7 @@
 //! the word of a reverse proxy.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use jansky_identity::{ExternalIdentity, IdentityError, LoginMethod};
 use jansky_model::{ProviderId, Secret};
@@ -34,7 +35,7 @@ impl Hub {
     /// # Errors
     /// The same [`HubError::Forbidden`] for a wrong name and a wrong password.
     pub async fn sign_in_with_password(
-        &self,
+        self: &Arc<Self>,
         provider: Option<&str>,
         name: &str,
         password: Secret,
@@ -95,7 +96,7 @@ impl Hub {
     /// Signs somebody in whom a reverse proxy names. `peer` is the other end of the connection
     /// itself.
     pub async fn sign_in_by_header(
-        &self,
+        self: &Arc<Self>,
         id: &str,
         peer: IpAddr,
         headers: &HeaderMap,
@@ -113,7 +114,7 @@ impl Hub {
     }
 
     async fn let_in(
-        &self,
+        self: &Arc<Self>,
         configured: &ConfiguredProvider,
         identity: ExternalIdentity,
     ) -> Result<Arrival, HubError> {

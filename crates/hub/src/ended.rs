@@ -13,9 +13,9 @@ use std::time::Duration;
 use jansky_model::Timestamp;
 
 /// How long an id is kept: longer than the `cache_max_age` of single-user servers (300 s).
-const KEPT_FOR: Duration = Duration::from_mins(10);
+pub(crate) const KEPT_FOR: Duration = Duration::from_mins(10);
 
-/// The ids of sessions that ended in this process.
+/// The ids of sessions that ended a short while ago, in this process or in another one.
 #[derive(Debug, Default)]
 pub struct EndedSessions {
     /// Until when each is kept.

@@ -18,6 +18,9 @@ pub enum HubError {
     /// The caller is known and may not do it.
     #[error("{0}")]
     Forbidden(String),
+    /// The person whom it is about has to sign in again first.
+    #[error("{0}")]
+    SignInAgain(String),
     /// It stands against what is already there or under way.
     #[error("{0}")]
     Conflict(String),

@@ -15,17 +15,23 @@ mod direct_sign_in;
 mod ended;
 mod environment;
 mod error;
+mod exclusion;
 mod grants;
+mod issuer;
 mod launch;
+mod linking;
 mod metrics;
 mod oauth;
 mod operations;
+mod provider_word;
 mod reconcile;
+mod roles;
 mod routes;
 mod servers;
 mod settings;
 mod shares;
 mod sign_in;
+mod sign_ins;
 mod sign_out;
 mod throttle;
 mod tokens;
@@ -45,16 +51,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
-pub use jansky_identity::{CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus};
+pub use jansky_identity::{
+    CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus, ServiceClient,
+};
 pub use jansky_store::{
-    ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, FreezeReason, GrantState,
-    Server, Share, Token, TokenId, TokenKind, User, UserQuery, UserSort,
+    ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, Exclusion, FreezeReason,
+    GrantState, Identity, IdentityId, Server, Session, Share, Token, TokenId, TokenKind, User,
+    UserQuery, UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, SharedActor, visible_users};
-pub use admission::{Admission, AdmissionRules, Refusal};
+pub use admission::{Admission, AdmissionRules, Decision, Refusal, Step, Verdict};
 pub use broker::{
     About, Agent, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState, BrokerError,
     BrokerMode, BrokerSettings, Enrolled, ExposedToken, ExposedTokens, GivenToken, NotObtained,
@@ -64,18 +73,29 @@ pub use broker::{
 pub use ended::EndedSessions;
 pub use error::HubError;
 pub use grants::{FreshToken, NoToken};
+pub use issuer::{
+    COMMAND_LINE_CLIENT, DeviceAuthorization, DeviceQuestion, DeviceWish, IssuedAccess,
+    IssuerClient, IssuerError, IssuerSettings, LONGEST_TOKEN_LIFETIME, PresentedClient,
+};
+pub use linking::Linked;
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
+pub use provider_word::EventRefusal;
 pub use reconcile::Resumed;
+pub use roles::{Role, Roles};
 pub use routes::RouteTable;
 pub use settings::{NoLongerAllowed, Settings};
 pub use shares::SharePartner;
-pub use sign_in::{Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession};
+pub use sign_in::{
+    Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession, Return,
+};
+pub use sign_ins::{GrantStatus, SignIns};
+pub use sign_out::{Farewell, SignOutAtProvider};
 pub use tokens::TokenRequest;
 
-/// How many logout tokens are checked at the same time: each costs a signature.
-const LOGOUTS_AT_ONCE: usize = 4;
+/// How many logout and security event tokens are checked at the same time: each costs a signature.
+const WORDS_AT_ONCE: usize = 4;
 
 /// The version of JupyterHub whose contract the hub keeps; clients compare it with theirs.
 pub const JUPYTERHUB_VERSION: &str = "6.1.1";
@@ -127,7 +147,8 @@ pub struct Hub {
     access: Access,
     broker: broker::Broker,
     grants: grants::Grants,
-    logout_places: Semaphore,
+    issuer: issuer::Issuer,
+    word_places: Semaphore,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
     throttles: BTreeMap<ProviderId, throttle::Throttle>,
@@ -141,11 +162,13 @@ impl Hub {
     /// Puts a hub together. It does nothing by itself until [`Hub::resume`] and
     /// [`Hub::spawn_housekeeping`] are called.
     pub fn new(parts: Parts) -> Arc<Self> {
+        let keys = Arc::new(parts.keys);
         let memory: Arc<broker::Memory> = Arc::default();
         Arc::new(Self {
             access: Access::new(
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),
+                parts.settings.roles.clone(),
                 Arc::clone(&memory),
             ),
             broker: broker::Broker::new(
@@ -158,9 +181,16 @@ impl Hub {
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),
                 Arc::clone(&parts.random),
-                parts.keys,
+                Arc::clone(&keys),
             ),
-            logout_places: Semaphore::new(LOGOUTS_AT_ONCE),
+            issuer: issuer::Issuer::new(
+                Arc::clone(&parts.store),
+                Arc::clone(&parts.clock),
+                Arc::clone(&parts.random),
+                keys,
+                parts.settings.issuer.clone(),
+            ),
+            word_places: Semaphore::new(WORDS_AT_ONCE),
             ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             throttles: parts.providers.iter().filter_map(throttle_of).collect(),

@@ -164,6 +164,7 @@ impl Hub {
             });
         }
         self.spawn_refreshing();
+        self.spawn_tripwire();
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
             let mut rounds = tokio::time::interval(hub.settings.poll_interval);
@@ -177,6 +178,9 @@ impl Hub {
                 if let Err(error) = hub.look_at_servers().await {
                     warn!(error = %error, "could not look at the servers");
                 }
+                if let Err(error) = hub.finish_exclusions().await {
+                    warn!(error = %error, "could not end the stay of people who may no longer come in");
+                }
                 if let Err(error) = hub.write_activity().await {
                     warn!(error = %error, "could not write activity down");
                 }
@@ -188,6 +192,7 @@ impl Hub {
                 }
                 hub.throttle.shrink();
                 hub.broker.shrink();
+                hub.shrink_device_counts();
                 hub.throttles
                     .values()
                     .for_each(crate::throttle::Throttle::shrink);

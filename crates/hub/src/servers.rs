@@ -118,6 +118,9 @@ impl Hub {
             }
             ServerState::Stopped | ServerState::Failed { .. } => {}
         }
+        // The refresh may have found out that the owner may no longer be here, so it comes first.
+        self.demand_login_token(user).await?;
+        self.must_be_allowed(user).await?;
         self.check_load().await?;
         let token = self.random.secret("");
         let now = self.clock.now();

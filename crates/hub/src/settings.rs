@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use crate::broker::BrokerSettings;
+use crate::roles::Roles;
 
 /// The settings of a hub. The binary makes them from the configuration; tests make them directly.
 #[derive(Clone, Debug)]
@@ -56,20 +57,37 @@ pub struct Settings {
     pub minimum_password_length: usize,
     /// Names that are admins whenever they sign in.
     pub admin_users: BTreeSet<String>,
+    /// How the hub issues tokens itself.
+    pub issuer: crate::issuer::IssuerSettings,
     /// What happens to the servers of somebody whom a provider's rules no longer let in.
     pub no_longer_allowed: NoLongerAllowed,
+    /// How old the last word of a provider about somebody's rights may get while they are active;
+    /// zero for as old as their token lives.
+    pub rights_refresh: Duration,
+    /// How long the token of the sign-in must be good for when a server starts; zero to start
+    /// without a look at it.
+    pub token_lifetime_at_start: Duration,
+    /// The roles, beside those that every hub has.
+    pub roles: Roles,
     /// What tokens servers can ask for.
     pub broker: BrokerSettings,
 }
 
 /// What happens to the servers of somebody who may no longer come in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoLongerAllowed {
     /// They go on, and end when they are culled or their work is done.
-    #[default]
     Keep,
+    /// They are stopped after this long, until which their owner can save what is open.
+    Drain(Duration),
     /// They are stopped at once. Files are kept.
     Stop,
+}
+
+impl Default for NoLongerAllowed {
+    fn default() -> Self {
+        Self::Drain(Duration::from_mins(30))
+    }
 }
 
 impl Default for Settings {
@@ -98,7 +116,11 @@ impl Default for Settings {
             sign_in_attempts_per_minute: 10,
             minimum_password_length: 8,
             admin_users: BTreeSet::new(),
-            no_longer_allowed: NoLongerAllowed::Keep,
+            issuer: crate::issuer::IssuerSettings::default(),
+            no_longer_allowed: NoLongerAllowed::default(),
+            rights_refresh: Duration::from_mins(5),
+            token_lifetime_at_start: Duration::from_mins(1),
+            roles: Roles::default(),
             broker: BrokerSettings::default(),
         }
     }

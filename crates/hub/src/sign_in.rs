@@ -9,14 +9,17 @@ use jansky_identity::{
     CallbackQuery, ExternalIdentity, IdentityProvider, LoginAttempt, LoginMethod, RedirectLogin,
 };
 use jansky_model::{ProviderId, Secret};
-use jansky_store::{LoginAttemptRow, NewIdentity, NewSession, StoreError, User};
+use jansky_store::{LoginAttemptRow, NewIdentity, NewSession, Rights, StoreError, User};
 use tracing::{info, warn};
 use url::Url;
 
 use crate::Hub;
+use crate::actor::Actor;
 use crate::admission::{Admission, AdmissionRules};
 use crate::error::HubError;
 use crate::grants::provider_session;
+use crate::linking::Linked;
+use crate::sign_out::SignOutAtProvider;
 
 /// The id under which sessions of local accounts are kept.
 pub const LOCAL_PROVIDER: &str = "local";
@@ -37,6 +40,10 @@ pub struct ConfiguredProvider {
     pub client_id: String,
     /// The claim with the wished user name.
     pub username_claim: String,
+    /// Whether a logout token that names one session ends all sessions of that person.
+    pub widens_logout: bool,
+    /// What signing out here does there.
+    pub sign_out: SignOutAtProvider,
 }
 
 /// A browser session that was just made.
@@ -69,6 +76,14 @@ pub struct Arrival {
     pub identity: Option<ExternalIdentity>,
 }
 
+/// What came of somebody's return from a provider.
+pub enum Return {
+    /// They signed in.
+    SignedIn(Box<Arrival>),
+    /// They were signed in, and linked another identity or could not.
+    Linked(Result<Linked, HubError>),
+}
+
 impl Hub {
     /// The providers, in the order of the configuration.
     pub fn providers(&self) -> &[ConfiguredProvider] {
@@ -93,6 +108,18 @@ impl Hub {
         usual_callback: String,
         next: Option<String>,
         hints: BTreeMap<String, String>,
+    ) -> Result<Departure, HubError> {
+        self.depart(id, usual_callback, next, hints, None).await
+    }
+
+    /// Sends a browser to a provider: to sign in, or to link an identity to the user of a session.
+    pub(crate) async fn depart(
+        &self,
+        id: &str,
+        usual_callback: String,
+        next: Option<String>,
+        hints: BTreeMap<String, String>,
+        link_session: Option<&str>,
     ) -> Result<Departure, HubError> {
         let configured = self.provider(id)?;
         let login = redirect_login(configured)?;
@@ -119,6 +146,7 @@ impl Hub {
             redirect_uri: attempt.redirect_uri,
             next,
             browser_digest: digest(&browser),
+            link_session: link_session.map(str::to_owned),
             created_at: now,
             expires_at: now.plus(self.settings.sign_in_timeout),
         };
@@ -133,12 +161,13 @@ impl Hub {
     }
 
     /// Ends a sign-in with what the browser brought back. `browsers` are the values of the
-    /// browser's attempt cookies.
+    /// browser's attempt cookies, `actor` is who was signed in there already.
     pub async fn finish_sign_in(
-        &self,
+        self: &Arc<Self>,
         query: CallbackQuery,
         browsers: &[Secret],
-    ) -> Result<Arrival, HubError> {
+        actor: Option<&Actor>,
+    ) -> Result<Return, HubError> {
         let again = || {
             HubError::invalid(
                 "This sign-in was already used, took too long or began in another browser. \
@@ -173,33 +202,53 @@ impl Hub {
         let identity = login
             .finish(attempt, query)
             .await
-            .map_err(|error| sign_in_error(id, error))?;
+            .map_err(|error| sign_in_error(id, error));
+        if let Some(session) = &row.link_session {
+            let linked = match identity {
+                Ok(identity) => self.link(configured, session, &identity, actor).await,
+                Err(error) => Err(error),
+            };
+            let linked = linked.map(|()| Linked {
+                provider: row.provider,
+                next: row.next,
+            });
+            return Ok(Return::Linked(linked));
+        }
+        let identity = identity?;
         let user = self.admit(configured, &identity).await?;
-        Ok(Arrival {
+        Ok(Return::SignedIn(Box::new(Arrival {
             user,
             provider: row.provider,
             next: row.next,
             identity: Some(identity),
-        })
+        })))
     }
 
     /// Finds or makes the user of an identity, bound to its issuer and subject and never to a name
     /// that the provider may let people change.
     pub(crate) async fn admit(
-        &self,
+        self: &Arc<Self>,
         configured: &ConfiguredProvider,
         identity: &ExternalIdentity,
     ) -> Result<User, HubError> {
         let provider = configured.provider.id();
-        let admission = configured.rules.admit(identity).map_err(|refusal| {
-            info!(provider.id = %provider, "sign-in refused: {refusal}");
-            HubError::forbidden(refusal.to_string())
-        })?;
         let now = self.clock.now();
         let known = self
             .store
             .identity(&identity.issuer, &identity.subject)
             .await?;
+        let decision = configured.rules.decide(identity);
+        let admission = match decision.outcome {
+            Ok(admission) => admission,
+            Err(refusal) => {
+                info!(provider.id = %provider, "sign-in refused: {refusal}");
+                // Who is here already must not go on because another browser is signed in.
+                if let Some((_, user)) = known.filter(|_| decision.missing.is_empty()) {
+                    self.no_longer_allowed(&user, provider).await?;
+                }
+                return Err(HubError::forbidden(refusal.to_string()));
+            }
+        };
         let user = match known {
             Some((bound, user)) => {
                 self.store.touch_identity(bound.id, now).await?;
@@ -210,6 +259,10 @@ impl Hub {
                     .await?
             }
         };
+        let decides = admission.admin.is_some() || admission.groups.is_some();
+        self.store
+            .note_sign_in(user.id, provider, decides, now)
+            .await?;
         self.apply_admission(&user, &admission).await
     }
 
@@ -221,26 +274,22 @@ impl Hub {
     ) -> Result<User, HubError> {
         let now = self.clock.now();
         let mut user = user.clone();
-        let mut has_changed = false;
         let is_listed = self.settings.admin_users.contains(user.name.as_str());
         let admin = if is_listed {
             Some(true)
         } else {
             admission.admin
         };
-        if let Some(admin) = admin.filter(|admin| *admin != user.admin) {
-            self.store.set_admin(user.id, admin, now).await?;
-            info!(user.name = %user.name, admin, "the admin flag follows the provider");
-            user.admin = admin;
-            has_changed = true;
-        }
-        if let Some(groups) = &admission.groups {
-            has_changed |= self.store.set_groups(user.id, groups, now).await?;
-        }
+        let rights = Rights {
+            admin,
+            groups: admission.groups.as_deref(),
+        };
         // After each refresh of a grant this is asked, and mostly nothing has changed.
-        if has_changed {
+        if self.store.set_rights(user.id, rights, now).await? {
+            info!(user.name = %user.name, "rights follow the provider");
             self.access.forget(user.id);
         }
+        user.admin = admin.unwrap_or(user.admin);
         Ok(user)
     }
 
@@ -301,12 +350,18 @@ impl Hub {
                 let client_id = &configured.client_id;
                 Some(
                     self.grants
-                        .keep(user, &session_id, identity, client_id)
+                        .keep(user, Some(&session_id), identity, client_id)
                         .await?,
                 )
             }
             _ => None,
         };
+        if identity.is_none() {
+            // An account of our own decides nothing about groups and the admin flag.
+            self.store
+                .note_sign_in(user.id, provider, false, now)
+                .await?;
+        }
         self.store
             .create_session(NewSession {
                 digest: digest(&cookie),

@@ -1,12 +1,10 @@
-//! The end of sessions: one's own, everywhere at once, or on a provider's word.
+//! The end of sessions: one's own, or everywhere at once.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_crypto::token::digest_text;
-use jansky_model::{ProviderId, Secret, UserId};
-use jansky_store::{FreezeReason, Grant, Session, User};
+use jansky_model::UserId;
+use jansky_store::{FreezeReason, Grant, User};
 use tracing::{info, warn};
 use url::Url;
 
@@ -17,39 +15,59 @@ use crate::error::HubError;
 /// How long signing out waits for a provider to revoke tokens; it goes on in the background.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(2);
 
-/// The longest logout token that is looked at, in bytes.
-const LONGEST_LOGOUT_TOKEN: usize = 16 << 10;
+/// What signing out here does at the provider (OpenID Connect RP-Initiated Logout).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignOutAtProvider {
+    /// The browser goes there and ends that session, too.
+    #[default]
+    Provider,
+    /// The person is asked whether to end it.
+    Offer,
+    /// Nothing: only the session here ends.
+    Hub,
+}
+
+/// What is left to do for a browser that signed out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// Nothing.
+    Done,
+    /// It may end the session at the provider there.
+    Offer(Url),
+    /// It ends the session at the provider there.
+    Leave(Url),
+}
 
 impl Hub {
     /// Ends the caller's session with every token that came from it, takes the grant behind it
     /// back, and stops the person's servers if the operator wants that.
     ///
     /// Servers that go on get no tokens until the next sign-in. With `keep_working` they do: then
-    /// the grant stays, and the session at the provider, too, which it may need.
+    /// the grant stays, and the session at the provider, too, with which the grant would end.
     ///
-    /// Returns where the browser ends the session at the provider, if that is possible;
-    /// `back_to` is the page to which the provider sends it afterwards.
+    /// Says what the browser has to do at the provider; `back_to` is the page to which that sends
+    /// it afterwards.
     pub async fn sign_out(
         self: &Arc<Self>,
         actor: &Actor,
         back_to: &str,
         keep_working: bool,
-    ) -> Result<Option<Url>, HubError> {
+    ) -> Result<Farewell, HubError> {
         let Some(session_id) = actor.session_id() else {
-            return Ok(None);
+            return Ok(Farewell::Done);
         };
         let sessions = self.store.sessions_of(actor.user.id).await?;
         let session = sessions
             .iter()
             .find(|session| session.session_id == session_id);
         let grant = match session.and_then(|session| session.grant_id) {
-            Some(grant) => self.store.grant(grant).await?,
-            None => None,
+            Some(grant) if !keep_working => self.store.grant(grant).await?,
+            _ => None,
         };
-        let grant = grant.filter(|_| !keep_working);
-        let farewell = grant
-            .as_ref()
-            .and_then(|grant| self.farewell_url(grant, back_to));
+        let farewell = match &grant {
+            Some(grant) => self.farewell(grant, back_to),
+            None => Farewell::Done,
+        };
         self.end_session(actor.user.id, session_id).await?;
         info!(user.name = %actor.user.name, keep_working, "signed out");
         if !keep_working {
@@ -63,7 +81,7 @@ impl Hub {
         if let Some(grant) = grant {
             self.revoke_soon(grant).await;
         }
-        if self.settings.shutdown_on_sign_out {
+        if self.settings.shutdown_on_sign_out && !keep_working {
             for server in self.store.servers_of(actor.user.id).await? {
                 self.stop_server(&server).await?;
             }
@@ -80,7 +98,7 @@ impl Hub {
     }
 
     /// Ends a session in the database, in what is remembered, and at the running servers.
-    async fn end_session(&self, user: UserId, session_id: &str) -> Result<(), HubError> {
+    pub(crate) async fn end_session(&self, user: UserId, session_id: &str) -> Result<(), HubError> {
         let now = self.clock.now();
         self.store.delete_session(session_id, now).await?;
         self.ended.insert(session_id, now);
@@ -97,31 +115,65 @@ impl Hub {
     }
 
     /// OpenID Connect RP-Initiated Logout: with the ID token as a hint the provider asks nothing.
-    fn farewell_url(&self, grant: &Grant, back_to: &str) -> Option<Url> {
-        let configured = self
-            .providers
-            .iter()
-            .find(|p| *p.provider.id() == grant.provider)?;
-        let upstream = configured.provider.upstream_session()?;
+    fn farewell(&self, grant: &Grant, back_to: &str) -> Farewell {
+        let Some(configured) = self.configured(grant) else {
+            return Farewell::Done;
+        };
+        if configured.sign_out == SignOutAtProvider::Hub {
+            return Farewell::Done;
+        }
         let hint = self.grants.id_token_of(grant);
         let state = self.random.hex_id();
-        upstream.end_session_url(hint.as_ref(), Some(back_to), Some(&state))
+        let url = configured.provider.upstream_session().and_then(|upstream| {
+            upstream.end_session_url(hint.as_ref(), Some(back_to), Some(&state))
+        });
+        match url {
+            None => Farewell::Done,
+            Some(url) if configured.sign_out == SignOutAtProvider::Offer => Farewell::Offer(url),
+            Some(url) => Farewell::Leave(url),
+        }
+    }
+
+    /// Whether signing out of this session leads to the provider: its page must then allow its form
+    /// to lead there.
+    pub async fn leaves_on_sign_out(&self, actor: &Actor) -> Result<Option<Url>, HubError> {
+        let sessions = self.store.sessions_of(actor.user.id).await?;
+        let own = sessions
+            .iter()
+            .find(|session| Some(session.session_id.as_str()) == actor.session_id());
+        let provider = own.filter(|session| session.grant_id.is_some());
+        let configured = provider.and_then(|session| {
+            let mut providers = self.providers.iter();
+            providers.find(|p| *p.provider.id() == session.provider)
+        });
+        let leaving = configured.filter(|p| p.sign_out == SignOutAtProvider::Provider);
+        let upstream = leaving.and_then(|p| p.provider.upstream_session());
+        Ok(upstream.and_then(|upstream| upstream.end_session_url(None, None, None)))
     }
 
     /// Takes a grant back without letting a slow provider hold up whoever asked.
-    async fn revoke_soon(self: &Arc<Self>, grant: Grant) {
+    pub(crate) async fn revoke_soon(self: &Arc<Self>, grant: Grant) {
         let hub = Arc::clone(self);
         let revocation = self.tasks.spawn(async move {
-            let configured = hub
-                .providers
-                .iter()
-                .find(|p| *p.provider.id() == grant.provider);
+            let configured = hub.configured(&grant);
             let upstream = configured.and_then(|p| p.provider.upstream_session());
             if let Err(error) = hub.grants.revoke(&grant, upstream).await {
                 warn!(grant.id = %grant.id, error = %error, "could not take a grant back");
             }
         });
         let _ = tokio::time::timeout(REVOCATION_PATIENCE, revocation).await;
+    }
+
+    /// Revokes the tokens of a grant that nobody here uses any more, in the background.
+    pub(crate) fn revoke_tokens_soon(self: &Arc<Self>, grant: Grant) {
+        let hub = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let configured = hub.configured(&grant);
+            let Some(upstream) = configured.and_then(|p| p.provider.upstream_session()) else {
+                return;
+            };
+            hub.grants.revoke_tokens(&grant, upstream).await;
+        });
     }
 
     /// Ends all sessions and grants of a user, in every browser and every process.
@@ -133,111 +185,6 @@ impl Hub {
             self.revoke_soon(grant).await;
         }
         info!(user.name = %user.name, "signed out everywhere");
-        Ok(())
-    }
-
-    /// Takes a provider's word that sessions have ended (OpenID Connect Back-Channel Logout 1.0).
-    ///
-    /// Anybody can send one, so it is judged by its signature before anything else happens.
-    pub async fn receive_logout(self: &Arc<Self>, token: &Secret) -> Result<(), HubError> {
-        let refused = || HubError::invalid("the logout token is not valid");
-        if token.expose().len() > LONGEST_LOGOUT_TOKEN {
-            return Err(refused());
-        }
-        let Ok(_place) = self.logout_places.try_acquire() else {
-            return Err(HubError::Busy {
-                message: "too many logout tokens at once".to_owned(),
-                retry_after: Duration::from_secs(1),
-            });
-        };
-        let mut notice = None;
-        for configured in &self.providers {
-            let Some(receiver) = configured.provider.logout_receiver() else {
-                continue;
-            };
-            match receiver.receive(token).await {
-                Ok(received) => {
-                    notice = Some((configured.provider.id().clone(), received));
-                    break;
-                }
-                Err(error) if error.is_transient() => {
-                    warn!(provider.id = %configured.provider.id(), error = %error, "could not check a logout token");
-                }
-                Err(_) => {}
-            }
-        }
-        let (provider, notice) = notice.ok_or_else(refused)?;
-        let now = self.clock.now();
-        let id = digest_text(&format!("{}\n{}", notice.issuer, notice.id));
-        if !self
-            .store
-            .remember_jti(&id, notice.replayable_until, now)
-            .await?
-        {
-            return Err(refused());
-        }
-        let mut sessions = Vec::new();
-        if let Some(sid) = &notice.provider_session {
-            sessions = self
-                .store
-                .sessions_by_provider_session(&provider, sid)
-                .await?;
-        }
-        let names_session = notice.provider_session.is_some();
-        if let Some(subject) = notice.subject.as_deref().filter(|_| !names_session)
-            && let Some((_, user)) = self.store.identity(&notice.issuer, subject).await?
-        {
-            let of_user = self.store.sessions_of(user.id).await?;
-            sessions.extend(
-                of_user
-                    .into_iter()
-                    .filter(|session| session.provider == provider),
-            );
-        }
-        let grants = match (&notice.provider_session, &notice.subject) {
-            (Some(sid), _) => {
-                self.store
-                    .grants_by_provider_session(&notice.issuer, sid)
-                    .await?
-            }
-            (None, Some(subject)) => {
-                self.store
-                    .grants_by_subject(&notice.issuer, subject)
-                    .await?
-            }
-            (None, None) => Vec::new(),
-        };
-        self.end(&sessions, grants, &provider).await?;
-        info!(provider.id = %provider, sessions = sessions.len(), "sessions ended on the provider's word");
-        Ok(())
-    }
-
-    async fn end(
-        &self,
-        sessions: &[Session],
-        grants: Vec<Grant>,
-        provider: &ProviderId,
-    ) -> Result<(), HubError> {
-        let now = self.clock.now();
-        let of_sessions = sessions.iter().map(|session| session.user_id);
-        let users: BTreeSet<UserId> = of_sessions
-            .chain(grants.iter().map(|grant| grant.user_id))
-            .collect();
-        for session in sessions {
-            self.end_session(session.user_id, &session.session_id)
-                .await?;
-        }
-        for grant in grants {
-            // The provider ended it; there is nothing left to revoke.
-            self.store.forget_grant(grant.id, now).await?;
-            self.access.forget(grant.user_id);
-        }
-        for user in users {
-            if let Some(user) = self.store.user(user).await? {
-                self.freeze_user(&user, FreezeReason::SignedOut, provider.as_str())
-                    .await?;
-            }
-        }
         Ok(())
     }
 }

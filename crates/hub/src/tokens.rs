@@ -9,7 +9,6 @@ use jansky_model::{ScopeSet, Secret};
 use jansky_store::{NewToken, Token, TokenId, TokenKind, User};
 
 use crate::Hub;
-use crate::actor::user_scopes;
 use crate::error::HubError;
 
 /// What somebody wants of a new token.
@@ -92,8 +91,8 @@ impl Hub {
 
     /// Everything that a user may do now.
     pub async fn rights_of(&self, user: &User) -> Result<ScopeSet, HubError> {
-        let shares = self.store.shares_with_user(user.id).await?;
-        Ok(user_scopes(user, &shares))
+        let groups = self.store.groups_of(user.id).await?;
+        self.access.scopes_of(user, &groups).await
     }
 
     /// What a stored token allows now, as texts; `owned` is what its owner may do.

@@ -269,7 +269,13 @@ pub enum TokenProblem {
     /// `events` does not say that it is a logout token.
     #[error("`events` does not hold the logout event")]
     NoLogoutEvent,
-    /// A logout token without `jti` could be used again and again.
+    /// `events` of a security event token is not a JSON object with something in it.
+    #[error("`events` is missing or no object with events in it")]
+    NoEvents,
+    /// A security event is about something that cannot be found here.
+    #[error("the subject of the event is missing or of a form that is not supported")]
+    EventSubject,
+    /// A token without `jti` could be used again and again.
     #[error("`jti` is missing")]
     NoTokenId,
     /// A logout token names neither a person nor a session.

@@ -40,8 +40,9 @@ pub use issued::{IssuedToken, NotIssued, Unfit};
 pub use oidc::{OidcProvider, OidcSettings, http_client};
 pub use pam::{PamProvider, PamSettings};
 pub use provider::{
-    FormLogin, HeaderLogin, IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver,
-    ProviderStatus, RedirectLogin, UpstreamSession,
+    EventSubject, FormLogin, HeaderLogin, IdentityProvider, LoginMethod, LogoutNotice,
+    LogoutReceiver, ProviderStatus, RedirectLogin, SecurityEvent, SecurityEventReceiver,
+    SecurityNotice, UpstreamSession,
 };
 pub use refresh::RefreshOutcome;
 pub use service_account::{ServiceAccount, ServiceClient, ServiceRequest};

@@ -37,6 +37,11 @@ pub trait IdentityProvider: Send + Sync {
         None
     }
 
+    /// What takes the provider's word on the security of accounts; `None` if it is not believed.
+    fn security_event_receiver(&self) -> Option<&dyn SecurityEventReceiver> {
+        None
+    }
+
     /// What trades a person's token for that of a service; `None` if it cannot.
     fn exchanger(&self) -> Option<&dyn TokenExchange> {
         None
@@ -149,6 +154,16 @@ pub trait UpstreamSession: Send + Sync {
         tokens: &UpstreamTokens,
     ) -> Result<Option<Claims>, IdentityError>;
 
+    /// Asks the userinfo endpoint, whatever source the settings name: for when a claim that was
+    /// there before is not in what that source says. `None` if there is no such endpoint.
+    async fn claims_from_userinfo(
+        &self,
+        _subject: &str,
+        _tokens: &UpstreamTokens,
+    ) -> Result<Option<Claims>, IdentityError> {
+        Ok(None)
+    }
+
     /// Revokes an access or refresh token (RFC 7009); does nothing if the provider cannot.
     async fn revoke(&self, token: &Secret) -> Result<(), IdentityError>;
 
@@ -188,6 +203,70 @@ pub struct LogoutNotice {
     pub issued_at: Timestamp,
     /// Until when the same token would pass the checks again: its id must be remembered so long.
     pub replayable_until: Timestamp,
+}
+
+/// Takes security event tokens (RFC 8417) of the OpenID Shared Signals Framework.
+#[async_trait]
+pub trait SecurityEventReceiver: Send + Sync {
+    /// The `iss` of the tokens that it takes.
+    fn issuer(&self) -> &str;
+
+    /// Whether this `Authorization` header is the one that was agreed with the transmitter.
+    fn admits(&self, authorization: Option<&Secret>) -> bool;
+
+    /// Checks a token that anybody may have sent. Whether it was received before is the caller's to
+    /// know.
+    ///
+    /// # Errors
+    /// [`IdentityError::InvalidToken`] with the check that failed.
+    async fn receive(&self, token: &Secret) -> Result<SecurityNotice, IdentityError>;
+}
+
+/// A provider's word on the security of accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityNotice {
+    /// Who says it; not always the issuer of the accounts.
+    pub transmitter: String,
+    /// Names this notice (`jti`), so that it takes effect once.
+    pub id: String,
+    /// When it was written. It may arrive much later, and says nothing about what began since.
+    pub issued_at: Timestamp,
+    /// Until when the same token would pass the checks again: its id must be remembered so long.
+    pub replayable_until: Timestamp,
+    /// What it says. Events of kinds that mean nothing to us are left out.
+    pub events: Vec<SecurityEvent>,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecurityEvent {
+    /// The sessions have ended (CAEP `session-revoked`).
+    SessionRevoked(EventSubject),
+    /// The account may not be used any more, or is gone (RISC `account-disabled`,
+    /// `account-purged`).
+    AccountDisabled(EventSubject),
+    /// What the provider would say about the person has changed, or how they sign in (CAEP
+    /// `token-claims-change`, `credential-change`): ask it again.
+    AskAgain(EventSubject),
+    /// The transmitter tries whether its events arrive (SSF `verification`).
+    Verification,
+    /// The transmitter sends no more events, or does so again (SSF `stream-updated`).
+    StreamUpdated {
+        /// `enabled`, `paused` or `disabled`.
+        status: String,
+    },
+}
+
+/// Whom an event is about: a person at the provider, or one of their sessions there. At least one of
+/// the two is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventSubject {
+    /// The issuer of the account.
+    pub issuer: String,
+    /// The person, OpenID Connect's `sub`.
+    pub subject: Option<String>,
+    /// The session, OpenID Connect's `sid`.
+    pub provider_session: Option<String>,
 }
 
 /// Whether a provider can be used.

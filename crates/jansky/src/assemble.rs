@@ -1,30 +1,39 @@
 //! From the configuration to the parts of a hub.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use jansky_config::{
     AudienceSource, Config, GithubProvider, IdentityBrokerMode, OidcProvider, Provider,
 };
-use jansky_crypto::{Random, SystemRandom};
+use jansky_crypto::{Random, SignatureAlgorithm, SystemRandom};
 use jansky_hub::{
     AdmissionRules, Audience, AudienceRules, BrokerMode, BrokerSettings, ConfiguredProvider, Hub,
-    NoLongerAllowed, Parts, RouteTable, Settings, Source,
+    IssuerClient, IssuerSettings, NoLongerAllowed, Parts, Role, Roles, RouteTable, ServiceClient,
+    Settings, SignOutAtProvider, Source,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
     ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
+    SecurityEventSettings,
 };
 use jansky_identity::{
     GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider, PamProvider,
     PamSettings,
 };
-use jansky_model::{Clock, ProviderId};
+use jansky_model::{Clock, ProviderId, Secret};
 use jansky_store::Store;
 
 use crate::cli;
 use crate::files::{self, make_private_dir};
 use crate::spawners::spawner;
+
+/// The claim with the user name of GitHub.
+const GITHUB_NAME: &str = "login";
+
+/// The claim with the user name of providers that are not of the web.
+const USUAL_NAME: &str = "preferred_username";
 
 /// The setting in the database that tells this hub from others on the same machine.
 const INSTANCE: &str = "instance";
@@ -69,12 +78,12 @@ pub(crate) async fn hub(
         providers,
         local_accounts,
         keys: files::sealing_keys(&config.hub.data_dir, &SystemRandom)?,
-        settings: settings(config),
+        settings: settings(config)?,
         http,
     }))
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config) -> anyhow::Result<Settings> {
     let hub = &config.hub;
     let spawner = config.spawner.common();
     let local = config
@@ -85,7 +94,7 @@ fn settings(config: &Config) -> Settings {
             _ => None,
         });
     let local = local.unwrap_or_default();
-    Settings {
+    Ok(Settings {
         base: config.base_path(),
         public_url: hub.public_url.is_some().then(|| config.public_url()),
         api_url: config.api_url(),
@@ -110,23 +119,28 @@ fn settings(config: &Config) -> Settings {
         minimum_password_length: local.minimum_password_length as usize,
         no_longer_allowed: match hub.no_longer_allowed {
             jansky_config::NoLongerAllowed::Keep => NoLongerAllowed::Keep,
+            jansky_config::NoLongerAllowed::Drain => NoLongerAllowed::Drain(*hub.drain_timeout),
             jansky_config::NoLongerAllowed::Stop => NoLongerAllowed::Stop,
         },
+        rights_refresh: *config.session.rights_refresh,
+        token_lifetime_at_start: *config.session.token_lifetime_at_start,
+        roles: roles(config),
         admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
         broker: BrokerSettings {
             audiences: config
                 .audience
                 .iter()
                 .map(|(id, a)| audience(id, a))
-                .collect(),
+                .collect::<anyhow::Result<_>>()?,
             requests_per_minute: config.broker.requests_per_minute,
             local_user_exposed_path: config.broker.local_user_exposed_path.clone(),
             auth_state: config.broker.auth_state,
         },
-    }
+        issuer: issuer_settings(config)?,
+    })
 }
 
-fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> Audience {
+fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> anyhow::Result<Audience> {
     let provider = audience.provider.as_ref().map(|id| id.get().clone());
     let or_id = |given: &Option<String>| given.clone().unwrap_or_else(|| id.to_string());
     let source = match audience.source {
@@ -159,10 +173,11 @@ fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> Audience {
         AudienceSource::ClientCredentials => Source::ClientCredentials {
             provider,
             audience: audience.audience.clone(),
+            client: service_client(id, audience)?,
         },
     };
     let names = audience.allowed_users.iter().map(ToString::to_string);
-    Audience {
+    Ok(Audience {
         id: id.to_string(),
         title: audience.title.clone().unwrap_or_else(|| id.to_string()),
         source,
@@ -174,7 +189,67 @@ fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> Audience {
         },
         shared: audience.shared,
         token_file: audience.token_file,
+    })
+}
+
+fn service_client(
+    id: &ProviderId,
+    audience: &jansky_config::Audience,
+) -> anyhow::Result<Option<ServiceClient>> {
+    let (Some(client), Some(secret)) = (&audience.client_id, &audience.client_secret) else {
+        return Ok(None);
+    };
+    let secrets = secret
+        .read()
+        .with_context(|| format!("audience.{id}.client_secret cannot be read"))?;
+    Ok(Some(ServiceClient {
+        id: client.clone(),
+        secrets,
+    }))
+}
+
+/// The shortest secret that a client of the issuer may have, in characters: it is never typed.
+const SHORTEST_SECRET: usize = 20;
+
+fn issuer_settings(config: &Config) -> anyhow::Result<IssuerSettings> {
+    let mut clients = BTreeMap::new();
+    for (id, client) in &config.client {
+        let secrets = match &client.secret {
+            Some(secret) => secret
+                .read()
+                .with_context(|| format!("client.{id}.secret cannot be read"))?,
+            None => Vec::new(),
+        };
+        let too_short = |secret: &Secret| secret.expose().chars().count() < SHORTEST_SECRET;
+        anyhow::ensure!(
+            !secrets.iter().any(too_short),
+            "client.{id}.secret is shorter than {SHORTEST_SECRET} characters; make a random one, \
+             for example with `openssl rand -hex 32`"
+        );
+        let title = client.title.clone();
+        clients.insert(id.to_string(), IssuerClient { title, secrets });
     }
+    Ok(IssuerSettings {
+        key_lifetime: *config.issuer.key_lifetime,
+        algorithm: match config.issuer.algorithm {
+            jansky_config::IssuerAlgorithm::Es256 => SignatureAlgorithm::Es256,
+            jansky_config::IssuerAlgorithm::Rs256 => SignatureAlgorithm::Rs256,
+        },
+        clients,
+    })
+}
+
+/// The roles that the configuration names.
+pub(crate) fn roles(config: &Config) -> Roles {
+    let roles = config.role.iter().map(|(name, role)| {
+        let role = Role {
+            scopes: role.scopes.clone(),
+            users: role.users.iter().map(ToString::to_string).collect(),
+            groups: role.groups.iter().cloned().collect(),
+        };
+        (name.clone(), role)
+    });
+    Roles(roles.collect())
 }
 
 /// Makes the providers, local accounts left out, in the order of the configuration.
@@ -192,34 +267,32 @@ pub(crate) fn providers(
                 .with_context(|| format!("provider.{id} cannot be used"))?;
             providers.push(ConfiguredProvider {
                 provider: Arc::new(made),
-                rules: AdmissionRules {
-                    groups: GroupRules {
-                        absent_is_none: matches!(provider, Provider::Keycloak(_)),
-                        ..group_rules(oidc)
-                    },
-                    home: home_rules(oidc),
-                    ..admission_rules(config, provider)
-                },
+                rules: rules(config, provider),
                 callback_url: as_written(oidc.callback_url.as_ref()),
                 auto_login: oidc.auto_login,
                 hint_parameters: oidc.hint_parameters.clone(),
                 client_id: oidc.client_id.clone(),
                 username_claim: oidc.username_claim.clone(),
+                widens_logout: oidc.logout_ends_all_sessions,
+                sign_out: match oidc.sign_out {
+                    jansky_config::SignOut::Provider => SignOutAtProvider::Provider,
+                    jansky_config::SignOut::Offer => SignOutAtProvider::Offer,
+                    jansky_config::SignOut::Hub => SignOutAtProvider::Hub,
+                },
             });
         }
         if let Provider::Github(github) = provider {
             let made = GitHub::new(github_settings(id, github)?, http()?, Arc::clone(clock));
-            let mut rules = admission_rules(config, provider);
-            rules.groups.claims = vec!["groups".to_owned()];
-            rules.home.hosted_domains.clone_from(&github.hosted_domains);
             providers.push(ConfiguredProvider {
                 provider: Arc::new(made),
-                rules,
+                rules: rules(config, provider),
                 callback_url: as_written(github.callback_url.as_ref()),
                 auto_login: github.auto_login,
                 hint_parameters: github.hint_parameters.clone(),
                 client_id: github.client_id.clone(),
-                username_claim: "login".to_owned(),
+                username_claim: GITHUB_NAME.to_owned(),
+                widens_logout: false,
+                sign_out: SignOutAtProvider::Hub,
             });
         }
         if let Provider::Pam(pam) = provider {
@@ -238,7 +311,7 @@ pub(crate) fn providers(
             let made = HeaderProvider::new(header_settings(id, header)?);
             providers.push(ConfiguredProvider {
                 auto_login: header.auto_login,
-                ..without_tokens(Arc::new(made), admission_rules(config, provider))
+                ..without_tokens(Arc::new(made), rules(config, provider))
             });
         }
     }
@@ -250,8 +323,6 @@ fn without_tokens(
     provider: Arc<dyn IdentityProvider>,
     rules: AdmissionRules,
 ) -> ConfiguredProvider {
-    let mut rules = rules;
-    rules.groups.claims = vec!["groups".to_owned()];
     ConfiguredProvider {
         provider,
         rules,
@@ -259,7 +330,9 @@ fn without_tokens(
         auto_login: false,
         hint_parameters: Vec::new(),
         client_id: String::new(),
-        username_claim: "preferred_username".to_owned(),
+        username_claim: USUAL_NAME.to_owned(),
+        widens_logout: false,
+        sign_out: SignOutAtProvider::Hub,
     }
 }
 
@@ -382,7 +455,60 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
         jansky_config::ClaimsSource::Both => ClaimsSource::Both,
     };
     settings.allow_insecure_issuer = oidc.allow_insecure_issuer;
+    settings.security_events = match &oidc.security_events {
+        Some(events) => Some(security_events(id, events)?),
+        None => None,
+    };
     Ok(settings)
+}
+
+fn security_events(
+    id: &ProviderId,
+    events: &jansky_config::SecurityEvents,
+) -> anyhow::Result<SecurityEventSettings> {
+    let authorization = match &events.authorization {
+        Some(source) => Some(source.read().with_context(|| {
+            format!("provider.{id}.security_events.authorization cannot be read")
+        })?),
+        None => None,
+    };
+    Ok(SecurityEventSettings {
+        audience: events.audience.clone(),
+        issuer: as_written(events.issuer.as_ref()),
+        jwks: events.jwks.as_ref().map(|url| url::Url::clone(url)),
+        authorization,
+    })
+}
+
+/// The rules for those who come from a provider.
+pub(crate) fn rules(config: &Config, provider: &Provider) -> AdmissionRules {
+    let mut rules = admission_rules(config, provider);
+    if let Some(oidc) = provider.oidc() {
+        rules.groups = GroupRules {
+            absent_is_none: matches!(provider, Provider::Keycloak(_)),
+            ..group_rules(oidc)
+        };
+        rules.home = home_rules(oidc);
+    } else {
+        rules.groups.claims = vec!["groups".to_owned()];
+    }
+    if let Provider::Github(github) = provider {
+        rules.home.hosted_domains.clone_from(&github.hosted_domains);
+    }
+    rules
+}
+
+/// The claim from which user names come; none for local accounts.
+pub(crate) fn username_claim(provider: &Provider) -> Option<&str> {
+    match provider {
+        Provider::Local(_) => None,
+        Provider::Github(_) => Some(GITHUB_NAME),
+        _ => Some(
+            provider
+                .oidc()
+                .map_or(USUAL_NAME, |oidc| &oidc.username_claim),
+        ),
+    }
 }
 
 /// The rules that all providers have.

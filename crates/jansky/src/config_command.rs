@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::cli::ConfigFile;
+use crate::explain_login;
 use crate::serve::load;
 use crate::telemetry::say;
 
@@ -14,6 +15,8 @@ pub(crate) enum Action {
     Check(ConfigFile),
     /// Show every value and where it comes from, without secrets
     Show(ConfigFile),
+    /// Say step by step why somebody with these claims gets in or not, and with what
+    ExplainLogin(explain_login::Options),
     /// Print the JSON schema of the configuration
     Schema,
     /// Print the reference of the configuration as Markdown
@@ -37,6 +40,7 @@ pub(crate) fn run(action: &Action) -> anyhow::Result<ExitCode> {
             say(&format!("{}: no mistakes", file.config.display()));
         }
         Action::Show(file) => say(load(file)?.show().trim_end()),
+        Action::ExplainLogin(options) => return explain_login::run(options),
         Action::Schema => say(jansky_config::schema().trim_end()),
         Action::Reference => say(jansky_config::reference().trim_end()),
     }

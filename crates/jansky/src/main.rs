@@ -9,6 +9,7 @@ mod cli;
 mod config_command;
 mod demo;
 mod doctor;
+mod explain_login;
 mod files;
 mod for_servers;
 mod front;

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use jansky_config::{
     Cgroups, Config, ContainerRemoval, DockerSpawner, ProcessSpawner, Pull, Spawner as Spawners,
-    VolumeEntry,
+    Tripwire, VolumeEntry,
 };
 use jansky_spawn::{
     CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
 };
 use jansky_spawn_docker::{
     Agent, DockerSettings, DockerSpawner as RunningContainers, Network, PullPolicy, Reach, Removal,
-    Volume, VolumeSource,
+    TripwirePolicy, Volume, VolumeSource,
 };
 
 use crate::cli;
@@ -152,6 +152,11 @@ fn containers(
         ContainerRemoval::Keep => Removal::Keep,
     };
     settings.stop_timeout = *docker.stop_timeout;
+    settings.tripwire = match docker.tripwire {
+        Tripwire::Off => TripwirePolicy::Off,
+        Tripwire::Tell => TripwirePolicy::Tell,
+        Tripwire::Freeze => TripwirePolicy::Freeze,
+    };
     Ok(Arc::new(RunningContainers::new(settings)?))
 }
 

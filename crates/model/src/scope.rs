@@ -78,6 +78,9 @@ const TABLE: &[(&str, &[&str])] = &[
         "servers",
         &["read:servers", "start:servers", "delete:servers"],
     ),
+    // Our own, not JupyterHub's: servers of a user with it start without a look at what the user's
+    // identity provider gave, so that a program can drive them with an API token alone.
+    ("service-account", &[]),
     (
         "shares",
         &[
@@ -135,7 +138,7 @@ pub const SERVER_ROLE: &[&str] = &["users:activity!user", "access:servers!server
 /// What a token holds when its maker names nothing.
 pub const TOKEN_ROLE: &[&str] = &["inherit"];
 
-/// The name of one permission, from the closed list that JupyterHub defines.
+/// The name of one permission, from a closed list: JupyterHub's, and `service-account`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope(&'static str);
 
@@ -175,6 +178,7 @@ scopes! {
     READ_USERS_NAME = "read:users:name";
     READ_USERS_SHARES = "read:users:shares";
     SERVERS = "servers";
+    SERVICE_ACCOUNT = "service-account";
     SHARES = "shares";
     SHUTDOWN = "shutdown";
     START_SERVERS = "start:servers";

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use bollard::models::{
-    ContainerCreateBody, HostConfig, Mount, MountType, PortBinding, RestartPolicy,
+    ContainerCreateBody, HealthConfig, HostConfig, Mount, MountType, PortBinding, RestartPolicy,
     RestartPolicyNameEnum,
 };
 use jansky_spawn::{ServerSpec, SpawnError};
@@ -59,6 +59,11 @@ pub(crate) fn of(
         attach_stderr: Some(false),
         tty: Some(false),
         stop_signal: Some("SIGTERM".to_owned()),
+        // The hub asks the server itself, and nobody but an intruder runs programs in a container.
+        healthcheck: Some(HealthConfig {
+            test: Some(vec!["NONE".to_owned()]),
+            ..HealthConfig::default()
+        }),
         host_config: Some(HostConfig {
             mounts: Some(mounts),
             ..host_config(settings, port)

@@ -7,13 +7,14 @@ use bollard::Docker;
 use bollard::container::{AttachContainerResults, LogOutput};
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, CreateImageInfo, ImageInspect,
-    Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect, SystemInfo,
+    ContainerCreateBody, ContainerInspectResponse, ContainerSummary, CreateImageInfo, EventMessage,
+    ImageInspect, Ipam, IpamConfig, NetworkCreateRequest, NetworkInspect, SystemInfo,
 };
 use bollard::query_parameters::{
-    AttachContainerOptions, CreateContainerOptions, CreateImageOptions, InspectContainerOptions,
-    InspectNetworkOptions, KillContainerOptions, ListContainersOptions, LogsOptions,
-    RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions,
+    AttachContainerOptions, CreateContainerOptions, CreateImageOptions, EventsOptions,
+    InspectContainerOptions, InspectNetworkOptions, KillContainerOptions, ListContainersOptions,
+    LogsOptions, RemoveContainerOptions, RenameContainerOptions, StartContainerOptions,
+    StopContainerOptions,
 };
 use futures_util::{Stream, StreamExt};
 use tokio::sync::Mutex;
@@ -372,6 +373,32 @@ impl Engine {
                 Err(self.unavailable(&format!("make the network `{}`", network.name), error))
             }
         }
+    }
+
+    /// What happens to the containers of a hub, from a time in nanoseconds since 1970 or from now on.
+    pub(crate) async fn events(
+        &self,
+        instance: &str,
+        since: Option<i64>,
+    ) -> Result<impl Stream<Item = Result<EventMessage, Error>> + use<>, SpawnError> {
+        let filters = [
+            ("type", "container".to_owned()),
+            ("label", format!("{}={instance}", names::INSTANCE)),
+        ];
+        let options = EventsOptions {
+            since: since.map(|nanos| {
+                let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+                format!("{seconds}.{rest:09}")
+            }),
+            until: None,
+            filters: Some(
+                filters
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), vec![value]))
+                    .collect(),
+            ),
+        };
+        Ok(self.docker().await?.events(Some(options)))
     }
 
     pub(crate) async fn is_podman(&self) -> Result<bool, SpawnError> {

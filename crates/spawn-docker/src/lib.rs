@@ -9,6 +9,8 @@
 //! A container is found again by its name, which is made of instance, server and start; there can be
 //! only one of a name, however many hubs ask for it at once.
 
+mod access;
+mod check;
 mod definition;
 mod engine;
 mod handle;
@@ -19,8 +21,10 @@ mod names;
 mod settings;
 mod spawner;
 mod state;
+mod tripwire;
 
 pub use settings::{
-    Agent, DockerSettings, Network, PullPolicy, Reach, Removal, Volume, VolumeSource,
+    Agent, DockerSettings, Network, PullPolicy, Reach, Removal, TripwirePolicy, Volume,
+    VolumeSource,
 };
 pub use spawner::DockerSpawner;

@@ -29,6 +29,11 @@ pub(crate) fn begun(instance: &str, server: ServerId, start: StartId) -> String 
     container(instance, server, start) + BEGUN
 }
 
+/// Whether a name was made by [`begun`].
+pub(crate) fn is_begun(name: &str) -> bool {
+    name.ends_with(BEGUN)
+}
+
 /// What [`container`] or [`begun`] made a name of; `None` for another hub's or any other container.
 pub(crate) fn read_container(instance: &str, name: &str) -> Option<(ServerId, StartId)> {
     let rest = name.trim_start_matches('/').strip_prefix("jansky-")?;

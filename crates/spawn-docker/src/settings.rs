@@ -57,6 +57,19 @@ pub struct DockerSettings {
     pub removal: Removal,
     /// How long a server may take to end after SIGTERM.
     pub stop_timeout: Duration,
+    /// What happens when somebody else reaches into a container.
+    pub tripwire: TripwirePolicy,
+}
+
+/// What happens when somebody else reaches into a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TripwirePolicy {
+    /// Nobody looks.
+    Off,
+    /// The hub is told.
+    Tell,
+    /// The hub is told to freeze the tokens of the server.
+    Freeze,
 }
 
 /// The program that every container begins with.
@@ -164,6 +177,7 @@ impl DockerSettings {
             read_only_root: false,
             removal: Removal::Remove,
             stop_timeout: Duration::from_secs(10),
+            tripwire: TripwirePolicy::Tell,
         }
     }
 

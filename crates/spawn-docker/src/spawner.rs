@@ -9,19 +9,22 @@ use futures_util::StreamExt;
 use jansky_model::{ProgressEvent, Secret, ServerId, StartId};
 use jansky_spawn::{
     Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle, Spawner,
-    Started, StopMode,
+    Started, StopMode, Tampering,
 };
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::check;
 use crate::definition;
 use crate::engine::{Engine, Made};
 use crate::handle::{Handle, KIND};
 use crate::handover;
 use crate::images::{self, Layers};
 use crate::names;
-use crate::settings::{DockerSettings, PullPolicy};
+use crate::settings::{DockerSettings, PullPolicy, TripwirePolicy};
 use crate::state::{self, Life};
+use crate::tripwire::{Tripped, Tripwire};
 
 /// How long another one who made a container may take to start it and to give it its document,
 /// before it counts as given up.
@@ -35,6 +38,9 @@ const REMOVAL_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Between two looks at something that is about to change.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long the trip-wire waits before it connects again.
+const RECONNECT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often a start begins anew because somebody else was at the same container.
 const ATTEMPTS: usize = 5;
@@ -346,6 +352,44 @@ impl DockerSpawner {
         }
     }
 
+    /// Follows what the engine reports until the connection ends. `last` is the time of the last
+    /// event, so that nothing is missed between two connections.
+    async fn follow(
+        &self,
+        tripwire: &mut Tripwire,
+        last: &mut Option<i64>,
+        freeze: bool,
+        found: &mpsc::UnboundedSender<Tampering>,
+    ) -> Result<(), SpawnError> {
+        let instance = &self.settings.instance;
+        let events = self
+            .engine
+            .events(instance, last.map(|last| last + 1))
+            .await?;
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.next().await {
+            let event = event.map_err(|error| {
+                SpawnError::unavailable_because("the events of the engine break off", error)
+            })?;
+            *last = event.time_nano.or(*last);
+            if let Some(Tripped {
+                server,
+                start,
+                what,
+            }) = tripwire.note(instance, &event)
+            {
+                // Nobody listens any more only when the hub ends.
+                let _ = found.send(Tampering {
+                    server,
+                    start,
+                    what,
+                    freeze,
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Waits until a container that is being removed is gone.
     async fn wait_until_gone(&self, id: &str) -> Result<(), SpawnError> {
         let deadline = Instant::now() + REMOVAL_PATIENCE;
@@ -505,7 +549,23 @@ impl Spawner for DockerSpawner {
     }
 
     async fn check(&self) -> Vec<Finding> {
-        Vec::new()
+        check::all(&self.engine, &self.settings).await
+    }
+
+    async fn watch(&self, found: &mpsc::UnboundedSender<Tampering>) {
+        let freeze = match self.settings.tripwire {
+            TripwirePolicy::Off => return std::future::pending().await,
+            TripwirePolicy::Tell => false,
+            TripwirePolicy::Freeze => true,
+        };
+        let mut tripwire = Tripwire::default();
+        let mut last = None;
+        loop {
+            if let Err(error) = self.follow(&mut tripwire, &mut last, freeze, found).await {
+                warn!(error = %error, "the trip-wire does not hear the container engine");
+            }
+            tokio::time::sleep(RECONNECT_INTERVAL).await;
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod launcher;
 mod process;
 mod progress;
 mod spawner;
+mod tampering;
 
 pub use error::SpawnError;
 pub use finding::{Finding, Severity};
@@ -23,3 +24,4 @@ pub use progress::ProgressSink;
 pub use spawner::{
     AgentTicket, FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started, StopMode,
 };
+pub use tampering::Tampering;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jansky_model::{Secret, ServerId, ServerName, StartId, UserName};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
-use crate::{Finding, ProgressSink, SpawnError};
+use crate::{Finding, ProgressSink, SpawnError, Tampering};
 
 /// Starts, watches and ends servers.
 ///
@@ -79,6 +80,13 @@ pub trait Spawner: Send + Sync {
 
     /// Looks whether servers could be started, without starting one.
     async fn check(&self) -> Vec<Finding>;
+
+    /// Tells of everything that somebody does to a server behind the hub's back, for as long as the
+    /// future is not dropped. It never ends: where a platform does not report such things, or nobody
+    /// wants to know, it only waits.
+    async fn watch(&self, _found: &mpsc::UnboundedSender<Tampering>) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// What to start, fully decided.

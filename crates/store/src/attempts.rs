@@ -20,6 +20,8 @@ pub struct LoginAttemptRow {
     pub next: Option<String>,
     /// The digest of the cookie that ties the attempt to one browser.
     pub browser_digest: Digest,
+    /// The session of somebody who is signed in and links another identity; `None` for a sign-in.
+    pub link_session: Option<String>,
     /// When it began.
     pub created_at: Timestamp,
     /// When it is too late to come back.
@@ -35,8 +37,8 @@ impl Store {
     ) -> Result<(), StoreError> {
         let statement = sql(
             "INSERT INTO login_attempts (state_digest, provider, nonce, verifier,
-                 redirect_uri, next, browser_digest, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                 redirect_uri, next, browser_digest, link_session, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         )
         .bind(state_digest)
         .bind(&attempt.provider)
@@ -45,6 +47,7 @@ impl Store {
         .bind(&attempt.redirect_uri)
         .bind(attempt.next.as_ref())
         .bind(&attempt.browser_digest)
+        .bind(attempt.link_session.as_ref())
         .bind(attempt.created_at)
         .bind(attempt.expires_at);
         self.db
@@ -62,7 +65,7 @@ impl Store {
     ) -> Result<Option<LoginAttemptRow>, StoreError> {
         let statement = sql("DELETE FROM login_attempts WHERE state_digest = $1
              RETURNING provider, nonce, verifier, redirect_uri, next, browser_digest,
-                 created_at, expires_at")
+                 link_session, created_at, expires_at")
         .bind(state_digest);
         let mut transaction = self.db.begin().await?;
         let row = transaction.fetch_optional(statement).await?;
@@ -77,6 +80,7 @@ impl Store {
             redirect_uri: row.get("redirect_uri")?,
             next: row.get_optional("next")?,
             browser_digest: row.get("browser_digest")?,
+            link_session: row.get_optional("link_session")?,
             created_at: row.get("created_at")?,
             expires_at: row.get("expires_at")?,
         };

@@ -24,6 +24,9 @@ pub const USER_CHANGED: &str = "user";
 /// The topic of changes of a grant: its tokens, its state, or its end. The key is the id of the grant.
 pub const GRANT_CHANGED: &str = "grant";
 
+/// The topic of browser sessions that ended before their time. The key is the id of the session.
+pub const SESSION_ENDED: &str = "session";
+
 /// How long a lost notification can delay a change: because a connection died without a word, or
 /// because there is a pooler in between that does not pass notifications on.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
@@ -59,12 +62,22 @@ pub(crate) async fn record_change(
     key: i64,
     at: Timestamp,
 ) -> Result<(), StoreError> {
+    record_named_change(transaction, topic, &key.to_string(), at).await
+}
+
+/// Records a change of something whose name is a text, as the last thing in a transaction.
+pub(crate) async fn record_named_change(
+    transaction: &mut Transaction,
+    topic: &str,
+    key: &str,
+    at: Timestamp,
+) -> Result<(), StoreError> {
     let count = sql("UPDATE change_counter SET last_seq = last_seq + 1 RETURNING last_seq");
     let seq: i64 = transaction.fetch_one(count).await?.get("last_seq")?;
     let insert = sql("INSERT INTO changes (seq, topic, key, at) VALUES ($1, $2, $3, $4)")
         .bind(seq)
         .bind(topic)
-        .bind(&key.to_string())
+        .bind(key)
         .bind(at);
     transaction.execute(insert).await?;
     transaction.announce().await
@@ -108,6 +121,22 @@ impl Store {
         .bind(i64::from(limit));
         let rows = self.db.fetch_all(statement).await?;
         rows.iter().map(Change::from_row).collect()
+    }
+
+    /// The keys of the changes of one kind that were made at a time or later, in their order.
+    pub async fn changed_since(
+        &self,
+        topic: &str,
+        since: Timestamp,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        let statement =
+            sql("SELECT key, at FROM changes WHERE topic = $1 AND at >= $2 ORDER BY seq")
+                .bind(topic)
+                .bind(since);
+        let rows = self.db.fetch_all(statement).await?;
+        rows.iter()
+            .map(|row| Ok((row.get("key")?, row.get("at")?)))
+            .collect()
     }
 
     /// The number of the last change; zero before the first.

@@ -213,8 +213,8 @@ from_column! {
     crate::TokenKind: String => |raw| raw.parse();
     crate::GrantKind: String => |raw| raw.parse();
     crate::GrantState: String => |raw| raw.parse();
-    crate::FreezeReason: String => |raw| raw.parse();
     crate::DeviceState: String => |raw| raw.parse();
+    crate::FreezeReason: String => |raw| raw.parse();
     crate::Digest: Vec<u8> => |raw| {
         raw.try_into().map_err(|raw: Vec<u8>| format!("{} bytes instead of 32", raw.len()))
     };

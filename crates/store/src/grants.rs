@@ -10,7 +10,7 @@ use std::str::FromStr;
 use jansky_model::{ProviderId, Timestamp, UserId};
 
 use crate::changes::{GRANT_CHANGED, record_change};
-use crate::db::{Row, Statement, sql};
+use crate::db::{Composed, Row, Statement, sql};
 use crate::{Store, StoreError};
 
 /// The row of a grant.
@@ -166,6 +166,9 @@ pub struct Grant {
     pub next_try_at: Option<Timestamp>,
     /// What came of the last refresh, in a few words; `None` before the first.
     pub last_outcome: Option<String>,
+    /// When the claims were last asked for to follow the user's rights; `None` if not since the
+    /// sign-in, which read them itself.
+    pub rights_asked_at: Option<Timestamp>,
     /// When the tokens came, by sign-in or by refresh.
     pub refreshed_at: Timestamp,
     /// When the user first signed in here.
@@ -211,7 +214,7 @@ macro_rules! grant_columns {
         "id, user_id, session_id, provider, issuer, subject, provider_session, client_id, kind, \
          service, scope, access_token, refresh_token, id_token, access_expires_at, refresh_expires_at, \
          rights_hash, version, lease_owner, lease_until, state, failures, next_try_at, \
-         last_outcome, refreshed_at, created_at"
+         last_outcome, rights_asked_at, refreshed_at, created_at"
     };
 }
 
@@ -248,7 +251,7 @@ macro_rules! put_grant {
                  client_id = excluded.client_id, scope = excluded.scope,
                  access_expires_at = excluded.access_expires_at,
                  refresh_expires_at = excluded.refresh_expires_at,
-                 rights_hash = excluded.rights_hash, refreshed_at = excluded.refreshed_at,
+                 rights_hash = excluded.rights_hash, rights_asked_at = NULL, refreshed_at = excluded.refreshed_at,
                  version = grants.version + 1, lease_owner = NULL, lease_until = NULL,
                  state = 'ok', failures = 0, next_try_at = NULL, last_outcome = NULL
              RETURNING id"
@@ -290,6 +293,7 @@ impl Grant {
             failures: row.get("failures")?,
             next_try_at: row.get_optional("next_try_at")?,
             last_outcome: row.get_optional("last_outcome")?,
+            rights_asked_at: row.get_optional("rights_asked_at")?,
             refreshed_at: row.get("refreshed_at")?,
             created_at: row.get("created_at")?,
         })
@@ -410,6 +414,19 @@ impl Store {
         self.all_grants(statement.bind(user)).await
     }
 
+    /// All grants of several users, oldest first.
+    pub async fn grants_of_users(&self, users: &[UserId]) -> Result<Vec<Grant>, StoreError> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = Composed::default();
+        query
+            .push(select_grants!("WHERE user_id IN "))
+            .push_list(users.iter().copied())
+            .push(" ORDER BY id");
+        self.all_grants(query.finish()).await
+    }
+
     /// The grants that came of one session at an issuer: `iss` and `sid` of a logout token.
     pub async fn grants_by_provider_session(
         &self,
@@ -450,6 +467,41 @@ impl Store {
             return Err(StoreError::not_found(named(id)));
         }
         Ok(())
+    }
+
+    /// Notes that the claims of a grant were asked for to follow the user's rights.
+    pub async fn note_rights_asked(&self, id: GrantId, at: Timestamp) -> Result<(), StoreError> {
+        let statement = sql("UPDATE grants SET rights_asked_at = $2 WHERE id = $1");
+        self.db
+            .execute(statement.bind(id).bind(at))
+            .await
+            .map(|_| ())
+    }
+
+    /// Takes the tokens of a grant away and asks for a new sign-in; gives back the grant as it was
+    /// left, or `None` if there is none. The ID token stays, to end the session at the provider.
+    ///
+    /// As a sign-in does, this waits for no turn: whoever refreshes the old tokens gets a conflict.
+    pub async fn demand_sign_in(
+        &self,
+        id: GrantId,
+        outcome: &str,
+        at: Timestamp,
+    ) -> Result<Option<Grant>, StoreError> {
+        let statement = sql(update_grant!(
+            "access_token = NULL, refresh_token = NULL, state = 'reauth', last_outcome = $2,
+             next_try_at = NULL, version = version + 1, lease_owner = NULL, lease_until = NULL
+             WHERE id = $1"
+        ));
+        let mut transaction = self.db.begin().await?;
+        let row = transaction
+            .fetch_optional(statement.bind(id).bind(outcome))
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let grant = Grant::from_row(&row)?;
+        record_change(&mut transaction, GRANT_CHANGED, id.0, at).await?;
+        transaction.commit().await?;
+        Ok(Some(grant))
     }
 
     /// Deletes a grant; says whether there was one. Revoking it at the provider comes before.

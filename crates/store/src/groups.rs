@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use jansky_model::{Timestamp, UserId};
 
 use crate::changes::{USER_CHANGED, record_change};
-use crate::db::{Composed, Statement, sql};
+use crate::db::{Composed, Statement, Transaction, sql};
 use crate::{Store, StoreError};
 
 /// The names of a user's groups, sorted byte by byte.
@@ -71,28 +71,41 @@ impl Store {
         groups: &[String],
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        // The same order everywhere, so that two of these cannot wait for each other.
         let sorted = groups.iter().map(String::as_str).collect::<BTreeSet<_>>();
         let mut transaction = self.db.begin().await?;
-        let rows = transaction.fetch_all(groups_of(user)).await?;
-        let present = rows.iter().map(|row| row.get("name"));
-        let present = present.collect::<Result<Vec<String>, _>>()?;
-        if sorted.iter().copied().eq(present.iter()) {
+        if !replace_groups(&mut transaction, user, &sorted).await? {
             return Ok(false);
-        }
-        transaction
-            .execute(sql("DELETE FROM group_members WHERE user_id = $1").bind(user))
-            .await?;
-        for group in sorted {
-            let create = sql("INSERT INTO groups (name) VALUES ($1) ON CONFLICT (name) DO NOTHING");
-            transaction.execute(create.bind(group)).await?;
-            let join = sql("INSERT INTO group_members (user_id, group_id)
-                 SELECT CAST($1 AS BIGINT), id FROM groups WHERE name = $2
-                 ON CONFLICT (user_id, group_id) DO NOTHING");
-            transaction.execute(join.bind(user).bind(group)).await?;
         }
         record_change(&mut transaction, USER_CHANGED, user.0, at).await?;
         transaction.commit().await?;
         Ok(true)
     }
+}
+
+/// Puts a user into exactly these groups and says whether that changed anything.
+///
+/// The set gives the same order everywhere, so that two of these cannot wait for each other.
+pub(crate) async fn replace_groups(
+    transaction: &mut Transaction,
+    user: UserId,
+    sorted: &BTreeSet<&str>,
+) -> Result<bool, StoreError> {
+    let rows = transaction.fetch_all(groups_of(user)).await?;
+    let present = rows.iter().map(|row| row.get("name"));
+    let present = present.collect::<Result<Vec<String>, _>>()?;
+    if sorted.iter().copied().eq(present.iter()) {
+        return Ok(false);
+    }
+    transaction
+        .execute(sql("DELETE FROM group_members WHERE user_id = $1").bind(user))
+        .await?;
+    for group in sorted.iter().copied() {
+        let create = sql("INSERT INTO groups (name) VALUES ($1) ON CONFLICT (name) DO NOTHING");
+        transaction.execute(create.bind(group)).await?;
+        let join = sql("INSERT INTO group_members (user_id, group_id)
+             SELECT CAST($1 AS BIGINT), id FROM groups WHERE name = $2
+             ON CONFLICT (user_id, group_id) DO NOTHING");
+        transaction.execute(join.bind(user).bind(group)).await?;
+    }
+    Ok(true)
 }

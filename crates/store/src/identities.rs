@@ -2,6 +2,7 @@
 
 use jansky_model::{ProviderId, Timestamp, UserId, UserName};
 
+use crate::changes::{USER_CHANGED, record_change};
 use crate::db::{Row, Statement, sql};
 use crate::users::{insert_user, taken, user_columns};
 use crate::{Store, StoreError, User};
@@ -174,6 +175,31 @@ impl Store {
         transaction.commit().await?;
         let identity = bound(row.get("id")?, user.id, new, at);
         Ok((user, identity))
+    }
+
+    /// Unbinds an identity from its user, unless it is the last thing with which they can sign in:
+    /// another identity or a password must be left. Says whether it was unbound.
+    pub async fn unbind_identity(
+        &self,
+        user: UserId,
+        id: IdentityId,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.db.begin().await?;
+        // The row of the user is locked first: two browsers that unbind one identity each must not
+        // leave none.
+        let lock = sql("UPDATE users SET admin = admin WHERE id = $1").bind(user);
+        transaction.execute(lock).await?;
+        let statement = sql("DELETE FROM identities WHERE id = $2 AND user_id = $1
+             AND (EXISTS (SELECT 1 FROM identities AS others
+                     WHERE others.user_id = $1 AND others.id <> $2)
+                 OR EXISTS (SELECT 1 FROM passwords WHERE passwords.user_id = $1))");
+        let unbound = transaction.execute(statement.bind(user).bind(id)).await?;
+        if unbound > 0 {
+            record_change(&mut transaction, USER_CHANGED, user.0, at).await?;
+        }
+        transaction.commit().await?;
+        Ok(unbound > 0)
     }
 
     /// Records a sign-in with an identity, unless a later one is known.

@@ -1,4 +1,4 @@
-//! Logout tokens that were accepted, so that none is accepted twice.
+//! Logout tokens and security event tokens that were accepted, so that none is accepted twice.
 
 use jansky_model::Timestamp;
 
@@ -25,5 +25,16 @@ impl Store {
         .bind(expires_at)
         .bind(now);
         Ok(self.db.execute(statement).await? > 0)
+    }
+
+    /// Whether [`Store::remember_jti`] has remembered it, and it still counts.
+    pub async fn has_seen_jti(&self, jti: &Digest, now: Timestamp) -> Result<bool, StoreError> {
+        let statement = sql("SELECT jti_digest FROM logout_tokens_seen
+             WHERE jti_digest = $1 AND expires_at > $2");
+        let row = self
+            .db
+            .fetch_optional(statement.bind(jti).bind(now))
+            .await?;
+        Ok(row.is_some())
     }
 }

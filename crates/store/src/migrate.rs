@@ -28,6 +28,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (3, "shares", include_str!("../migrations/0003_shares.sql")),
     (4, "issuer", include_str!("../migrations/0004_issuer.sql")),
     (5, "broker", include_str!("../migrations/0005_broker.sql")),
+    (6, "people", include_str!("../migrations/0006_people.sql")),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -74,6 +74,38 @@ impl Store {
         self.all_grants(statement).await
     }
 
+    /// The grants whose claims were last asked for before `asked_before`, the longest ago first.
+    ///
+    /// Those are the grants whose word a user's rights follow, of users who have a server that is
+    /// starting, ready or stopping, or who were seen after `seen_after`; whose next try is due, that
+    /// nobody is refreshing, and that need no new sign-in.
+    pub async fn grants_with_old_rights(
+        &self,
+        now: Timestamp,
+        asked_before: Timestamp,
+        seen_after: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let statement = sql(select_grants!(
+            "WHERE kind = 'login' AND state <> 'reauth'
+             AND COALESCE(rights_asked_at, refreshed_at) < $2
+             AND (next_try_at IS NULL OR next_try_at <= $1)
+             AND (lease_until IS NULL OR lease_until <= $1)
+             AND EXISTS (SELECT 1 FROM users WHERE users.id = grants.user_id
+                 AND COALESCE(users.rights_provider, users.last_provider, grants.provider)
+                     = grants.provider
+                 AND (users.last_activity_at > $3
+                     OR EXISTS (SELECT 1 FROM servers WHERE servers.user_id = users.id
+                         AND servers.state IN ('starting', 'ready', 'stopping'))))
+             ORDER BY COALESCE(rights_asked_at, refreshed_at), id LIMIT $4"
+        ))
+        .bind(now)
+        .bind(asked_before)
+        .bind(seen_after)
+        .bind(i64::from(limit));
+        self.all_grants(statement).await
+    }
+
     /// Takes the lease of a grant until `lease_until`, unless somebody has it at `now`.
     ///
     /// `owner` must be another text for each attempt, not only for each process: it tells a late

@@ -2,8 +2,8 @@
 
 use jansky_model::{ProviderId, Timestamp, UserId};
 
-use crate::changes::record_users;
-use crate::db::{Row, Statement, sql};
+use crate::changes::{SESSION_ENDED, record_named_change, record_users};
+use crate::db::{Composed, Row, Statement, sql};
 use crate::users::{user_columns, user_ids};
 use crate::{Digest, GrantId, Store, StoreError, User};
 
@@ -24,6 +24,8 @@ pub struct Session {
     pub provider_session: Option<String>,
     /// The grant that came with it, as long as there is one.
     pub grant_id: Option<GrantId>,
+    /// What the browser called itself, if that is known.
+    pub browser: Option<String>,
 }
 
 /// A session that is to be made.
@@ -52,7 +54,7 @@ macro_rules! session_columns {
         "sessions.session_id AS session_id, sessions.user_id AS session_user_id, \
          sessions.provider AS provider, sessions.created_at AS session_created_at, \
          sessions.expires_at AS expires_at, sessions.provider_session AS provider_session, \
-         sessions.grant_id AS grant_id"
+         sessions.grant_id AS grant_id, sessions.browser AS browser"
     };
 }
 
@@ -66,6 +68,7 @@ impl Session {
             expires_at: row.get("expires_at")?,
             provider_session: row.get_optional("provider_session")?,
             grant_id: row.get_optional("grant_id")?,
+            browser: row.get_optional("browser")?,
         })
     }
 }
@@ -100,6 +103,7 @@ impl Store {
             expires_at: new.expires_at,
             provider_session: new.provider_session,
             grant_id: new.grant_id,
+            browser: None,
         })
     }
 
@@ -134,6 +138,39 @@ impl Store {
         rows.iter().map(Session::from_row).collect()
     }
 
+    /// The sessions of several users that are not expired, newest first.
+    pub async fn sessions_of_users(
+        &self,
+        users: &[UserId],
+        now: Timestamp,
+    ) -> Result<Vec<Session>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            session_columns!(),
+            " FROM sessions WHERE expires_at > "
+        );
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut query = Composed::default();
+        query
+            .push(SQL)
+            .push_value(now)
+            .push(" AND user_id IN ")
+            .push_list(users.iter().copied())
+            .push(" ORDER BY created_at DESC, session_id");
+        let rows = self.db.fetch_all(query.finish()).await?;
+        rows.iter().map(Session::from_row).collect()
+    }
+
+    /// Keeps what the browser of a session calls itself.
+    pub async fn set_browser(&self, session_id: &str, browser: &str) -> Result<(), StoreError> {
+        let statement = sql("UPDATE sessions SET browser = $2 WHERE session_id = $1")
+            .bind(session_id)
+            .bind(browser);
+        self.db.execute(statement).await.map(|_| ())
+    }
+
     /// The sessions that came of one session at a provider, oldest first: `sid` of a logout token.
     pub async fn sessions_by_provider_session(
         &self,
@@ -160,13 +197,15 @@ impl Store {
         session_id: &str,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let statement = sql("DELETE FROM sessions WHERE session_id = $1 RETURNING user_id");
+        let statement = sql("DELETE FROM sessions WHERE session_id = $1
+             RETURNING user_id, session_id");
         Ok(self.end_sessions(statement.bind(session_id), at).await? > 0)
     }
 
     /// Ends all sessions of a user as [`Store::delete_session`] does; says how many there were.
     pub async fn delete_sessions_of(&self, user: UserId, at: Timestamp) -> Result<u64, StoreError> {
-        let statement = sql("DELETE FROM sessions WHERE user_id = $1 RETURNING user_id");
+        let statement = sql("DELETE FROM sessions WHERE user_id = $1
+             RETURNING user_id, session_id");
         self.end_sessions(statement.bind(user), at).await
     }
 
@@ -174,6 +213,10 @@ impl Store {
         let mut transaction = self.db.begin().await?;
         let rows = transaction.fetch_all(statement).await?;
         record_users(&mut transaction, user_ids(&rows)?, at).await?;
+        for row in &rows {
+            let session: String = row.get("session_id")?;
+            record_named_change(&mut transaction, SESSION_ENDED, &session, at).await?;
+        }
         transaction.commit().await?;
         Ok(rows.len() as u64)
     }

@@ -157,6 +157,8 @@ fn hub(
             hint_parameters: Vec::new(),
             client_id: "jansky".to_owned(),
             username_claim: "preferred_username".to_owned(),
+            sign_out: jansky_hub::SignOutAtProvider::Hub,
+            widens_logout: false,
         }],
         local_accounts: None,
         keys: jansky_crypto::sealed::KeyRing::generate(&SystemRandom),

@@ -12,7 +12,7 @@ use tracing::error;
 pub(crate) fn status_of(error: &HubError) -> StatusCode {
     match error {
         HubError::NotFound(_) => StatusCode::NOT_FOUND,
-        HubError::Forbidden(_) => StatusCode::FORBIDDEN,
+        HubError::Forbidden(_) | HubError::SignInAgain(_) => StatusCode::FORBIDDEN,
         HubError::Conflict(_) => StatusCode::CONFLICT,
         HubError::Invalid(_) => StatusCode::BAD_REQUEST,
         HubError::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -5,13 +5,16 @@
 
 mod api;
 mod broker;
+mod browser_words;
 mod cookies;
 mod error;
 mod next_url;
+mod oidc;
 mod pages;
 pub mod render;
 mod routes;
 pub mod scope_words;
+mod security_events;
 mod state;
 pub mod static_files;
 pub mod views;

@@ -19,11 +19,13 @@ use jansky_hub::JUPYTERHUB_VERSION;
 use serde_json::json;
 
 use crate::pages::{
-    assets, audit, consent, home, provider, server, setup, sign_in, sign_out, spawn, tokens,
+    account, admin, assets, audit, consent, home, provider, server, setup, sign_in, sign_out,
+    spawn, tokens,
 };
+use crate::security_events;
 use crate::state::{Peer, WebState};
-use crate::visit::Visit;
-use crate::{api, broker};
+use crate::visit::{FormsMayLeadTo, Visit};
+use crate::{api, broker, oidc};
 
 /// One route: its method (`*` for any), its path below the hub's prefix, and its handler.
 type Route = (&'static str, &'static str, MethodRouter<WebState>);
@@ -44,6 +46,24 @@ fn table() -> Vec<Route> {
             "oidc/backchannel-logout",
             post(sign_out::told_by_provider),
         ),
+        ("POST", "oidc/security-events", post(security_events::post)),
+        // The hub as an issuer of access tokens
+        (
+            "GET",
+            "oidc/.well-known/openid-configuration",
+            get(oidc::metadata::document),
+        ),
+        ("GET", "oidc/jwks", get(oidc::metadata::keys)),
+        ("POST", "oidc/token", post(oidc::tokens::token)),
+        (
+            "POST",
+            "oidc/device_authorization",
+            post(oidc::tokens::begin),
+        ),
+        ("GET", "oidc/device", get(oidc::device::get)),
+        ("POST", "oidc/device", post(oidc::device::post)),
+        ("POST", "oidc/introspect", post(oidc::tokens::introspect)),
+        ("POST", "oidc/revoke", post(oidc::tokens::revoke)),
         ("GET", "setup", get(setup::get)),
         ("POST", "setup", post(setup::post)),
         ("GET", "home", get(home::get)),
@@ -64,6 +84,29 @@ fn table() -> Vec<Route> {
         ("*", "user/{user}/{*path}", any(server::any)),
         ("GET", "user-redirect/", get(server::user_redirect)),
         ("GET", "user-redirect/{*path}", get(server::user_redirect)),
+        ("GET", "account", get(account::get)),
+        (
+            "POST",
+            "account/identities/{id}/unlink",
+            post(account::unlink),
+        ),
+        (
+            "POST",
+            "account/sessions/{session}/end",
+            post(account::end_session),
+        ),
+        (
+            "POST",
+            "account/sign-out-everywhere",
+            post(account::everywhere),
+        ),
+        ("GET", "admin", get(admin::get)),
+        (
+            "POST",
+            "admin/users/{user}/reauthenticate",
+            post(admin::reauthenticate),
+        ),
+        ("POST", "admin/users/{user}/sign-out", post(admin::sign_out)),
         ("GET", "token", get(tokens::get)),
         ("POST", "token", post(tokens::post)),
         ("POST", "token/{id}/revoke", post(tokens::revoke)),
@@ -225,6 +268,17 @@ fn table() -> Vec<Route> {
             "api/users/{user}/shared/{owner}/{server}",
             delete(api::shares::give_back),
         ),
+        ("GET", "api/users/{user}/sign-ins", get(api::sign_ins::get)),
+        (
+            "POST",
+            "api/users/{user}/reauthenticate",
+            post(api::sign_ins::reauthenticate),
+        ),
+        (
+            "DELETE",
+            "api/users/{user}/sessions",
+            delete(api::sign_ins::end),
+        ),
         ("*", "api/{*path}", any(api::hub::nothing)),
     ]
 }
@@ -253,6 +307,11 @@ pub fn router(web: WebState) -> Router {
     }
     router
         .route(&format!("{base}favicon.ico"), get(assets::logo))
+        // RFC 8414 puts it in front of the path of the issuer.
+        .route(
+            &format!("/.well-known/oauth-authorization-server{prefix}oidc"),
+            get(oidc::metadata::document),
+        )
         .method_not_allowed_fallback(wrong_method)
         .fallback(server::outside)
         .layer(middleware::from_fn_with_state(Arc::clone(&web), around))
@@ -317,6 +376,7 @@ fn known_method(method: &Method) -> &'static str {
 }
 
 fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {
+    let forms = response.extensions_mut().remove::<FormsMayLeadTo>();
     let headers = response.headers_mut();
     headers.insert(
         HeaderName::from_static("x-jupyterhub-version"),
@@ -333,9 +393,11 @@ fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let policy = if is_api && !is_page {
-        &web.policies.api
+        web.policies.api.clone()
+    } else if let Some(FormsMayLeadTo(sources)) = forms {
+        web.policies.pages_with_forms_to(&sources)
     } else {
-        &web.policies.pages
+        web.policies.pages.clone()
     };
-    headers.insert(CONTENT_SECURITY_POLICY, policy.clone());
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
 }

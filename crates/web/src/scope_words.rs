@@ -48,6 +48,7 @@ pub fn scope_description(scope: &str) -> &'static str {
         "read:users:name" => "read user names",
         "read:users:shares" => "see which servers are shared with users",
         "servers" => "start, stop and see servers",
+        "service-account" => "start servers without signing in at an identity provider",
         "shares" => "share servers with others, and open servers that are shared",
         "shutdown" => "shut the hub down",
         "start:servers" => "start servers",

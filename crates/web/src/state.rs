@@ -53,6 +53,17 @@ impl Policies {
     }
 }
 
+impl Policies {
+    /// The policy of a page whose form leads to other sites, too.
+    pub(crate) fn pages_with_forms_to(&self, sources: &str) -> HeaderValue {
+        let pages = self.pages.to_str().unwrap_or_default();
+        policy(&pages.replace(
+            "form-action 'self'",
+            &format!("form-action 'self' {sources}"),
+        ))
+    }
+}
+
 fn policy(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }

@@ -45,6 +45,8 @@ pub struct FrameUser {
     pub name: String,
     /// Whether the user is an administrator.
     pub admin: bool,
+    /// Whether the user may open the administration page.
+    pub may_administer: bool,
 }
 
 /// Sign in: every configured way on one page.
@@ -113,6 +115,10 @@ pub struct HomePage {
     pub add_name: String,
     /// How many named servers the user may have, in words.
     pub named_limit_note: Option<String>,
+    /// When the servers of somebody who may no longer come in are stopped.
+    pub stops_at: Option<Timestamp>,
+    /// Whether nothing new can be started, because the rules no longer let the user in.
+    pub is_leaving: bool,
 }
 
 /// What a server is doing.
@@ -236,6 +242,9 @@ pub struct SignOutPage {
     pub servers_note: Option<String>,
     /// Where the form is posted.
     pub action: String,
+    /// Whether something runs that can go on in the person's name: the form then offers the tick
+    /// box `keep_working`.
+    pub can_keep_working: bool,
 }
 
 /// Signed out.
@@ -264,6 +273,47 @@ pub struct ConsentPage {
     pub scopes: Vec<ScopeLine>,
     /// Where "No" leads.
     pub deny_url: String,
+}
+
+/// A program on a command line asks for a token: the code, the question, the end.
+///
+/// The forms post `user_code`, and `answer` with `allow` or `deny`.
+#[derive(Clone, Debug, Serialize)]
+pub struct DevicePage {
+    /// Where the forms are posted.
+    pub action: String,
+    /// Where to go when it is done.
+    pub home_url: String,
+    /// How far it is.
+    pub step: DeviceStep,
+}
+
+/// How far a person is with a program's request.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum DeviceStep {
+    /// The code has to be typed.
+    Code {
+        /// What was typed before.
+        user_code: String,
+        /// What is wrong with it.
+        error: Option<String>,
+    },
+    /// The person has to answer.
+    Question {
+        /// The code, in two halves.
+        user_code: String,
+        /// What the program calls itself.
+        client: String,
+        /// What the token is for.
+        audience: String,
+        /// What it allows.
+        scopes: Vec<String>,
+    },
+    /// The person said yes.
+    Allowed,
+    /// The person said no.
+    Denied,
 }
 
 /// One scope in words.
@@ -384,6 +434,167 @@ pub struct AuditRow {
     pub key: Option<String>,
 }
 
+/// One's own account.
+///
+/// Linking and signing in again are links, because the browser goes to another site; unlinking,
+/// ending sessions and signing out everywhere are posts without further fields.
+#[derive(Clone, Debug, Serialize)]
+pub struct AccountPage {
+    /// Who the person is at providers, the oldest first.
+    pub identities: Vec<IdentityRow>,
+    /// Providers at which another identity can be linked.
+    pub linkable: Vec<ProviderButton>,
+    /// Browsers in which the person is signed in, the newest first.
+    pub browsers: Vec<BrowserRow>,
+    /// Servers that may ask for tokens in the person's name.
+    pub servers: Vec<ServerSessionRow>,
+    /// Where the form that signs out everywhere is posted.
+    pub everywhere_action: String,
+}
+
+/// An identity at a provider.
+#[derive(Clone, Debug, Serialize)]
+pub struct IdentityRow {
+    /// What people call the provider.
+    pub provider: String,
+    /// The provider's lasting name for the person.
+    pub subject: String,
+    /// When it was linked.
+    pub linked: Timestamp,
+    /// When it was last used.
+    pub last_used: Timestamp,
+    /// Whether this very session began with it.
+    pub is_current: bool,
+    /// Where the form that unlinks it is posted, if it can be unlinked from here.
+    pub unlink_action: Option<String>,
+    /// What the provider gave with it.
+    pub grant: Option<GrantRow>,
+}
+
+/// What can be expected of a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GrantPhase {
+    /// It gives tokens.
+    Ok,
+    /// It does not answer.
+    NoAnswer,
+    /// The person has to sign in again.
+    SignInAgain,
+}
+
+/// What a provider gave.
+#[derive(Clone, Debug, Serialize)]
+pub struct GrantRow {
+    /// What people call the provider.
+    pub provider: String,
+    /// What can be expected of it.
+    pub state: GrantPhase,
+    /// Since when it does not answer.
+    pub failing_since: Option<Timestamp>,
+    /// When the present tokens came.
+    pub refreshed: Timestamp,
+    /// What came of the last refresh, in words that continue "The last time, …".
+    pub outcome: Option<String>,
+    /// When it is tried again.
+    pub next_try: Option<Timestamp>,
+    /// When the present token ends.
+    pub ends: Option<Timestamp>,
+    /// Where the person signs in again, if that is needed and they can.
+    pub sign_in_url: Option<String>,
+}
+
+/// A browser in which somebody is signed in.
+#[derive(Clone, Debug, Serialize)]
+pub struct BrowserRow {
+    /// The browser, in words.
+    pub title: String,
+    /// How the person signed in there.
+    pub provider: String,
+    /// When they signed in.
+    pub since: Timestamp,
+    /// When the session ends by itself.
+    pub ends: Timestamp,
+    /// Whether it is the one that shows the page.
+    pub is_this: bool,
+    /// Where the form that ends it is posted; this one ends by signing out.
+    pub end_action: Option<String>,
+}
+
+/// A server that may ask for tokens in somebody's name.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerSessionRow {
+    /// What people call the server.
+    pub title: String,
+    /// When it began.
+    pub since: Timestamp,
+    /// Why it gets no tokens at the moment, as a sentence.
+    pub frozen: Option<String>,
+}
+
+/// Everybody who is here, for administrators.
+///
+/// The form for the search is a get with `search`; the actions post `next`, to come back here.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdminPage {
+    /// The text searched for, empty for everybody.
+    pub search: String,
+    /// The page itself without a query.
+    pub search_url: String,
+    /// The page as it is.
+    pub here: String,
+    /// The number of the first user on it.
+    pub first: u32,
+    /// The number of the last one.
+    pub last: u32,
+    /// How many there are.
+    pub total: u64,
+    /// The page before.
+    pub previous_url: Option<String>,
+    /// The page after.
+    pub next_url: Option<String>,
+    /// Further pages for administrators.
+    pub links: Vec<Link>,
+    /// The users.
+    pub rows: Vec<AdminRow>,
+}
+
+/// A user as administrators see them.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdminRow {
+    /// The name.
+    pub name: String,
+    /// Whether they are an administrator.
+    pub admin: bool,
+    /// When they were last seen.
+    pub last_activity: Option<Timestamp>,
+    /// Through which providers they are signed in, and in how many browsers.
+    pub signed_in: Vec<String>,
+    /// What providers gave them.
+    pub grants: Vec<GrantRow>,
+    /// Whether the rules no longer let them in.
+    pub is_excluded: bool,
+    /// Until when their servers go on, if they do.
+    pub excluded_until: Option<Timestamp>,
+    /// Their servers that are not at rest.
+    pub servers: Vec<AdminServer>,
+    /// Where the form that makes them sign in again is posted.
+    pub reauthenticate_action: Option<String>,
+    /// Where the form that signs them out everywhere is posted.
+    pub sign_out_action: Option<String>,
+}
+
+/// A server as administrators see it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdminServer {
+    /// What people call it.
+    pub title: String,
+    /// What it is doing.
+    pub state: ServerPhase,
+    /// Where the form that stops it is posted.
+    pub stop_action: Option<String>,
+}
+
 /// Something did not work.
 #[derive(Clone, Debug, Serialize)]
 pub struct ErrorPage {
@@ -428,9 +639,12 @@ pages! {
     SignOutPage => "sign_out.html";
     SignedOutPage => "signed_out.html";
     ConsentPage => "consent.html";
+    DevicePage => "device.html";
     SetupPage => "setup.html";
     TokensPage => "tokens.html";
     AuditPage => "audit.html";
+    AccountPage => "account.html";
+    AdminPage => "admin.html";
     ErrorPage => "error.html";
 }
 

@@ -10,13 +10,15 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use jansky_hub::{Actor, HubError, SharedActor};
-use jansky_model::Secret;
+use jansky_model::scope::Target;
+use jansky_model::{Scope, Secret};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use crate::cookies::{self, SetCookie};
 use crate::error::{log, public_message, status_of, with_error_headers};
 use crate::next_url::safe_next;
+use crate::pages::sign_in;
 use crate::state::{Peer, Web, WebState};
 use crate::views::{ErrorPage, Frame, FrameUser, Link, Page};
 use crate::{static_files, xsrf};
@@ -65,6 +67,8 @@ impl Absence {
 pub(crate) enum Refusal {
     /// Nobody is signed in: go to the sign-in page and come back.
     SignIn,
+    /// Somebody is, and has to sign in again before they can do this.
+    SignInAgain,
     /// Something did not work.
     Error(HubError),
 }
@@ -74,6 +78,12 @@ impl<E: Into<HubError>> From<E> for Refusal {
         Self::Error(error.into())
     }
 }
+
+/// Makes the answer to a page also say to browsers that its form may lead to other sites: those that
+/// are named, as sources of a content security policy. Browsers hold every redirect that follows a
+/// form against it.
+#[derive(Clone, Debug)]
+pub(crate) struct FormsMayLeadTo(pub(crate) String);
 
 /// What page handlers return.
 pub(crate) type PageResult = Result<Response, Refusal>;
@@ -349,9 +359,10 @@ impl Visit {
     }
 
     fn frame(&self, title: &str) -> Frame {
-        let user = self.actor.as_deref().map(|Actor { user, .. }| FrameUser {
-            name: user.name.to_string(),
-            admin: user.admin,
+        let user = self.actor.as_deref().map(|actor| FrameUser {
+            name: actor.user.name.to_string(),
+            admin: actor.user.admin,
+            may_administer: actor.may(Scope::ADMIN_UI, Target::Hub),
         });
         Frame {
             title: title.to_owned(),
@@ -372,6 +383,12 @@ impl Visit {
                 Absence::Stranger => self.to_sign_in(),
                 absence => self.error(&absence.to_error()),
             },
+            Err(Refusal::SignInAgain) => {
+                let here = self.here();
+                let next = utf8_percent_encode(&here, NON_ALPHANUMERIC);
+                let login = self.hub_path("login");
+                redirect(&format!("{login}?{}=1&next={next}", sign_in::AGAIN))
+            }
             Err(Refusal::Error(error)) => self.error(&error),
         }
     }

@@ -3,7 +3,9 @@
 mod audience;
 mod docker;
 mod hub;
+mod issuer;
 mod provider;
+mod role;
 mod spawner;
 
 use std::time::Duration;
@@ -18,7 +20,9 @@ use crate::sections::Config;
 pub(super) fn check(config: &Config, document: &Node, report: &mut Report<'_>) {
     let mut rules = Rules { document, report };
     hub::check(config, &mut rules);
+    issuer::check(config, &mut rules);
     provider::check(config, &mut rules);
+    role::check(config, &mut rules);
     audience::check(config, &mut rules);
     spawner::check(config, &mut rules);
 }

@@ -39,6 +39,13 @@ fn sources<'a>(config: &'a Config) -> Vec<(Vec<&'a str>, &'a SecretSource)> {
         sources.push((vec!["database", "url"], source));
     }
     for (id, provider) in &config.provider {
+        let events = provider
+            .oidc()
+            .and_then(|oidc| oidc.security_events.as_ref());
+        if let Some(source) = events.and_then(|events| events.authorization.as_ref()) {
+            let key = ["provider", id.as_str(), "security_events", "authorization"];
+            sources.push((key.to_vec(), source));
+        }
         let mut add = |key, secrets: &'a [SecretSource]| {
             let key = vec!["provider", id.as_str(), key];
             sources.extend(secrets.iter().map(|source| (key.clone(), source)));

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::written;
-use crate::notation::Written;
+use crate::notation::{SecretSources, Written};
 
 /// Something that takes tokens, such as an archive.
 ///
@@ -66,6 +66,17 @@ pub struct Audience {
     #[serde(default)]
     #[schemars(extend("x-default" = "the id of the audience"), length(min = 1), example = &"transfer.api.globus.org")]
     pub service: Option<String>,
+
+    /// The client that is the service account, when it is another one than that of the provider; only
+    /// with the source `client-credentials`.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "the client of the provider"), length(min = 1), example = &"jansky-poller")]
+    pub client_id: Option<String>,
+
+    /// The secret of `client_id`.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "none", "examples" = [{ "file": "/run/credentials/jansky.service/poller" }]))]
+    pub client_secret: Option<SecretSources>,
 
     /// Gives tokens to everybody.
     #[serde(default)]

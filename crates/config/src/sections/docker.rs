@@ -136,6 +136,12 @@ pub struct DockerSpawner {
     #[schemars(example = &"30s")]
     pub stop_timeout: Written<Duration>,
 
+    /// What happens when somebody with rights at the engine reaches into a container: runs a program
+    /// in it, attaches to it, copies files in or out, or makes an image of it. Jansky itself does none
+    /// of that. What happens while Jansky does not run goes unnoticed.
+    #[schemars(example = Tripwire::Freeze)]
+    pub tripwire: Tripwire,
+
     /// What a server shows first, as a path below its own address.
     #[schemars(extend("x-default" = "JupyterLab"), example = &"/lab/tree/welcome.ipynb")]
     pub default_url: Option<String>,
@@ -176,6 +182,7 @@ impl Default for DockerSpawner {
             http_timeout: written("60s"),
             poll_interval: written("30s"),
             stop_timeout: written("10s"),
+            tripwire: Tripwire::Tell,
             default_url: None,
             notebook_dir: None,
         }
@@ -267,6 +274,19 @@ pub enum Reach {
     Address,
     /// At a port of 127.0.0.1 that the engine publishes for it.
     Port,
+}
+
+/// What happens when somebody reaches into a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum Tripwire {
+    /// Nothing: Jansky does not look.
+    Off,
+    /// It is written into the log and the audit trail.
+    Tell,
+    /// The server gets no tokens any more until it is started again, as well.
+    Freeze,
 }
 
 /// What becomes of a container that has stopped.

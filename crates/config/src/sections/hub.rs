@@ -88,9 +88,16 @@ pub struct Hub {
     pub admin_users: Vec<Written<UserName>>,
 
     /// What happens to the running servers of somebody whom a provider's rules no longer let in.
-    /// Their sessions end in any case, and their files are kept.
+    ///
+    /// In any case they lose groups, admin flag and tokens at once, can start nothing, and keep their
+    /// files. Their sessions end at once, too, but with `drain`: then when the servers are stopped.
     #[schemars(example = NoLongerAllowed::Stop)]
     pub no_longer_allowed: NoLongerAllowed,
+
+    /// How long the servers of such a person go on with `no_longer_allowed = "drain"`. The home page
+    /// says until when.
+    #[schemars(example = &"2h")]
+    pub drain_timeout: Written<Duration>,
 
     /// The addresses of proxies in front of Jansky, from which `X-Forwarded-For`,
     /// `X-Forwarded-Proto` and `Forwarded` are believed.
@@ -115,7 +122,8 @@ impl Default for Hub {
             stop_servers_on_exit: false,
             authenticate_metrics: true,
             admin_users: Vec::new(),
-            no_longer_allowed: NoLongerAllowed::Keep,
+            no_longer_allowed: NoLongerAllowed::Drain,
+            drain_timeout: written("30m"),
             trusted_proxies: Vec::new(),
         }
     }
@@ -126,8 +134,10 @@ impl Default for Hub {
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub enum NoLongerAllowed {
-    /// They go on.
+    /// They go on, and nobody but an administrator can open them.
     Keep,
+    /// They are stopped after `drain_timeout`, so that what is open can be saved.
+    Drain,
     /// They are stopped at once.
     Stop,
 }
@@ -157,6 +167,20 @@ pub struct Session {
     #[schemars(example = &"12h")]
     pub token_lifetime: Written<Duration>,
 
+    /// How long groups, the admin flag and the right to come in may be older than what the provider
+    /// says, for people who are active: the provider is asked that often, or sooner when its token
+    /// ends sooner. With "0s" only when the token ends.
+    #[schemars(example = &"1m")]
+    pub rights_refresh: Written<Duration>,
+
+    /// How long the provider's token must at least be good for when a server starts; it is refreshed
+    /// first if needed. With "0s" servers start without a look at it.
+    ///
+    /// Users with the scope `service-account` and those of providers that give nothing to refresh
+    /// with can always start.
+    #[schemars(example = &"5m")]
+    pub token_lifetime_at_start: Written<Duration>,
+
     /// How long a person may take between "Sign in" and the return from the identity provider.
     #[schemars(example = &"5m")]
     pub sign_in_timeout: Written<Duration>,
@@ -167,6 +191,8 @@ impl Default for Session {
         Self {
             lifetime: written("14d"),
             token_lifetime: written("14d"),
+            rights_refresh: written("5m"),
+            token_lifetime_at_start: written("60s"),
             sign_in_timeout: written("15m"),
         }
     }

@@ -8,9 +8,11 @@ mod docker;
 mod github;
 mod header;
 mod hub;
+mod issuer;
 mod pam;
 pub(crate) mod presets;
 mod provider;
+mod role;
 mod spawner;
 mod transport;
 
@@ -22,15 +24,17 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::audience::{Audience, AudienceSource, Broker, IdentityBrokerMode};
-pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, VolumeEntry};
+pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, Tripwire, VolumeEntry};
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
+pub use self::issuer::{Client, Issuer, IssuerAlgorithm};
 pub use self::pam::PamProvider;
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
-    Provider,
+    Provider, SecurityEvents, SignOut,
 };
+pub use self::role::Role;
 pub use self::spawner::{Cgroups, CommonSpawner, ProcessSpawner, RunAs, Spawner};
 pub use self::transport::{Log, LogFormat, Proxy, Tls};
 
@@ -58,6 +62,13 @@ pub struct Config {
     #[schemars(with = "BTreeMap<String, Provider>", extend("propertyNames" = { "format": "provider-id" }))]
     pub provider: BTreeMap<ProviderId, Provider>,
 
+    /// Roles: what some people may do beside what everybody may, one section for each with a name of
+    /// your choice: `[role.<name>]`.
+    ///
+    /// The role `user` is everybody's: its section, which has only `scopes`, says what people may do
+    /// in place of `self`. Administrators have the role `admin` besides.
+    pub role: BTreeMap<String, Role>,
+
     /// What tokens the code on servers can ask for, one section for each audience with an id of
     /// your choice: `[audience.<id>]`.
     #[schemars(with = "BTreeMap<String, Audience>", extend("propertyNames" = { "format": "provider-id" }))]
@@ -65,6 +76,14 @@ pub struct Config {
 
     /// How tokens are handed to the code on servers.
     pub broker: Broker,
+
+    /// Jansky as an issuer of tokens.
+    pub issuer: Issuer,
+
+    /// Who may ask Jansky's issuer about tokens, and programs that people may give tokens to:
+    /// `[client.<id>]`.
+    #[schemars(with = "BTreeMap<String, Client>", extend("propertyNames" = { "format": "provider-id" }))]
+    pub client: BTreeMap<ProviderId, Client>,
 
     /// How servers are started.
     pub spawner: Spawner,

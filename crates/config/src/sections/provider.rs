@@ -313,6 +313,12 @@ pub struct OidcProvider {
     #[schemars(extend("examples" = [["mallory"]]))]
     pub blocked_users: Vec<Written<UserName>>,
 
+    /// What signing out here does at the provider, if it can end sessions (OpenID Connect
+    /// RP-Initiated Logout).
+    #[serde(default)]
+    #[schemars(example = SignOut::Offer)]
+    pub sign_out: SignOut,
+
     /// The claim, or claims, with the groups of a person: each a name, or a path with dots. The
     /// value is a list, or a text with spaces between groups.
     #[serde(default = "groups_claim")]
@@ -353,6 +359,20 @@ pub struct OidcProvider {
     #[serde(default)]
     #[schemars(extend("x-default" = "none"), length(min = 1), example = &"idp")]
     pub identity_provider_claim: Option<String>,
+
+    /// Whether a logout token of the provider that names one session ends all sessions of that
+    /// person. For Keycloak, which sends only one when an administrator ends all sessions of
+    /// somebody.
+    #[serde(default)]
+    #[schemars(example = true)]
+    pub logout_ends_all_sessions: bool,
+
+    /// What was agreed with a provider that tells of security events (OpenID Shared Signals): that a
+    /// session was revoked, an account disabled, a password or a right changed. Its transmitter
+    /// pushes them to `…/hub/oidc/security-events`.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "none; security events are not accepted"))]
+    pub security_events: Option<SecurityEvents>,
 }
 
 impl OidcProvider {
@@ -401,6 +421,45 @@ pub struct Endpoints {
     #[serde(default)]
     #[schemars(extend("x-default" = "none"), example = &"https://sso.example.org/par")]
     pub pushed_authorization: Option<Written<HttpUrl>>,
+}
+
+/// What was agreed with a provider that tells of security events.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityEvents {
+    /// What the transmitter calls this hub: the audience (`aud`) of its tokens.
+    #[schemars(length(min = 1), example = &"https://jupyter.example.org")]
+    pub audience: String,
+
+    /// The issuer of its tokens, exactly as they have it.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "the issuer of the provider"), example = &"https://events.example.org")]
+    pub issuer: Option<Written<HttpUrl>>,
+
+    /// The public keys of the transmitter. Needed with another `issuer` than that of the provider.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "the keys of the provider"), example = &"https://events.example.org/jwks")]
+    pub jwks: Option<Written<HttpUrl>>,
+
+    /// The whole `Authorization` header that the transmitter sends, from a file or variable. Without
+    /// it the signature of each token is all that is asked for.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "none", "examples" = [{ "file": "/run/credentials/jansky.service/events" }]))]
+    pub authorization: Option<SecretSource>,
+}
+
+/// What signing out here does at the provider.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum SignOut {
+    /// The browser goes there and ends that session, too.
+    #[default]
+    Provider,
+    /// The person is asked whether to end it.
+    Offer,
+    /// Only the session here ends.
+    Hub,
 }
 
 /// Where claims come from.

@@ -129,7 +129,7 @@ fn an_unknown_key_leads_to_what_was_meant() {
         ),
         (
             "[session]\n\n\n\"what is this\" = 1",
-            "jansky.toml:4: session.\"what is this\": found an unknown key; known are `lifetime`, `token_lifetime`, `sign_in_timeout`",
+            "jansky.toml:4: session.\"what is this\": found an unknown key; known are `lifetime`, `token_lifetime`, `rights_refresh`, `token_lifetime_at_start`, `sign_in_timeout`",
         ),
         (
             "[spawner]\nkind = \"process\"\nmem_limit = \"1G\"",

@@ -291,6 +291,27 @@ fn settings_that_cannot_work_are_refused() {
 }
 
 #[test]
+fn events_of_another_issuer_need_its_keys() {
+    let events = |more: &str| {
+        format!("{OIDC}[provider.jive.security_events]\naudience = \"https://hub\"\n{more}")
+    };
+    let other = "issuer = \"https://events.example.org\"\n";
+
+    assert_eq!(messages(&events("")), Vec::<String>::new());
+    assert_eq!(
+        message(&events(other)),
+        "jansky.toml:7: provider.jive.security_events.jwks: found nothing, and another `issuer` than \
+         that of the provider; add the address of the transmitter's keys, or remove `issuer`"
+    );
+    let keys = "jwks = \"https://events.example.org/jwks\"\n";
+    assert_eq!(
+        messages(&events(&format!("{other}{keys}"))),
+        Vec::<String>::new()
+    );
+    assert!(message(&events("jwks = \"http://events.example.org/jwks\"\n")).contains("use https"));
+}
+
+#[test]
 fn settings_of_containers_that_cannot_work_are_refused() {
     for (line, expected) in [
         ("images = {}", "spawner.images: found no image"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jansky_identity::ServiceClient;
 use jansky_model::ProviderId;
 use jansky_store::User;
 
@@ -76,6 +77,8 @@ pub enum Source {
         provider: Option<ProviderId>,
         /// The name of the service at the provider, if it wants one.
         audience: Option<String>,
+        /// The service account, if it is another client than the one with which people sign in.
+        client: Option<ServiceClient>,
     },
 }
 

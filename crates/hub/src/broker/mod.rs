@@ -20,6 +20,8 @@ mod overview;
 mod proofs;
 mod source;
 mod ticket;
+mod tripwire;
+mod upstream;
 mod watch;
 
 use std::num::NonZeroU32;
@@ -43,6 +45,7 @@ pub use source::{About, NotObtained, ObtainedToken, RefusedReason, Wish};
 pub use ticket::Enrolled;
 pub use watch::{AgentNotice, AgentWatch};
 
+use crate::grants::Breakers;
 use audit::AuditWriter;
 use proofs::Nonces;
 
@@ -81,6 +84,8 @@ pub(crate) struct Broker {
     pub(crate) memory: Arc<Memory>,
     pub(crate) audit: Arc<AuditWriter>,
     nonces: Nonces,
+    /// For each provider and audience: whether it is left alone for a while.
+    breakers: Breakers,
     by_user: DefaultKeyedRateLimiter<UserId>,
     refusals: DefaultKeyedRateLimiter<std::net::IpAddr>,
     governor_clock: governor::clock::DefaultClock,
@@ -99,6 +104,7 @@ impl Broker {
             audit: Arc::new(AuditWriter::new(Arc::clone(store))),
             // Made for this process: a proof is good at one process only, which remembers it.
             nonces: Nonces::new(MacKey::generate(random)),
+            breakers: Breakers::default(),
             by_user: RateLimiter::keyed(Quota::per_minute(per_minute)),
             refusals: RateLimiter::keyed(Quota::per_minute(REFUSALS_PER_MINUTE)),
             governor_clock: governor::clock::DefaultClock::default(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jansky_store::{FreezeReason, Grant, GrantKind, GrantState};
 
-use super::audience::{Audience, Needs};
+use super::audience::{Audience, Needs, Source};
 use super::caller::Agent;
 use super::give::sign_in_path;
 use crate::Hub;
@@ -83,11 +83,12 @@ impl Hub {
     /// What an agent could ask for.
     pub async fn overview(self: &Arc<Self>, agent: &Agent) -> Result<Overview, HubError> {
         let mut grants = self.store.grants_of(agent.user.id).await?;
-        grants.retain(|grant| grant.kind == GrantKind::Login);
+        let services = grants.extract_if(.., |grant| grant.kind == GrantKind::Service);
+        let services: Vec<Grant> = services.collect();
         let of_sign_in = self.grant_of_sign_in(&agent.user).await?;
         let identities = grants.iter().map(|grant| OverviewIdentity {
             provider: grant.provider.to_string(),
-            title: self.title_of_provider(grant),
+            title: self.title_of_provider(&grant.provider),
             state: grant.state,
             sign_in: sign_in_path(Some(&grant.provider)),
         });
@@ -98,11 +99,18 @@ impl Hub {
                 Needs::LastGrant => of_sign_in.as_ref(),
                 Needs::GrantOf(id) => grants.iter().find(|grant| grant.provider == *id),
             };
-            let state = self.state_of(agent, audience, grant);
             let provider = match needs {
                 Needs::GrantOf(id) => Some(id),
                 _ => grant.map(|grant| &grant.provider),
             };
+            // What came along with a sign-in has a life of its own.
+            let grant = match &audience.source {
+                Source::Service { service, .. } => services.iter().find(|grant| {
+                    Some(&grant.provider) == provider && grant.service.as_ref() == Some(service)
+                }),
+                _ => grant,
+            };
+            let state = self.state_of(agent, audience, grant);
             let sign_in = (state == AudienceState::ReauthRequired).then(|| sign_in_path(provider));
             OverviewAudience {
                 id: audience.id.clone(),
@@ -142,16 +150,5 @@ impl Hub {
                 }
             }
         }
-    }
-
-    fn title_of_provider(&self, grant: &Grant) -> String {
-        let provider = self
-            .providers
-            .iter()
-            .find(|p| *p.provider.id() == grant.provider);
-        provider.map_or_else(
-            || grant.provider.to_string(),
-            |p| p.provider.title().to_owned(),
-        )
     }
 }

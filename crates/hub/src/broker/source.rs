@@ -13,6 +13,7 @@ use super::audience::{Audience, Source};
 use crate::Hub;
 use crate::error::HubError;
 use crate::grants::NoToken;
+use crate::issuer::TokenContent;
 
 /// What is wanted. Whether the person may have it was decided before.
 #[derive(Clone, Copy, Debug)]
@@ -153,15 +154,58 @@ impl Hub {
                 self.from_login(wish, provider.as_ref(), audience.as_deref())
                     .await
             }
-            Source::Jansky { .. }
-            | Source::Exchange { .. }
-            | Source::IdentityBroker { .. }
-            | Source::Service { .. }
-            | Source::ClientCredentials { .. } => Err(NotObtained::invalid_target(format!(
-                "tokens from the source `{}` cannot be obtained yet",
-                wish.audience.source.word()
-            ))),
+            Source::Jansky { audience, lifetime } => {
+                self.from_issuer(wish, audience, *lifetime).await
+            }
+            Source::Exchange { provider, audience } => {
+                self.from_exchange(wish, provider.as_ref(), audience).await
+            }
+            Source::IdentityBroker {
+                provider,
+                alias,
+                mode,
+            } => {
+                self.from_identity_broker(wish, provider.as_ref(), alias, *mode)
+                    .await
+            }
+            Source::Service { provider, service } => {
+                self.from_other_service(wish, provider.as_ref(), service)
+                    .await
+            }
+            Source::ClientCredentials { .. } => {
+                self.from_service_account(wish.audience, wish.scopes, wish.least)
+                    .await
+            }
         }
+    }
+
+    /// A token that the hub issues itself, for the person's server.
+    async fn from_issuer(
+        &self,
+        wish: &Wish<'_>,
+        audience: &str,
+        lifetime: Duration,
+    ) -> Result<ObtainedToken, NotObtained> {
+        let issued = self
+            .issue_access_token(TokenContent {
+                user: wish.user,
+                groups: wish.groups,
+                client_id: &wish.server.client_id,
+                audience,
+                scopes: wish.scopes,
+                lifetime,
+            })
+            .await?;
+        Ok(ObtainedToken {
+            token: issued.token,
+            expires_at: Some(issued.expires_at),
+            scope: Some(issued.scope).filter(|scope| !scope.is_empty()),
+            about: Some(About {
+                issuer: self.issuer(),
+                subject: Some(Self::issuer_subject(wish.user)),
+                audience: Some(audience.to_owned()),
+            }),
+        })
     }
 
     /// The access token of the person's sign-in, as it is.

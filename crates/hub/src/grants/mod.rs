@@ -24,7 +24,7 @@ use jansky_store::{Grant, GrantId, GrantKind, NewGrant, Sealed, SealedTokens, St
 use tracing::warn;
 
 use crate::error::HubError;
-use breaker::Breakers;
+pub(crate) use breaker::Breakers;
 
 pub use refresh::{FreshToken, NoToken};
 
@@ -38,7 +38,7 @@ pub(crate) struct Grants {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    keys: KeyRing,
+    keys: Arc<KeyRing>,
     breakers: Breakers,
     pub(crate) counts: counts::Counts,
     turns: Mutex<HashMap<GrantId, Arc<tokio::sync::Mutex<()>>>>,
@@ -49,13 +49,13 @@ impl Grants {
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
-        keys: KeyRing,
+        keys: impl Into<Arc<KeyRing>>,
     ) -> Self {
         Self {
             store,
             clock,
             random,
-            keys,
+            keys: keys.into(),
             breakers: Breakers::default(),
             counts: counts::Counts::default(),
             turns: Mutex::default(),
@@ -67,17 +67,18 @@ impl Grants {
         self.breakers.open_at(self.clock.now())
     }
 
-    /// Keeps what a sign-in brought, in place of what an earlier one at this provider did.
+    /// Keeps what a sign-in brought, in place of what an earlier one at this provider did. Without a
+    /// session it is a linked identity that brought it.
     pub(crate) async fn keep(
         &self,
         user: &User,
-        session_id: &str,
+        session_id: Option<&str>,
         identity: &ExternalIdentity,
         client_id: &str,
     ) -> Result<Grant, HubError> {
         let new = NewGrant {
             user_id: user.id,
-            session_id: Some(session_id.to_owned()),
+            session_id: session_id.map(str::to_owned),
             provider: identity.provider.clone(),
             issuer: identity.issuer.clone(),
             subject: identity.subject.clone(),

@@ -77,15 +77,20 @@ impl Grants {
     /// Among any number of callers in any number of processes one refreshes; the others wait and
     /// get the same token. A token that is good for `least` is never held back because a provider
     /// does not answer.
+    ///
+    /// With `since` only a token that came at that time or later will do, if the provider gives one:
+    /// what it says about the person is then as new.
     pub(crate) async fn fresh(
         &self,
         id: GrantId,
         least: Duration,
+        since: Option<Timestamp>,
         upstream: &dyn UpstreamSession,
     ) -> Result<Served, NoToken> {
         let grant = self.load(id).await?;
+        let is_new = |grant: &Grant| since.is_none_or(|since| grant.refreshed_at >= since);
         let wanted = least.max(FLOOR.min(lifetime(&grant) / 5));
-        if let Some(token) = self.good_for(&grant, wanted) {
+        if let Some(token) = self.good_for(&grant, wanted).filter(|_| is_new(&grant)) {
             return Ok(Served {
                 token,
                 refreshed: None,
@@ -95,7 +100,7 @@ impl Grants {
         let _turn = turn.lock().await;
         // Whoever had the turn before may have done it.
         let grant = self.load(id).await?;
-        if let Some(token) = self.good_for(&grant, wanted) {
+        if let Some(token) = self.good_for(&grant, wanted).filter(|_| is_new(&grant)) {
             return Ok(Served {
                 token,
                 refreshed: None,
@@ -145,7 +150,8 @@ impl Grants {
         self.store.grant(id).await?.ok_or(NoToken::SignInAgain)
     }
 
-    fn good_for(&self, grant: &Grant, least: Duration) -> Option<FreshToken> {
+    /// The access token of a grant if it is good for `least`.
+    pub(crate) fn good_for(&self, grant: &Grant, least: Duration) -> Option<FreshToken> {
         let now = self.clock.now();
         let is_good = match grant.access_expires_at {
             Some(at) => at > now && at >= now.plus(least),
@@ -348,15 +354,22 @@ impl Grants {
         let Some(last) = last else { return Ok(()) };
         // Gone here first: whatever the provider answers, nobody gets a token any more.
         self.store.forget_grant(last.id, now).await?;
-        let token = self
-            .refresh_token_of(&last)
-            .or_else(|| self.access_token_of(&last));
-        if let (Some(upstream), Some(token)) = (upstream, token)
-            && let Err(error) = upstream.revoke(&token).await
-        {
-            warn!(provider.id = %last.provider, error = %error, "could not revoke a token");
+        if let Some(upstream) = upstream {
+            self.revoke_tokens(&last, upstream).await;
         }
         Ok(())
+    }
+
+    /// Revokes the tokens of a grant at the provider, as far as it answers.
+    pub(crate) async fn revoke_tokens(&self, grant: &Grant, upstream: &dyn UpstreamSession) {
+        let token = self
+            .refresh_token_of(grant)
+            .or_else(|| self.access_token_of(grant));
+        if let Some(token) = token
+            && let Err(error) = upstream.revoke(&token).await
+        {
+            warn!(provider.id = %grant.provider, error = %error, "could not revoke a token");
+        }
     }
 }
 

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use jansky_identity::{Claims, ExternalIdentity, UpstreamSession, claim_at};
-use jansky_store::{FreezeReason, Grant, GrantKind, User};
+use jansky_identity::{Claims, ExternalIdentity, UpstreamSession, UpstreamTokens, claim_at};
+use jansky_model::{Scope, Timestamp};
+use jansky_store::{Grant, GrantKind, GrantState, User};
 use tracing::{info, warn};
 
 use super::refresh::{FreshToken, NoToken, Refreshed};
 use crate::Hub;
+use crate::admission::Decision;
 use crate::error::HubError;
-use crate::settings::NoLongerAllowed;
 use crate::sign_in::ConfiguredProvider;
 
 /// How many grants are refreshed at the same time.
@@ -26,6 +27,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A token that ends sooner than this is refreshed on schedule.
 const AHEAD: Duration = Duration::from_secs(90);
+
+/// Who was seen so long ago counts as active, so that their rights are looked at.
+const SEEN_LATELY: Duration = Duration::from_mins(10);
 
 impl Hub {
     /// An access token from the provider with which `user` signed in, good for at least `least`.
@@ -45,89 +49,230 @@ impl Hub {
         grant: &Grant,
         least: Duration,
     ) -> Result<FreshToken, NoToken> {
+        self.fresh_token_since(grant, least, None).await
+    }
+
+    async fn fresh_token_since(
+        self: &Arc<Self>,
+        grant: &Grant,
+        least: Duration,
+        since: Option<Timestamp>,
+    ) -> Result<FreshToken, NoToken> {
         let configured = self.configured(grant).ok_or(NoToken::SignInAgain)?;
         let upstream = configured
             .provider
             .upstream_session()
             .ok_or(NoToken::SignInAgain)?;
-        let served = self.grants.fresh(grant.id, least, upstream).await;
+        let served = self.grants.fresh(grant.id, least, since, upstream).await;
         if matches!(served, Err(NoToken::SignInAgain)) {
             // The browser sessions of the grant lead to the sign-in page from now on.
             self.access.forget(grant.user_id);
         }
         let served = served?;
-        // Only the login speaks of the person; tokens for services say nothing about rights.
-        if let Some(refreshed) = served.refreshed.filter(|_| grant.kind == GrantKind::Login) {
-            let services = &refreshed.tokens.other;
-            self.grants
-                .keep_services(&refreshed.grant, services)
-                .await?;
-            self.follow_rights(configured, upstream, &refreshed).await?;
+        if let Some(Refreshed { grant, tokens }) = &served.refreshed {
+            // Only the login speaks of the person; tokens for services say nothing about rights.
+            if grant.kind == GrantKind::Login {
+                self.grants.keep_services(grant, &tokens.other).await?;
+                self.follow_rights(configured, upstream, grant, tokens)
+                    .await?;
+            }
         }
         Ok(served.token)
     }
 
-    fn configured(&self, grant: &Grant) -> Option<&ConfiguredProvider> {
+    pub(crate) fn configured(&self, grant: &Grant) -> Option<&ConfiguredProvider> {
         self.providers
             .iter()
             .find(|p| *p.provider.id() == grant.provider)
     }
 
-    /// Reads the claims again after a refresh and does what they say.
-    async fn follow_rights(
-        self: &Arc<Self>,
-        configured: &ConfiguredProvider,
-        upstream: &dyn UpstreamSession,
-        refreshed: &Refreshed,
-    ) -> Result<(), HubError> {
-        let Refreshed { grant, tokens } = refreshed;
-        let claims = match upstream.claims(&grant.subject, tokens).await {
-            Ok(Some(claims)) => claims,
-            Ok(None) => return Ok(()),
-            Err(error) => {
-                // No news is not bad news: the rights stay until the claims can be read.
-                warn!(grant.id = %grant.id, error = %error, "could not read the claims again");
-                return Ok(());
-            }
-        };
-        let Some(user) = self.store.user(grant.user_id).await? else {
+    /// Demands a token of the provider with which `user` signed in last that is good for as long as
+    /// the operator wants at the start of a server, refreshing it if needed.
+    ///
+    /// A provider that does not answer keeps nobody from starting while the token at hand is valid.
+    /// Nothing is demanded of people without such a token, of those whose provider gives nothing to
+    /// refresh it with, and of those who work by API tokens alone (scope `service-account`).
+    ///
+    /// # Errors
+    /// [`HubError::SignInAgain`] when only that helps, [`HubError::Unavailable`] when the provider
+    /// does not answer and the token has ended.
+    pub(crate) async fn demand_login_token(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
+        let least = self.settings.token_lifetime_at_start;
+        if least.is_zero() {
+            return Ok(());
+        }
+        let Some(provider) = self.store.rights_source(user.id).await?.last else {
             return Ok(());
         };
-        let identity = identity_of(configured, grant, tokens, claims);
-        match configured.rules.admit(&identity) {
-            Ok(admission) => self.apply_admission(&user, &admission).await.map(|_| ()),
-            Err(refusal) => {
-                info!(user.name = %user.name, provider.id = %grant.provider, "no longer allowed: {refusal}");
-                self.end_stay(&user, grant).await
+        let Some(grant) = self.store.login_grant(user.id, &provider).await? else {
+            return Ok(());
+        };
+        let can_renew = grant.tokens.refresh.is_some() || grant.state == GrantState::Reauth;
+        if !can_renew || self.rights_of(user).await?.holds(Scope::SERVICE_ACCOUNT) {
+            return Ok(());
+        }
+        match self.fresh_token(&grant, least).await {
+            Ok(_) => Ok(()),
+            Err(NoToken::Hub(error)) => Err(error),
+            Err(NoToken::Later { .. })
+                if self.grants.good_for(&grant, Duration::ZERO).is_some() =>
+            {
+                Ok(())
+            }
+            Err(NoToken::Later { .. }) => Err(HubError::Unavailable {
+                message: format!(
+                    "{} does not answer, and what it gave you has ended. Try again in a moment.",
+                    self.title_of_provider(&provider)
+                ),
+                source: None,
+            }),
+            Err(NoToken::SignInAgain) => {
+                // So that the browser leads to the sign-in page, also when it is our key that is gone.
+                let now = self.clock.now();
+                if grant.state != GrantState::Reauth {
+                    self.store.demand_sign_in(grant.id, "no_token", now).await?;
+                }
+                self.access.forget(user.id);
+                Err(HubError::SignInAgain(format!(
+                    "`{}` has to sign in again with {} before this server can start.",
+                    user.name,
+                    self.title_of_provider(&provider)
+                )))
             }
         }
     }
 
-    /// Ends the stay of somebody whom the rules do not let in any more.
-    async fn end_stay(self: &Arc<Self>, user: &User, grant: &Grant) -> Result<(), HubError> {
+    /// Reads the claims again and does what they say about the user's rights.
+    ///
+    /// Only the provider of the last sign-in decides who may be here, and only the one whose word
+    /// the rights follow decides about those: a linked identity does neither.
+    async fn follow_rights(
+        self: &Arc<Self>,
+        configured: &ConfiguredProvider,
+        upstream: &dyn UpstreamSession,
+        grant: &Grant,
+        tokens: &UpstreamTokens,
+    ) -> Result<(), HubError> {
         let now = self.clock.now();
-        self.end_sessions_of(user.id).await?;
-        self.freeze_user(user, FreezeReason::NotAllowed, grant.provider.as_str())
-            .await?;
-        self.store.set_admin(user.id, false, now).await?;
-        self.store.set_groups(user.id, &[], now).await?;
-        self.access.forget(user.id);
-        if self.settings.no_longer_allowed == NoLongerAllowed::Stop {
-            for server in self.store.servers_of(user.id).await? {
-                self.stop_server(&server).await?;
+        self.store.note_rights_asked(grant.id, now).await?;
+        let source = self.store.rights_source(grant.user_id).await?;
+        let is_last = source.last.as_ref().is_none_or(|p| *p == grant.provider);
+        let decides = match &source.rights {
+            Some(provider) => *provider == grant.provider,
+            None => is_last,
+        };
+        if !is_last && !decides {
+            return Ok(());
+        }
+        let Some(user) = self.store.user(grant.user_id).await? else {
+            return Ok(());
+        };
+        let Some(decision) = self.decide_again(configured, upstream, grant, tokens).await else {
+            return Ok(());
+        };
+        match decision.outcome {
+            Ok(admission) if decides => self.apply_admission(&user, &admission).await.map(|_| ()),
+            Ok(_) => Ok(()),
+            Err(refusal) => {
+                info!(user.name = %user.name, provider.id = %grant.provider, "no longer allowed: {refusal}");
+                self.no_longer_allowed(&user, &grant.provider).await
             }
         }
-        let upstream = self
-            .configured(grant)
-            .and_then(|p| p.provider.upstream_session());
-        self.grants.revoke(grant, upstream).await
+    }
+
+    /// What the rules say about the claims as they are now; `None` when the claims cannot be read
+    /// or what the rules need is not among them. No news is not bad news: the rights stay as they
+    /// are until the claims can be read.
+    async fn decide_again(
+        &self,
+        configured: &ConfiguredProvider,
+        upstream: &dyn UpstreamSession,
+        grant: &Grant,
+        tokens: &UpstreamTokens,
+    ) -> Option<Decision> {
+        let read = upstream.claims(&grant.subject, tokens).await;
+        let claims = match read {
+            Ok(claims) => claims.unwrap_or_default(),
+            Err(error) => {
+                warn!(grant.id = %grant.id, error = %error, "could not read the claims again");
+                return None;
+            }
+        };
+        let decide = |claims: Claims| {
+            let identity = identity_of(configured, grant, tokens, claims);
+            configured.rules.decide(&identity)
+        };
+        let first = decide(claims.clone());
+        if first.missing.is_empty() {
+            return Some(first);
+        }
+        let mut all = claims;
+        match upstream.claims_from_userinfo(&grant.subject, tokens).await {
+            Ok(more) => all.extend(more.unwrap_or_default()),
+            Err(error) => {
+                warn!(grant.id = %grant.id, error = %error, "could not ask for missing claims");
+            }
+        }
+        let second = decide(all);
+        if second.missing.is_empty() {
+            return Some(second);
+        }
+        warn!(
+            grant.id = %grant.id,
+            provider.id = %grant.provider,
+            missing = ?second.missing,
+            "claims that decide about rights are missing; the rights stay as they are"
+        );
+        None
+    }
+
+    /// Asks again what the provider says about a user whose rights were not looked at for a while:
+    /// with a refresh, or with the token at hand if there is nothing to refresh it with.
+    async fn renew_rights(
+        self: &Arc<Self>,
+        grant: &Grant,
+        since: Timestamp,
+    ) -> Result<(), NoToken> {
+        // The time counts also when nothing comes of it, so that it is not asked without a pause.
+        let now = self.clock.now();
+        self.store.note_rights_asked(grant.id, now).await?;
+        if grant.tokens.refresh.is_some() {
+            let renewed = self.fresh_token_since(grant, Duration::ZERO, Some(since));
+            return renewed.await.map(|_| ());
+        }
+        let configured = self.configured(grant).ok_or(NoToken::SignInAgain)?;
+        let upstream = configured.provider.upstream_session();
+        let token = self.grants.good_for(grant, Duration::ZERO);
+        if let (Some(upstream), Some(token)) = (upstream, token) {
+            let tokens = UpstreamTokens {
+                access: token.token,
+                refresh: None,
+                id_token: None,
+                expires_at: token.expires_at,
+                scope: None,
+                other: Vec::new(),
+            };
+            self.follow_rights(configured, upstream, grant, &tokens)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Asks the provider now what it says about the person behind a grant, and does what follows.
+    pub(crate) async fn ask_again(self: &Arc<Self>, grant: &Grant) -> Result<(), NoToken> {
+        // Later than whatever there is already.
+        let since = self.clock.now().plus(Duration::from_micros(1));
+        self.renew_rights(grant, since).await
     }
 
     /// Seals again, once and in the background, what older keys sealed.
     pub fn spawn_sealing_again(self: &Arc<Self>) {
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
-            match hub.grants.seal_again().await {
+            let sealed = async {
+                Ok::<_, HubError>(hub.grants.seal_again().await? + hub.issuer.seal_again().await?)
+            };
+            match sealed.await {
                 Ok(0) => {}
                 Ok(count) => info!(count, "sealed tokens again with the active key"),
                 Err(error) => warn!(error = %error, "could not seal tokens again"),
@@ -135,7 +280,8 @@ impl Hub {
         });
     }
 
-    /// Refreshes what will end soon, of people with running servers, again and again.
+    /// Refreshes what will end soon, of people with running servers, and looks at the rights of those
+    /// who are active, again and again.
     pub(crate) fn spawn_refreshing(self: &Arc<Self>) {
         if self.providers.is_empty() {
             return;
@@ -154,21 +300,43 @@ impl Hub {
         });
     }
 
-    /// Refreshes once everything that is due.
+    /// Refreshes once everything that is due, and asks once about rights that were not looked at for
+    /// a while.
     pub async fn refresh_due(self: &Arc<Self>) -> Result<(), HubError> {
         let now = self.clock.now();
         let due = self.store.due_grants(now, now.plus(AHEAD), ROUND).await?;
         stream::iter(due)
             .for_each_concurrent(AT_ONCE, |grant| async move {
-                match self.fresh_token(&grant, AHEAD).await {
-                    Ok(_) | Err(NoToken::SignInAgain | NoToken::Later { .. }) => {}
-                    Err(NoToken::Hub(error)) => {
-                        warn!(grant.id = %grant.id, error = %error, "could not refresh a grant");
-                    }
-                }
+                let refreshed = self.fresh_token(&grant, AHEAD).await.map(|_| ());
+                note_failure(&grant, refreshed);
+            })
+            .await;
+        let interval = self.settings.rights_refresh;
+        if interval.is_zero() {
+            return Ok(());
+        }
+        let since = now.minus(interval);
+        let seen_after = now.minus(interval.max(SEEN_LATELY));
+        let old = self
+            .store
+            .grants_with_old_rights(now, since, seen_after, ROUND)
+            .await?;
+        stream::iter(old)
+            .for_each_concurrent(AT_ONCE, |grant| async move {
+                note_failure(&grant, self.renew_rights(&grant, since).await);
             })
             .await;
         Ok(())
+    }
+}
+
+/// Writes down what only an operator can do something about; the rest stands in the grant.
+fn note_failure(grant: &Grant, outcome: Result<(), NoToken>) {
+    match outcome {
+        Ok(()) | Err(NoToken::SignInAgain | NoToken::Later { .. }) => {}
+        Err(NoToken::Hub(error)) => {
+            warn!(grant.id = %grant.id, error = %error, "could not refresh a grant");
+        }
     }
 }
 
@@ -176,7 +344,7 @@ impl Hub {
 fn identity_of(
     configured: &ConfiguredProvider,
     grant: &Grant,
-    tokens: &jansky_identity::UpstreamTokens,
+    tokens: &UpstreamTokens,
     claims: Claims,
 ) -> ExternalIdentity {
     let name = claim_at(&claims, &configured.username_claim);

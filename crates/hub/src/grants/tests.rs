@@ -189,7 +189,7 @@ impl Scene {
         };
         let grants = process(store, clock, keys);
         grants
-            .keep(&user, "session", &identity, "jansky")
+            .keep(&user, Some("session"), &identity, "jansky")
             .await
             .expect("a grant")
     }
@@ -200,7 +200,9 @@ impl Scene {
     }
 
     async fn token(&self, grants: &Grants, least: Duration) -> Result<String, NoToken> {
-        let served = grants.fresh(self.grant.id, least, &*self.upstream).await?;
+        let served = grants
+            .fresh(self.grant.id, least, None, &*self.upstream)
+            .await?;
         Ok(served.token.token.expose().to_owned())
     }
 }
@@ -422,7 +424,7 @@ async fn a_token_that_was_moved_to_another_row_or_whose_key_is_gone_means_a_sign
         .to_owned();
     let without_key = process(&scene.store, &scene.clock, &new_keys);
     let lost = without_key
-        .fresh(other.id, Duration::ZERO, &*scene.upstream)
+        .fresh(other.id, Duration::ZERO, None, &*scene.upstream)
         .await;
 
     assert!(matches!(swapped, Err(NoToken::SignInAgain)), "{swapped:?}");

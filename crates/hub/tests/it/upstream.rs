@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jansky_hub::{AdmissionRules, ConfiguredProvider, Hub, NewBrowserSession, User};
+use jansky_hub::{
+    AdmissionRules, ConfiguredProvider, Hub, NewBrowserSession, Return, SignOutAtProvider, User,
+};
 use jansky_identity::oidc::OidcKind;
 use jansky_identity::{CallbackQuery, OidcProvider, OidcSettings, http_client};
 use jansky_model::{Clock, ProviderId, Secret};
@@ -21,10 +23,6 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) async fn new(kind: OidcKind) -> Self {
-        Self::with(kind, |_| {}).await
-    }
-
     /// With other settings of the provider than the usual ones.
     pub(crate) async fn with(kind: OidcKind, change: impl FnOnce(&mut OidcSettings)) -> Self {
         let world = World::new().await;
@@ -48,6 +46,8 @@ impl Upstream {
             hint_parameters: Vec::new(),
             client_id: CLIENT_ID.to_owned(),
             username_claim: "preferred_username".to_owned(),
+            widens_logout: false,
+            sign_out: SignOutAtProvider::Provider,
         };
         let test = world.hub_of(vec![configured], |_| {});
         Self {
@@ -71,10 +71,13 @@ impl Upstream {
             .expect("the provider is up");
         let back = self.op.sign_in(&departure.url);
         let query = CallbackQuery::parse(&back).expect("the callback is well formed");
-        let arrival = hub
-            .finish_sign_in(query, &[departure.browser])
+        let back = hub
+            .finish_sign_in(query, &[departure.browser], None)
             .await
             .expect("everybody may come in");
+        let Return::SignedIn(arrival) = back else {
+            panic!("nobody links anything")
+        };
         let identity = arrival.identity.as_ref();
         let session = hub
             .open_session(&arrival.user, &arrival.provider, identity)

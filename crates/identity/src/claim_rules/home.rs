@@ -33,7 +33,39 @@ pub enum HomeProblem {
     IdentityProvider,
 }
 
+impl HomeProblem {
+    /// The key of the rule that says no.
+    pub const fn rule(self) -> &'static str {
+        match self {
+            Self::UnverifiedEmail | Self::Domain => "hosted_domains",
+            Self::IdentityProvider => "identity_providers",
+        }
+    }
+}
+
 impl HomeRules {
+    /// The keys of the rules that are set, in the order in which they are checked.
+    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
+        let domains = (!self.hosted_domains.is_empty()).then_some("hosted_domains");
+        let providers = (!self.identity_providers.is_empty()).then_some("identity_providers");
+        domains.into_iter().chain(providers)
+    }
+
+    /// The claims that the rules need and that are not there.
+    pub fn missing(&self, claims: &Claims) -> Vec<String> {
+        let mut needed = Vec::new();
+        if !self.hosted_domains.is_empty() {
+            needed.extend(["email", "email_verified"]);
+            needed.extend(self.hosted_domain_claim.as_deref());
+        }
+        if !self.identity_providers.is_empty() {
+            needed.extend(self.identity_provider_claim.as_deref());
+        }
+        let is_missing = |claim: &&str| claim_at(claims, claim).is_none_or(Value::is_null);
+        let missing = needed.into_iter().filter(is_missing);
+        missing.map(str::to_owned).collect()
+    }
+
     /// Checks where somebody comes from.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ use crate::identity::Claims;
 /// An access or logout token says so in `typ` and is no ID token.
 const ID_TOKEN: Kind = Kind {
     types: &["JWT"],
+    typed: false,
     // Longer than the ID token of somebody with a thousand groups.
     longest: 256 << 10,
 };

@@ -24,8 +24,10 @@ struct Header {
 /// A kind of token, by what its header may say (RFC 8725 3.11).
 #[derive(Clone, Copy)]
 pub(crate) struct Kind {
-    /// Values of `typ` that are accepted, `application/` left out; a token without one is accepted.
+    /// Values of `typ` that are accepted, `application/` left out.
     pub(crate) types: &'static [&'static str],
+    /// Whether a token without `typ` is refused.
+    pub(crate) typed: bool,
     /// The longest that it may be, in bytes.
     pub(crate) longest: usize,
 }
@@ -48,7 +50,11 @@ pub(crate) fn verify_signature<'t>(
         return Err(TokenProblem::Algorithm);
     }
     // RFC 7515 4.1.11: whoever does not understand a critical field must refuse the token.
-    if header.crit.is_some() || header.typ.is_some_and(|typ| !kind.has(&typ)) {
+    let is_ours = header
+        .typ
+        .as_deref()
+        .map_or(!kind.typed, |typ| kind.has(typ));
+    if header.crit.is_some() || !is_ours {
         return Err(TokenProblem::Header);
     }
     let mut keys = jwks.candidates(header.kid.as_deref(), algorithm).peekable();
@@ -92,6 +98,15 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, To
 /// A claim that is a text.
 pub(crate) fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a str> {
     claims.get(name)?.as_str()
+}
+
+/// A claim that names somebody or something, if it is there; one that is unusable is an error.
+pub(crate) fn name(claims: &Claims, claim: &str) -> Result<Option<String>, TokenProblem> {
+    match claims.get(claim) {
+        None => Ok(None),
+        Some(Value::String(text)) if is_name(text) => Ok(Some(text.clone())),
+        Some(_) => Err(TokenProblem::Malformed),
+    }
 }
 
 /// OpenID Connect Core 3.1.3.7, 3 to 5: we are in the audience, and if others are too or `azp` is

@@ -6,19 +6,21 @@ use jansky_model::{Secret, Timestamp};
 use serde_json::Value;
 
 use super::id_token::Expectations;
-use super::jws::{
-    Kind, check_audience, check_times, decode, is_name, text, time, verify_signature,
-};
+use super::jws::{Kind, check_audience, check_times, decode, name, text, time, verify_signature};
 use super::keys::Jwks;
 use crate::error::TokenProblem;
 use crate::identity::Claims;
 use crate::provider::LogoutNotice;
 
+/// The longest token, in bytes, in which a provider tells us something by itself: it names one
+/// person and one session.
+pub(crate) const LONGEST_NOTICE: usize = 16 << 10;
+
 /// Providers that do not type their logout tokens are common; the other checks tell them apart.
 const LOGOUT_TOKEN: Kind = Kind {
     types: &["logout+jwt", "JWT"],
-    // It names one person and one session.
-    longest: 16 << 10,
+    typed: false,
+    longest: LONGEST_NOTICE,
 };
 
 /// The member of `events` that makes a token a logout token.
@@ -85,19 +87,10 @@ pub fn verify_logout_token(
 /// The issuer that a token of an unknown provider names, to find the provider that can check it.
 /// Nothing is verified: it must not be used for anything else.
 pub fn claimed_issuer(token: &Secret) -> Option<String> {
-    if token.expose().len() > LOGOUT_TOKEN.longest {
+    if token.expose().len() > LONGEST_NOTICE {
         return None;
     }
     let (_, payload) = token.expose().rsplit_once('.')?.0.split_once('.')?;
     let claims: Claims = decode(payload).ok()?;
     text(&claims, "iss").map(str::to_owned)
-}
-
-/// A claim that names somebody or something, if it is there; one that is unusable is an error.
-fn name(claims: &Claims, claim: &str) -> Result<Option<String>, TokenProblem> {
-    match claims.get(claim) {
-        None => Ok(None),
-        Some(Value::String(text)) if is_name(text) => Ok(Some(text.clone())),
-        Some(_) => Err(TokenProblem::Malformed),
-    }
 }

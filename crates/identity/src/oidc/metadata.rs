@@ -185,7 +185,7 @@ pub(crate) fn refuse_endpoint(
     is_private(endpoint).then_some("it is a private address and not the issuer's own host")
 }
 
-fn refuse_transport(endpoint: &Url, allow_insecure: bool) -> Option<&'static str> {
+pub(crate) fn refuse_transport(endpoint: &Url, allow_insecure: bool) -> Option<&'static str> {
     if !matches!(endpoint.scheme(), "http" | "https") || endpoint.host().is_none() {
         return Some("it is not an http(s) URL");
     }

@@ -16,6 +16,7 @@ mod kind;
 mod logout_token;
 mod metadata;
 mod relying_party;
+mod security_event;
 mod service_account;
 mod settings;
 mod token_endpoint;
@@ -30,7 +31,8 @@ pub use kind::OidcKind;
 pub use logout_token::{claimed_issuer, verify_logout_token};
 pub use metadata::{Metadata, MetadataProblem};
 pub use relying_party::OidcProvider;
+pub use security_event::verify_security_event;
 pub use settings::{
     ClaimsSource, ClientAuthentication, InvalidSettings, ManualEndpoints, OidcSettings,
-    SettingsProblem, SigningAlgorithm,
+    SecurityEventSettings, SettingsProblem, SigningAlgorithm,
 };

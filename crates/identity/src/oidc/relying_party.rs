@@ -17,6 +17,7 @@ use super::key_cache::{KeyCache, KeySource};
 use super::kind::OidcKind;
 use super::logout_token::verify_logout_token;
 use super::metadata::Metadata;
+use super::security_event::verify_security_event;
 use super::service_account::ServiceTokenCache;
 use super::settings::{ClaimsSource, InvalidSettings, OidcSettings, SettingsProblem};
 use super::token_endpoint::{Caller, ClientCredentials};
@@ -27,7 +28,7 @@ use crate::external::ExternalTokens;
 use crate::identity::{Claims, ExternalIdentity, UpstreamTokens, claim_at};
 use crate::provider::{
     IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver, ProviderStatus, RedirectLogin,
-    UpstreamSession,
+    SecurityEventReceiver, SecurityNotice, UpstreamSession,
 };
 use crate::service_account::ServiceAccount;
 
@@ -59,6 +60,8 @@ pub struct OidcProvider {
     pub(super) clock: Arc<dyn Clock>,
     discovery: Discovery,
     keys: KeyCache,
+    /// Only of a transmitter of security events that has keys of its own.
+    event_keys: KeyCache,
     credentials: ClientCredentials,
     pub(super) service_tokens: ServiceTokenCache,
     pub(super) known_ways: KnownWays,
@@ -104,6 +107,7 @@ impl OidcProvider {
             clock,
             discovery,
             keys: KeyCache::default(),
+            event_keys: KeyCache::default(),
             credentials: ClientCredentials::default(),
             service_tokens: ServiceTokenCache::default(),
             known_ways: KnownWays::default(),
@@ -192,9 +196,13 @@ impl OidcProvider {
     }
 
     fn key_source<'a>(&'a self, metadata: &'a Metadata) -> KeySource<'a> {
+        self.key_source_at(&metadata.jwks)
+    }
+
+    fn key_source_at<'a>(&'a self, url: &'a Url) -> KeySource<'a> {
         KeySource {
             http: &self.http,
-            url: &metadata.jwks,
+            url,
             timeout: self.settings.http_timeout,
             clock: &*self.clock,
         }
@@ -322,6 +330,11 @@ impl IdentityProvider for OidcProvider {
         Some(self)
     }
 
+    fn security_event_receiver(&self) -> Option<&dyn SecurityEventReceiver> {
+        let is_on = self.settings.security_events.is_some();
+        is_on.then_some(self)
+    }
+
     fn exchanger(&self) -> Option<&dyn TokenExchange> {
         Some(self)
     }
@@ -440,6 +453,18 @@ impl UpstreamSession for OidcProvider {
             .await
     }
 
+    async fn claims_from_userinfo(
+        &self,
+        subject: &str,
+        tokens: &UpstreamTokens,
+    ) -> Result<Option<Claims>, IdentityError> {
+        let metadata = self.metadata().await?;
+        match &metadata.userinfo {
+            Some(url) => self.userinfo(url, subject, &tokens.access).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     async fn revoke(&self, token: &Secret) -> Result<(), IdentityError> {
         let metadata = self.metadata().await?;
         match &metadata.revocation {
@@ -477,6 +502,47 @@ impl LogoutReceiver for OidcProvider {
         let expected = self.expectations();
         let check =
             |keys: &_| verify_logout_token(keys, &expected, token.expose(), self.clock.now());
+        self.keys
+            .with_keys(&self.key_source(&metadata), check)
+            .await
+    }
+}
+
+#[async_trait]
+impl SecurityEventReceiver for OidcProvider {
+    fn issuer(&self) -> &str {
+        let own = self.settings.security_events.as_ref();
+        own.and_then(|events| events.issuer.as_deref())
+            .unwrap_or(&self.settings.issuer)
+    }
+
+    fn admits(&self, authorization: Option<&Secret>) -> bool {
+        let own = self.settings.security_events.as_ref();
+        match own.and_then(|events| events.authorization.as_ref()) {
+            Some(expected) => {
+                authorization.is_some_and(|found| same(found.expose(), expected.expose()))
+            }
+            None => true,
+        }
+    }
+
+    async fn receive(&self, token: &Secret) -> Result<SecurityNotice, IdentityError> {
+        let events = self.settings.security_events.as_ref();
+        let events = events.ok_or(TokenProblem::Audience)?;
+        let expected = Expectations {
+            issuer: SecurityEventReceiver::issuer(self),
+            client_id: &events.audience,
+            ..self.expectations()
+        };
+        let about = &self.settings.issuer;
+        let check = |keys: &_| {
+            verify_security_event(keys, &expected, about, token.expose(), self.clock.now())
+        };
+        if let Some(url) = &events.jwks {
+            let source = self.key_source_at(url);
+            return self.event_keys.with_keys(&source, check).await;
+        }
+        let metadata = self.metadata().await?;
         self.keys
             .with_keys(&self.key_source(&metadata), check)
             .await

@@ -59,6 +59,8 @@ pub struct OidcSettings {
     pub allow_insecure_issuer: bool,
     /// The signature algorithms that ID tokens may have.
     pub accepted_algorithms: Vec<SigningAlgorithm>,
+    /// How the provider tells us of security events; `None` if it is not believed.
+    pub security_events: Option<SecurityEventSettings>,
 }
 
 impl OidcSettings {
@@ -86,6 +88,7 @@ impl OidcSettings {
             claims_source: ClaimsSource::Both,
             allow_insecure_issuer: false,
             accepted_algorithms: SigningAlgorithm::DEFAULT.to_vec(),
+            security_events: None,
         }
     }
 
@@ -121,6 +124,9 @@ impl OidcSettings {
         }
         if self.accepted_algorithms.is_empty() {
             problems.push(SettingsProblem::NoAlgorithm);
+        }
+        if let Some(events) = &self.security_events {
+            problems.extend(events.problem(&self.issuer, self.allow_insecure_issuer));
         }
         let added = self
             .extra_authorize_parameters
@@ -168,6 +174,39 @@ pub struct ManualEndpoints {
     pub revocation: Option<Url>,
     /// Where the parameters of a sign-in are sent beforehand (RFC 9126).
     pub pushed_authorization: Option<Url>,
+}
+
+/// The stream of security events of a provider (OpenID Shared Signals Framework 1.0), as it was
+/// agreed with its transmitter.
+#[derive(Clone, Debug)]
+pub struct SecurityEventSettings {
+    /// What the transmitter calls this hub: the `aud` of its tokens.
+    pub audience: String,
+    /// The `iss` of its tokens; `None` for the issuer of the provider.
+    pub issuer: Option<String>,
+    /// Where its keys are; `None` for those of the provider.
+    pub jwks: Option<Url>,
+    /// The `Authorization` header that it sends, to the letter; `None` if its signature is enough.
+    pub authorization: Option<Secret>,
+}
+
+impl SecurityEventSettings {
+    fn problem(&self, provider: &str, allow_insecure: bool) -> Option<SettingsProblem> {
+        if self.audience.is_empty() {
+            return Some(SettingsProblem::EmptyEventAudience);
+        }
+        let is_other = self.issuer.as_ref().is_some_and(|own| own != provider);
+        if is_other && self.jwks.is_none() {
+            return Some(SettingsProblem::NoEventKeys);
+        }
+        let url = self.jwks.as_ref()?;
+        let reason = super::metadata::refuse_transport(url, allow_insecure)?;
+        Some(SettingsProblem::Endpoint {
+            name: "security event keys",
+            url: url.to_string(),
+            reason,
+        })
+    }
 }
 
 /// How we prove to the provider who we are (OpenID Connect Core 9).
@@ -330,6 +369,12 @@ pub enum SettingsProblem {
     /// A parameter that is part of the protocol cannot be set by hand.
     #[error("authorize parameter `{0}` is part of the protocol and cannot be set")]
     ProtocolParameter(String),
+    /// Nothing tells our security events from those for others.
+    #[error("the audience of security events is empty")]
+    EmptyEventAudience,
+    /// The keys of another issuer are not those of the provider.
+    #[error("security events come from another issuer, so the address of its keys is needed")]
+    NoEventKeys,
     /// Claims are to come from userinfo and there is no such endpoint.
     #[error("claims are to come from userinfo, so a userinfo endpoint is needed")]
     NoUserinfoEndpoint,

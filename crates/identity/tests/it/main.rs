@@ -17,5 +17,6 @@ mod presets;
 mod real;
 mod refresh;
 mod rig;
+mod security_events;
 mod service_account;
 mod service_tokens;

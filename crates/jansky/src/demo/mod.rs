@@ -117,6 +117,12 @@ fn configuration(home: &Path, python: &Path, port: u16) -> anyhow::Result<Loaded
          data_dir = {data}\n\n\
          [provider.local]\n\
          kind = \"local\"\n\n\
+         # Code in a notebook gets a token for this with jansky.token(\"archive\").\n\
+         [audience.archive]\n\
+         title = \"Archive\"\n\
+         source = \"jansky\"\n\
+         scopes = [\"archive:read\"]\n\
+         allow_all = true\n\n\
          [spawner]\n\
          kind = \"process\"\n\
          command = [{command}]\n\

@@ -35,6 +35,17 @@ impl House {
         Self::with_command(&["python3", script])
     }
 
+    /// A house with a configuration, which is made for its directory.
+    pub(crate) fn with_config(config: impl FnOnce(&Path) -> String) -> Self {
+        let house = Self {
+            directory: tempfile::tempdir().expect("a directory"),
+            instance: OnceLock::new(),
+        };
+        let config = config(house.path());
+        std::fs::write(house.config(), config).expect("the directory is ours");
+        house
+    }
+
     /// A house whose servers run another command.
     pub(crate) fn with_command(command: &[&str]) -> Self {
         let house = Self {

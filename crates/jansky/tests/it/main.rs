@@ -2,6 +2,7 @@
 
 mod architecture;
 mod config_command;
+mod containers;
 mod crash;
 mod failing_servers;
 mod house;

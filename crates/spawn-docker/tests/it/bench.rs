@@ -87,15 +87,38 @@ impl Bench {
     }
 
     pub(crate) fn engine_bytes(&self, method: &str, path: &str) -> Vec<u8> {
-        let socket = self.settings.host.trim_start_matches("unix://");
-        let mut stream = UnixStream::connect(socket).expect("the engine runs");
-        // Without chunks, the end of the stream is the end of the answer.
-        let request = format!("{method} /v1.41{path} HTTP/1.0\r\nHost: engine\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("sent");
+        let mut stream = self.connection();
+        stream
+            .write_all(&request(method, path, &Value::Null))
+            .expect("sent");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("answered");
         let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
         answer.split_off(end.expect("a header") + 4)
+    }
+
+    /// Sends the engine JSON as well.
+    pub(crate) fn engine_with(&self, method: &str, path: &str, body: &Value) {
+        let mut stream = self.connection();
+        stream
+            .write_all(&request(method, path, body))
+            .expect("sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("answered");
+    }
+
+    /// Sends a request whose answer has no end, and hangs up.
+    pub(crate) fn knock(&self, method: &str, path: &str) {
+        let mut stream = self.connection();
+        stream
+            .write_all(&request(method, path, &Value::Null))
+            .expect("sent");
+        stream.read_exact(&mut [0; 12]).expect("answered");
+    }
+
+    fn connection(&self) -> UnixStream {
+        let socket = self.settings.host.trim_start_matches("unix://");
+        UnixStream::connect(socket).expect("the engine runs")
     }
 
     /// What the engine says of the container of a server.
@@ -131,6 +154,22 @@ impl Drop for Bench {
             }
         }
     }
+}
+
+/// A request after whose answer the engine hangs up.
+fn request(method: &str, path: &str, body: &Value) -> Vec<u8> {
+    let body = if body.is_null() {
+        String::new()
+    } else {
+        body.to_string()
+    };
+    // Without chunks, the end of the stream is the end of the answer.
+    format!(
+        "{method} /v1.41{path} HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
 }
 
 pub(crate) fn spec(server: i64, start: i64) -> ServerSpec {

@@ -1,6 +1,7 @@
 //! The Docker spawner against a real Docker Engine and Podman (`tests/services/docker`).
 
 mod bench;
+mod check;
 mod failures;
 mod lifecycle;
 mod limits;
@@ -8,3 +9,4 @@ mod podman;
 mod refusals;
 mod removal;
 mod secrets;
+mod tripwire;

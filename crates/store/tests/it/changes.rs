@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jansky_model::{ServerEvent, UserId};
 use jansky_store::{
-    Change, GRANT_CHANGED, GrantId, GrantState, NewGrant, NewToken, RefreshFailure, Store,
-    StoreError, TokenKind, USER_CHANGED,
+    Change, GRANT_CHANGED, GrantId, GrantState, NewGrant, NewToken, RefreshFailure, SESSION_ENDED,
+    Store, StoreError, TokenKind, USER_CHANGED,
 };
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -76,10 +76,21 @@ async fn whatever_takes_a_right_away_is_a_change_of_the_user(store: TestStore) {
     };
     let one = users(&[river]);
 
+    let ended = |ids: &[&str]| {
+        let sessions = ids
+            .iter()
+            .map(|id| (SESSION_ENDED.to_owned(), (*id).to_owned()));
+        one.iter().cloned().chain(sessions).collect::<Changes>()
+    };
     let change = changes_of(&store, store.delete_session("s1", at(5))).await;
-    assert_eq!(change, one);
-    let change = changes_of(&store, store.delete_sessions_of(river, at(5))).await;
-    assert_eq!(change, one, "one for all sessions");
+    assert_eq!(change, ended(&["s1"]));
+    let mut change = changes_of(&store, store.delete_sessions_of(river, at(5))).await;
+    change[1..].sort();
+    assert_eq!(
+        change,
+        ended(&["s2", "s3"]),
+        "one for the user, and one for each"
+    );
     let change = changes_of(&store, store.delete_token(river, a, at(5))).await;
     assert_eq!(change, one);
     let change = changes_of(&store, store.set_admin(river, true, at(5))).await;

@@ -434,8 +434,10 @@ async fn sessions_are_found_by_the_session_at_the_provider(store: TestStore) {
 async fn a_logout_token_is_seen_once(store: TestStore) {
     let seen = async |seed: &str, now| {
         let jti = digest(seed);
+        let seen = store.has_seen_jti(&jti, at(now)).await.expect("read");
         let first = store.remember_jti(&jti, at(now + 100), at(now)).await;
-        !first.expect("an answer")
+        assert_eq!(first.expect("an answer"), !seen);
+        seen
     };
 
     assert!(!seen("a", 0).await);

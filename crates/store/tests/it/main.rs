@@ -9,6 +9,7 @@ mod identities;
 mod issuer;
 mod opening;
 mod refresh;
+mod rights;
 mod schema;
 mod servers;
 mod sessions;

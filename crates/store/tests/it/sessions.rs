@@ -43,6 +43,7 @@ fn attempt() -> LoginAttemptRow {
         redirect_uri: "https://hub.example/hub/login/callback".to_owned(),
         next: Some("/hub/spawn".to_owned()),
         browser_digest: digest("browser"),
+        link_session: None,
         created_at: at(0),
         expires_at: at(600),
     }

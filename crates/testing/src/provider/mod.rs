@@ -157,6 +157,32 @@ impl ScriptedProvider {
         key.sign(&header, &claims)
     }
 
+    /// A security event token for `audience`: that `event` (a URI) happened to whom `subject` names
+    /// (RFC 9493). `change` makes of its claims what the test is about.
+    pub fn security_event(
+        &self,
+        audience: &str,
+        event: &str,
+        subject: &Value,
+        change: impl FnOnce(&mut Value),
+    ) -> String {
+        let now = self.endpoint.now();
+        let mut script = self.script();
+        let id = script.records.name("event");
+        let key = &script.keys[0];
+        let header = json!({ "alg": key.algorithm(), "kid": key.kid, "typ": "secevent+jwt" });
+        let mut claims = json!({
+            "iss": self.issuer,
+            "aud": audience,
+            "jti": id,
+            "iat": now,
+            "sub_id": subject,
+            "events": { event: { "event_timestamp": now } },
+        });
+        change(&mut claims);
+        key.sign(&header, &claims)
+    }
+
     /// Every secret that is in the world because of this provider: what it gave out, and the
     /// client's own secret.
     pub fn canaries(&self) -> Vec<(String, String)> {

@@ -27,6 +27,10 @@ pub(crate) async fn info(visit: Visit) -> ApiResult {
     let actor = visit.api_caller()?;
     need(actor, &[Scope::READ_HUB], Target::Hub)?;
     let own = env!("CARGO_PKG_VERSION");
+    let ways = visit.web.hub.external_ways().into_iter();
+    let ways = ways.map(
+        |(provider, alias, mode)| json!({ "provider": provider, "alias": alias, "mode": mode }),
+    );
     let body = json!({
         "version": JUPYTERHUB_VERSION,
         "python": "",
@@ -34,6 +38,8 @@ pub(crate) async fn info(visit: Visit) -> ApiResult {
         "jansky": own,
         "authenticator": { "class": "jansky", "version": own },
         "spawner": { "class": visit.web.hub.spawner().kind(), "version": own },
+        // How tokens of providers behind providers came last (Keycloak).
+        "external_tokens": ways.collect::<Vec<_>>(),
     });
     Ok(Json(body).into_response())
 }

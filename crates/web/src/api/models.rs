@@ -82,11 +82,7 @@ pub(crate) fn user(visit: &Visit, actor: &Actor, parts: &UserParts<'_>) -> Value
         put("last_activity", json!(user.last_activity_at));
     }
     if may(Scope::READ_ROLES_USERS) || may(Scope::READ_USERS) {
-        let roles: &[&str] = if user.admin {
-            &["user", "admin"]
-        } else {
-            &["user"]
-        };
+        let roles = visit.web.hub.settings().roles.names(user, groups);
         put("roles", json!(roles));
     }
     if may(Scope::READ_USERS) {

@@ -68,7 +68,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
             return Err(HubError::invalid("give `scopes` or `roles`, not both").into());
         }
         (scopes, None) => scopes,
-        (None, Some(roles)) => Some(scopes_of(&roles)?),
+        (None, Some(roles)) => Some(scopes_of(&visit, &roles)?),
     };
     if wanted.expires_in == Some(0) {
         return Err(HubError::invalid("`expires_in` must be at least 1 second").into());
@@ -109,7 +109,7 @@ async fn check_password(visit: &Visit, name: &str, auth: Password) -> Result<Use
 }
 
 /// The scopes of roles, for callers who still speak of those.
-fn scopes_of(roles: &[String]) -> Result<Vec<String>, HubError> {
+fn scopes_of(visit: &Visit, roles: &[String]) -> Result<Vec<String>, HubError> {
     use jansky_model::scope::{ADMIN_ROLE, SERVER_ROLE, TOKEN_ROLE, USER_ROLE};
 
     let mut scopes = Vec::new();
@@ -119,7 +119,13 @@ fn scopes_of(roles: &[String]) -> Result<Vec<String>, HubError> {
             "admin" => ADMIN_ROLE,
             "server" => SERVER_ROLE,
             "token" => TOKEN_ROLE,
-            other => return Err(HubError::invalid(format!("No such role: `{other}`"))),
+            other => {
+                let Some(role) = visit.web.hub.settings().roles.0.get(other) else {
+                    return Err(HubError::invalid(format!("No such role: `{other}`")));
+                };
+                scopes.extend(role.scopes.iter().cloned());
+                continue;
+            }
         };
         scopes.extend(of_role.iter().map(|&scope| scope.to_owned()));
     }

@@ -46,6 +46,8 @@ async fn show(visit: &Visit, add_name: &str, add_error: Option<String>) -> PageR
     if !cards.first().is_some_and(|card| card.is_default) {
         cards.insert(0, never_started(visit, actor));
     }
+    let exclusion = hub.exclusion(&actor.user).await?;
+    let is_leaving = exclusion.is_some();
     let status = if add_error.is_some() {
         StatusCode::UNPROCESSABLE_ENTITY
     } else {
@@ -53,12 +55,14 @@ async fn show(visit: &Visit, add_name: &str, add_error: Option<String>) -> PageR
     };
     let page = HomePage {
         servers: cards,
-        can_add: settings.allow_named_servers && (limit == 0 || named < limit),
+        can_add: !is_leaving && settings.allow_named_servers && (limit == 0 || named < limit),
         add_action: visit.hub_path("servers"),
         add_error,
         add_name: add_name.to_owned(),
         named_limit_note: (settings.allow_named_servers && limit > 0)
             .then(|| format!("You can have up to {limit} named servers.")),
+        stops_at: exclusion.and_then(|exclusion| exclusion.ends_at),
+        is_leaving,
     };
     Ok(visit.page_with_status(status, "Home", &page))
 }

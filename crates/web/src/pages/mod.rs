@@ -1,5 +1,7 @@
 //! Pages for people: one file for each, with a function for each method.
 
+pub(crate) mod account;
+pub(crate) mod admin;
 pub(crate) mod assets;
 pub(crate) mod audit;
 pub(crate) mod consent;

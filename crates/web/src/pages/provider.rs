@@ -3,17 +3,19 @@
 use axum::response::Response;
 use jansky_crypto::token::s256;
 use jansky_hub::HubError;
-use jansky_hub::{CallbackQuery, LoginMethod};
+use jansky_hub::{CallbackQuery, LoginMethod, Return};
 use jansky_model::Secret;
 
 use crate::cookies::{self, SetCookie};
-use crate::pages::sign_in;
+use crate::pages::{account, sign_in};
 use crate::visit::{Refusal, Visit, redirect};
 
 /// `GET /hub/oauth_login`: leaves for the provider that `idp` names.
 pub(crate) async fn leave(visit: Visit) -> Response {
+    let links = visit.query("link").is_some();
     match begin(&visit).await {
         Ok(response) => response,
+        Err(error) if links && visit.person().is_some() => account::not_linked(&visit, &error),
         Err(error) => sign_in::with_error(&visit, &error),
     }
 }
@@ -34,11 +36,18 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         .map_err(|error| HubError::internal("could not make the callback address", error))?;
     let hints = visit
         .query_pairs()
-        .filter(|(key, _)| key != "idp" && key != "next")
+        .filter(|(key, _)| !matches!(key.as_str(), "idp" | "next" | "link"))
         .collect();
-    let departure = hub
-        .begin_sign_in(&chosen, callback.into(), next, hints)
-        .await?;
+    let departure = match account::wants_link(visit)? {
+        Some(actor) => {
+            hub.begin_link(actor, &chosen, callback.into(), next)
+                .await?
+        }
+        None => {
+            hub.begin_sign_in(&chosen, callback.into(), next, hints)
+                .await?
+        }
+    };
     let mut response = redirect(departure.url.as_str());
     let name = attempt_cookie(&departure.state);
     let cookie = SetCookie {
@@ -73,7 +82,7 @@ async fn by_header(visit: &Visit, id: &str) -> Result<Response, HubError> {
     match sign_in::arrive(visit, &arrival, next.as_deref()).await {
         Ok(response) => Ok(response),
         Err(Refusal::Error(error)) => Err(error),
-        Err(Refusal::SignIn) => Ok(redirect(&visit.hub_path("login"))),
+        Err(Refusal::SignIn | Refusal::SignInAgain) => Ok(redirect(&visit.hub_path("login"))),
     }
 }
 
@@ -110,14 +119,16 @@ pub(crate) async fn back(visit: Visit) -> Response {
         .map(Secret::new)
         .collect();
     let began = tokio::time::Instant::now();
-    let finished = visit.web.hub.finish_sign_in(query, &browsers).await;
+    let actor = visit.person().map(|actor| &**actor);
+    let finished = visit.web.hub.finish_sign_in(query, &browsers, actor).await;
     visit
         .web
         .hub
         .metrics()
         .sign_in(finished.is_ok(), began.elapsed());
     let opened = match finished {
-        Ok(arrival) => {
+        Ok(Return::Linked(linked)) => Ok(account::after_link(&visit, linked)),
+        Ok(Return::SignedIn(arrival)) => {
             let next = arrival.next.as_deref();
             sign_in::arrive(&visit, &arrival, next).await
         }
@@ -126,7 +137,7 @@ pub(crate) async fn back(visit: Visit) -> Response {
     let mut response = match opened {
         Ok(response) => response,
         Err(Refusal::Error(error)) => sign_in::with_error(&visit, &error),
-        Err(Refusal::SignIn) => redirect(&visit.hub_path("login")),
+        Err(Refusal::SignIn | Refusal::SignInAgain) => redirect(&visit.hub_path("login")),
     };
     if !browsers.is_empty() {
         let gone = cookies::removal(&name, &visit.hub(), visit.is_secure());

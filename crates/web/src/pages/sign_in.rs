@@ -1,6 +1,7 @@
 //! The sign-in page: every way that is configured, on one page.
 
 use axum::extract::Request;
+use axum::http::header::USER_AGENT;
 use axum::response::Response;
 use jansky_hub::{Arrival, ExternalIdentity, HubError, LoginMethod, ProviderStatus, User};
 use jansky_model::ProviderId;
@@ -11,6 +12,9 @@ use crate::pages::default_target;
 use crate::views::{LoginPage, PasswordForm, ProviderButton};
 use crate::visit::{PageResult, Refusal, Visit, redirect};
 
+/// Asks for the sign-in page in any case.
+pub(crate) const AGAIN: &str = "again";
+
 /// `GET /hub/login`
 pub(crate) async fn get(visit: Visit) -> Response {
     let result = show(&visit).await;
@@ -18,7 +22,8 @@ pub(crate) async fn get(visit: Visit) -> Response {
 }
 
 async fn show(visit: &Visit) -> PageResult {
-    if let Some(actor) = visit.person() {
+    let again = visit.query(AGAIN).is_some();
+    if let Some(actor) = visit.person().filter(|_| !again) {
         let next = visit.query("next").and_then(|next| visit.next(&next));
         let target = match next {
             Some(next) => next,
@@ -27,7 +32,13 @@ async fn show(visit: &Visit) -> PageResult {
         return Ok(redirect(&target));
     }
     let next = visit.query("next").unwrap_or_default();
-    let page = page(visit, &next, Attempt::default(), None);
+    let mut page = page(visit, &next, Attempt::default(), None);
+    if again {
+        // Whoever gets here posted a form, and browsers let a form lead to no other site.
+        page.notice =
+            Some("Sign in again to go on. Your running servers are not touched.".to_owned());
+        return Ok(visit.page("Sign in", &page));
+    }
     let mut providers = visit.web.hub.providers().iter();
     let chosen = providers.find(|p| p.auto_login).map(|p| p.provider.id());
     let automatic = page
@@ -205,6 +216,9 @@ pub(crate) async fn open_session(
     let session = hub
         .open_session(user, proof.provider, proof.identity)
         .await?;
+    if let Some(agent) = visit.headers.get(USER_AGENT).and_then(|a| a.to_str().ok()) {
+        hub.note_browser(&session.session_id, agent).await?;
+    }
     let target = next
         .and_then(|next| visit.next(next))
         .unwrap_or_else(|| visit.hub());

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use jansky_hub::HubError;
+use jansky_hub::{Farewell, HubError};
 use jansky_model::Secret;
 use serde_json::json;
 use url::Url;
@@ -14,24 +14,38 @@ use crate::cookies;
 use crate::error::{log, public_message, status_of, with_error_headers};
 use crate::state::WebState;
 use crate::views::{SignOutPage, SignedOutPage};
-use crate::visit::{PageResult, Visit, read_body};
+use crate::visit::{FormsMayLeadTo, PageResult, Visit, read_body, redirect};
 
 /// `GET /hub/logout`: only asks, so that a link on another page signs nobody out.
 pub(crate) async fn get(visit: Visit) -> Response {
-    if visit.person().is_none() {
-        return signed_out(&visit, None);
-    }
-    let stops = visit.web.hub.settings().shutdown_on_sign_out;
+    let result = ask(&visit).await;
+    visit.answer(result)
+}
+
+async fn ask(visit: &Visit) -> PageResult {
+    let Some(actor) = visit.person() else {
+        return Ok(signed_out(visit, None, None));
+    };
+    let hub = &visit.web.hub;
+    let stops = hub.settings().shutdown_on_sign_out;
     let note = if stops {
         "Your servers will be stopped. Your files are kept."
     } else {
         "Your servers keep running."
     };
+    let servers = hub.servers_of(&actor.user).await?;
     let page = SignOutPage {
         servers_note: Some(note.to_owned()),
         action: visit.hub_path("logout"),
+        can_keep_working: servers.iter().any(|server| server.state.is_active()),
     };
-    visit.page("Sign out", &page)
+    let mut answer = visit.page("Sign out", &page);
+    // The provider may send the browser on to others behind it before it comes back.
+    if let Some(url) = hub.leaves_on_sign_out(actor).await? {
+        let sources = format!("https: {}", url.origin().ascii_serialization());
+        answer.extensions_mut().insert(FormsMayLeadTo(sources));
+    }
+    Ok(answer)
 }
 
 /// `POST /hub/logout`
@@ -42,27 +56,43 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
 
 async fn sign_out(visit: &Visit, request: Request) -> PageResult {
     let Some(actor) = visit.person() else {
-        return Ok(without_cookies(visit, signed_out(visit, None)));
+        return Ok(gone(visit, StatusCode::OK));
     };
-    let keep_working = !visit.form(request).await?.text("keep_working").is_empty();
+    let fields = visit.form(request).await?;
+    let keep_working = fields.get("keep_working").is_some();
     let back_to = visit.absolute(&visit.hub_path("logout"));
-    let farewell = visit
-        .web
-        .hub
-        .sign_out(actor, &back_to, keep_working)
-        .await?;
-    let mut answer = signed_out(visit, farewell);
+    let hub = &visit.web.hub;
+    let farewell = hub.sign_out(actor, &back_to, keep_working).await?;
+    let mut answer = match farewell {
+        Farewell::Leave(url) => redirect(url.as_str()),
+        Farewell::Offer(url) => signed_out(visit, Some(url), None),
+        Farewell::Done => {
+            let note = keep_working.then_some(KEEPS_WORKING);
+            signed_out(visit, None, note)
+        }
+    };
     // The way to the provider has the ID token in it.
     let no_store = HeaderValue::from_static("no-store");
     answer.headers_mut().insert(CACHE_CONTROL, no_store);
     Ok(without_cookies(visit, answer))
 }
 
+/// What somebody reads whose servers go on in their name.
+const KEEPS_WORKING: &str = "Your servers keep working in your name, and your identity provider \
+                             may still know this browser.";
+
+/// The answer to somebody whose session is gone.
+pub(crate) fn gone(visit: &Visit, status: StatusCode) -> Response {
+    let mut answer = signed_out(visit, None, None);
+    *answer.status_mut() = status;
+    without_cookies(visit, answer)
+}
+
 /// The page of somebody who is not signed in, whatever the request still carried.
-fn signed_out(visit: &Visit, farewell: Option<Url>) -> Response {
+fn signed_out(visit: &Visit, farewell: Option<Url>, note: Option<&str>) -> Response {
     let page = SignedOutPage {
         login_url: visit.hub_path("login"),
-        provider_note: None,
+        provider_note: note.map(str::to_owned),
         farewell_url: farewell.map(String::from),
     };
     visit.as_stranger().page("Signed out", &page)

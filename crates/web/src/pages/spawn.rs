@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::pages::{find_server, server_segments, title_of};
 use crate::views::{FailedPage, NotRunningPage, PendingEvent, PendingPage, StoppingPage};
-use crate::visit::{PageResult, Visit, redirect};
+use crate::visit::{PageResult, Refusal, Visit, redirect};
 
 /// How long a page waits for an immediate failure before it shows progress.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
@@ -121,11 +121,24 @@ async fn start(
             _ => {}
         }
     }
-    let server = hub
+    let started = hub
         .start_server(&subject.user, &subject.name, options)
-        .await?;
+        .await;
+    let server = match started {
+        Ok(server) => server,
+        // Only the person whose server it is can do something about it.
+        Err(HubError::SignInAgain(_)) if is_own(visit, subject) => {
+            return Err(Refusal::SignInAgain);
+        }
+        Err(error) => return Err(error.into()),
+    };
     hub.settled(&server, FIRST_LOOK).await?;
     Ok(redirect(&pending_url(visit, subject, next.as_deref())))
+}
+
+fn is_own(visit: &Visit, subject: &Subject) -> bool {
+    let actor = visit.person();
+    actor.is_some_and(|actor| actor.user.id == subject.user.id)
 }
 
 fn pending_url(visit: &Visit, subject: &Subject, next: Option<&str>) -> String {
@@ -270,7 +283,8 @@ pub(crate) fn instead_of_server(
 pub(crate) async fn stop(visit: Visit, Path(path): Path<ServerPath>, request: Request) -> Response {
     let result = async {
         let actor = visit.signed_in()?;
-        visit.form(request).await?;
+        let fields = visit.form(request).await?;
+        let next = fields.get("next").and_then(|next| visit.next(next));
         let subject = subject(&visit, actor, &path, Scope::DELETE_SERVERS).await?;
         if let Some(server) = &subject.server {
             visit.web.hub.stop_server(server).await?;
@@ -280,7 +294,7 @@ pub(crate) async fn stop(visit: Visit, Path(path): Path<ServerPath>, request: Re
                 .settled(server, Duration::from_secs(1))
                 .await?;
         }
-        Ok(redirect(&visit.hub_path("home")))
+        Ok(redirect(&next.unwrap_or_else(|| visit.hub_path("home"))))
     }
     .await;
     visit.answer(result)

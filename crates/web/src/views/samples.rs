@@ -1,6 +1,7 @@
 //! One sample of every state that a page can be in: for the tests, and for looking at the pages.
 
 mod access;
+mod people;
 mod servers;
 mod sign_in;
 
@@ -56,6 +57,7 @@ impl Sample {
             frame.user = Some(FrameUser {
                 name: HOSTILE.into(),
                 admin: true,
+                may_administer: true,
             });
         }
         (self.render)(renderer, &frame)
@@ -71,6 +73,7 @@ pub fn sample_frame(title: &str, signed_in: bool) -> Frame {
         user: signed_in.then(|| FrameUser {
             name: "river".into(),
             admin: false,
+            may_administer: false,
         }),
         xsrf: "sample-xsrf".into(),
         static_version: crate::static_files::version().to_owned(),
@@ -85,7 +88,10 @@ pub fn samples() -> Vec<Sample> {
     all.extend(sign_in::setup());
     all.extend(servers::home());
     all.extend(servers::spawn());
+    all.extend(people::account());
+    all.extend(people::admin());
     all.extend(access::consent());
+    all.extend(access::device());
     all.extend(access::tokens());
     all.extend(access::audit());
     all.extend(access::errors());

@@ -906,7 +906,7 @@ async fn everybody_who_expires_in_the_same_second_causes_one_refresh_each() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_freeze_in_one_process_is_heard_in_another() {
     let database = Database::postgres().await;
-    let again = database.again();
+    let again = Database::shared(&database);
     let first = Scene::on(database, |_| {}).await;
     let second = Scene::on(again, |_| {}).await;
     for scene in [&first, &second] {

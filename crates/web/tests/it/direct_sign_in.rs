@@ -29,6 +29,8 @@ fn configured(provider: Arc<dyn IdentityProvider>, rules: AdmissionRules) -> Con
         hint_parameters: Vec::new(),
         client_id: String::new(),
         username_claim: "preferred_username".to_owned(),
+        widens_logout: false,
+        sign_out: jansky_hub::SignOutAtProvider::Hub,
     }
 }
 

@@ -29,6 +29,15 @@ GET    oauth_callback                                 400   400   400   400   40
 GET    logout                                         200   200   200   200   200   200   200   200   200   200   200
 POST   logout                                         200   200   200   200   200   403   200   200   200   200   200
 POST   oidc/backchannel-logout                        400   400   400   400   400   400   400   400   400   400   400
+POST   oidc/security-events                           404   404   404   404   404   404   404   404   404   404   404
+GET    oidc/.well-known/openid-configuration          200   200   200   200   200   200   200   200   200   200   200
+GET    oidc/jwks                                      200   200   200   200   200   200   200   200   200   200   200
+POST   oidc/token                                     400   400   400   400   400   400   400   400   400   400   400
+POST   oidc/device_authorization                      401   401   401   401   401   401   401   401   401   401   401
+GET    oidc/device                                    login login login 200   login 403   200   login login 200   login
+POST   oidc/device                                    login login login 404   login 403   404   login login 404   login
+POST   oidc/introspect                                401   401   401   401   401   401   401   401   401   401   401
+POST   oidc/revoke                                    401   401   401   401   401   401   401   401   401   401   401
 GET    setup                                          404   404   404   404   404   404   404   404   404   404   404
 POST   setup                                          404   404   404   404   404   403   404   404   404   404   404
 GET    home                                           login login login 200   login 403   200   login login 200   login
@@ -49,6 +58,13 @@ POST   stop/{user}/{server}                           login login login 404   lo
 *      user/{user}/{*path}                            login login login 404   404   403   424   404   424   424   424
 GET    user-redirect/                                 login login login 302   login 403   302   login login 302   login
 GET    user-redirect/{*path}                          login login login 302   login 403   302   login login 302   login
+GET    account                                        login login login 200   login 403   200   login login 200   login
+POST   account/identities/{id}/unlink                 login login login 404   login 403   404   login login 404   login
+POST   account/sessions/{session}/end                 login login login 404   login 403   404   login login 404   login
+POST   account/sign-out-everywhere                    login login login 200   login 403   200   login login 200   login
+GET    admin                                          login login login 403   login 403   403   login login 200   login
+POST   admin/users/{user}/reauthenticate              login login login 403   login 403   403   login login 302   login
+POST   admin/users/{user}/sign-out                    login login login 403   login 403   403   login login 302   login
 GET    token                                          login login login 200   login 403   200   login login 200   login
 POST   token                                          login login login 200   login 403   200   login login 200   login
 POST   token/{id}/revoke                              login login login 404   login 403   302   login login 404   login
@@ -105,6 +121,9 @@ GET    api/users/{user}/tokens                        403   403   403   404   40
 POST   api/users/{user}/tokens                        403   403   403   403   403   403   201   403   201   201   201
 GET    api/users/{user}/tokens/{id}                   403   403   403   404   404   403   200   403   200   200   200
 DELETE api/users/{user}/tokens/{id}                   403   403   403   404   404   403   204   403   204   204   204
+GET    api/users/{user}/sign-ins                      403   403   403   404   404   403   200   403   200   200   200
+POST   api/users/{user}/reauthenticate                403   403   403   403   403   403   403   403   403   204   204
+DELETE api/users/{user}/sessions                      403   403   403   404   404   403   204   403   204   204   204
 GET    api/shares/{user}                              403   403   403   404   404   403   200   403   200   200   200
 GET    api/shares/{user}/                             403   403   403   404   404   403   200   403   200   200   200
 POST   api/shares/{user}/                             403   403   403   403   403   403   403   403   403   200   200
@@ -216,6 +235,7 @@ impl Things {
             .replace("{owner}", user)
             .replace("{server}", server)
             .replace("{id}", &self.token)
+            .replace("{session}", "0123")
             .replace("{code}", "404")
             .replace("{*path}", rest);
         if route == AUTHORIZE {

@@ -74,6 +74,21 @@ impl Examined<'_, '_, '_, '_> {
                 "write the id of another provider, or choose the source `jansky`",
             ),
             Some(found) => {
+                let is_globus = matches!(found, Provider::Globus(_));
+                if source == AudienceSource::Service && !is_globus {
+                    self.error(
+                        "provider",
+                        "a provider that is not Globus",
+                        "only Globus sends tokens for other services along with a sign-in",
+                    );
+                }
+                if matches!(found, Provider::Github(_)) && source != AudienceSource::Login {
+                    self.error(
+                        "provider",
+                        "GitHub, which makes no tokens for others",
+                        "set source = \"login\" for the token of GitHub itself",
+                    );
+                }
                 let is_keycloak = matches!(found, Provider::Keycloak(_));
                 if source == AudienceSource::IdentityBroker && !is_keycloak {
                     self.error(
@@ -105,11 +120,22 @@ impl Examined<'_, '_, '_, '_> {
                 audience.service.is_some(),
                 AudienceSource::Service,
             ),
+            (
+                "client_id",
+                audience.client_id.is_some(),
+                AudienceSource::ClientCredentials,
+            ),
+            (
+                "client_secret",
+                audience.client_secret.is_some(),
+                AudienceSource::ClientCredentials,
+            ),
         ];
         for (key, is_there, wanted) in is_only_for {
             if is_there && source != wanted {
                 let word = match wanted {
                     AudienceSource::Service => "service",
+                    AudienceSource::ClientCredentials => "client-credentials",
                     _ => "identity-broker",
                 };
                 self.error(
@@ -118,6 +144,13 @@ impl Examined<'_, '_, '_, '_> {
                     &format!("leave it out, or set source = \"{word}\""),
                 );
             }
+        }
+        if audience.client_id.is_some() != audience.client_secret.is_some() {
+            self.error(
+                "client_id",
+                "half of a service account",
+                "give both `client_id` and `client_secret`, or neither",
+            );
         }
         if source == AudienceSource::Jansky && audience.lifetime.is_zero() {
             self.error(
@@ -133,7 +166,8 @@ impl Examined<'_, '_, '_, '_> {
         let is_open = audience.allow_all
             || !audience.allowed_users.is_empty()
             || !audience.allowed_groups.is_empty();
-        if !is_open {
+        // The hub's own service account may well be for the hub alone.
+        if !is_open && audience.source != AudienceSource::ClientCredentials {
             self.rules.warning(
                 &["audience", self.id.as_str()],
                 "an audience that nobody gets tokens for",

@@ -1,6 +1,7 @@
 //! Rules of `[spawner]` with `kind = "docker"`.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use ipnet::IpNet;
 
@@ -137,7 +138,7 @@ fn volumes(docker: &DockerSpawner, rules: &mut Rules<'_, '_>) {
     for entry in &docker.volumes {
         match VolumeEntry::read(entry) {
             Err(advice) => rules.error(key, &format!("`{entry}`"), advice),
-            Ok(volume) if volume.source.ends_with(".sock") => rules.warning(
+            Ok(volume) if Path::new(volume.source).extension() == Some("sock".as_ref()) => rules.warning(
                 key,
                 &format!("`{entry}`, a socket"),
                 "who can write to the engine's socket is an administrator of this machine; leave it \

@@ -43,6 +43,7 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
             one.credentials();
             one.requests();
             one.claims();
+            one.security_events();
         }
         match provider {
             Provider::Github(github) => github_requests(id, github, rules),
@@ -347,6 +348,27 @@ impl Examined<'_, '_, '_> {
                 key,
                 &format!("the parameter `{name}`"),
                 "remove it: it is a part of the protocol that Jansky sets itself",
+            );
+        }
+    }
+
+    fn security_events(&mut self) {
+        let Some(events) = &self.oidc.security_events else {
+            return;
+        };
+        if let Some(url) = &events.jwks {
+            self.encrypted(&["security_events", "jwks"], url);
+        }
+        let own = self.oidc.issuer.as_written();
+        let is_other = events
+            .issuer
+            .as_ref()
+            .is_some_and(|url| url.as_written() != own);
+        if is_other && events.jwks.is_none() {
+            self.error(
+                &["security_events", "jwks"],
+                "nothing, and another `issuer` than that of the provider",
+                "add the address of the transmitter's keys, or remove `issuer`",
             );
         }
     }

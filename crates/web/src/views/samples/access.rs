@@ -5,8 +5,8 @@ use jansky_model::Secret;
 use super::{HOSTILE, Sample, at};
 use crate::scope_words::scope_in_words;
 use crate::views::{
-    AuditPage, AuditRow, ConsentPage, ErrorPage, ExpiryOption, Link, ScopeLine, TokenRow,
-    TokensPage,
+    AuditPage, AuditRow, ConsentPage, DevicePage, DeviceStep, ErrorPage, ExpiryOption, Link,
+    ScopeLine, TokenRow, TokensPage,
 };
 
 pub(super) fn consent() -> Vec<Sample> {
@@ -56,6 +56,48 @@ pub(super) fn consent() -> Vec<Sample> {
                 ..page
             },
         ),
+    ]
+}
+
+pub(super) fn device() -> Vec<Sample> {
+    let sample = |name, step| {
+        let page = DevicePage {
+            action: "/hub/oidc/device".into(),
+            home_url: "/hub/home".into(),
+            step,
+        };
+        Sample::new(name, "Command line", true, page)
+    };
+    let question = |client: &str, audience: &str, scopes: &[&str]| DeviceStep::Question {
+        user_code: "BCDF-GHJK".into(),
+        client: client.into(),
+        audience: audience.into(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+    };
+    let code = |user_code: &str, error: Option<&str>| DeviceStep::Code {
+        user_code: user_code.into(),
+        error: error.map(str::to_owned),
+    };
+    vec![
+        sample("device-code", code("", None)),
+        sample(
+            "device-code-unknown",
+            code("BCDF-GHJX", Some("Nothing waits under this code.")),
+        ),
+        sample(
+            "device-question",
+            question(
+                "A program on a command line",
+                "EVN archive",
+                &["archive:read", "archive:write"],
+            ),
+        ),
+        sample(
+            "device-question-hostile",
+            question(HOSTILE, HOSTILE, &[HOSTILE]),
+        ),
+        sample("device-allowed", DeviceStep::Allowed),
+        sample("device-denied", DeviceStep::Denied),
     ]
 }
 

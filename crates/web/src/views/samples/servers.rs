@@ -49,6 +49,8 @@ pub(super) fn home() -> Vec<Sample> {
         add_error: None,
         add_name: String::new(),
         named_limit_note: Some("You have 4 of 5 further servers.".into()),
+        stops_at: None,
+        is_leaving: false,
     };
     let default_only = |state| HomePage {
         servers: vec![server("", state)],
@@ -71,6 +73,21 @@ pub(super) fn home() -> Vec<Sample> {
             },
         ),
         sample("home-stopped", default_only(ServerPhase::Stopped)),
+        sample(
+            "home-leaving",
+            HomePage {
+                stops_at: Some(at("2026-07-26T09:45:00Z")),
+                is_leaving: true,
+                ..default_only(ServerPhase::Ready)
+            },
+        ),
+        sample(
+            "home-left",
+            HomePage {
+                is_leaving: true,
+                ..default_only(ServerPhase::Stopped)
+            },
+        ),
         sample("home-starting", default_only(ServerPhase::Starting)),
         sample("home-stopping", default_only(ServerPhase::Stopping)),
         sample("home-failed", default_only(ServerPhase::Failed)),

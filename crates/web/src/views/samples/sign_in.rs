@@ -136,6 +136,7 @@ pub(super) fn sign_out() -> Vec<Sample> {
         let page = SignOutPage {
             servers_note: note.map(Into::into),
             action: "/hub/logout".into(),
+            can_keep_working: note.is_some(),
         };
         Sample::new(name, "Sign out", true, page)
     };

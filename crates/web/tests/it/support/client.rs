@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, USER_AGENT};
 use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::BodyExt as _;
@@ -26,6 +26,7 @@ pub(crate) struct Client {
     router: Router,
     peer: Peer,
     token: Option<String>,
+    agent: Option<String>,
     cookies: Mutex<Vec<Cookie>>,
 }
 
@@ -35,12 +36,19 @@ impl Client {
             router,
             peer,
             token: None,
+            agent: None,
             cookies: Mutex::new(Vec::new()),
         }
     }
 
     pub(super) fn with_token(mut self, token: &str) -> Self {
         self.token = Some(token.to_owned());
+        self
+    }
+
+    /// The same, as a browser that calls itself so.
+    pub(crate) fn with_agent(mut self, agent: &str) -> Self {
+        self.agent = Some(agent.to_owned());
         self
     }
 
@@ -208,6 +216,10 @@ impl Call<'_> {
         if !cookies.is_empty() {
             let value = HeaderValue::from_str(&cookies).expect("cookies in ASCII");
             headers.append(COOKIE, value);
+        }
+        if let Some(agent) = &client.agent {
+            let value = HeaderValue::from_str(agent).expect("an ASCII agent");
+            headers.insert(USER_AGENT, value);
         }
         if let Some(token) = &client.token {
             let value = HeaderValue::from_str(&format!("token {token}")).expect("an ASCII token");

@@ -25,10 +25,10 @@ impl Database {
         }
     }
 
-    /// The same database again, for a second process on it.
-    pub(crate) fn again(&self) -> Self {
+    /// The same database for another hub, as long as the first one lasts.
+    pub(crate) fn shared(other: &Self) -> Self {
         Self {
-            url: self.url.clone(),
+            url: other.url.clone(),
             _directory: None,
         }
     }

@@ -5,6 +5,7 @@ mod agent;
 mod answer;
 mod client;
 mod database;
+mod openid;
 mod provider;
 mod recorded_routes;
 mod upstream;
@@ -23,6 +24,7 @@ pub(crate) use agent::{EXCHANGE, TestAgent};
 pub(crate) use answer::Answer;
 pub(crate) use client::Client;
 pub(crate) use database::Database;
+pub(crate) use openid::OpenId;
 pub(crate) use provider::{PROVIDER, ScriptedProvider};
 pub(crate) use recorded_routes::RecordedRoutes;
 pub(crate) use upstream::{Mood, Upstream};
@@ -135,6 +137,11 @@ impl TestHub {
             peer: recipe.peer,
             _database: recipe.database,
         }
+    }
+
+    /// The time of the hub.
+    pub(crate) fn clock_now(&self) -> Timestamp {
+        jansky_model::Clock::now(&*self.clock)
     }
 
     /// The user of this name; made, without a password, if there is none.

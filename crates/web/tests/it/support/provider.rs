@@ -48,6 +48,8 @@ impl ScriptedProvider {
             hint_parameters: vec!["login_hint".to_owned()],
             client_id: "jansky".to_owned(),
             username_claim: "preferred_username".to_owned(),
+            widens_logout: false,
+            sign_out: jansky_hub::SignOutAtProvider::Provider,
         }
     }
 }

@@ -87,6 +87,8 @@ impl Upstream {
             hint_parameters: Vec::new(),
             client_id: "jansky".to_owned(),
             username_claim: "preferred_username".to_owned(),
+            widens_logout: false,
+            sign_out: jansky_hub::SignOutAtProvider::Hub,
         }
     }
 

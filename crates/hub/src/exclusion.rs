@@ -1,0 +1,117 @@
+//! What follows when the rules of a provider no longer let somebody in.
+//!
+//! They lose groups, admin flag, roles and everything that a provider gave, at once. What becomes of
+//! servers that still run is the operator's policy. That somebody is excluded is a row, so that it
+//! holds in every process and after a restart, until a sign-in is accepted again.
+
+use std::sync::Arc;
+
+use jansky_model::ProviderId;
+use jansky_store::{FreezeReason, User};
+use tracing::{info, warn};
+
+use crate::Hub;
+use crate::error::HubError;
+use crate::settings::NoLongerAllowed;
+
+impl Hub {
+    /// Does what follows from the refusal of somebody who was here before by the rules of
+    /// `provider`.
+    ///
+    /// If they came in another way since, only what came of this provider is taken away.
+    pub(crate) async fn no_longer_allowed(
+        self: &Arc<Self>,
+        user: &User,
+        provider: &ProviderId,
+    ) -> Result<(), HubError> {
+        let source = self.store.rights_source(user.id).await?;
+        let is_last = source.last.as_ref().is_none_or(|last| last == provider);
+        if is_last {
+            return self.exclude(user, provider).await;
+        }
+        self.end_sessions_through(user, provider).await?;
+        if source.rights.as_ref() == Some(provider) {
+            info!(user.name = %user.name, provider.id = %provider, "rights of this provider end");
+            let none = jansky_store::Rights {
+                admin: Some(self.settings.admin_users.contains(user.name.as_str())),
+                groups: Some(&[]),
+            };
+            self.store
+                .set_rights(user.id, none, self.clock.now())
+                .await?;
+        }
+        self.access.forget(user.id);
+        Ok(())
+    }
+
+    async fn exclude(self: &Arc<Self>, user: &User, provider: &ProviderId) -> Result<(), HubError> {
+        let now = self.clock.now();
+        let servers = self.store.servers_of(user.id).await?;
+        let runs = servers.iter().any(|server| server.state.is_active());
+        let ends_at = match self.settings.no_longer_allowed {
+            NoLongerAllowed::Drain(timeout) if runs => Some(now.plus(timeout)),
+            _ => None,
+        };
+        info!(user.name = %user.name, provider.id = %provider, ?ends_at, "no longer allowed");
+        self.store.exclude(user.id, provider, now, ends_at).await?;
+        self.freeze_user(user, FreezeReason::NotAllowed, provider.as_str())
+            .await?;
+        self.access.forget(user.id);
+        // While servers are drained their owner can still reach them, to save what is open.
+        if ends_at.is_none() {
+            self.end_sessions_of(user.id).await?;
+        }
+        if self.settings.no_longer_allowed == NoLongerAllowed::Stop {
+            for server in servers {
+                self.stop_server(&server).await?;
+            }
+        }
+        // Also what other providers gave: it was given for work here.
+        for grant in self.store.grants_of(user.id).await? {
+            self.revoke_soon(grant).await;
+        }
+        Ok(())
+    }
+
+    async fn end_sessions_through(
+        &self,
+        user: &User,
+        provider: &ProviderId,
+    ) -> Result<(), HubError> {
+        for session in self.store.sessions_of(user.id).await? {
+            if session.provider == *provider {
+                self.end_session(user.id, &session.session_id).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the servers of people whose time is over, and ends their sessions.
+    pub async fn finish_exclusions(self: &Arc<Self>) -> Result<(), HubError> {
+        for exclusion in self.store.due_exclusions(self.clock.now()).await? {
+            let user = exclusion.user_id;
+            for server in self.store.servers_of(user).await? {
+                self.stop_server(&server).await?;
+            }
+            self.end_sessions_of(user).await?;
+            // Only now: a process that dies in between leaves it to the next one.
+            self.store.finish_exclusion(user).await?;
+            warn!(
+                user.id = user.0,
+                "servers stopped: their owner is no longer allowed"
+            );
+        }
+        Ok(())
+    }
+
+    /// Refuses whoever the rules no longer let in.
+    pub(crate) async fn must_be_allowed(&self, user: &User) -> Result<(), HubError> {
+        if self.store.exclusion(user.id).await?.is_none() {
+            return Ok(());
+        }
+        Err(HubError::forbidden(format!(
+            "The rules of this hub no longer let `{}` in, so nothing new can be started.",
+            user.name
+        )))
+    }
+}

@@ -1,0 +1,148 @@
+//! What providers tell us by themselves: that sessions have ended (OpenID Connect Back-Channel
+//! Logout 1.0), and what happened to accounts (OpenID Shared Signals Framework 1.0).
+//!
+//! Anybody can send such a token, so it is judged by its signature before anything else happens, and
+//! few are judged at the same time. What follows from it is in the database before it is answered,
+//! and other processes hear of it from there.
+
+mod logout;
+mod security_events;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jansky_model::{ProviderId, Secret, Timestamp, UserId};
+use jansky_store::{FreezeReason, Grant, Session};
+use tokio::sync::SemaphorePermit;
+
+pub use security_events::EventRefusal;
+
+use crate::Hub;
+use crate::error::HubError;
+
+/// The longest token that is looked at, in bytes.
+const LONGEST_TOKEN: usize = 16 << 10;
+
+/// Whom a provider means.
+#[derive(Clone, Copy)]
+struct Meant<'a> {
+    provider: &'a ProviderId,
+    /// The issuer of the accounts at the provider.
+    issuer: &'a str,
+    /// A person there.
+    subject: Option<&'a str>,
+    /// A session there. If it is given, nothing else of the person is meant.
+    provider_session: Option<&'a str>,
+    /// Whether the person is meant all the same.
+    is_widened: bool,
+    /// When it was true: whoever signed in again since is there rightly.
+    at: Option<Timestamp>,
+}
+
+/// What came of it.
+struct Outcome {
+    /// How many browser sessions have ended.
+    ended: usize,
+    /// Whether the person has signed in again since.
+    is_back: bool,
+}
+
+impl Hub {
+    /// A place among the tokens that are judged at the same time.
+    fn place_for_word(&self) -> Result<SemaphorePermit<'_>, HubError> {
+        self.word_places.try_acquire().map_err(|_| HubError::Busy {
+            message: "too many tokens of providers at once".to_owned(),
+            retry_after: Duration::from_secs(1),
+        })
+    }
+
+    /// Ends the sessions and grants that a provider means.
+    async fn end_meant(&self, meant: Meant<'_>) -> Result<Outcome, HubError> {
+        let (sessions, mut grants) = self.meant(meant).await?;
+        let is_newer = |session: &Session| meant.at.is_some_and(|at| session.created_at > at);
+        let (newer, ended): (Vec<_>, Vec<_>) = sessions.into_iter().partition(is_newer);
+        // A grant is that of the last sign-in.
+        grants.retain(|grant| {
+            let is_of = |session: &Session| grant.session_id.as_ref() == Some(&session.session_id);
+            !newer.iter().any(is_of)
+        });
+        let now = self.clock.now();
+        let of_sessions = ended.iter().map(|session| session.user_id);
+        let users: BTreeSet<UserId> = of_sessions
+            .chain(grants.iter().map(|grant| grant.user_id))
+            .collect();
+        for session in &ended {
+            self.end_session(session.user_id, &session.session_id)
+                .await?;
+        }
+        for grant in grants {
+            // The provider ended it; there is nothing left to revoke.
+            self.store.forget_grant(grant.id, now).await?;
+            self.access.forget(grant.user_id);
+        }
+        for user in users {
+            if let Some(user) = self.store.user(user).await? {
+                let by = meant.provider.as_str();
+                self.freeze_user(&user, FreezeReason::SignedOut, by).await?;
+            }
+        }
+        Ok(Outcome {
+            ended: ended.len(),
+            is_back: !newer.is_empty(),
+        })
+    }
+
+    /// The browser sessions and grants that a provider means. Another provider of the configuration
+    /// may be another client of the same issuer, so only what came of this one counts.
+    async fn meant(&self, meant: Meant<'_>) -> Result<(Vec<Session>, Vec<Grant>), HubError> {
+        if let Some(sid) = meant.provider_session.filter(|_| !meant.is_widened) {
+            return self.behind_session(meant, sid).await;
+        }
+        let (mut sessions, mut grants) = (Vec::new(), Vec::new());
+        for user in self.users_meant(meant).await? {
+            sessions.extend(self.store.sessions_of(user).await?);
+            grants.extend(self.store.grants_of(user).await?);
+        }
+        sessions.retain(|session| session.provider == *meant.provider);
+        grants.retain(|grant| grant.provider == *meant.provider);
+        Ok((sessions, grants))
+    }
+
+    async fn behind_session(
+        &self,
+        meant: Meant<'_>,
+        sid: &str,
+    ) -> Result<(Vec<Session>, Vec<Grant>), HubError> {
+        let store = &self.store;
+        let sessions = store
+            .sessions_by_provider_session(meant.provider, sid)
+            .await?;
+        let mut grants = store.grants_by_provider_session(meant.issuer, sid).await?;
+        grants.retain(|grant| grant.provider == *meant.provider);
+        Ok((sessions, grants))
+    }
+
+    /// The users whom a provider means: by the subject, else by the session.
+    async fn users_meant(&self, meant: Meant<'_>) -> Result<Vec<UserId>, HubError> {
+        if let Some(subject) = meant.subject {
+            let known = self.store.identity(meant.issuer, subject).await?;
+            return Ok(known.map(|(_, user)| user.id).into_iter().collect());
+        }
+        let Some(sid) = meant.provider_session else {
+            return Ok(Vec::new());
+        };
+        let (sessions, grants) = self.behind_session(meant, sid).await?;
+        let of_sessions = sessions.iter().map(|session| session.user_id);
+        let mut users: Vec<_> = of_sessions
+            .chain(grants.iter().map(|grant| grant.user_id))
+            .collect();
+        users.sort_unstable();
+        users.dedup();
+        Ok(users)
+    }
+}
+
+/// Whether a token is short enough to be looked at.
+fn is_short(token: &Secret) -> bool {
+    token.expose().len() <= LONGEST_TOKEN
+}

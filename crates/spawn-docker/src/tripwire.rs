@@ -1,0 +1,128 @@
+//! The trip-wire: what somebody with rights at the engine does to our containers.
+//!
+//! The hub itself never runs a program in a container, copies nothing out of one and attaches to one
+//! exactly once, before it has its final name. So whatever else the engine reports of that kind was
+//! somebody else.
+
+use std::collections::{HashMap, HashSet};
+
+use bollard::models::EventMessage;
+use jansky_model::{ServerId, StartId};
+
+use crate::names;
+
+/// What brings somebody into a container, or its contents out of it. With `exec_create` the command
+/// follows.
+const ACTIONS: [&str; 9] = [
+    "exec_create",
+    // Of Podman.
+    "exec",
+    "attach",
+    "archive-path",
+    "extract-to-dir",
+    "copy",
+    "commit",
+    "checkpoint",
+    "export",
+];
+
+/// What is longer is cut in messages.
+const LONGEST: usize = 200;
+
+/// Tells what is ours from what is not.
+#[derive(Default)]
+pub(crate) struct Tripwire {
+    /// Containers that are being started and were attached to for that.
+    attached: HashSet<String>,
+}
+
+/// Something that was not us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tripped {
+    pub(crate) server: ServerId,
+    pub(crate) start: StartId,
+    pub(crate) what: String,
+}
+
+impl Tripwire {
+    /// Takes an event of the engine in.
+    pub(crate) fn note(&mut self, instance: &str, event: &EventMessage) -> Option<Tripped> {
+        let what = event.action.as_deref()?;
+        let actor = event.actor.as_ref()?;
+        let id = actor.id.as_deref()?;
+        let empty = HashMap::new();
+        let attributes = actor.attributes.as_ref().unwrap_or(&empty);
+        let name = attributes.get("name").map(String::as_str)?;
+        let (server, start) = names::read_container(instance, name)?;
+        let (action, _) = what.split_once(':').unwrap_or((what, ""));
+        if matches!(action, "die" | "destroy" | "remove") {
+            self.attached.remove(id);
+        }
+        if !ACTIONS.contains(&action) {
+            return None;
+        }
+        // The one time that the document is handed over.
+        if action == "attach" && names::is_begun(name) && self.attached.insert(id.to_owned()) {
+            return None;
+        }
+        Some(Tripped {
+            server,
+            start,
+            what: what.chars().take(LONGEST).collect(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::EventActor;
+
+    use super::*;
+
+    fn event(action: &str, name: &str) -> EventMessage {
+        EventMessage {
+            action: Some(action.to_owned()),
+            actor: Some(EventActor {
+                id: Some("c0ffee".to_owned()),
+                attributes: Some(HashMap::from([("name".to_owned(), name.to_owned())])),
+            }),
+            ..EventMessage::default()
+        }
+    }
+
+    #[test]
+    fn one_attach_of_a_start_is_ours_and_every_other_is_not() {
+        let mut tripwire = Tripwire::default();
+        let mut trips = |action, name| tripwire.note("hub", &event(action, name)).is_some();
+
+        assert!(!trips("attach", "jansky-hub-7-2.new"));
+        assert!(trips("attach", "jansky-hub-7-2.new"));
+        assert!(trips("attach", "jansky-hub-7-2"));
+        // A kept one is started again.
+        assert!(!trips("die", "jansky-hub-7-2"));
+        assert!(!trips("attach", "jansky-hub-7-3.new"));
+    }
+
+    #[test]
+    fn reaching_in_is_told_apart_from_looking_and_from_others() {
+        let mut tripwire = Tripwire::default();
+
+        for action in [
+            "start", "stop", "kill", "top", "rename", "resize", "exec_die",
+        ] {
+            let noted = tripwire.note("hub", &event(action, "jansky-hub-7-2"));
+            assert_eq!(noted, None, "{action}");
+        }
+        let noted = tripwire.note("hub", &event("exec_create: id", "jansky-hub-7-2"));
+        assert_eq!(
+            noted,
+            Some(Tripped {
+                server: ServerId(7),
+                start: StartId(2),
+                what: "exec_create: id".to_owned(),
+            })
+        );
+        let others = tripwire.note("hub", &event("exec_create: id", "postgres"));
+        assert_eq!(others, None);
+    }
+}

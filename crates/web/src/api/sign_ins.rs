@@ -1,0 +1,104 @@
+//! How users are signed in, over the API. JupyterHub has nothing like it; the scopes are its closest.
+
+use axum::Json;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use jansky_hub::{GrantStatus, Identity, Session};
+use jansky_model::Scope;
+use serde_json::{Value, json};
+
+use crate::api::{ApiResult, find_user};
+use crate::visit::Visit;
+
+/// Who may see how somebody is signed in: who may read what providers said about them
+/// (`admin:auth_state`, as admins may), and who may list their tokens (`read:tokens`, as everybody
+/// may for themselves): a session is a credential, too, and this shows no more of it.
+const SEE: &[Scope] = &[Scope::ADMIN_AUTH_STATE, Scope::READ_TOKENS];
+
+/// Who may take back what a provider gave: who may change what providers said about somebody. It is
+/// nothing that people do to themselves, so `tokens` is not enough.
+const TAKE_BACK: &[Scope] = &[Scope::ADMIN_AUTH_STATE];
+
+/// Who may end all sessions of somebody: who may change the user, and who may revoke their tokens,
+/// as everybody may for themselves.
+const END: &[Scope] = &[Scope::ADMIN_USERS, Scope::TOKENS];
+
+/// `GET /hub/api/users/{user}/sign-ins`
+pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let user = find_user(&visit, actor, &name, SEE).await?;
+    let sign_ins = visit.web.hub.sign_ins(&user).await?;
+    let exclusion = sign_ins.exclusion.as_ref().map(|exclusion| {
+        json!({
+            "provider": exclusion.provider,
+            "since": exclusion.since,
+            "servers_stop_at": exclusion.ends_at,
+        })
+    });
+    let own = actor.session_id();
+    let body = json!({
+        "user": user.name,
+        "identities": sign_ins.identities.iter().map(identity).collect::<Vec<_>>(),
+        "sessions": sign_ins
+            .sessions
+            .iter()
+            .map(|one| session(one, own))
+            .collect::<Vec<_>>(),
+        "grants": sign_ins.grants.iter().map(grant).collect::<Vec<_>>(),
+        "no_longer_allowed": exclusion,
+    });
+    Ok(Json(body).into_response())
+}
+
+fn identity(identity: &Identity) -> Value {
+    json!({
+        "provider": identity.provider,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "linked": identity.created_at,
+        "last_used": identity.last_login_at,
+    })
+}
+
+fn session(session: &Session, own: Option<&str>) -> Value {
+    json!({
+        "session_id": session.session_id,
+        "provider": session.provider,
+        "browser": session.browser,
+        "created": session.created_at,
+        "expires_at": session.expires_at,
+        "current": Some(session.session_id.as_str()) == own,
+    })
+}
+
+fn grant(grant: &GrantStatus) -> Value {
+    json!({
+        "provider": grant.provider,
+        "service": grant.service,
+        "state": grant.state.word(),
+        "failing_since": grant.failing_since,
+        "refreshed": grant.refreshed_at,
+        "outcome": grant.last_outcome,
+        "next_try": grant.next_try_at,
+        "expires_at": grant.expires_at,
+        "scopes": grant.scope.split_whitespace().collect::<Vec<_>>(),
+        "renewable": grant.is_renewable,
+    })
+}
+
+/// `POST /hub/api/users/{user}/reauthenticate`
+pub(crate) async fn reauthenticate(visit: Visit, Path(name): Path<String>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let user = find_user(&visit, actor, &name, TAKE_BACK).await?;
+    visit.web.hub.demand_sign_in(&user).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `DELETE /hub/api/users/{user}/sessions`: signs out everywhere.
+pub(crate) async fn end(visit: Visit, Path(name): Path<String>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let user = find_user(&visit, actor, &name, END).await?;
+    visit.web.hub.sign_out_everywhere(&user).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

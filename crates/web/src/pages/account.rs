@@ -1,0 +1,258 @@
+//! One's own account: identities, what providers gave, and the browsers in which one is signed in.
+
+use axum::extract::{Path, Request};
+use axum::http::StatusCode;
+use axum::response::Response;
+use jansky_hub::{
+    Actor, GrantState, GrantStatus, HubError, Identity, IdentityId, Linked, LoginMethod, Session,
+    SignIns,
+};
+use jansky_model::ProviderId;
+
+use crate::browser_words::browser_in_words;
+use crate::error::{log, public_message, status_of};
+use crate::pages::sign_out;
+use crate::views::{
+    AccountPage, BrowserRow, ErrorPage, GrantPhase, GrantRow, IdentityRow, Link, ProviderButton,
+};
+use crate::visit::{PageResult, Visit, redirect};
+
+/// Binds the address of a link button to the session that shows it: nothing is linked because
+/// another page leads a browser there.
+const LINK: &str = "link";
+
+/// `GET /hub/account`
+pub(crate) async fn get(visit: Visit) -> Response {
+    let result = show(&visit).await;
+    visit.answer(result)
+}
+
+async fn show(visit: &Visit) -> PageResult {
+    let actor = visit.signed_in()?;
+    let sign_ins = visit.web.hub.sign_ins(&actor.user).await?;
+    let own = sign_ins
+        .sessions
+        .iter()
+        .find(|session| Some(session.session_id.as_str()) == actor.session_id());
+    let page = AccountPage {
+        identities: sign_ins
+            .identities
+            .iter()
+            .map(|identity| identity_row(visit, actor, identity, own, &sign_ins))
+            .collect(),
+        linkable: linkable(visit, actor, &sign_ins),
+        browsers: sign_ins
+            .sessions
+            .iter()
+            .map(|session| browser_row(visit, session, own))
+            .collect(),
+        servers: Vec::new(),
+        everywhere_action: visit.hub_path("account/sign-out-everywhere"),
+    };
+    Ok(visit.page("Account", &page))
+}
+
+fn identity_row(
+    visit: &Visit,
+    actor: &Actor,
+    identity: &Identity,
+    own: Option<&Session>,
+    sign_ins: &SignIns,
+) -> IdentityRow {
+    let provider = &identity.provider;
+    let is_current = own.is_some_and(|session| session.provider == *provider);
+    let mut grants = sign_ins.grants.iter();
+    let grant = grants.find(|g| g.provider == *provider && g.service.is_none());
+    IdentityRow {
+        provider: visit.web.hub.title_of_provider(provider),
+        subject: identity.subject.clone(),
+        linked: identity.created_at,
+        last_used: identity.last_login_at,
+        is_current,
+        unlink_action: (!is_current)
+            .then(|| visit.hub_path(&format!("account/identities/{}/unlink", identity.id.0))),
+        grant: grant.map(|grant| {
+            let is_dead = grant.state == GrantState::Reauth;
+            let again = is_dead && can_go_to(visit, provider);
+            GrantRow {
+                sign_in_url: again.then(|| link_url(visit, actor, provider)),
+                ..grant_row(visit, grant)
+            }
+        }),
+    }
+}
+
+/// A grant as a page shows it.
+pub(crate) fn grant_row(visit: &Visit, grant: &GrantStatus) -> GrantRow {
+    GrantRow {
+        provider: visit.web.hub.title_of_provider(&grant.provider),
+        state: match grant.state {
+            GrantState::Ok => GrantPhase::Ok,
+            GrantState::Backoff | GrantState::Uncertain => GrantPhase::NoAnswer,
+            GrantState::Reauth => GrantPhase::SignInAgain,
+        },
+        failing_since: grant.failing_since,
+        refreshed: grant.refreshed_at,
+        outcome: grant.last_outcome.as_deref().map(outcome_in_words),
+        next_try: grant.next_try_at,
+        ends: grant.expires_at,
+        sign_in_url: None,
+    }
+}
+
+/// The outcome of a refresh, which the hub keeps as one word.
+fn outcome_in_words(word: &str) -> String {
+    match word {
+        "ok" => "it worked".to_owned(),
+        "invalid_grant" => "the provider refused to go on".to_owned(),
+        "unavailable" | "timeout" => "the provider did not answer".to_owned(),
+        "sign_in_demanded" => "an administrator asks for a new sign-in".to_owned(),
+        "no_token" => "the tokens could not be used any more".to_owned(),
+        other => format!("it failed ({})", other.replace('_', " ")),
+    }
+}
+
+fn can_go_to(visit: &Visit, id: &ProviderId) -> bool {
+    let mut providers = visit.web.hub.providers().iter();
+    let found = providers.find(|p| p.provider.id() == id);
+    found.is_some_and(|p| matches!(p.provider.method(), LoginMethod::Redirect(_)))
+}
+
+/// The providers at which the person has no identity yet.
+fn linkable(visit: &Visit, actor: &Actor, sign_ins: &SignIns) -> Vec<ProviderButton> {
+    let has = |id: &ProviderId| sign_ins.identities.iter().any(|i| i.provider == *id);
+    let providers = visit.web.hub.providers().iter();
+    providers
+        .filter(|p| can_go_to(visit, p.provider.id()) && !has(p.provider.id()))
+        .map(|p| {
+            let reason = (!p.provider.status().is_usable())
+                .then(|| "It does not answer at the moment. Try again in a moment.".to_owned());
+            ProviderButton {
+                id: p.provider.id().to_string(),
+                title: p.provider.title().to_owned(),
+                url: link_url(visit, actor, p.provider.id()),
+                available: reason.is_none(),
+                reason,
+            }
+        })
+        .collect()
+}
+
+fn link_url(visit: &Visit, actor: &Actor, provider: &ProviderId) -> String {
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("idp", provider.as_str())
+        .append_pair(LINK, &link_proof(visit, actor))
+        .append_pair("next", &visit.hub_path("account"))
+        .finish();
+    format!("{}?{query}", visit.hub_path("oauth_login"))
+}
+
+fn link_proof(visit: &Visit, actor: &Actor) -> String {
+    let session = actor.session_id().unwrap_or_default();
+    visit.web.key.sign(&[LINK, "session", session])
+}
+
+/// Whether this visit begins to link an identity, as the person who pressed the button.
+///
+/// # Errors
+/// When its address was not made for this session.
+pub(crate) fn wants_link(visit: &Visit) -> Result<Option<&Actor>, HubError> {
+    let Some(proof) = visit.query(LINK) else {
+        return Ok(None);
+    };
+    let stale = || {
+        HubError::forbidden(
+            "This link is of another session. Open your account page and press the button there.",
+        )
+    };
+    let actor = visit.person().ok_or_else(stale)?;
+    let expected = link_proof(visit, actor);
+    if jansky_crypto::token::equal(&proof, &expected) {
+        Ok(Some(actor))
+    } else {
+        Err(stale())
+    }
+}
+
+/// What a browser sees that comes back from linking.
+pub(crate) fn after_link(visit: &Visit, linked: Result<Linked, HubError>) -> Response {
+    match linked {
+        Ok(linked) => {
+            let next = linked.next.as_deref().and_then(|next| visit.next(next));
+            redirect(&next.unwrap_or_else(|| visit.hub_path("account")))
+        }
+        Err(error) => not_linked(visit, &error),
+    }
+}
+
+/// Why an identity was not linked.
+pub(crate) fn not_linked(visit: &Visit, error: &HubError) -> Response {
+    log(error);
+    let page = ErrorPage {
+        status: status_of(error).as_u16(),
+        heading: "The identity was not linked".to_owned(),
+        message: public_message(error),
+        advice: vec!["Your account is as it was before.".to_owned()],
+        request_id: None,
+        links: vec![Link {
+            title: "Account".to_owned(),
+            url: visit.hub_path("account"),
+        }],
+    };
+    visit.page_with_status(status_of(error), "Not linked", &page)
+}
+
+fn browser_row(visit: &Visit, session: &Session, own: Option<&Session>) -> BrowserRow {
+    let is_this = own.is_some_and(|own| own.session_id == session.session_id);
+    let end = format!("account/sessions/{}/end", session.session_id);
+    BrowserRow {
+        title: browser_in_words(session.browser.as_deref()),
+        provider: visit.web.hub.title_of_provider(&session.provider),
+        since: session.created_at,
+        ends: session.expires_at,
+        is_this,
+        end_action: (!is_this).then(|| visit.hub_path(&end)),
+    }
+}
+
+/// `POST /hub/account/identities/{id}/unlink`
+pub(crate) async fn unlink(visit: Visit, Path(id): Path<String>, request: Request) -> Response {
+    let result = async {
+        let actor = visit.signed_in()?;
+        visit.form(request).await?;
+        let id = id.parse().map(IdentityId);
+        let id = id.map_err(|_| HubError::not_found("You have no such identity."))?;
+        visit.web.hub.unlink(actor, id).await?;
+        Ok(redirect(&visit.hub_path("account")))
+    }
+    .await;
+    visit.answer(result)
+}
+
+/// `POST /hub/account/sessions/{session}/end`
+pub(crate) async fn end_session(
+    visit: Visit,
+    Path(session): Path<String>,
+    request: Request,
+) -> Response {
+    let result = async {
+        let actor = visit.signed_in()?;
+        visit.form(request).await?;
+        visit.web.hub.end_own_session(actor, &session).await?;
+        Ok(redirect(&visit.hub_path("account")))
+    }
+    .await;
+    visit.answer(result)
+}
+
+/// `POST /hub/account/sign-out-everywhere`
+pub(crate) async fn everywhere(visit: Visit, request: Request) -> Response {
+    let result = async {
+        let actor = visit.signed_in()?;
+        visit.form(request).await?;
+        visit.web.hub.sign_out_everywhere(&actor.user).await?;
+        Ok(sign_out::gone(&visit, StatusCode::OK))
+    }
+    .await;
+    visit.answer(result)
+}

@@ -1,0 +1,238 @@
+//! The admins' page: who is here, how they are signed in, and what runs for them.
+
+use std::collections::HashMap;
+
+use axum::extract::{Path, Request};
+use axum::response::Response;
+use jansky_hub::{Actor, HubError, Server, SignIns, User, UserQuery, UserSort, visible_users};
+use jansky_model::scope::Target;
+use jansky_model::{Scope, ServerState, UserId};
+
+use crate::pages::account::grant_row;
+use crate::pages::server_segments;
+use crate::views::{AdminPage, AdminRow, AdminServer, Link, ServerPhase};
+use crate::visit::{PageResult, Refusal, Visit, redirect};
+
+/// How many users one page has.
+const PAGE: u32 = 50;
+
+/// Pages of the same surface, if this hub has them.
+const FURTHER: &[(&str, &str)] = &[("admin/approvals", "Approve accounts")];
+
+/// `GET /hub/admin`
+pub(crate) async fn get(visit: Visit) -> Response {
+    let result = show(&visit).await;
+    visit.answer(result)
+}
+
+/// The admin at the browser. JupyterHub's scope for its own admin page opens this one; what is shown
+/// and offered on it follows the scopes for each user.
+fn admin(visit: &Visit) -> Result<&Actor, Refusal> {
+    let actor = visit.signed_in()?;
+    if actor.may(Scope::ADMIN_UI, Target::Hub) {
+        return Ok(actor);
+    }
+    Err(HubError::forbidden("This page is for the administrators of this hub.").into())
+}
+
+async fn show(visit: &Visit) -> PageResult {
+    let actor = admin(visit)?;
+    let hub = &visit.web.hub;
+    let search = visit.query("search").unwrap_or_default().trim().to_owned();
+    let offset = visit.query("offset").and_then(|text| text.parse().ok());
+    let offset: u32 = offset.unwrap_or(0);
+    let query = UserQuery {
+        offset,
+        limit: PAGE,
+        state: None,
+        name_filter: (!search.is_empty()).then(|| search.clone()),
+        sort: UserSort::Name,
+        descending: false,
+        only: visible_users(actor, Scope::LIST_USERS).map(|names| names.into_iter().collect()),
+    };
+    let (users, total) = hub.list_users(&query).await?;
+    let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
+    let mut sign_ins = hub.sign_ins_of_users(&ids).await?;
+    let mut servers: HashMap<UserId, Vec<Server>> = HashMap::new();
+    for server in hub.servers_of_users(&ids).await? {
+        servers.entry(server.user_id).or_default().push(server);
+    }
+    let rows = users.iter().map(|user| {
+        let own = servers.remove(&user.id).unwrap_or_default();
+        row(
+            visit,
+            actor,
+            user,
+            &sign_ins.remove(&user.id).unwrap_or_default(),
+            &own,
+        )
+    });
+    let rows: Vec<AdminRow> = rows.collect();
+    let here = |offset: u32| page_url(visit, &search, offset);
+    let after = offset.saturating_add(PAGE);
+    let shown = u32::try_from(rows.len()).unwrap_or(PAGE);
+    let known: Vec<_> = crate::routes::route_names();
+    let page = AdminPage {
+        first: offset.saturating_add(1).min(offset.saturating_add(shown)),
+        last: offset.saturating_add(shown),
+        total,
+        previous_url: (offset > 0).then(|| here(offset.saturating_sub(PAGE))),
+        next_url: (u64::from(after) < total).then(|| here(after)),
+        here: here(offset),
+        search_url: visit.hub_path("admin"),
+        links: FURTHER
+            .iter()
+            .filter(|(path, _)| known.contains(&("GET", *path)))
+            .map(|(path, title)| Link {
+                title: (*title).to_owned(),
+                url: visit.hub_path(path),
+            })
+            .collect(),
+        rows,
+        search,
+    };
+    Ok(visit.page("Administration", &page))
+}
+
+fn page_url(visit: &Visit, search: &str, offset: u32) -> String {
+    let offset = offset.to_string();
+    let pairs = [
+        ("search", search),
+        ("offset", if offset == "0" { "" } else { &offset }),
+    ];
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs.into_iter().filter(|(_, value)| !value.is_empty()))
+        .finish();
+    let path = visit.hub_path("admin");
+    if query.is_empty() {
+        path
+    } else {
+        format!("{path}?{query}")
+    }
+}
+
+fn row(
+    visit: &Visit,
+    actor: &Actor,
+    user: &User,
+    sign_ins: &SignIns,
+    servers: &[Server],
+) -> AdminRow {
+    let name = user.name.as_str();
+    let may = |scope| actor.may(scope, Target::User(name));
+    // How somebody is signed in is what identity providers said about them.
+    let may_see = may(Scope::ADMIN_AUTH_STATE);
+    let segment = user.name.escaped();
+    let act = |what: &str| visit.hub_path(&format!("admin/users/{segment}/{what}"));
+    let is_here = !sign_ins.sessions.is_empty() || !sign_ins.grants.is_empty();
+    AdminRow {
+        name: user.name.to_string(),
+        admin: user.admin,
+        last_activity: user
+            .last_activity_at
+            .filter(|_| may(Scope::READ_USERS_ACTIVITY)),
+        signed_in: if may_see {
+            through(visit, sign_ins)
+        } else {
+            Vec::new()
+        },
+        grants: if may_see {
+            sign_ins
+                .grants
+                .iter()
+                .filter(|grant| grant.service.is_none())
+                .map(|grant| grant_row(visit, grant))
+                .collect()
+        } else {
+            Vec::new()
+        },
+        is_excluded: sign_ins.exclusion.is_some(),
+        excluded_until: sign_ins.exclusion.as_ref().and_then(|e| e.ends_at),
+        servers: servers
+            .iter()
+            .filter(|server| server.state.is_active())
+            .filter(|s| actor.may_on_server(Scope::READ_SERVERS, &s.user, &s.name))
+            .map(|server| admin_server(visit, actor, server))
+            .collect(),
+        reauthenticate_action: (is_here && may_see).then(|| act("reauthenticate")),
+        sign_out_action: (is_here && may(Scope::ADMIN_USERS)).then(|| act("sign-out")),
+    }
+}
+
+/// Through which providers somebody is signed in, and in how many browsers.
+fn through(visit: &Visit, sign_ins: &SignIns) -> Vec<String> {
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for session in &sign_ins.sessions {
+        let title = visit.web.hub.title_of_provider(&session.provider);
+        match counts.iter_mut().find(|(known, _)| *known == title) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((title, 1)),
+        }
+    }
+    let words = counts.into_iter().map(|(title, count)| match count {
+        1 => format!("{title}, one browser"),
+        many => format!("{title}, {many} browsers"),
+    });
+    words.collect()
+}
+
+fn admin_server(visit: &Visit, actor: &Actor, server: &Server) -> AdminServer {
+    let segments = server_segments(server.user.as_str(), &server.name);
+    let may_stop = actor.may_on_server(Scope::DELETE_SERVERS, &server.user, &server.name);
+    let is_stopping = matches!(server.state, ServerState::Stopping { .. });
+    AdminServer {
+        title: visit.web.hub.title_of(server),
+        state: match server.state {
+            ServerState::Starting { .. } => ServerPhase::Starting,
+            ServerState::Ready { .. } => ServerPhase::Ready,
+            ServerState::Stopping { .. } => ServerPhase::Stopping,
+            ServerState::Stopped | ServerState::Failed { .. } => ServerPhase::Stopped,
+        },
+        stop_action: (may_stop && !is_stopping)
+            .then(|| visit.hub_path(&format!("stop/{segments}"))),
+    }
+}
+
+/// `POST /hub/admin/users/{user}/reauthenticate`
+pub(crate) async fn reauthenticate(
+    visit: Visit,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let result = async {
+        let (user, back) = subject(&visit, &name, Scope::ADMIN_AUTH_STATE, request).await?;
+        visit.web.hub.demand_sign_in(&user).await?;
+        Ok(redirect(&back))
+    }
+    .await;
+    visit.answer(result)
+}
+
+/// `POST /hub/admin/users/{user}/sign-out`: everywhere.
+pub(crate) async fn sign_out(visit: Visit, Path(name): Path<String>, request: Request) -> Response {
+    let result = async {
+        let (user, back) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
+        visit.web.hub.sign_out_everywhere(&user).await?;
+        Ok(redirect(&back))
+    }
+    .await;
+    visit.answer(result)
+}
+
+/// The user that an action is about, if the admin may do it, and the page to go back to.
+async fn subject(
+    visit: &Visit,
+    name: &str,
+    scope: Scope,
+    request: Request,
+) -> Result<(User, String), Refusal> {
+    let actor = admin(visit)?;
+    let fields = visit.form(request).await?;
+    let missing = || HubError::not_found("There is no such user, or you may not see them.");
+    if !actor.may(scope, Target::User(name)) {
+        return Err(missing().into());
+    }
+    let user = visit.web.hub.user(name).await?.ok_or_else(missing)?;
+    let back = fields.get("next").and_then(|next| visit.next(next));
+    Ok((user, back.unwrap_or_else(|| visit.hub_path("admin"))))
+}

@@ -1,0 +1,320 @@
+//! One account, several ways to sign in.
+
+use serde_json::Value;
+
+use crate::support::{Client, OpenId, TestHub};
+
+/// A hub with two providers.
+struct Scene {
+    hub: TestHub,
+    home: OpenId,
+    other: OpenId,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With other rules for those who come from the second provider.
+    async fn with(change: impl FnOnce(&mut OpenId)) -> Self {
+        let clock = std::sync::Arc::new(jansky_model::ManualClock::new(
+            jansky_model::Timestamp::from_seconds(1_800_000_000),
+        ));
+        let home = OpenId::start("home", &clock).await;
+        let mut other = OpenId::start("other", &clock).await;
+        change(&mut other);
+        let hub = TestHub::with(|recipe| {
+            recipe.clock = std::sync::Arc::clone(&clock);
+            recipe.providers = vec![home.configured(&clock), other.configured(&clock)];
+        })
+        .await;
+        Self { hub, home, other }
+    }
+
+    /// A browser in which river is signed in at home.
+    async fn river(&self) -> Client {
+        let browser = self.hub.anonymous();
+        self.home.sign_in(&browser, "subject-1").await.must_be(302);
+        browser
+    }
+
+    async fn sign_ins(&self, browser: &Client, user: &str) -> Value {
+        let path = format!("/hub/api/users/{user}/sign-ins");
+        browser.api("GET", &path, None).await.must_be(200).json()
+    }
+}
+
+async fn name_of(browser: &Client) -> String {
+    let answer = browser.api("GET", "/hub/api/user", None).await;
+    answer.must_be(200).json()["name"]
+        .as_str()
+        .expect("a name")
+        .to_owned()
+}
+
+fn providers_of(list: &Value) -> Vec<&str> {
+    let list = list.as_array().expect("a list").iter();
+    list.filter_map(|one| one["provider"].as_str()).collect()
+}
+
+#[tokio::test]
+async fn a_linked_identity_leads_to_the_same_account_and_keeps_its_own_tokens() {
+    let scene = Scene::new().await;
+    let browser = scene.river().await;
+
+    let answer = scene.other.link(&browser, "subject-2").await.must_be(302);
+
+    assert_eq!(answer.location(), "/hub/account");
+    assert_eq!(
+        answer.cookie("jupyterhub-hub-login"),
+        "",
+        "the session stays"
+    );
+    let sign_ins = scene.sign_ins(&browser, "river").await;
+    assert_eq!(providers_of(&sign_ins["identities"]), ["home", "other"]);
+    assert_eq!(providers_of(&sign_ins["grants"]), ["home", "other"]);
+    let elsewhere = scene.hub.anonymous();
+    scene
+        .other
+        .sign_in(&elsewhere, "subject-2")
+        .await
+        .must_be(302);
+    assert_eq!(name_of(&elsewhere).await, "river");
+    assert!(
+        scene
+            .hub
+            .hub
+            .user("wash")
+            .await
+            .expect("it answers")
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn an_identity_of_another_account_is_not_taken_from_it() {
+    let scene = Scene::new().await;
+    let wash = scene.hub.anonymous();
+    scene.other.sign_in(&wash, "subject-2").await.must_be(302);
+    let browser = scene.river().await;
+
+    let answer = scene.other.link(&browser, "subject-2").await.must_be(409);
+
+    assert!(answer.text().contains("belongs to another account"));
+    let sign_ins = scene.sign_ins(&browser, "river").await;
+    assert_eq!(providers_of(&sign_ins["identities"]), ["home"]);
+    assert_eq!(providers_of(&sign_ins["grants"]), ["home"]);
+    assert_eq!(name_of(&wash).await, "wash");
+}
+
+#[tokio::test]
+async fn nothing_is_linked_because_another_page_leads_there() {
+    let scene = Scene::new().await;
+    let browser = scene.river().await;
+    let of_other_session = scene.other.link_button(&scene.river().await).await;
+
+    for path in [
+        "/hub/oauth_login?idp=other&link=",
+        "/hub/oauth_login?idp=other&link=made-up",
+        &of_other_session,
+    ] {
+        let answer = browser.get(path).await.must_be(403);
+        assert!(answer.text().contains("another session"), "{path}");
+    }
+    // Without the proof it is a plain sign-in, as somebody else.
+    let answer = scene.hub.anonymous().get(&of_other_session).await;
+    answer.must_be(403);
+}
+
+#[tokio::test]
+async fn an_answer_counts_only_in_the_session_that_asked() {
+    let scene = Scene::new().await;
+    let browser = scene.river().await;
+    let link = scene.other.link_button(&browser).await;
+    let answer = browser.get(&link).await.must_be(302);
+    let url = url::Url::parse(answer.location()).expect("an address");
+    // Meanwhile somebody else signs in at the same browser.
+    scene.home.sign_in(&browser, "subject-2").await.must_be(302);
+
+    let query = scene.other.op.sign_in_as(&url, "subject-1");
+    let answer = browser.get(&format!("/hub/oauth_callback?{query}")).await;
+
+    assert!(answer.must_be(403).text().contains("session here ended"));
+    for user in ["river", "wash"] {
+        let user = scene.hub.user(user).await;
+        let sign_ins = scene.hub.hub.sign_ins(&user).await.expect("it answers");
+        assert_eq!(sign_ins.identities.len(), 1, "{}", user.name);
+    }
+}
+
+#[tokio::test]
+async fn one_account_has_one_identity_at_each_provider() {
+    let scene = Scene::new().await;
+    let browser = scene.river().await;
+    let link = scene.other.link_button(&browser).await;
+    scene.other.link(&browser, "subject-1").await.must_be(302);
+
+    let answer = scene.other.follow(&browser, &link, "subject-2").await;
+    assert!(answer.must_be(403).text().contains("already linked"));
+    // The same one again brings new tokens.
+    let before = scene.other.op.script().records.latest("refresh");
+    scene
+        .other
+        .follow(&browser, &link, "subject-1")
+        .await
+        .must_be(302);
+    let after = scene.other.op.script().records.latest("refresh");
+    assert_ne!(before, after);
+}
+
+#[tokio::test]
+async fn rights_follow_the_provider_that_one_signed_in_with() {
+    let scene = Scene::with(|other| {
+        other.rules.allow_all = false;
+        other.rules.admin_groups.insert("/operators".to_owned());
+        other.set_groups("subject-2", Some(&["/operators"]));
+    })
+    .await;
+    scene.home.set_groups("subject-1", Some(&["/radio"]));
+    let browser = scene.river().await;
+    let rights = async |browser: &Client| {
+        let user = browser.api("GET", "/hub/api/user", None).await.must_be(200);
+        let user = user.json();
+        (user["admin"].clone(), user["groups"].clone())
+    };
+    scene.other.link(&browser, "subject-2").await.must_be(302);
+    assert_eq!(
+        rights(&browser).await,
+        (false.into(), serde_json::json!(["/radio"]))
+    );
+
+    let elsewhere = scene.hub.anonymous();
+    scene
+        .other
+        .sign_in(&elsewhere, "subject-2")
+        .await
+        .must_be(302);
+    let as_admin = (true.into(), serde_json::json!(["/operators"]));
+    assert_eq!(rights(&elsewhere).await, as_admin);
+
+    // A refresh of the first grant takes nothing away that the second one gives.
+    scene.hub.clock.advance(std::time::Duration::from_mins(6));
+    scene.hub.hub.refresh_due().await.expect("it answers");
+    assert_eq!(rights(&elsewhere).await, as_admin);
+    let again = scene.river().await;
+    assert_eq!(rights(&again).await.1, serde_json::json!(["/radio"]));
+}
+
+#[tokio::test]
+async fn rules_that_keep_people_out_also_hold_for_linking() {
+    let scene = Scene::with(|other| {
+        other.rules.blocked_users.insert("wash".to_owned());
+    })
+    .await;
+    let browser = scene.river().await;
+
+    scene.other.link(&browser, "subject-2").await.must_be(403);
+
+    let sign_ins = scene.sign_ins(&browser, "river").await;
+    assert_eq!(providers_of(&sign_ins["identities"]), ["home"]);
+}
+
+#[tokio::test]
+async fn unlinking_takes_tokens_and_sessions_and_never_the_last_way_in() {
+    let scene = Scene::new().await;
+    let browser = scene.river().await;
+    scene.other.link(&browser, "subject-2").await.must_be(302);
+    let elsewhere = scene.hub.anonymous();
+    scene
+        .other
+        .sign_in(&elsewhere, "subject-2")
+        .await
+        .must_be(302);
+    let user = scene.hub.user("river").await;
+    let ids: Vec<i64> = scene
+        .hub
+        .hub
+        .sign_ins(&user)
+        .await
+        .expect("it answers")
+        .identities
+        .iter()
+        .map(|identity| identity.id.0)
+        .collect();
+    let unlink = |id: i64| format!("/hub/account/identities/{id}/unlink");
+    let token = scene.other.op.script().records.latest("refresh");
+
+    // The one that this browser is signed in with stays.
+    browser.post(&unlink(ids[0]), &[]).await.must_be(409);
+    browser.post(&unlink(ids[1]), &[]).await.must_be(302);
+
+    elsewhere.get("/hub/home").await.must_be(302);
+    assert!(scene.other.op.script().records.is_revoked(&token));
+    let sign_ins = scene.sign_ins(&browser, "river").await;
+    assert_eq!(providers_of(&sign_ins["identities"]), ["home"]);
+    assert_eq!(providers_of(&sign_ins["grants"]), ["home"]);
+    // Whose it was can be somebody else's now.
+    let wash = scene.hub.anonymous();
+    scene.other.sign_in(&wash, "subject-2").await.must_be(302);
+    assert_eq!(name_of(&wash).await, "wash");
+    // Nobody unlinks what belongs to others.
+    browser.post(&unlink(ids[1]), &[]).await.must_be(404);
+}
+
+#[tokio::test]
+async fn two_browsers_that_unlink_at_once_leave_one_way_in() {
+    let scene = Scene::new().await;
+    let browser = scene.river().await;
+    scene.other.link(&browser, "subject-2").await.must_be(302);
+    let user = scene.hub.user("river").await;
+    let sign_ins = scene.hub.hub.sign_ins(&user).await.expect("it answers");
+    let store = scene.hub.hub.store();
+    let now = scene.hub.clock_now();
+
+    let first = store.unbind_identity(user.id, sign_ins.identities[0].id, now);
+    let second = store.unbind_identity(user.id, sign_ins.identities[1].id, now);
+    let (first, second) = tokio::join!(first, second);
+
+    let unbound = [first, second].map(|outcome| outcome.expect("it answers"));
+    assert_eq!(unbound.iter().filter(|unbound| **unbound).count(), 1);
+}
+
+#[tokio::test]
+async fn a_grant_that_has_died_is_renewed_from_the_account_page() {
+    let scene = Scene::new().await;
+    let browser = scene.river().await;
+    scene.other.link(&browser, "subject-2").await.must_be(302);
+    scene.other.op.script().records.end_sessions_of("subject-2");
+    scene.hub.clock.advance(std::time::Duration::from_mins(6));
+    let user = scene.hub.user("river").await;
+    let provider = "other".parse().expect("an id");
+    let ask = || {
+        scene
+            .hub
+            .hub
+            .login_token(&user, &provider, std::time::Duration::ZERO)
+    };
+    ask().await.expect_err("the refresh token is dead");
+    let page = browser.get("/hub/account").await.must_be(200);
+    assert!(
+        page.text()
+            .contains("gives nothing more until you sign in again")
+    );
+
+    let link = scene.other.link_button(&browser).await;
+    scene
+        .other
+        .follow(&browser, &link, "subject-2")
+        .await
+        .must_be(302);
+
+    ask().await.expect("there are new tokens");
+    assert!(
+        !browser
+            .get("/hub/account")
+            .await
+            .text()
+            .contains("gives nothing more")
+    );
+}

@@ -1,0 +1,486 @@
+//! What providers tell the hub by themselves: logout tokens (D46) and security events (D48).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_hub::{AdmissionRules, ConfiguredProvider, NoLongerAllowed};
+use jansky_identity::oidc::SecurityEventSettings;
+use jansky_identity::{OidcProvider, OidcSettings, http_client};
+use jansky_model::{ManualClock, Secret, Timestamp};
+use jansky_testing::provider::{CLIENT_ID, CLIENT_SECRET, Instead};
+use jansky_testing::{Person, ScriptedProvider};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::support::{Answer, Client, Database, TestHub};
+
+const AUDIENCE: &str = "https://hub.test";
+const AGREED: &str = "Bearer agreed with the transmitter";
+const REVOKED: &str = "https://schemas.openid.net/secevent/caep/event-type/session-revoked";
+const CLAIMS: &str = "https://schemas.openid.net/secevent/caep/event-type/token-claims-change";
+const CREDENTIAL: &str = "https://schemas.openid.net/secevent/caep/event-type/credential-change";
+const DISABLED: &str = "https://schemas.openid.net/secevent/risc/event-type/account-disabled";
+const VERIFICATION: &str = "https://schemas.openid.net/secevent/ssf/event-type/verification";
+
+/// A provider that two people have accounts at, and its clock.
+async fn provider() -> ScriptedProvider {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
+    let op = ScriptedProvider::start(clock).await;
+    op.script().people = vec![
+        Person::new("subject-1", "river").with("groups", json!(["crew", "officers"])),
+        Person::new("subject-2", "wash").with("groups", json!(["crew"])),
+    ];
+    op
+}
+
+/// Our side of it.
+fn configured(op: &ScriptedProvider, change: impl FnOnce(&mut OidcSettings)) -> ConfiguredProvider {
+    let id = "op".parse().expect("a valid id");
+    let mut settings = OidcSettings::new(id, &op.issuer, CLIENT_ID);
+    settings.client_secrets = vec![Secret::new(CLIENT_SECRET)];
+    settings.security_events = Some(SecurityEventSettings {
+        audience: AUDIENCE.to_owned(),
+        issuer: None,
+        jwks: None,
+        authorization: Some(Secret::new(AGREED)),
+    });
+    change(&mut settings);
+    let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
+    let http = http_client().expect("a client");
+    let provider = OidcProvider::new(settings, http, clock).expect("the settings are right");
+    let mut rules = AdmissionRules {
+        allowed_groups: BTreeSet::from(["crew".to_owned()]),
+        admin_groups: BTreeSet::from(["officers".to_owned()]),
+        ..AdmissionRules::default()
+    };
+    rules.groups.claims = vec!["groups".to_owned()];
+    ConfiguredProvider {
+        provider: Arc::new(provider),
+        rules,
+        callback_url: None,
+        auto_login: false,
+        hint_parameters: Vec::new(),
+        client_id: CLIENT_ID.to_owned(),
+        username_claim: "preferred_username".to_owned(),
+        widens_logout: false,
+        sign_out: jansky_hub::SignOutAtProvider::Hub,
+    }
+}
+
+/// A provider, and a hub that believes it.
+async fn scene() -> (ScriptedProvider, TestHub) {
+    let op = provider().await;
+    let ours = configured(&op, |_| {});
+    let hub = TestHub::with(|recipe| recipe.providers.push(ours)).await;
+    (op, hub)
+}
+
+/// A browser in which somebody has signed in at the provider.
+async fn sign_in(op: &ScriptedProvider, hub: &TestHub, subject: &str) -> Client {
+    let browser = hub.anonymous();
+    let answer = browser.get("/hub/oauth_login?idp=op").await.must_be(302);
+    let authorize = Url::parse(answer.location()).expect("an address");
+    let query = op.sign_in_as(&authorize, subject);
+    let back = browser.call("GET", &format!("/hub/oauth_callback?{query}"));
+    back.navigating().send().await.must_be(302);
+    browser.get("/hub/home").await.must_be(200);
+    browser
+}
+
+fn person(op: &ScriptedProvider, subject: &str) -> Value {
+    json!({ "format": "iss_sub", "iss": op.issuer, "sub": subject })
+}
+
+/// The token that `event` happened to `subject-1`.
+fn event(op: &ScriptedProvider, event: &str) -> String {
+    op.security_event(AUDIENCE, event, &person(op, "subject-1"), |_| {})
+}
+
+/// Pushes a security event token as its transmitter does.
+async fn push(hub: &TestHub, token: &str) -> Answer {
+    let transmitter = hub.anonymous();
+    let call = transmitter.call("POST", "/hub/oidc/security-events");
+    call.header("content-type", "application/secevent+jwt")
+        .header("authorization", AGREED)
+        .bytes(token)
+        .send()
+        .await
+}
+
+async fn log_out(hub: &TestHub, token: &str) -> Answer {
+    let provider = hub.anonymous();
+    let call = provider.call("POST", "/hub/oidc/backchannel-logout");
+    call.form(&[("logout_token", token)]).send().await
+}
+
+/// The last session of somebody at the provider.
+fn sid(op: &ScriptedProvider, subject: &str) -> String {
+    let sessions = op.script().records.sessions_of(subject);
+    sessions.last().expect("they have signed in").clone()
+}
+
+async fn grants_of(hub: &TestHub, name: &str) -> usize {
+    let user = hub.user(name).await;
+    let grants = hub.hub.store().grants_of(user.id).await;
+    grants.expect("the database answers").len()
+}
+
+#[tokio::test]
+async fn a_revoked_session_ends_here_and_nothing_else_does() {
+    let (op, hub) = scene().await;
+    let first = sign_in(&op, &hub, "subject-1").await;
+    let of_first = sid(&op, "subject-1");
+    let second = sign_in(&op, &hub, "subject-1").await;
+    let other = sign_in(&op, &hub, "subject-2").await;
+    let session = json!({
+        "format": "complex",
+        "user": person(&op, "subject-1"),
+        "session": { "format": "opaque", "id": of_first },
+    });
+
+    let answer = push(
+        &hub,
+        &op.security_event(AUDIENCE, REVOKED, &session, |_| {}),
+    )
+    .await;
+
+    let answer = answer.must_be(202);
+    assert_eq!(answer.text(), "");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    first.get("/hub/home").await.must_be(302);
+    second.get("/hub/home").await.must_be(200);
+    assert_eq!(
+        grants_of(&hub, "river").await,
+        1,
+        "that of the second sign-in"
+    );
+
+    push(&hub, &event(&op, REVOKED)).await.must_be(202);
+
+    second.get("/hub/home").await.must_be(302);
+    assert_eq!(grants_of(&hub, "river").await, 0);
+    other.get("/hub/home").await.must_be(200);
+    assert_eq!(grants_of(&hub, "wash").await, 1);
+}
+
+#[tokio::test]
+async fn an_event_that_comes_late_leaves_alone_what_began_since() {
+    let (op, hub) = scene().await;
+    let late = op.security_event(AUDIENCE, REVOKED, &person(&op, "subject-1"), |claims| {
+        claims["iat"] = json!(1_800_000_000 - 3600);
+    });
+    let disabled = op.security_event(AUDIENCE, DISABLED, &person(&op, "subject-1"), |claims| {
+        claims["iat"] = json!(1_800_000_000 - 3600);
+    });
+    let browser = sign_in(&op, &hub, "subject-1").await;
+
+    push(&hub, &late).await.must_be(202);
+    push(&hub, &disabled).await.must_be(202);
+
+    browser.get("/hub/home").await.must_be(200);
+    assert_eq!(grants_of(&hub, "river").await, 1);
+    let model = browser.api("GET", "/hub/api/user", None).await.json();
+    assert_eq!(model["admin"], true);
+}
+
+#[tokio::test]
+async fn a_token_that_comes_again_is_taken_and_does_nothing() {
+    let (op, hub) = scene().await;
+    let token = event(&op, REVOKED);
+    push(&hub, &token).await.must_be(202);
+    let browser = sign_in(&op, &hub, "subject-1").await;
+
+    push(&hub, &token).await.must_be(202);
+
+    browser.get("/hub/home").await.must_be(200);
+}
+
+#[tokio::test]
+async fn whose_account_is_disabled_is_no_longer_allowed() {
+    for policy in [NoLongerAllowed::Keep, NoLongerAllowed::Stop] {
+        let op = provider().await;
+        let ours = configured(&op, |_| {});
+        let hub = TestHub::with(|recipe| {
+            recipe.providers.push(ours);
+            recipe.settings.no_longer_allowed = policy;
+        })
+        .await;
+        let browser = sign_in(&op, &hub, "subject-1").await;
+        hub.start("river").await;
+
+        push(&hub, &event(&op, DISABLED)).await.must_be(202);
+
+        browser.get("/hub/home").await.must_be(302);
+        assert_eq!(grants_of(&hub, "river").await, 0);
+        let river = hub.user("river").await;
+        assert!(!river.admin);
+        let groups = hub.hub.groups_of(&river).await.expect("an answer");
+        assert_eq!(groups, Vec::<String>::new());
+        let server = hub.server("river", "").await.expect("it is known");
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while policy == NoLongerAllowed::Stop && hub.spawner.running() > 0 {
+            assert!(Instant::now() < deadline, "{server:?} was not stopped");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let expected = usize::from(policy == NoLongerAllowed::Keep);
+        assert_eq!(hub.spawner.running(), expected);
+    }
+}
+
+#[tokio::test]
+async fn rights_are_read_again_at_once() {
+    let (op, hub) = scene().await;
+    let browser = sign_in(&op, &hub, "subject-1").await;
+    let model = browser.api("GET", "/hub/api/user", None).await.json();
+    assert_eq!(
+        (&model["admin"], &model["groups"]),
+        (&json!(true), &json!(["crew", "officers"]))
+    );
+
+    op.script().person("subject-1").claims["groups"] = json!(["crew"]);
+    push(&hub, &event(&op, CLAIMS)).await.must_be(202);
+
+    let model = browser.api("GET", "/hub/api/user", None).await.json();
+    assert_eq!(
+        (&model["admin"], &model["groups"]),
+        (&json!(false), &json!(["crew"]))
+    );
+    assert_eq!(op.refresh_calls(), 1);
+
+    op.script().person("subject-1").claims["groups"] = json!([]);
+    push(&hub, &event(&op, CREDENTIAL)).await.must_be(202);
+
+    browser.get("/hub/home").await.must_be(302);
+    assert_eq!(
+        grants_of(&hub, "river").await,
+        0,
+        "no rule lets her in any more"
+    );
+}
+
+#[tokio::test]
+async fn rights_are_read_again_without_a_refresh_token() {
+    let (op, hub) = scene().await;
+    op.script()
+        .token_answer
+        .insert("refresh_token", Value::Null);
+    let browser = sign_in(&op, &hub, "subject-1").await;
+
+    op.script().person("subject-1").claims["groups"] = json!(["crew"]);
+    push(&hub, &event(&op, CLAIMS)).await.must_be(202);
+
+    let model = browser.api("GET", "/hub/api/user", None).await.json();
+    assert_eq!(
+        (&model["admin"], &model["groups"]),
+        (&json!(false), &json!(["crew"]))
+    );
+    assert_eq!(op.refresh_calls(), 0);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_does_not_hold_up_its_own_event() {
+    let (op, hub) = scene().await;
+    let browser = sign_in(&op, &hub, "subject-1").await;
+    op.script().instead.insert("/token", Instead::Silence);
+    let began = Instant::now();
+
+    push(&hub, &event(&op, CLAIMS)).await.must_be(202);
+
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    browser.get("/hub/home").await.must_be(200);
+}
+
+#[tokio::test]
+async fn an_event_about_somebody_unknown_or_of_no_meaning_is_taken() {
+    let (op, hub) = scene().await;
+    let browser = sign_in(&op, &hub, "subject-1").await;
+    let stream = json!({ "format": "opaque", "id": "stream-1" });
+    let tokens = [
+        op.security_event(AUDIENCE, REVOKED, &person(&op, "nobody"), |_| {}),
+        op.security_event(AUDIENCE, DISABLED, &person(&op, "nobody"), |_| {}),
+        op.security_event(AUDIENCE, CLAIMS, &person(&op, "nobody"), |_| {}),
+        op.security_event(AUDIENCE, VERIFICATION, &stream, |_| {}),
+        event(
+            &op,
+            "https://schemas.openid.net/secevent/caep/event-type/device-compliance-change",
+        ),
+    ];
+
+    for token in tokens {
+        push(&hub, &token).await.must_be(202);
+    }
+
+    browser.get("/hub/home").await.must_be(200);
+}
+
+#[tokio::test]
+async fn bad_tokens_are_refused_in_the_words_of_the_standard() {
+    let (op, hub) = scene().await;
+    let browser = sign_in(&op, &hub, "subject-1").await;
+    let with = |claim: &'static str, value: Value| {
+        op.security_event(AUDIENCE, REVOKED, &person(&op, "subject-1"), |claims| {
+            claims[claim] = value;
+        })
+    };
+    let forged = {
+        let token = event(&op, REVOKED);
+        let (message, _) = token.rsplit_once('.').expect("three parts");
+        format!("{message}.AAAA")
+    };
+    let email = json!({ "format": "email", "email": "river@example.org" });
+    let cases = [
+        ("", "invalid_request"),
+        ("a.b.c", "invalid_request"),
+        (&"x".repeat(17 << 10), "invalid_request"),
+        (&forged, "invalid_key"),
+        (
+            &with("iss", json!("https://evil.example")),
+            "invalid_issuer",
+        ),
+        (
+            &with("aud", json!("https://other.example")),
+            "invalid_audience",
+        ),
+        (&with("jti", Value::Null), "invalid_request"),
+        (&with("iat", json!(1_700_000_000)), "invalid_request"),
+        (&with("events", json!({})), "invalid_request"),
+        (&with("sub_id", email), "invalid_request"),
+        (&op.logout_token(Some("subject-1"), None), "invalid_request"),
+    ];
+    for (number, (token, expected)) in cases.into_iter().enumerate() {
+        let answer = push(&hub, token).await.must_be(400);
+        assert_eq!(answer.header("content-type"), "application/json");
+        assert_eq!(answer.header("content-language"), "en");
+        let body = answer.json();
+        assert_eq!(body["err"], expected, "case {number}: {body}");
+        assert!(
+            body["description"]
+                .as_str()
+                .is_some_and(|text| !text.is_empty())
+        );
+    }
+    browser.get("/hub/home").await.must_be(200);
+}
+
+#[tokio::test]
+async fn a_push_has_the_type_and_the_header_that_were_agreed() {
+    let (op, hub) = scene().await;
+    let token = event(&op, REVOKED);
+    let send = async |kind: &str, authorization: &str| {
+        let transmitter = hub.anonymous();
+        let call = transmitter.call("POST", "/hub/oidc/security-events");
+        let call = call.header("content-type", kind);
+        let call = call.header("authorization", authorization);
+        call.bytes(token.as_str()).send().await
+    };
+    let kind = "application/secevent+jwt";
+
+    let untyped = send("application/jwt", AGREED).await.must_be(400).json();
+    let stranger = send(kind, "Bearer guessed").await.must_be(400).json();
+    let right = send("Application/SecEvent+JWT; charset=utf-8", AGREED).await;
+
+    assert_eq!(untyped["err"], "invalid_request");
+    assert_eq!(stranger["err"], "authentication_failed");
+    right.must_be(202);
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_read_make_the_transmitter_try_again() {
+    let (op, hub) = scene().await;
+    let away = Instead::Status(503, String::new());
+    op.script().instead.insert("/jwks", away);
+
+    let answer = push(&hub, &event(&op, REVOKED)).await.must_be(503);
+
+    assert_ne!(answer.header("retry-after"), "");
+    assert!(answer.json()["err"].is_string());
+}
+
+#[tokio::test]
+async fn without_a_stream_there_is_nothing_to_push_to() {
+    let op = provider().await;
+    let ours = configured(&op, |settings| settings.security_events = None);
+    let hub = TestHub::with(|recipe| recipe.providers.push(ours)).await;
+
+    push(&hub, &event(&op, REVOKED)).await.must_be(404);
+}
+
+#[tokio::test]
+async fn a_logout_token_ends_what_it_names_once() {
+    let (op, hub) = scene().await;
+    let first = sign_in(&op, &hub, "subject-1").await;
+    let of_first = sid(&op, "subject-1");
+    let second = sign_in(&op, &hub, "subject-1").await;
+    let by_session = op.logout_token(None, Some(&of_first));
+
+    let answer = log_out(&hub, &by_session).await.must_be(200);
+
+    assert_eq!(answer.header("cache-control"), "no-store");
+    first.get("/hub/home").await.must_be(302);
+    second.get("/hub/home").await.must_be(200);
+    log_out(&hub, &by_session).await.must_be(400);
+
+    let by_person = op.logout_token(Some("subject-1"), None);
+    log_out(&hub, &by_person).await.must_be(200);
+
+    second.get("/hub/home").await.must_be(302);
+    assert_eq!(grants_of(&hub, "river").await, 0);
+}
+
+#[tokio::test]
+async fn a_lone_session_in_a_logout_token_is_the_whole_person_where_that_is_configured() {
+    let op = provider().await;
+    let mut ours = configured(&op, |_| {});
+    ours.widens_logout = true;
+    let hub = TestHub::with(|recipe| recipe.providers.push(ours)).await;
+    for named in [None, Some("subject-1")] {
+        let first = sign_in(&op, &hub, "subject-1").await;
+        let of_first = sid(&op, "subject-1");
+        let second = sign_in(&op, &hub, "subject-1").await;
+        let other = sign_in(&op, &hub, "subject-2").await;
+
+        let token = op.logout_token(named, Some(&of_first));
+        log_out(&hub, &token).await.must_be(200);
+
+        first.get("/hub/home").await.must_be(302);
+        second.get("/hub/home").await.must_be(302);
+        other.get("/hub/home").await.must_be(200);
+        assert_eq!(grants_of(&hub, "river").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_reaches_one_process_holds_in_all() {
+    let op = provider().await;
+    let database = Database::postgres().await;
+    let second = Database::shared(&database);
+    let (ours, theirs) = (configured(&op, |_| {}), configured(&op, |_| {}));
+    let one = TestHub::on(database, |recipe| recipe.providers.push(ours)).await;
+    let other = TestHub::on(second, |recipe| recipe.providers.push(theirs)).await;
+    other.hub.spawn_listening().await.expect("it listens");
+    let browser = sign_in(&op, &one, "subject-1").await;
+    let session_id = browser.cookie("jupyterhub-session-id").expect("a session");
+    let cookie = browser.cookie("jupyterhub-hub-login").expect("a session");
+    let there = other.anonymous();
+    there.keep("jupyterhub-hub-login", &cookie, "/hub/");
+    there.get("/hub/home").await.must_be(200);
+
+    push(&one, &event(&op, REVOKED)).await.must_be(202);
+
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while there.get("/hub/home").await.status != 302 {
+        assert!(
+            Instant::now() < deadline,
+            "the other process still believes it"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // What that process carries to servers no longer has the session in it.
+    assert!(other.hub.ended_sessions().contains(&session_id));
+}
