@@ -82,7 +82,7 @@ async function serve(name, database) {
             // which the test needs to bring back wrong ones.
             pushed_authorization: database !== undefined,
           },
-          second: provider("Second provider", "OIDC_PROVIDER"),
+          second: { ...provider("Second provider", "OIDC_PROVIDER"), sign_out: "offer" },
         },
       }),
   });
@@ -303,6 +303,17 @@ describe("a site with several ways to sign in", () => {
     assert.deepEqual([statuses[0], statuses.at(-1)], [403, 429], `${statuses}`);
     await look(page, "site-6-too-many");
     await page.context().close();
+  });
+
+  step("signs out at Keycloak, too, without a question there", async () => {
+    await river.goto(`${hub.hub}logout`);
+    await look(river, "site-7-sign-out");
+    await signOut(river, { hub: hub.hub });
+    assert.match(await river.locator("h1").innerText(), /You are signed out/);
+    assert.ok(river.url().startsWith(`${hub.hub}logout?`), river.url());
+
+    await chooseProvider(river, { url: `${hub.hub}login`, title: "Keycloak" });
+    await river.locator("#kc-login").waitFor();
   });
 
   step("ends with its servers when it is asked to", async () => {

@@ -20,7 +20,9 @@ import { join } from "node:path";
 import { Jansky } from "./jansky.mjs";
 
 const CACHE = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "jansky");
-const RECIPE = join(import.meta.dirname, "../../crates/jansky/src/demo/python.rs");
+const ROOT = join(import.meta.dirname, "../..");
+const RECIPE = join(ROOT, "crates/jansky/src/demo/python.rs");
+const PACKAGE = join(ROOT, "python");
 
 /** The series before the one that the demo brings, which is in use in many places. */
 const OLDER = ["jupyterhub==5.4.6", "jupyterlab==4.6.6", "ipykernel"];
@@ -33,7 +35,7 @@ export async function demoPython() {
   if (process.env.JANSKY_TEST_PYTHON) {
     return process.env.JANSKY_TEST_PYTHON;
   }
-  const kept = placeOf(readFileSync(RECIPE, "utf8"));
+  const kept = placeOf(recipe());
   if (!existsSync(kept)) {
     const demo = Jansky.demo("prepare-python", { port: 0 });
     await demo.start(INSTALL_SECONDS);
@@ -46,7 +48,7 @@ export async function demoPython() {
 
 /** Keeps the environment that a demo has made, or else deletes it. Nobody may use it any more. */
 export function keepDemoPython(fresh) {
-  keep(fresh, placeOf(readFileSync(RECIPE, "utf8")));
+  keep(fresh, placeOf(recipe()));
   if (existsSync(fresh)) {
     // Tens of thousands of new files take up to a minute or more, for which nobody waits.
     const rubbish = mkdtempSync(join(tmpdir(), "jansky-rubbish-"));
@@ -68,6 +70,15 @@ export function olderPython() {
     rmSync(work, { recursive: true, force: true });
   }
   return kept;
+}
+
+// How the demo makes its environment, and our own package in it.
+function recipe() {
+  const files = readdirSync(PACKAGE, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !/__pycache__|tests/.test(entry.parentPath))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  return [RECIPE, ...files].map((path) => readFileSync(path, "utf8")).join("\n");
 }
 
 function placeOf(recipe) {

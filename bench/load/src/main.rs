@@ -4,6 +4,7 @@
 mod backend;
 mod cpu;
 mod load;
+mod unix;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,6 +27,8 @@ enum Command {
     },
     /// Keeps connections busy and prints one line of JSON with what it measured.
     Load(load::Options),
+    /// The same over a Unix socket.
+    Unix(unix::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -35,6 +38,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Backend { address } => runtime.block_on(backend::run(address)),
         Command::Load(options) => runtime.block_on(load::run(options)),
+        Command::Unix(options) => runtime.block_on(unix::run(options)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The agent itself: how it stands with the hub, the tokens it holds, and what it tells whom.
 
-use std::collections::BTreeMap;
+mod files;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use http::StatusCode;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use jansky_crypto::Random;
-use jansky_model::{Clock, Secret, Timestamp};
+use jansky_model::{Clock, Secret};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, watch};
@@ -43,9 +44,6 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from
 
 /// How long somebody who wants to know the status waits for the hub.
 const STATUS_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How soon a token file is tried again that could not be renewed.
-const FILE_RETRY: Duration = Duration::from_secs(2);
 
 /// One agent, for one server.
 pub(crate) struct Agent {
@@ -182,6 +180,14 @@ impl Agent {
         for list in ["identities", "audiences"] {
             status.entry(list).or_insert_with(|| json!([]));
         }
+        if let Some(audiences) = status.get_mut("audiences").and_then(Value::as_array_mut) {
+            for audience in audiences.iter_mut().filter_map(Value::as_object_mut) {
+                let id = audience.get("id").and_then(Value::as_str);
+                if let Some(left) = id.and_then(|id| self.tokens.left(id)) {
+                    audience.insert("expires_in".to_owned(), left.into());
+                }
+            }
+        }
         let connected = self.hub_answers.load(Ordering::Relaxed);
         let hub = if connected {
             "connected"
@@ -227,8 +233,6 @@ impl Agent {
             }
         }
     }
-
-    // ---- what the hub tells ---------------------------------------------------------------------
 
     /// Enrols, and listens to the hub from then on, connecting again and again.
     async fn keep_in_touch(self: Arc<Self>, ticket: Secret) {
@@ -394,92 +398,5 @@ impl Agent {
             _ => {}
         }
         self.files_changed.notify_one();
-    }
-
-    // ---- token files ----------------------------------------------------------------------------
-
-    /// Keeps a fresh token in the file of each audience that has one.
-    async fn keep_files(self: Arc<Self>) {
-        let Some(files) = &self.files else { return };
-        // When which file is to be written next.
-        let mut plan = BTreeMap::new();
-        loop {
-            let wanted = self.audiences_with_file();
-            let _ = files.point_at(wanted.first().map(String::as_str));
-            plan.retain(|audience, _| {
-                let keep = wanted.contains(audience);
-                if !keep {
-                    let _ = files.remove(audience);
-                }
-                keep
-            });
-            for audience in wanted {
-                plan.entry(audience).or_insert_with(|| self.clock.now());
-            }
-            for (audience, due) in &mut plan {
-                let now = self.clock.now();
-                if *due <= now {
-                    *due = self.write_file(files, audience).await;
-                }
-            }
-            let next = plan.values().min().copied();
-            let pause = next.map(|next| next.since(self.clock.now()));
-            tokio::select! {
-                () = tokio::time::sleep(pause.unwrap_or(Duration::MAX)) => {}
-                // Tokens that were dropped are not to stay in files.
-                () = self.files_changed.notified() => plan.values_mut().for_each(|due| *due = Timestamp::from_seconds(0)),
-            }
-        }
-    }
-
-    fn audiences_with_file(&self) -> Vec<String> {
-        if self.objection().is_some() {
-            return Vec::new();
-        }
-        let known = self.known();
-        let known = known
-            .as_ref()
-            .and_then(|known| Known::deserialize(Value::Object(known.clone())).ok());
-        let audiences = known.unwrap_or_default().audiences.into_iter();
-        // One that is unavailable may have a token that is still good.
-        audiences
-            .filter(|one| one.token_file && matches!(one.state.as_str(), "ready" | "unavailable"))
-            .map(|one| one.id)
-            .collect()
-    }
-
-    /// Writes a file, or removes it when there is no token; returns when to do so again.
-    async fn write_file(&self, files: &TokenFiles, audience: &str) -> Timestamp {
-        #[derive(Deserialize)]
-        struct Token {
-            access_token: Secret,
-            expires_in: u64,
-        }
-        let wanted = Wanted {
-            audience: audience.to_owned(),
-            scope: None,
-        };
-        let answer = self.token(&wanted, None).await;
-        let token = answer
-            .error()
-            .is_none()
-            .then(|| serde_json::from_slice::<Token>(&answer.body).ok())
-            .flatten();
-        // Nothing waits between this look and the writing, so no freeze comes in between.
-        let Some(token) = token.filter(|_| self.objection().is_none()) else {
-            let _ = files.remove(audience);
-            return self.clock.now().plus(FILE_RETRY);
-        };
-        if let Err(error) = files.write(audience, token.access_token.expose()) {
-            say(&format!(
-                "the token file of `{audience}` cannot be written: {error}"
-            ));
-            let _ = files.remove(audience);
-            return self.clock.now().plus(FILE_RETRY);
-        }
-        let life = Duration::from_secs(token.expires_in);
-        self.clock
-            .now()
-            .plus((life / 4).max(Duration::from_secs(1)))
     }
 }

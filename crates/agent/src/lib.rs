@@ -94,7 +94,8 @@ async fn serve(mut document: Document) -> ExitCode {
     let Some(command) = command else {
         return beside(agent, document.parent, hand_over).await;
     };
-    let serving = tokio::spawn(agent.clone().serve(hand_over));
+    let served = agent.clone();
+    let serving = tokio::spawn(async move { say(&served.serve(hand_over).await) });
     let enrolled = agent.clone();
     let code = entry_point::run(&command, &environment, async move {
         enrolled.first_enrolment().await;

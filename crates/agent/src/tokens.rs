@@ -149,7 +149,9 @@ impl Tokens {
                 return state.without_hub(min_ttl, now, failure);
             }
         }
-        let answer = ask(least).await;
+        // Of a service whose tokens live for less than usual that would be too much to ask for.
+        let asked = min_ttl.unwrap_or_else(|| wish.state().usual());
+        let answer = ask(asked).await;
         let now = self.clock.now();
         let mut state = wish.state();
         state.answers += 1;
@@ -163,6 +165,17 @@ impl Tokens {
             .ok()
             .map(|fresh| Token::new(fresh, now, self.spread()));
         answer
+    }
+
+    /// The seconds that are left of the best token for an audience, if there is one.
+    pub(crate) fn left(&self, audience: &str) -> Option<u64> {
+        let now = self.clock.now();
+        let held = self.held();
+        let wishes = held.wishes.iter();
+        wishes
+            .filter(|(wanted, _)| wanted.audience == audience)
+            .filter_map(|(_, wish)| wish.state().left(now))
+            .max()
     }
 
     fn spread(&self) -> u64 {
@@ -197,11 +210,23 @@ impl Wish {
 }
 
 impl State {
+    fn left(&self, now: Timestamp) -> Option<u64> {
+        let left = self.token.as_ref()?.expires_at.since(now).as_secs();
+        (left > 0).then_some(left)
+    }
+
     /// The token, if it need not be renewed for somebody who wants `least` seconds.
     fn good_for(&self, least: u64, now: Timestamp) -> Option<Answer> {
         let token = self.token.as_ref()?;
         let least = least.min(token.lifetime * MOST / 100).max(token.floor);
         token.answer_with(least, now)
+    }
+
+    /// For how long a new token shall live at least when nobody says it: not longer than the last one
+    /// did, and for any time when there was none.
+    fn usual(&self) -> u64 {
+        let last = self.token.as_ref();
+        last.map_or(0, |last| USUAL_MIN_TTL.min(last.lifetime * MOST / 100))
     }
 
     /// The token while there is no newer one, or the failure.

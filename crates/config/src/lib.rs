@@ -30,9 +30,9 @@ pub use sections::{
     AdmissionKeys, Audience, AudienceSource, Broker, Cgroups, ClaimsSource, Client,
     ClientAuthentication, CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner,
     Endpoints, GithubProvider, HeaderProvider, Hub, IdentityBrokerMode, Issuer, IssuerAlgorithm,
-    LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, PamProvider, ProcessSpawner,
-    Provider, Proxy, Pull, Reach, Role, RunAs, SecurityEvents, Session, SignOut, Spawner, Tls,
-    Tripwire, VolumeEntry,
+    LdapProvider, LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, PamProvider,
+    ProcessSpawner, Provider, Proxy, Pull, Reach, Role, RunAs, SecurityEvents, Session, SignOut,
+    Spawner, Tls, Tripwire, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

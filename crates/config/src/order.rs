@@ -6,8 +6,8 @@ use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
     Audience, Broker, Client, Config, Database, DockerSpawner, Endpoints, GithubProvider,
-    HeaderProvider, Hub, Issuer, LocalProvider, Log, OidcProvider, PamProvider, ProcessSpawner,
-    Proxy, SecurityEvents, Session, Tls,
+    HeaderProvider, Hub, Issuer, LdapProvider, LocalProvider, Log, OidcProvider, PamProvider,
+    ProcessSpawner, Proxy, SecurityEvents, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -23,6 +23,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<GithubProvider>(),
         fields::<HeaderProvider>(),
         fields::<PamProvider>(),
+        fields::<LdapProvider>(),
         fields::<Endpoints>(),
         fields::<SecurityEvents>(),
         fields::<Audience>(),

@@ -7,8 +7,8 @@
 //!
 //! [`OidcProvider`] is the relying party of OpenID Connect: discovery, PKCE, ID-token checks and
 //! key rotation; [`OidcKind`](oidc::OidcKind) names the providers whose ways it knows. [`GitHub`]
-//! speaks OAuth 2 of its own; [`HeaderProvider`] takes the word of a reverse proxy, and
-//! [`PamProvider`] knows the Unix accounts of this machine. What a provider
+//! speaks OAuth 2 of its own; [`HeaderProvider`] takes the word of a reverse proxy,
+//! [`PamProvider`] knows the Unix accounts of this machine and [`LdapProvider`] those of a directory. What a provider
 //! can do beyond the sign-in is a trait for each thing: trade tokens ([`TokenExchange`]), hand out
 //! those of providers behind it ([`ExternalTokens`]), give tokens to ourselves ([`ServiceAccount`]).
 //! What claims mean is read by [`claim_rules`], alike for all. Local accounts need the database and
@@ -23,6 +23,7 @@ mod github;
 mod header;
 mod identity;
 mod issued;
+mod ldap;
 pub mod oidc;
 mod pam;
 mod provider;
@@ -37,6 +38,7 @@ pub use github::{GitHub, GitHubSettings};
 pub use header::{HeaderProvider, HeaderSettings};
 pub use identity::{Claims, ExternalIdentity, ServiceTokens, UpstreamTokens, claim_at};
 pub use issued::{IssuedToken, NotIssued, Unfit};
+pub use ldap::{LdapGroups, LdapLookup, LdapProvider, LdapSettings};
 pub use oidc::{OidcProvider, OidcSettings, http_client};
 pub use pam::{PamProvider, PamSettings};
 pub use provider::{

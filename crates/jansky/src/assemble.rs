@@ -19,13 +19,14 @@ use jansky_identity::oidc::{
     SecurityEventSettings,
 };
 use jansky_identity::{
-    GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider, PamProvider,
-    PamSettings,
+    GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider, LdapProvider,
+    PamProvider, PamSettings,
 };
 use jansky_model::{Clock, ProviderId, Secret};
 use jansky_store::Store;
 
 use crate::cli;
+use crate::directory;
 use crate::files::{self, make_private_dir};
 use crate::spawners::spawner;
 
@@ -304,6 +305,11 @@ pub(crate) fn providers(
                 timeout: *pam.timeout,
                 attempts_per_minute: pam.attempts_per_minute,
             });
+            let rules = admission_rules(config, provider);
+            providers.push(without_tokens(Arc::new(made), rules));
+        }
+        if let Provider::Ldap(ldap) = provider {
+            let made = LdapProvider::new(directory::settings(id, ldap)?);
             let rules = admission_rules(config, provider);
             providers.push(without_tokens(Arc::new(made), rules));
         }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{audit_command, config_command, demo, doctor, serve};
+use crate::{audit_command, config_command, demo, doctor, serve, token_command};
 
 /// The role in which the program becomes a single-user server; not for people.
 pub(crate) const LAUNCH: &str = "launch";
@@ -47,6 +47,8 @@ enum Command {
         #[command(subcommand)]
         action: audit_command::Action,
     },
+    /// Print an access token for a service; inside of a server only
+    Token(token_command::Options),
     /// Become a single-user server (internal)
     #[command(hide = true, name = LAUNCH)]
     Launch,
@@ -99,6 +101,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             action: KeysAction::Rotate(file),
         } => serve::rotate_keys(&file),
         Command::Audit { action } => audit_command::run(&action),
+        Command::Token(options) => token_command::run(&options),
         Command::Launch => anyhow::bail!("`{LAUNCH}` must be the first argument"),
         Command::AskPam => anyhow::bail!("`{PAM}` must be the first argument"),
         Command::Agent => anyhow::bail!("`{AGENT}` must be the first argument"),

@@ -8,6 +8,7 @@ mod audit_command;
 mod cli;
 mod config_command;
 mod demo;
+mod directory;
 mod doctor;
 mod explain_login;
 mod files;
@@ -16,6 +17,7 @@ mod front;
 mod serve;
 mod spawners;
 mod telemetry;
+mod token_command;
 
 use std::process::ExitCode;
 

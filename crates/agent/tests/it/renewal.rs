@@ -107,3 +107,25 @@ async fn what_the_hub_refuses_is_passed_on_in_its_words() {
     let told = agent.token("audience=reauth").await;
     assert_eq!(told.body["reauth_url"], "https://hub/x");
 }
+
+#[tokio::test]
+async fn the_status_says_how_much_is_left_of_which_token() {
+    let hub = Hub::start().await;
+    let audience = |id| serde_json::json!({ "id": id, "title": id, "state": "ready" });
+    hub.script().audiences = serde_json::json!([audience("used"), audience("not-used")]);
+    let agent = Beside::start(&hub).await;
+    agent.token("audience=used").await.token();
+
+    let status = agent.status().await;
+
+    assert!(
+        status["audiences"][0]["expires_in"].as_u64() > Some(590),
+        "{status}"
+    );
+    assert!(status["audiences"][1]["expires_in"].is_null(), "{status}");
+    assert_eq!(
+        (&status["state"], &status["hub"]),
+        (&"active".into(), &"connected".into())
+    );
+    assert!(!status.to_string().contains("canary"), "{status}");
+}

@@ -9,6 +9,7 @@ mod github;
 mod header;
 mod hub;
 mod issuer;
+mod ldap;
 mod pam;
 pub(crate) mod presets;
 mod provider;
@@ -29,6 +30,7 @@ pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};
 pub use self::issuer::{Client, Issuer, IssuerAlgorithm};
+pub use self::ldap::LdapProvider;
 pub use self::pam::PamProvider;
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,

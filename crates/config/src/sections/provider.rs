@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::github::GithubProvider;
 use super::header::HeaderProvider;
+use super::ldap::LdapProvider;
 use super::pam::PamProvider;
 use super::written;
 use crate::notation::{HttpUrl, SecretSource, SecretSources, Texts, Written};
@@ -57,6 +58,8 @@ pub enum Provider {
     /// Unix accounts of this machine, checked by PAM. Jansky must run as root, or as an account
     /// that PAM lets check others.
     Pam(Box<PamProvider>),
+    /// Accounts in an LDAP directory, such as `OpenLDAP`, `FreeIPA` or Active Directory.
+    Ldap(Box<LdapProvider>),
 }
 
 impl Provider {
@@ -70,7 +73,9 @@ impl Provider {
             | Self::Google(oidc)
             | Self::Cilogon(oidc)
             | Self::EgiCheckin(oidc) => Some(oidc),
-            Self::Local(_) | Self::Github(_) | Self::Header(_) | Self::Pam(_) => None,
+            Self::Local(_) | Self::Github(_) | Self::Header(_) | Self::Pam(_) | Self::Ldap(_) => {
+                None
+            }
         }
     }
 
@@ -81,6 +86,7 @@ impl Provider {
             Self::Github(github) => github.title.as_deref(),
             Self::Header(header) => header.title.as_deref(),
             Self::Pam(pam) => Some(&pam.title),
+            Self::Ldap(ldap) => Some(&ldap.title),
             _ => self.oidc()?.title.as_deref(),
         }
     }
@@ -112,6 +118,7 @@ impl Provider {
             Self::Github(github) => Some(keys_of!(github)),
             Self::Header(header) => Some(keys_of!(header)),
             Self::Pam(pam) => Some(keys_of!(pam)),
+            Self::Ldap(ldap) => Some(keys_of!(ldap)),
             _ => self.oidc().map(|oidc| keys_of!(oidc)),
         }
     }

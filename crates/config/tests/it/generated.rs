@@ -58,6 +58,47 @@ fn every_example_checks_clean() {
 const HEADER: &str = "[provider.jive]\nkind = \"header\"\nuser_header = \"X-Remote-User\"\n\
      trusted_addresses = [\"10.1.2.3\"]\n";
 
+/// The indented blocks of a page that are configurations: those that begin with a section.
+fn configurations(page: &str) -> Vec<String> {
+    let mut blocks = vec![String::new()];
+    for line in page.lines() {
+        let Some(line) = line.strip_prefix("    ").or(line.is_empty().then_some("")) else {
+            blocks.push(String::new());
+            continue;
+        };
+        let block = blocks.last_mut().expect("there is always one");
+        block.push_str(line);
+        block.push('\n');
+    }
+    let blocks = blocks.into_iter();
+    blocks
+        .filter(|block| block.trim_start().starts_with('['))
+        .collect()
+}
+
+#[test]
+fn every_configuration_in_a_how_to_page_checks_clean() {
+    let directory = repository().join("docs/how-to");
+    let mut pages = 0;
+    for file in directory.read_dir().expect("the pages are there") {
+        let path = file.expect("readable").path();
+        let page = read_to_string(&path).expect("readable");
+        for mut text in configurations(&page) {
+            // A page about something else has a part of a configuration.
+            if !text.contains("[provider.") {
+                text.push_str(crate::LOCAL);
+            }
+
+            let loaded = read(&text)
+                .unwrap_or_else(|problems| panic!("{}: {problems:#?}\n{text}", path.display()));
+
+            assert_eq!(loaded.warnings, [], "{}\n{text}", path.display());
+            pages += usize::from(text.contains("[provider."));
+        }
+    }
+    assert!(pages >= 9, "only {pages} configurations were found");
+}
+
 #[test]
 fn every_toml_example_of_the_reference_is_accepted() {
     let page = jansky_config::reference();
@@ -83,6 +124,9 @@ fn every_toml_example_of_the_reference_is_accepted() {
                         .replace("issuer", "url"),
                     HEADER.to_owned(),
                     "[provider.jive]\nkind = \"pam\"\n".to_owned(),
+                    "[provider.jive]\nkind = \"ldap\"\nurl = \"ldap://127.0.0.1\"\n\
+                     user_dn = \"uid={username}\"\n"
+                        .to_owned(),
                 ],
                 // Some keys belong to others.
                 "spawner" => vec![

@@ -276,7 +276,7 @@ fn a_provider_needs_a_kind_that_exists() {
         message("\n[provider.jive]\ntitle = \"JIVE\"\n"),
         "jansky.toml:2: provider.jive.kind: found nothing; allowed are `local`, `oidc`, \
          `keycloak`, `indigo-iam`, `globus`, `google`, `cilogon`, `egi-checkin`, `github`, \
-         `header`, `pam`"
+         `header`, `pam`, `ldap`"
     );
     assert_eq!(
         message("[provider.jive]\nkind = \"oidcc\"\n"),
@@ -286,7 +286,7 @@ fn a_provider_needs_a_kind_that_exists() {
         message("[provider.jive]\nkind = 3\n"),
         "jansky.toml:2: provider.jive.kind: found the number `3`; allowed are `local`, `oidc`, \
          `keycloak`, `indigo-iam`, `globus`, `google`, `cilogon`, `egi-checkin`, `github`, \
-         `header`, `pam`"
+         `header`, `pam`, `ldap`"
     );
 }
 

@@ -463,3 +463,98 @@ fn the_service_of_pam_is_the_name_of_a_file() {
          /etc/pam.d, such as \"login\""
     );
 }
+
+#[test]
+fn a_role_has_a_name_of_its_own_scopes_that_exist_and_somebody_who_has_it() {
+    let role = |name: &str, keys: &str| messages(&format!("{OIDC}[role.{name}]\n{keys}\n"));
+
+    assert_eq!(
+        role(
+            "observers",
+            "scopes = [\"list:users\", \"service-account\"]\ngroups = [\"/radio\"]"
+        ),
+        Vec::<String>::new()
+    );
+    assert_eq!(
+        role("user", "scopes = [\"access:servers!user\"]"),
+        Vec::<String>::new()
+    );
+    for (name, keys, expected) in [
+        (
+            "admin",
+            "users = [\"river\"]",
+            "the role `admin`, which every hub has",
+        ),
+        (
+            "x",
+            "users = [\"river\"]",
+            "a name that is no name of a role",
+        ),
+        (
+            "user",
+            "users = [\"river\"]",
+            "the role `user`, which everybody has",
+        ),
+        (
+            "watch",
+            "scopes = [\"list:users\"]",
+            "a role that nobody has",
+        ),
+        (
+            "watch",
+            "scopes = [\"list:stars\"]\nusers = [\"river\"]",
+            "`list:stars` is not a known scope",
+        ),
+    ] {
+        let found = role(name, keys);
+        assert!(
+            found.len() == 1 && found[0].contains(expected),
+            "[role.{name}] {keys}: {found:?}"
+        );
+    }
+}
+
+const LDAP: &str = "[provider.ldap]\nkind = \"ldap\"\nallow_all = true\n\
+     url = \"ldaps://ldap.example.org\"\nuser_dn = \"uid={username},dc=example\"\n";
+
+#[test]
+fn a_directory_is_encrypted_and_says_where_people_are() {
+    assert_eq!(messages(LDAP), Vec::<String>::new());
+    let plain = LDAP.replace("ldaps", "ldap");
+    assert_eq!(
+        message(&plain),
+        "jansky.toml:4: provider.ldap.url: found a URL with ldap that is not of this machine; use \
+         ldaps, or set `start_tls = true`: everybody on the way could read passwords"
+    );
+    assert_eq!(
+        messages(&format!("{plain}start_tls = true\n")),
+        Vec::<String>::new()
+    );
+    for (from, to, expected) in [
+        ("ldaps://", "https://", "write where the directory is"),
+        ("{username}", "river", "else all people would be one"),
+        (
+            "user_dn = \"uid={username},dc=example\"\n",
+            "",
+            "no `search_base`",
+        ),
+        (
+            "allow_all = true",
+            "allowed_groups = [\"a\"]",
+            "say where groups are",
+        ),
+        (
+            "allow_all = true",
+            "allow_all = true\nbind_dn = \"a\"",
+            "belong together",
+        ),
+        (
+            "allow_all = true",
+            "allow_all = true\ngroups_base = \"a\"\ngroups_filter = \"(cn=*)\"",
+            "else everybody is in every group",
+        ),
+    ] {
+        let found = message(&LDAP.replace(from, to));
+        assert!(found.contains(expected), "{to}: {found}");
+    }
+}

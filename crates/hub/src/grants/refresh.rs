@@ -374,7 +374,7 @@ impl Grants {
 }
 
 /// The time between a token's arrival and its end; long when the end is not known.
-fn lifetime(grant: &Grant) -> Duration {
+pub(super) fn lifetime(grant: &Grant) -> Duration {
     grant
         .access_expires_at
         .map_or(Duration::from_hours(1), |at| at.since(grant.refreshed_at))

@@ -11,6 +11,7 @@ mod id_token;
 mod key_rotation;
 mod keycloak;
 mod keycloak_tokens;
+mod ldap;
 mod login;
 mod logout;
 mod presets;

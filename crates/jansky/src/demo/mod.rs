@@ -4,6 +4,7 @@
 //! makes two accounts with a notebook each, and serves. A second start finds all that and is quick.
 
 mod accounts;
+mod package;
 mod python;
 
 use std::path::{Path, PathBuf};
@@ -127,6 +128,7 @@ fn configuration(home: &Path, python: &Path, port: u16) -> anyhow::Result<Loaded
          kind = \"process\"\n\
          command = [{command}]\n\
          arguments = {arguments}\n\
+         environment = {{ PATH = {path} }}\n\
          home_dir = {homes}\n\
          default_url = \"/lab/tree/{NOTEBOOK_NAME}\"\n\
          poll_interval = \"5s\"\n\n\
@@ -134,11 +136,19 @@ fn configuration(home: &Path, python: &Path, port: u16) -> anyhow::Result<Loaded
          filter = \"warn\"\n",
         data = quoted(&home.join("data")),
         command = quoted(&python.join("bin/jupyterhub-singleuser")),
+        // So that the programs of the environment are found in the terminals of the servers.
+        path = serde_json::Value::from(search_path(python)).to_string(),
         homes = quoted(&home.join("homes/{username}")),
     );
     let path = home.join("jansky.toml");
     write_private(&path, &text)?;
     load_text(&path, text, Vec::new())
+}
+
+fn search_path(python: &Path) -> String {
+    let own = python.join("bin");
+    let usual = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
+    format!("{}:{usual}", own.display())
 }
 
 async fn serve(

@@ -6,19 +6,26 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
+use crate::demo::package;
 use crate::telemetry::say;
 
 /// What the servers need. The versions are fixed, so that the demo is the same for everybody.
-const PACKAGES: [&str; 5] = [
+const PACKAGES: [&str; 7] = [
     "jupyterhub==6.1.1",
     "jupyterlab==4.6.6",
     "ipykernel",
     "astropy",
     "matplotlib",
+    "requests",
+    // Builds our own package, which is not in any index.
+    "hatchling",
 ];
 
 /// Lies in an environment that is complete, and says of what.
 const MARKER: &str = "jansky-packages.txt";
+
+/// The same for the package that this program carries.
+const OUR_MARKER: &str = "jansky-own-package.txt";
 
 /// The oldest Python that the packages run on.
 const OLDEST: (u32, u32) = (3, 10);
@@ -28,6 +35,7 @@ pub(crate) fn prepare(directory: &Path, no_input: bool) -> anyhow::Result<PathBu
     let wanted = PACKAGES.join("\n");
     let marker = directory.join(MARKER);
     if std::fs::read_to_string(&marker).is_ok_and(|found| found == wanted) {
+        install_our_package(directory)?;
         return Ok(directory.to_path_buf());
     }
     say("Preparing JupyterLab. This takes a minute or two, once.");
@@ -50,8 +58,29 @@ pub(crate) fn prepare(directory: &Path, no_input: bool) -> anyhow::Result<PathBu
     install.args(["--no-cache-dir", "--progress-bar", "off"]);
     install.args(PACKAGES);
     follow(&mut install, "pip").context("the Python packages could not be installed")?;
+    install_our_package(directory)?;
     std::fs::write(&marker, wanted).context("could not finish the Python environment")?;
     Ok(directory.to_path_buf())
+}
+
+/// Installs the package `jansky` that this program carries, unless it is there already.
+fn install_our_package(directory: &Path) -> anyhow::Result<()> {
+    let marker = directory.join(OUR_MARKER);
+    let wanted = package::version();
+    if std::fs::read_to_string(&marker).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    let source = directory.join("jansky-source");
+    package::write(&source)?;
+    let mut install = Command::new(directory.join("bin/python"));
+    install.args(["-m", "pip", "install", "--no-input"]);
+    install.args(["--disable-pip-version-check", "--no-cache-dir"]);
+    // All that it needs is here, so no index is asked.
+    install.args(["--no-index", "--no-deps", "--no-build-isolation"]);
+    install.arg("--force-reinstall").arg(&source);
+    follow(&mut install, "pip").context("the Python package `jansky` could not be installed")?;
+    let _ = std::fs::remove_dir_all(&source);
+    std::fs::write(&marker, wanted).context("could not finish the Python environment")
 }
 
 /// Finds a Python that is new enough.
@@ -143,6 +172,9 @@ fn follow(command: &mut Command, name: &str) -> anyhow::Result<()> {
 /// What of a line a person wants to see.
 fn step_of(line: &str) -> Option<String> {
     let line = line.trim();
+    if line.starts_with("Processing ") {
+        return Some("adding the package `jansky`".to_owned());
+    }
     if let Some(rest) = line.strip_prefix("Collecting ") {
         return Some(format!("found {}", rest.split(" (").next().unwrap_or(rest)));
     }

@@ -124,3 +124,75 @@ async fn the_schema_is_json_and_the_reference_is_the_one_in_the_documentation() 
         written.trim()
     );
 }
+
+const RULES: &str = "[hub]
+admin_users = [\"grote\"]
+
+[provider.keycloak]
+kind = \"keycloak\"
+issuer = \"https://sso.example.org/realms/a\"
+client_id = \"jansky\"
+client_secret = { env = \"NOT_NEEDED_FOR_THIS\" }
+allowed_groups = [\"/radio\"]
+admin_groups = [\"/operators\"]
+blocked_users = [\"mallory\"]
+
+[role.observers]
+scopes = [\"list:users\"]
+groups = [\"/radio\"]
+";
+
+async fn explain(claims: &str) -> (Option<i32>, String) {
+    let house = House::new();
+    let file = write(&house, RULES);
+    let path = house.path().join("claims.json");
+    std::fs::write(&path, claims).expect("the directory is ours");
+    let path = path.display().to_string();
+    let arguments = ["config", "explain-login", "--config", &file];
+    let more = ["--provider", "keycloak", "--claims", &path];
+    let output = run(&[&arguments[..], &more[..]].concat()).await;
+    (output.status.code(), told(&output))
+}
+
+#[tokio::test]
+async fn explain_login_walks_through_the_rules_to_what_somebody_comes_in_with() {
+    let (code, told) =
+        explain("{\"sub\": \"1\", \"preferred_username\": \"River\", \"groups\": [\"/radio\"]}")
+            .await;
+
+    assert_eq!(code, Some(0), "{told}");
+    for line in [
+        "  username_claim `preferred_username`: the name of a new user would be `river`",
+        "  blocked_users: `river` is not among them",
+        "  groups_claim: the groups are `/radio`",
+        "+ allowed_groups: `river` is in `/radio`",
+        "  admin_groups: `river` is in none of them",
+        "Result: gets in.",
+        "  Admin: no",
+        "  Groups: /radio",
+        "  Roles: user, observers",
+    ] {
+        assert!(
+            told.lines().any(|found| found == line),
+            "no `{line}` in:\n{told}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn explain_login_says_which_rule_keeps_somebody_out() {
+    let (code, told) = explain(
+        "{\"sub\": \"2\", \"preferred_username\": \"mallory\", \"groups\": [\"/operators\"]}",
+    )
+    .await;
+    assert_eq!(code, Some(1), "{told}");
+    assert!(
+        told.contains("- blocked_users: `mallory` is among them"),
+        "{told}"
+    );
+    assert!(told.contains("Result: does not get in."), "{told}");
+
+    let (code, told) = explain("[]").await;
+    assert_eq!(code, Some(1));
+    assert!(told.contains("holds no JSON object"), "{told}");
+}

@@ -6,6 +6,7 @@ Its name says how it behaves: `slow-…` answers after a second, `stubborn-…` 
 
 import base64
 import hashlib
+import http.cookies
 import http.server
 import json
 import os
@@ -38,7 +39,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if page == "api":
             self.answer({"version": "stand-in"})
         elif page == "self":
-            self.answer({"pid": os.getpid(), "name": NAME})
+            cookies = http.cookies.SimpleCookie(self.headers["Cookie"])
+            session = cookies.get("jupyterhub-session-id")
+            session = session.value if session else None
+            self.answer({"pid": os.getpid(), "name": NAME, "session": session})
         elif page == "download":
             self.download(int(query["bytes"]))
         elif page == "echo":

@@ -4,16 +4,17 @@ use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
 use jansky_hub::{
-    Actor, GrantState, GrantStatus, HubError, Identity, IdentityId, Linked, LoginMethod, Session,
-    SignIns,
+    Actor, FreezeReason, GrantState, GrantStatus, HubError, Identity, IdentityId, Linked,
+    LoginMethod, Session, SignIns,
 };
 use jansky_model::ProviderId;
 
 use crate::browser_words::browser_in_words;
 use crate::error::{log, public_message, status_of};
-use crate::pages::sign_out;
+use crate::pages::{sign_out, title_of};
 use crate::views::{
     AccountPage, BrowserRow, ErrorPage, GrantPhase, GrantRow, IdentityRow, Link, ProviderButton,
+    ServerSessionRow,
 };
 use crate::visit::{PageResult, Visit, redirect};
 
@@ -46,7 +47,7 @@ async fn show(visit: &Visit) -> PageResult {
             .iter()
             .map(|session| browser_row(visit, session, own))
             .collect(),
-        servers: Vec::new(),
+        servers: servers(visit, actor).await?,
         everywhere_action: visit.hub_path("account/sign-out-everywhere"),
     };
     Ok(visit.page("Account", &page))
@@ -200,6 +201,40 @@ pub(crate) fn not_linked(visit: &Visit, error: &HubError) -> Response {
         }],
     };
     visit.page_with_status(status_of(error), "Not linked", &page)
+}
+
+/// The servers with an agent that may ask for tokens in the person's name.
+async fn servers(visit: &Visit, actor: &Actor) -> Result<Vec<ServerSessionRow>, HubError> {
+    let hub = &visit.web.hub;
+    let own = hub.servers_of(&actor.user).await?;
+    let agents = hub.agents_of(&actor.user).await?;
+    let rows = agents.iter().filter_map(|agent| {
+        let server = own.iter().find(|server| server.id == agent.server)?;
+        let has_ended = agent.frozen == Some(FreezeReason::Stopped);
+        let is_present = server.state.start() == Some(agent.start) && !has_ended;
+        is_present.then(|| ServerSessionRow {
+            title: title_of(visit, server),
+            since: agent.created_at,
+            frozen: agent
+                .frozen
+                .map(|reason| frozen_in_words(reason).to_owned()),
+        })
+    });
+    Ok(rows.collect())
+}
+
+const fn frozen_in_words(reason: FreezeReason) -> &'static str {
+    match reason {
+        FreezeReason::SignedOut => "It gets no tokens because you signed out.",
+        FreezeReason::NotAllowed => "It gets no tokens because you may no longer use this hub.",
+        FreezeReason::TicketReplay | FreezeReason::Tripwire => {
+            "It gets no tokens because somebody may have got into it. Start it again and tell the \
+             operator."
+        }
+        FreezeReason::Operator => "It gets no tokens because an operator ended that.",
+        FreezeReason::Owner => "It gets no tokens because you ended that. Start it again to go on.",
+        FreezeReason::Stopped => "It has ended.",
+    }
 }
 
 fn browser_row(visit: &Visit, session: &Session, own: Option<&Session>) -> BrowserRow {

@@ -170,8 +170,8 @@ fn through(visit: &Visit, sign_ins: &SignIns) -> Vec<String> {
         }
     }
     let words = counts.into_iter().map(|(title, count)| match count {
-        1 => format!("{title}, one browser"),
-        many => format!("{title}, {many} browsers"),
+        1 => format!("With {title} in one browser"),
+        many => format!("With {title} in {many} browsers"),
     });
     words.collect()
 }

@@ -110,7 +110,7 @@ async fn an_admin_finds_people_and_sees_how_they_are_signed_in() {
     assert!(second.contains("Users 51 to 62 of 62") && second.contains("river"));
 
     let found = zoe.get("/hub/admin?search=RIV").await.must_be(200).text();
-    assert!(found.contains("home, one browser"), "{found}");
+    assert!(found.contains("With home in one browser"), "{found}");
     assert!(found.contains("river&#x27;s server"), "{found}");
     assert!(!found.contains("crew-01"));
     let nobody = zoe.get("/hub/admin?search=%25").await.must_be(200).text();

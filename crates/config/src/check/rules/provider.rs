@@ -8,7 +8,7 @@ use super::Rules;
 use crate::notation::{HttpUrl, Written};
 use crate::sections::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Config, GithubProvider, HeaderProvider,
-    OidcProvider, PamProvider, Provider,
+    LdapProvider, OidcProvider, PamProvider, Provider,
 };
 
 /// Parameters of a sign-in request that keep it safe and are therefore ours alone.
@@ -49,6 +49,7 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
             Provider::Github(github) => github_requests(id, github, rules),
             Provider::Header(header) => header_trust(id, header, rules),
             Provider::Pam(pam) => pam_service(id, pam, rules),
+            Provider::Ldap(ldap) => directory(id, ldap, rules),
             _ => {}
         }
         if let Some(keys) = provider.admission() {
@@ -181,6 +182,90 @@ fn pam_service(id: &ProviderId, pam: &PamProvider, rules: &mut Rules<'_, '_>) {
         );
     }
     rules.not_zero(&["provider", id.as_str(), "timeout"], &pam.timeout);
+}
+
+fn directory(id: &ProviderId, ldap: &LdapProvider, rules: &mut Rules<'_, '_>) {
+    let mut error = |key: &str, found: &str, advice: &str| {
+        rules.error(&["provider", id.as_str(), key], found, advice);
+    };
+    let url = url::Url::parse(&ldap.url).ok();
+    let scheme = url.as_ref().map(url::Url::scheme);
+    let host = url.as_ref().and_then(url::Url::host_str);
+    match (scheme, host) {
+        (Some("ldaps"), Some(_)) if !ldap.start_tls => {}
+        (Some("ldaps"), Some(_)) => error(
+            "start_tls",
+            "`true`, and a URL with ldaps",
+            "remove it: the connection is encrypted from the start",
+        ),
+        (Some("ldap"), Some(host)) => {
+            let is_here = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+            if !ldap.start_tls && !is_here {
+                error(
+                    "url",
+                    "a URL with ldap that is not of this machine",
+                    "use ldaps, or set `start_tls = true`: everybody on the way could read passwords",
+                );
+            }
+        }
+        _ => error(
+            "url",
+            &format!("`{}`", ldap.url),
+            "write where the directory is, for example \"ldaps://ldap.example.org\"",
+        ),
+    }
+    let has_name = |text: &str| text.contains("{username}");
+    match (&ldap.user_dn, &ldap.search_base) {
+        (None, None) => error(
+            "user_dn",
+            "nothing, and no `search_base`",
+            "say where people are, for example \"uid={username},ou=people,dc=example,dc=org\"",
+        ),
+        (Some(_), Some(_)) => error(
+            "user_dn",
+            "a name beside `search_base`",
+            "remove one of the two",
+        ),
+        (Some(template), None) if !has_name(template) => error(
+            "user_dn",
+            &format!("`{template}`"),
+            "write \"{username}\" in it: else all people would be one",
+        ),
+        (None, Some(_)) if !has_name(&ldap.search_filter) => error(
+            "search_filter",
+            &format!("`{}`", ldap.search_filter),
+            "write \"{username}\" in it: else all people would be one",
+        ),
+        _ => {}
+    }
+    if ldap.bind_dn.is_some() != ldap.bind_password.is_some() {
+        error(
+            if ldap.bind_dn.is_some() {
+                "bind_password"
+            } else {
+                "bind_dn"
+            },
+            "nothing, and its counterpart",
+            "`bind_dn` and `bind_password` belong together",
+        );
+    }
+    let by_group = !ldap.allowed_groups.is_empty() || !ldap.admin_groups.is_empty();
+    if by_group && ldap.groups_from.is_none() && ldap.groups_base.is_none() {
+        error(
+            "groups_base",
+            "nothing, and rules that name groups",
+            "say where groups are, or set `groups_from`",
+        );
+    }
+    let finds = |text: &str| text.contains("{dn}") || has_name(text);
+    if ldap.groups_base.is_some() && !finds(&ldap.groups_filter) {
+        error(
+            "groups_filter",
+            &format!("`{}`", ldap.groups_filter),
+            "write \"{dn}\" or \"{username}\" in it: else everybody is in every group",
+        );
+    }
+    rules.not_zero(&["provider", id.as_str(), "timeout"], &ldap.timeout);
 }
 
 /// Whether a server on this machine can connect from an address in the network. An unspecified

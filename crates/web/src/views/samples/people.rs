@@ -145,7 +145,7 @@ fn row(name: &str) -> AdminRow {
         name: name.into(),
         admin: false,
         last_activity: Some(at("2026-07-26T09:12:00Z")),
-        signed_in: vec!["Observatory account, one browser".into()],
+        signed_in: vec!["With Observatory account in one browser".into()],
         grants: vec![grant("Observatory account", GrantPhase::Ok)],
         is_excluded: false,
         excluded_until: None,
@@ -180,14 +180,14 @@ pub(super) fn admin() -> Vec<Sample> {
         rows: vec![
             AdminRow {
                 admin: true,
-                signed_in: vec!["a local account, one browser".into()],
+                signed_in: vec!["With a local account in one browser".into()],
                 grants: vec![],
                 ..row("grote")
             },
             AdminRow {
                 signed_in: vec![
-                    "Observatory account, 2 browsers".into(),
-                    "Globus, one browser".into(),
+                    "With Observatory account in 2 browsers".into(),
+                    "With Globus in one browser".into(),
                 ],
                 grants: vec![
                     grant("Observatory account", GrantPhase::NoAnswer),

@@ -1,0 +1,242 @@
+//! Accounts in a directory: name and password are checked by binding with them.
+//!
+//! A server takes a bind with a name and an empty password for an anonymous one and says yes
+//! (RFC 4513, 5.1.2), so an empty password never gets there. What is typed is escaped in names and
+//! filters, and everything about a person comes from their entry, not from what they typed.
+
+mod connection;
+mod settings;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use async_trait::async_trait;
+use jansky_model::{ProviderId, Secret};
+use ldap3::{Scope, SearchEntry, dn_escape, ldap_escape};
+use serde_json::json;
+
+use crate::error::IdentityError;
+use crate::identity::{Claims, ExternalIdentity, UpstreamTokens};
+use crate::provider::{FormLogin, IdentityProvider, LoginMethod, ProviderStatus};
+
+use connection::{Connection, misconfigured};
+pub use settings::{LdapGroups, LdapLookup, LdapSettings};
+
+/// What stands for the name that was typed.
+const USERNAME: &str = "{username}";
+/// What stands for the name of the person's entry.
+const DN: &str = "{dn}";
+
+/// A directory.
+pub struct LdapProvider {
+    settings: LdapSettings,
+    issuer: String,
+}
+
+impl LdapProvider {
+    /// Takes the settings; contacts nobody.
+    pub fn new(settings: LdapSettings) -> Self {
+        let issuer = format!("ldap:{}", settings.id);
+        Self { settings, issuer }
+    }
+
+    async fn sign_in(
+        &self,
+        name: &str,
+        password: &Secret,
+    ) -> Result<ExternalIdentity, IdentityError> {
+        let mut connection = Connection::open(&self.settings).await?;
+        let found = match &self.settings.lookup {
+            LdapLookup::Template(template) => {
+                let dn = template.replace(USERNAME, &dn_escape(name));
+                connection.prove(&dn, password).await?;
+                self.person(&mut connection, &dn, Scope::Base, "(objectClass=*)")
+                    .await?
+            }
+            LdapLookup::Search { base, filter, bind } => {
+                if let Some((dn, password)) = bind {
+                    connection.become_service(dn, password).await?;
+                }
+                let filter = filter.replace(USERNAME, &ldap_escape(name));
+                let found = self
+                    .person(&mut connection, base, Scope::Subtree, &filter)
+                    .await?;
+                // The service may see more than the person, so it looks for groups, too.
+                let groups = self.groups(&mut connection, &found).await?;
+                connection.prove(&found.dn, password).await?;
+                return self.identity(&found, &groups);
+            }
+        };
+        let groups = self.groups(&mut connection, &found).await?;
+        self.identity(&found, &groups)
+    }
+
+    /// The one entry that is meant.
+    async fn person(
+        &self,
+        connection: &mut Connection,
+        base: &str,
+        scope: Scope,
+        filter: &str,
+    ) -> Result<SearchEntry, IdentityError> {
+        let settings = &self.settings;
+        let mut wanted = vec![
+            settings.username_attribute.as_str(),
+            settings.subject_attribute.as_str(),
+            settings.email_attribute.as_str(),
+            settings.name_attribute.as_str(),
+        ];
+        if let Some(attribute) = &settings.member_of {
+            wanted.push(attribute);
+        }
+        let mut found = connection.search(base, scope, filter, &wanted).await?;
+        let Some(entry) = found.pop() else {
+            return Err(IdentityError::InvalidCredentials);
+        };
+        if !found.is_empty() {
+            return Err(misconfigured(
+                "ambiguous",
+                "the filter finds several people",
+            ));
+        }
+        Ok(entry)
+    }
+
+    /// The groups of a person; `None` when nothing says where to look.
+    async fn groups(
+        &self,
+        connection: &mut Connection,
+        person: &SearchEntry,
+    ) -> Result<Option<BTreeSet<String>>, IdentityError> {
+        let mut groups = None;
+        if let Some(attribute) = &self.settings.member_of {
+            groups
+                .get_or_insert_with(BTreeSet::new)
+                .extend(values(person, attribute).iter().cloned());
+        }
+        if let Some(search) = &self.settings.groups {
+            let name = first(person, &self.settings.username_attribute).unwrap_or_default();
+            let filter = search.filter.replace(DN, &ldap_escape(&*person.dn));
+            let filter = filter.replace(USERNAME, &ldap_escape(name));
+            let attributes = [search.attribute.as_str()];
+            let found = connection
+                .search(&search.base, Scope::Subtree, &filter, &attributes)
+                .await?;
+            let names = found
+                .iter()
+                .filter_map(|group| first(group, &search.attribute).map(str::to_owned));
+            groups.get_or_insert_with(BTreeSet::new).extend(names);
+        }
+        Ok(groups)
+    }
+
+    fn identity(
+        &self,
+        person: &SearchEntry,
+        groups: &Option<BTreeSet<String>>,
+    ) -> Result<ExternalIdentity, IdentityError> {
+        let settings = &self.settings;
+        let subject = subject(person, &settings.subject_attribute).ok_or_else(|| {
+            let attribute = &settings.subject_attribute;
+            let reason = format!("the entry shows no `{attribute}`; set `subject_attribute`");
+            misconfigured("no_subject", &reason)
+        })?;
+        let username = first(person, &settings.username_attribute).map(str::to_owned);
+        let mut claims = Claims::new();
+        claims.insert("iss".to_owned(), json!(self.issuer));
+        claims.insert("sub".to_owned(), json!(subject));
+        claims.insert("preferred_username".to_owned(), json!(username));
+        for (claim, attribute) in [
+            ("email", &settings.email_attribute),
+            ("name", &settings.name_attribute),
+        ] {
+            if let Some(value) = first(person, attribute) {
+                claims.insert(claim.to_owned(), json!(value));
+            }
+        }
+        if let Some(groups) = groups {
+            claims.insert("groups".to_owned(), json!(groups));
+        }
+        Ok(ExternalIdentity {
+            provider: settings.id.clone(),
+            issuer: self.issuer.clone(),
+            subject,
+            username,
+            claims,
+            tokens: UpstreamTokens::none(),
+        })
+    }
+}
+
+impl IdentityProvider for LdapProvider {
+    fn id(&self) -> &ProviderId {
+        &self.settings.id
+    }
+
+    fn title(&self) -> &str {
+        &self.settings.title
+    }
+
+    fn method(&self) -> LoginMethod<'_> {
+        LoginMethod::Form(self)
+    }
+
+    fn status(&self) -> ProviderStatus {
+        ProviderStatus::Ready
+    }
+}
+
+#[async_trait]
+impl FormLogin for LdapProvider {
+    fn attempts_per_minute(&self) -> u32 {
+        self.settings.attempts_per_minute
+    }
+
+    async fn verify(
+        &self,
+        name: &str,
+        password: &Secret,
+    ) -> Result<ExternalIdentity, IdentityError> {
+        if name.is_empty() || password.expose().is_empty() {
+            return Err(IdentityError::InvalidCredentials);
+        }
+        let signing_in = self.sign_in(name, password);
+        tokio::time::timeout(self.settings.timeout, signing_in)
+            .await
+            .unwrap_or(Err(IdentityError::Timeout {
+                endpoint: "directory",
+                source: None,
+            }))
+    }
+}
+
+/// Names of attributes do not tell cases apart (RFC 4512, 2.5), and servers answer in their own.
+fn values<'e>(entry: &'e SearchEntry, attribute: &str) -> &'e [String] {
+    let found = entry
+        .attrs
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(attribute));
+    found.map_or(&[], |(_, values)| values)
+}
+
+fn first<'e>(entry: &'e SearchEntry, attribute: &str) -> Option<&'e str> {
+    let value = values(entry, attribute).first()?;
+    (!value.is_empty()).then_some(value)
+}
+
+/// What names a person for good; Active Directory's `objectGUID` is no text.
+fn subject(entry: &SearchEntry, attribute: &str) -> Option<String> {
+    if attribute.eq_ignore_ascii_case("dn") {
+        return Some(entry.dn.clone());
+    }
+    if let Some(text) = first(entry, attribute) {
+        return Some(text.to_owned());
+    }
+    let mut binary = entry.bin_attrs.iter();
+    let (_, values) = binary.find(|(name, _)| name.eq_ignore_ascii_case(attribute))?;
+    let bytes = values.first().filter(|bytes| !bytes.is_empty())?;
+    Some(bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
+}

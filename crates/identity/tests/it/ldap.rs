@@ -1,0 +1,241 @@
+//! Sign-in against a real directory: Debian's slapd, as `tests/services/slapd` starts it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jansky_identity::{
+    ExternalIdentity, FormLogin as _, IdentityError, LdapGroups, LdapLookup, LdapProvider,
+    LdapSettings,
+};
+use jansky_model::Secret;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde_json::json;
+
+/// A name in which every character means something in filters and names of entries.
+const AWKWARD: &str = "a,b+(c)*\\";
+
+fn variable(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests through tests/run"))
+}
+
+fn base() -> String {
+    variable("JANSKY_TEST_LDAP_BASE")
+}
+
+fn template() -> LdapLookup {
+    LdapLookup::Template(format!("uid={{username}},ou=people,{}", base()))
+}
+
+fn search() -> LdapLookup {
+    LdapLookup::Search {
+        base: format!("ou=people,{}", base()),
+        filter: "(uid={username})".to_owned(),
+        bind: Some((
+            variable("JANSKY_TEST_LDAP_BIND_DN"),
+            Secret::new(variable("JANSKY_TEST_LDAP_BIND_PASSWORD")),
+        )),
+    }
+}
+
+fn directory(lookup: LdapLookup, change: impl FnOnce(&mut LdapSettings)) -> LdapProvider {
+    let mut settings = LdapSettings {
+        id: "institute".parse().expect("a valid id"),
+        title: "Institute".to_owned(),
+        url: variable("JANSKY_TEST_LDAP_URL"),
+        start_tls: false,
+        tls: None,
+        lookup,
+        username_attribute: "uid".to_owned(),
+        subject_attribute: "entryUUID".to_owned(),
+        email_attribute: "mail".to_owned(),
+        name_attribute: "cn".to_owned(),
+        member_of: None,
+        groups: None,
+        timeout: Duration::from_secs(20),
+        attempts_per_minute: 10,
+    };
+    change(&mut settings);
+    LdapProvider::new(settings)
+}
+
+fn with_groups(settings: &mut LdapSettings) {
+    settings.groups = Some(LdapGroups {
+        base: format!("ou=groups,{}", base()),
+        filter: "(member={dn})".to_owned(),
+        attribute: "cn".to_owned(),
+    });
+}
+
+async fn verify(
+    provider: &LdapProvider,
+    name: &str,
+    password: &str,
+) -> Result<ExternalIdentity, IdentityError> {
+    provider.verify(name, &Secret::new(password)).await
+}
+
+#[tokio::test]
+async fn a_person_is_found_by_name_and_by_search_and_is_the_same_one() {
+    let by_name = verify(&directory(template(), |_| {}), "river", "right-river").await;
+    let by_search = verify(&directory(search(), |_| {}), "RIVER", "right-river").await;
+
+    let (one, other) = (
+        by_name.expect("the password is right"),
+        by_search.expect("names do not tell cases apart"),
+    );
+    assert_eq!(one.subject, other.subject);
+    assert_eq!(one.subject.len(), 36, "an entryUUID");
+    assert_eq!(one.issuer, "ldap:institute");
+    for person in [one, other] {
+        assert_eq!(
+            person.username.as_deref(),
+            Some("river"),
+            "as the entry says"
+        );
+        assert_eq!(person.claims["email"], "someone@example.org");
+        assert!(!person.claims.contains_key("groups"), "nobody looked");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_wrong_does_not_come_in() {
+    for lookup in [template(), search()] {
+        let provider = directory(lookup, |_| {});
+        for (name, password) in [
+            ("river", "wrong"),
+            ("river", "right-wash"),
+            ("ghost", "right-river"),
+            ("river", ""),
+            ("", "right-river"),
+            ("", ""),
+        ] {
+            let refused = verify(&provider, name, password).await;
+            assert!(
+                matches!(refused, Err(IdentityError::InvalidCredentials)),
+                "`{name}` with `{password}`: {refused:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_typed_stays_a_name() {
+    for lookup in [template(), search()] {
+        let provider = directory(lookup, with_groups);
+        for name in [
+            "*",
+            "riv*",
+            "river)(uid=*",
+            "*)(|(uid=*",
+            "river,ou=people",
+            "wash,ou=people,dc=example,dc=org",
+            "river+cn=x",
+            "\\72iver",
+            "{username}",
+            "river\0",
+        ] {
+            let refused = verify(&provider, name, "right-river").await;
+            assert!(
+                matches!(refused, Err(IdentityError::InvalidCredentials)),
+                "`{name}`: {refused:?}"
+            );
+        }
+        let password = format!("right-{AWKWARD}");
+        let person = verify(&provider, AWKWARD, &password).await;
+        let person = person.expect("this is somebody's name");
+        assert_eq!(person.username.as_deref(), Some(AWKWARD));
+        assert_eq!(person.claims["groups"], json!(["radio"]));
+    }
+}
+
+#[tokio::test]
+async fn groups_come_from_a_search_or_from_the_entry() {
+    let searched = directory(search(), with_groups);
+    let told = directory(search(), |settings| {
+        settings.member_of = Some("memberOf".to_owned());
+    });
+
+    let river = verify(&searched, "river", "right-river").await;
+    let wash = verify(&searched, "wash", "right-wash").await;
+    let entry = verify(&told, "river", "right-river").await;
+
+    assert_eq!(river.expect("right").claims["groups"], json!(["radio"]));
+    assert_eq!(wash.expect("right").claims["groups"], json!(["operators"]));
+    let group = format!("cn=radio,ou=groups,{}", base());
+    assert_eq!(entry.expect("right").claims["groups"], json!([group]));
+}
+
+#[tokio::test]
+async fn the_connection_is_encrypted_and_the_certificate_counts() {
+    let trusted = {
+        let mut roots = rustls::RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_file(variable("JANSKY_TEST_LDAP_CA"));
+        roots
+            .add(certificate.expect("a certificate"))
+            .expect("of a CA");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the usual versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
+    };
+    for (variable_of_url, start_tls) in [
+        ("JANSKY_TEST_LDAP_TLS_URL", false),
+        ("JANSKY_TEST_LDAP_URL", true),
+    ] {
+        let with = |tls| {
+            directory(template(), |settings| {
+                settings.url = variable(variable_of_url);
+                settings.start_tls = start_tls;
+                settings.tls = tls;
+            })
+        };
+        let known = verify(&with(Some(Arc::clone(&trusted))), "river", "right-river").await;
+        let unknown = verify(&with(None), "river", "right-river").await;
+
+        assert!(known.is_ok(), "{variable_of_url}: {known:?}");
+        assert!(
+            matches!(unknown, Err(IdentityError::Unavailable { .. })),
+            "{variable_of_url}: {unknown:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_the_operator_got_wrong_is_not_blamed_on_the_person() {
+    let code = async |provider: LdapProvider| {
+        let failed = verify(&provider, "river", "right-river").await;
+        failed.expect_err("it cannot work").code()
+    };
+    let wrong_bind = LdapLookup::Search {
+        base: base(),
+        filter: "(uid={username})".to_owned(),
+        bind: Some((
+            variable("JANSKY_TEST_LDAP_BIND_DN"),
+            Secret::new("of last year"),
+        )),
+    };
+    let everybody = LdapLookup::Search {
+        filter: "(|(uid={username})(uid=*))".to_owned(),
+        base: base(),
+        bind: Some((
+            variable("JANSKY_TEST_LDAP_BIND_DN"),
+            Secret::new(variable("JANSKY_TEST_LDAP_BIND_PASSWORD")),
+        )),
+    };
+
+    assert_eq!(code(directory(wrong_bind, |_| {})).await, "refused");
+    assert_eq!(code(directory(everybody, |_| {})).await, "refused");
+    let no_subject = directory(template(), |settings| {
+        settings.subject_attribute = "objectGUID".to_owned();
+    });
+    assert_eq!(code(no_subject).await, "refused");
+    let nobody_there = directory(template(), |settings| {
+        settings.url = "ldap://127.0.0.1:1".to_owned();
+    });
+    assert_eq!(code(nobody_there).await, "unavailable");
+}

@@ -1,0 +1,29 @@
+// Shows in JupyterLab's status bar which identities and services are live.
+
+import { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { IStatusBar } from "@jupyterlab/statusbar";
+
+import { StatusItem } from "./item";
+import { UNKNOWN } from "./standing";
+import { Watch } from "./watch";
+
+const plugin: JupyterFrontEndPlugin<void> = {
+  id: "jansky-lab:status",
+  description: "Shows which identities and services are live, and offers to sign in again.",
+  autoStart: true,
+  requires: [IStatusBar],
+  activate: (app: JupyterFrontEnd, statusBar: IStatusBar): void => {
+    const watch = new Watch(app.serviceManager.serverSettings);
+    const item = new StatusItem(watch);
+    statusBar.registerStatusItem("jansky-lab:status", {
+      item,
+      align: "right",
+      rank: 900,
+      // Until the server has said that there is an agent, and for ever where there is none.
+      isActive: () => watch.standing !== UNKNOWN,
+      activeStateChanged: watch.changed
+    });
+  }
+};
+
+export default plugin;
