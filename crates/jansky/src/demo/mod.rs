@@ -75,7 +75,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn usual_home() -> anyhow::Result<PathBuf> {
+pub(crate) fn usual_home() -> anyhow::Result<PathBuf> {
     if let Some(data) = std::env::var_os("XDG_DATA_HOME").filter(|data| !data.is_empty()) {
         return Ok(PathBuf::from(data).join("jansky-demo"));
     }
