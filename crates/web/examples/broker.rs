@@ -244,7 +244,7 @@ async fn come_in(
             .start_server(&user, &ServerName::default_server(), None)
             .await
             .expect("a start");
-        hub.settled(&server, Duration::from_secs(60))
+        hub.settled(&server, Duration::from_mins(1))
             .await
             .expect("it answers");
         let starts = spawner.starts();

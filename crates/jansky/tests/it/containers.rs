@@ -246,7 +246,7 @@ async fn who_reaches_into_a_container_freezes_its_tokens() {
     );
     assert!(!hub.house.said("stderr").contains("reached into a server"));
 
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     let who = execute(&id, "0", &["id", "-u"]);
 
     assert!(who.contains('0'), "{who}");
