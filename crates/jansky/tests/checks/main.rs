@@ -9,6 +9,7 @@ mod browser;
 mod house;
 mod identities;
 mod keycloak;
+mod keycloak_page;
 mod mapping;
 #[path = "../it/processes.rs"]
 #[expect(dead_code, reason = "the other tests of the program use more of it")]
