@@ -149,7 +149,9 @@ impl Tokens {
                 return state.without_hub(min_ttl, now, failure);
             }
         }
-        let answer = ask(least).await;
+        // Of a service whose tokens live for less than usual that would be too much to ask for.
+        let asked = min_ttl.unwrap_or_else(|| wish.state().usual());
+        let answer = ask(asked).await;
         let now = self.clock.now();
         let mut state = wish.state();
         state.answers += 1;
@@ -218,6 +220,13 @@ impl State {
         let token = self.token.as_ref()?;
         let least = least.min(token.lifetime * MOST / 100).max(token.floor);
         token.answer_with(least, now)
+    }
+
+    /// For how long a new token shall live at least when nobody says it: not longer than the last one
+    /// did, and for any time when there was none.
+    fn usual(&self) -> u64 {
+        let last = self.token.as_ref();
+        last.map_or(0, |last| USUAL_MIN_TTL.min(last.lifetime * MOST / 100))
     }
 
     /// The token while there is no newer one, or the failure.

@@ -55,9 +55,9 @@ pub use jansky_identity::{
     CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus, ServiceClient,
 };
 pub use jansky_store::{
-    ActivityFilter, AgentSession, AuditEvent, AuditQuery, Exclusion, FreezeReason, GrantState,
-    Identity, IdentityId, Server, Session, Share, Token, TokenId, TokenKind, User, UserQuery,
-    UserSort,
+    ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, Exclusion, FreezeReason,
+    GrantState, Identity, IdentityId, Server, Session, Share, Token, TokenId, TokenKind, User,
+    UserQuery, UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
@@ -65,10 +65,10 @@ pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, SharedActor, visible_users};
 pub use admission::{Admission, AdmissionRules, Decision, Refusal, Step, Verdict};
 pub use broker::{
-    About, Agent, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState, AuditCheck,
-    BrokerError, BrokerMode, BrokerSettings, Enrolled, GivenToken, NotObtained, ObtainedToken,
-    Overview, OverviewAudience, OverviewIdentity, Presented, ProofRefusal, Proofs, RefusedReason,
-    Source, TokenWish, Wish, check_audit,
+    About, Agent, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState, BrokerError,
+    BrokerMode, BrokerSettings, Enrolled, ExposedToken, ExposedTokens, GivenToken, NotObtained,
+    ObtainedToken, Overview, OverviewAudience, OverviewIdentity, Presented, ProofRefusal, Proofs,
+    RefusedReason, Source, TokenWish, Wish, check_audit,
 };
 pub use ended::EndedSessions;
 pub use error::HubError;

@@ -58,6 +58,12 @@ struct TokenAsked {
     outcome: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Obtained {
+    source: &'static str,
+    status: Status,
+}
+
 type Timings<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// Timings since the process began.
@@ -68,6 +74,7 @@ pub struct Metrics {
     stops: Timings<Outcome>,
     sign_ins: Timings<Outcome>,
     tokens: Family<TokenAsked, Counter>,
+    obtained: Timings<Obtained>,
 }
 
 impl Default for Metrics {
@@ -105,6 +112,13 @@ impl Default for Metrics {
             "Tokens that agents asked for, by where they came from and how it ended",
             tokens.clone(),
         );
+        let obtained: Timings<Obtained> =
+            Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS));
+        registry.register(
+            "jansky_token_obtained_seconds",
+            "Time to obtain a token that was not kept, by where it came from",
+            obtained.clone(),
+        );
         Self {
             registry,
             requests,
@@ -112,6 +126,7 @@ impl Default for Metrics {
             stops,
             sign_ins,
             tokens,
+            obtained,
         }
     }
 }
@@ -143,6 +158,14 @@ impl Metrics {
             outcome: outcome.to_owned(),
         };
         self.tokens.get_or_create(&asked).inc();
+    }
+
+    /// Notes that a token was obtained from a source, or not.
+    pub(crate) fn obtained(&self, source: &'static str, worked: bool, took: Duration) {
+        let Outcome { status } = Outcome::of(worked);
+        self.obtained
+            .get_or_create(&Obtained { source, status })
+            .observe(took.as_secs_f64());
     }
 
     pub(crate) fn start(&self, worked: bool, took: Duration) {
@@ -195,6 +218,7 @@ impl Hub {
             let issuer = issuer.replace(['"', '\\'], "");
             let _ = writeln!(text, "{name}{{issuer=\"{issuer}\"}} 1");
         }
+        self.grants.counts.write(&mut text);
         Ok(text)
     }
 }

@@ -481,7 +481,10 @@ fn security_events(
     Ok(SecurityEventSettings {
         audience: events.audience.clone(),
         issuer: as_written(events.issuer.as_ref()),
-        jwks: events.jwks.as_ref().map(|url| url::Url::clone(url)),
+        jwks: match &events.jwks {
+            Some(url) => Some(url::Url::clone(url)),
+            None => None,
+        },
         authorization,
     })
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{config_command, demo, doctor, serve, token_command};
+use crate::{audit_command, config_command, demo, doctor, serve, token_command};
 
 /// The role in which the program becomes a single-user server; not for people.
 pub(crate) const LAUNCH: &str = "launch";
@@ -41,6 +41,11 @@ enum Command {
     Keys {
         #[command(subcommand)]
         action: KeysAction,
+    },
+    /// The record of what was done with tokens
+    Audit {
+        #[command(subcommand)]
+        action: audit_command::Action,
     },
     /// Print an access token for a service; inside of a server only
     Token(token_command::Options),
@@ -95,6 +100,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Keys {
             action: KeysAction::Rotate(file),
         } => serve::rotate_keys(&file),
+        Command::Audit { action } => audit_command::run(&action),
         Command::Token(options) => token_command::run(&options),
         Command::Launch => anyhow::bail!("`{LAUNCH}` must be the first argument"),
         Command::AskPam => anyhow::bail!("`{PAM}` must be the first argument"),

@@ -4,6 +4,7 @@
 //! brings them together. The rules are in the crates below it.
 
 mod assemble;
+mod audit_command;
 mod cli;
 mod config_command;
 mod demo;

@@ -40,7 +40,8 @@ fn processes(
     let state_dir = config.hub.data_dir.join("spawner");
     make_private_dir(&state_dir)?;
     let mut settings = ProcessSettings::new(process.command.clone(), launcher, state_dir, instance);
-    settings.agent = cli::ourselves(cli::AGENT);
+    let ourselves = || cli::ourselves(cli::AGENT);
+    settings.agent = process.agent_command.clone().unwrap_or_else(ourselves);
     settings.runtime_dir.clone_from(&process.runtime_dir);
     settings.arguments.clone_from(&process.arguments);
     settings.home = home_policy(process, &config.hub.data_dir)?;

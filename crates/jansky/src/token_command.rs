@@ -43,7 +43,7 @@ pub(crate) struct Options {
 }
 
 #[derive(Deserialize)]
-struct Token {
+struct Given {
     access_token: Secret,
     expires_in: u64,
     scope: Option<String>,
@@ -69,7 +69,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let (status, body) = ask(Path::new(&socket), &path(options))
         .context("the agent of this server cannot be asked; start the server again")?;
     if status == 200 {
-        let token: Token = serde_json::from_slice(&body).context("the agent gave no token")?;
+        let token: Given = serde_json::from_slice(&body).context("the agent gave no token")?;
         print(&token, options.json)?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -123,7 +123,7 @@ fn ask(socket: &Path, path: &str) -> anyhow::Result<(u16, Vec<u8>)> {
     Ok((status.context("the answer has no status")?, body))
 }
 
-fn print(token: &Token, as_json: bool) -> anyhow::Result<()> {
+fn print(token: &Given, as_json: bool) -> anyhow::Result<()> {
     // Exposed to whoever runs the command, which is what it is for.
     let secret = token.access_token.expose();
     let text = if as_json {

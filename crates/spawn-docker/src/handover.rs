@@ -25,11 +25,12 @@ const TOKEN_DIRECTORY: &str = "/run/jansky/tokens";
 /// What the agent calls the file that programs look for.
 const TOKEN_FILE: &str = "/run/jansky/tokens/bearer_token";
 
-/// How long the container may take to read the document.
+/// How long the engine may take to take the document.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long Podman gets to pass the document on. It does not say when it has done so.
-const PODMAN_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the engine then gets to pass it on. Docker usually says when it has done so, by hanging
+/// up, and Podman by what the server says next; neither always does.
+const PASSING_ON: Duration = Duration::from_secs(2);
 
 /// What the agent reads.
 #[derive(Serialize)]
@@ -97,7 +98,6 @@ pub(crate) fn document(settings: &DockerSettings, spec: &ServerSpec) -> Result<S
 pub(crate) async fn send(
     attached: AttachContainerResults,
     document: &Secret,
-    is_podman: bool,
 ) -> std::io::Result<()> {
     let AttachContainerResults {
         mut output,
@@ -107,20 +107,14 @@ pub(crate) async fn send(
         input.write_all(document.expose().as_bytes()).await?;
         input.write_all(b"\n").await?;
         input.shutdown().await?;
-        if is_podman {
-            // It sends what the server says as well, which comes after the document was read.
-            let _ = tokio::time::timeout(PODMAN_PATIENCE, output.next()).await;
-        } else {
-            // The engine ends the connection when the container has everything.
-            while output.next().await.is_some() {}
-        }
+        let _ = tokio::time::timeout(PASSING_ON, output.next()).await;
         Ok(())
     };
     match tokio::time::timeout(PATIENCE, talk).await {
         Ok(result) => result,
         Err(_) => Err(std::io::Error::new(
             std::io::ErrorKind::TimedOut,
-            format!("not read within {} s", PATIENCE.as_secs()),
+            format!("not taken within {} s", PATIENCE.as_secs()),
         )),
     }
 }

@@ -255,8 +255,7 @@ impl DockerSpawner {
         // Attached before it runs, so that nobody else is first.
         let attached = self.engine.attach(id).await?;
         self.engine.start(id).await?;
-        let is_podman = self.engine.is_podman().await?;
-        if let Err(error) = handover::send(attached, document, is_podman).await {
+        if let Err(error) = handover::send(attached, document).await {
             // A container that ended tells more than a broken stream.
             let ended = self.find(id).await?;
             if let Some(ours) = ended

@@ -5,6 +5,8 @@
 //! processes come into one order by the lock of a single row, `audit_head`, which also knows the last
 //! event, so that events are missed that somebody takes from the end.
 
+use std::fmt::Write as _;
+
 use jansky_model::{Timestamp, UserId};
 
 use crate::db::{Composed, Row, Transaction, sql, storable};
@@ -12,6 +14,9 @@ use crate::{Digest, Store, StoreError};
 
 /// The hash before the first event.
 const NOTHING: Digest = [0; 32];
+
+/// How many events the check of the trail reads at once.
+const PAGE: u32 = 1000;
 
 /// How many events one statement takes; few sizes, so that few statements are prepared.
 const SIZES: [usize; 3] = [64, 8, 1];
@@ -109,6 +114,17 @@ pub struct AuditQuery {
     pub before: Option<i64>,
     /// How many at most.
     pub limit: u32,
+}
+
+/// What a check of the whole trail found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditCheck {
+    /// How many events there are.
+    pub events: u64,
+    /// The hash of the last one, in hexadecimal digits.
+    pub last: String,
+    /// The number of the first event that is not as it was written, and what is wrong with it.
+    pub broken: Option<(i64, &'static str)>,
 }
 
 /// Where the trail ends.
@@ -209,6 +225,54 @@ impl Store {
     async fn audit_rows(&self, statement: Composed) -> Result<Vec<AuditEvent>, StoreError> {
         let rows = self.db.fetch_all(statement.finish()).await?;
         rows.iter().map(AuditEvent::from_row).collect()
+    }
+
+    /// Checks that nobody has changed, removed or added an event; `hash` is what made the hashes.
+    ///
+    /// What is written meanwhile is checked as well, but for its being the last.
+    pub async fn check_audit(
+        &self,
+        hash: impl Fn(&[u8]) -> Digest + Send,
+    ) -> Result<AuditCheck, StoreError> {
+        let head = self.audit_head().await?;
+        let mut check = AuditCheck::default();
+        let (mut seq, mut last) = (0, NOTHING);
+        loop {
+            let page = self.audit_after(seq, PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            for event in page {
+                check.events += 1;
+                let problem = if event.seq != seq + 1 {
+                    Some("an entry before it is missing")
+                } else if event.previous != last {
+                    Some("it does not follow the entry before it")
+                } else if event.hash != hash(&event.covered()) {
+                    Some("it was changed")
+                } else if head.is_some_and(|head| head.seq == event.seq && head.hash != event.hash)
+                {
+                    Some("it is not the one that was last")
+                } else {
+                    None
+                };
+                (seq, last) = (event.seq, event.hash);
+                if let Some(problem) = problem {
+                    check.broken.get_or_insert((seq, problem));
+                }
+            }
+        }
+        for byte in last {
+            let _ = write!(check.last, "{byte:02x}");
+        }
+        if check.broken.is_none() {
+            check.broken = match head {
+                Some(head) if seq < head.seq => Some((seq + 1, "it is missing at the end")),
+                None if seq > 0 => Some((seq, "the record of the last entry is gone")),
+                _ => None,
+            };
+        }
+        Ok(check)
     }
 
     /// Where the trail ends; `None` before the first event.

@@ -43,7 +43,7 @@ mod users;
 
 pub use agents::{AgentSession, AgentSessionId, Agents, Enrolment, FreezeReason, NewTicket};
 pub use attempts::LoginAttemptRow;
-pub use audit::{AuditEvent, AuditHead, AuditQuery, NewAuditEvent};
+pub use audit::{AuditCheck, AuditEvent, AuditHead, AuditQuery, NewAuditEvent};
 pub use changes::{Change, GRANT_CHANGED, SESSION_ENDED, USER_CHANGED};
 pub use codes::{Challenge, Code};
 pub use device_requests::{DeviceRequest, DeviceState};

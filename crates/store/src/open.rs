@@ -68,6 +68,46 @@ impl Store {
         }
     }
 
+    /// Opens the database behind `url` for looking only, also while a hub uses it. Nothing can be
+    /// written, and the schema stays as it is.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::Unavailable`] when there is no such file.
+    pub async fn open_to_read(url: &str) -> Result<Self, StoreError> {
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        if scheme != "sqlite" {
+            let options = PgConnectOptions::from_str(url)
+                .map_err(|error| bad_url(&error))?
+                .application_name("jansky")
+                .options([("default_transaction_read_only", "on")]);
+            return Ok(Self {
+                db: Arc::new(Db::Postgres {
+                    pool: PgPoolOptions::new()
+                        .max_connections(1)
+                        .acquire_timeout(ACQUIRE_TIMEOUT)
+                        .connect_lazy_with(options),
+                    listener: Listener::default(),
+                }),
+                lock: None,
+            });
+        }
+        let options = SqliteConnectOptions::from_str(url)
+            .map_err(|error| bad_url(&error))?
+            .create_if_missing(false)
+            .busy_timeout(Duration::from_secs(5))
+            .read_only(true);
+        let readers = Readers::open(&options, 1).await?;
+        let writer = SqlitePoolOptions::new().connect_lazy_with(options);
+        Ok(Self {
+            db: Arc::new(Db::Sqlite {
+                writer,
+                readers,
+                commits: watch::Sender::new(()),
+            }),
+            lock: None,
+        })
+    }
+
     async fn open_sqlite(url: &str) -> Result<Self, StoreError> {
         if url.contains(":memory:") || url.contains("mode=memory") {
             return Err(StoreError::BadUrl {

@@ -19,8 +19,8 @@ use jansky_hub::JUPYTERHUB_VERSION;
 use serde_json::json;
 
 use crate::pages::{
-    account, admin, assets, consent, home, provider, server, setup, sign_in, sign_out, spawn,
-    tokens,
+    account, admin, assets, audit, consent, home, provider, server, setup, sign_in, sign_out,
+    spawn, tokens,
 };
 use crate::security_events;
 use crate::state::{Peer, WebState};
@@ -110,6 +110,8 @@ fn table() -> Vec<Route> {
         ("GET", "token", get(tokens::get)),
         ("POST", "token", post(tokens::post)),
         ("POST", "token/{id}/revoke", post(tokens::revoke)),
+        ("GET", "account/audit", get(audit::own)),
+        ("GET", "admin/audit", get(audit::all)),
         ("GET", "error/{code}", get(assets::error)),
         ("GET", "static/{*path}", get(assets::file)),
         ("GET", "logo", get(assets::logo)),
@@ -203,6 +205,19 @@ fn table() -> Vec<Route> {
             "api/users/{user}/servers/{server}/progress",
             get(api::progress::get),
         ),
+        ("GET", "api/audit", get(api::audit::all)),
+        ("GET", "api/users/{user}/audit", get(api::audit::of_user)),
+        ("GET", "api/users/{user}/agents", get(api::agents::list)),
+        (
+            "POST",
+            "api/users/{user}/server/tokens/freeze",
+            post(api::agents::freeze),
+        ),
+        (
+            "POST",
+            "api/users/{user}/servers/{server}/tokens/freeze",
+            post(api::agents::freeze),
+        ),
         ("GET", "api/users/{user}/tokens", get(api::tokens::list)),
         ("POST", "api/users/{user}/tokens", post(api::tokens::create)),
         ("GET", "api/users/{user}/tokens/{id}", get(api::tokens::get)),
@@ -284,6 +299,11 @@ pub fn router(web: WebState) -> Router {
     let mut router: Router<WebState> = Router::new();
     for (_, path, handler) in table() {
         router = router.route(&format!("{prefix}{path}"), handler);
+    }
+    // Where the operator wants it, below `…/hub`.
+    if let Some(path) = &web.hub.settings().broker.local_user_exposed_path {
+        let path = path.trim_start_matches('/');
+        router = router.route(&format!("{prefix}{path}"), get(broker::exposed));
     }
     router
         .route(&format!("{base}favicon.ico"), get(assets::logo))

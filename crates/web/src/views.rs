@@ -396,6 +396,44 @@ pub struct ExpiryOption {
     pub selected: bool,
 }
 
+/// What was done with tokens.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditPage {
+    /// Events, the newest first.
+    pub rows: Vec<AuditRow>,
+    /// Whether it is the page for operators.
+    pub of_everybody: bool,
+    /// Where older ones are.
+    pub older: Option<String>,
+}
+
+/// One event of the audit trail.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditRow {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened, in words.
+    pub words: String,
+    /// Whose tokens it was about.
+    pub user: String,
+    /// Which of their servers; empty for the default one.
+    pub server: String,
+    /// Who did it.
+    pub actor: String,
+    /// Whether it worked.
+    pub worked: bool,
+    /// How it ended, in one word.
+    pub outcome: String,
+    /// Where the token came from.
+    pub source: Option<String>,
+    /// Its scopes.
+    pub scope: Option<String>,
+    /// The network address of who asked.
+    pub address: Option<String>,
+    /// The beginning of the key's fingerprint.
+    pub key: Option<String>,
+}
+
 /// One's own account.
 ///
 /// Linking and signing in again are links, because the browser goes to another site; unlinking,
@@ -604,6 +642,7 @@ pages! {
     DevicePage => "device.html";
     SetupPage => "setup.html";
     TokensPage => "tokens.html";
+    AuditPage => "audit.html";
     AccountPage => "account.html";
     AdminPage => "admin.html";
     ErrorPage => "error.html";

@@ -20,8 +20,9 @@ impl Agent {
     /// Keeps a fresh token in the file of each audience that has one.
     pub(super) async fn keep_files(self: Arc<Self>) {
         let Some(files) = &self.files else { return };
-        // When which file is to be written next.
+        // When which file is to be written next, and when the token in it ends.
         let mut plan = BTreeMap::new();
+        let mut ends = BTreeMap::new();
         loop {
             let wanted = self.audiences_with_file();
             let _ = files.point_at(wanted.first().map(String::as_str));
@@ -38,7 +39,8 @@ impl Agent {
             for (audience, due) in &mut plan {
                 let now = self.clock.now();
                 if *due <= now {
-                    *due = self.write_file(files, audience).await;
+                    let end = ends.entry(audience.clone()).or_insert(now);
+                    *due = self.write_file(files, audience, end).await;
                 }
             }
             let next = plan.values().min().copied();
@@ -67,8 +69,14 @@ impl Agent {
             .collect()
     }
 
-    /// Writes a file, or removes it when there is no token; returns when to do so again.
-    async fn write_file(&self, files: &TokenFiles, audience: &str) -> Timestamp {
+    /// Writes a file, or removes it when there is no token; returns when to do so again. What is in it
+    /// stays to its `end` when a newer one can only not be had for the moment.
+    async fn write_file(
+        &self,
+        files: &TokenFiles,
+        audience: &str,
+        end: &mut Timestamp,
+    ) -> Timestamp {
         #[derive(Deserialize)]
         struct Token {
             access_token: Secret,
@@ -86,7 +94,10 @@ impl Agent {
             .flatten();
         // Nothing waits between this look and the writing, so no freeze comes in between.
         let Some(token) = token.filter(|_| self.objection().is_none()) else {
-            let _ = files.remove(audience);
+            let is_good = answer.is_temporary() && self.clock.now() < *end;
+            if !is_good || self.objection().is_some() {
+                let _ = files.remove(audience);
+            }
             return self.clock.now().plus(RETRY);
         };
         if let Err(error) = files.write(audience, token.access_token.expose()) {
@@ -97,8 +108,8 @@ impl Agent {
             return self.clock.now().plus(RETRY);
         }
         let life = Duration::from_secs(token.expires_in);
-        self.clock
-            .now()
-            .plus((life / 4).max(Duration::from_secs(1)))
+        let now = self.clock.now();
+        *end = now.plus(life);
+        now.plus((life / 4).max(Duration::from_secs(1)))
     }
 }

@@ -16,10 +16,6 @@ use crate::notation::{SecretSources, Written};
 /// `allowed_users` or `allowed_groups` lets them.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a key that operators read by itself"
-)]
 pub struct Audience {
     /// The name for people.
     #[serde(default)]

@@ -121,6 +121,11 @@ pub struct ProcessSpawner {
     #[schemars(extend("examples" = [["PATH", "LANG", "CASA*"]]))]
     pub keep_environment: Vec<String>,
 
+    /// The program that hands out tokens beside each server and its arguments, such as the smaller
+    /// `jansky-agent`. It is told on its standard input what to do.
+    #[schemars(extend("x-default" = "Jansky itself"), extend("examples" = [["/usr/bin/jansky-agent"]]))]
+    pub agent_command: Option<Vec<String>>,
+
     /// Where servers meet the agents that hand out tokens beside them. It must be in memory for token
     /// files, and all accounts must be able to pass through it.
     #[schemars(extend("x-default" = "a directory below `/run`, `$XDG_RUNTIME_DIR` or `/dev/shm`"), example = &"/run/jansky/servers")]
@@ -183,6 +188,7 @@ impl Default for ProcessSpawner {
             create_command: USERADD.map(str::to_owned).to_vec(),
             environment: BTreeMap::new(),
             keep_environment: KEPT.map(str::to_owned).to_vec(),
+            agent_command: None,
             runtime_dir: None,
             memory_limit: None,
             cpu_limit: None,

@@ -82,6 +82,17 @@ pub enum Source {
     },
 }
 
+/// What a source needs of the person's sign-ins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs<'a> {
+    /// Nothing.
+    Nothing,
+    /// What the last sign-in brought.
+    LastGrant,
+    /// What a sign-in with this provider brought.
+    GrantOf(&'a ProviderId),
+}
+
 /// Keycloak's ways to hand on the token of an identity provider behind it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BrokerMode {
@@ -109,14 +120,18 @@ impl Source {
         }
     }
 
-    /// Whether it needs something that the person's sign-in brought, and of which provider.
-    pub(crate) const fn needs_grant(&self) -> Option<Option<&ProviderId>> {
-        match self {
-            Self::Jansky { .. } | Self::ClientCredentials { .. } => None,
+    /// What of the person's sign-ins it needs.
+    pub(crate) const fn needs(&self) -> Needs<'_> {
+        let provider = match self {
+            Self::Jansky { .. } | Self::ClientCredentials { .. } => return Needs::Nothing,
             Self::Login { provider, .. }
             | Self::Exchange { provider, .. }
             | Self::IdentityBroker { provider, .. }
-            | Self::Service { provider, .. } => Some(provider.as_ref()),
+            | Self::Service { provider, .. } => provider,
+        };
+        match provider {
+            Some(provider) => Needs::GrantOf(provider),
+            None => Needs::LastGrant,
         }
     }
 }

@@ -6,7 +6,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jansky_crypto::token::digest_bytes;
-use jansky_store::{AuditEvent, AuditQuery, NewAuditEvent, Server, Store, StoreError, User};
+use jansky_store::{
+    AuditCheck, AuditEvent, AuditQuery, NewAuditEvent, Server, Store, StoreError, User,
+};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tracing::error;
@@ -21,9 +23,6 @@ const BATCH: usize = 512;
 
 /// How many events wait before further ones are refused: the database is too slow or away.
 const MOST: usize = 20_000;
-
-/// How many events the check of the trail reads at once.
-const PAGE: u32 = 1000;
 
 /// What is to be written down.
 pub(crate) struct About<'a> {
@@ -186,62 +185,7 @@ impl Hub {
     }
 }
 
-/// What a check of the whole trail found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditCheck {
-    /// How many events there are.
-    pub events: u64,
-    /// The number of the first event that is not as it was written, and what is wrong with it.
-    pub broken: Option<(i64, &'static str)>,
-}
-
 /// Checks that nobody has changed, removed or added an event of the trail.
 pub async fn check_audit(store: &Store) -> Result<AuditCheck, StoreError> {
-    // What is written while it is checked comes after this.
-    let head = store.audit_head().await?;
-    let mut check = AuditCheck {
-        events: 0,
-        broken: None,
-    };
-    let (mut seq, mut last) = (0, [0; 32]);
-    'pages: loop {
-        let page = store.audit_after(seq, PAGE).await?;
-        if page.is_empty() {
-            break;
-        }
-        for event in page {
-            check.events += 1;
-            let problem = if event.seq != seq + 1 {
-                Some("an event before it is missing")
-            } else if event.previous != last {
-                Some("it does not follow the event before it")
-            } else if event.hash != digest_bytes(&event.covered()) {
-                Some("it was changed")
-            } else {
-                None
-            };
-            (seq, last) = (event.seq, event.hash);
-            if let Some(problem) = problem {
-                check.broken.get_or_insert((seq, problem));
-            }
-            if head.is_some_and(|head| head.seq == seq && head.hash != last) {
-                check
-                    .broken
-                    .get_or_insert((seq, "it is not the one that was last"));
-            }
-            if check.broken.is_some() && head.is_none() {
-                break 'pages;
-            }
-        }
-    }
-    if check.broken.is_none() {
-        match head {
-            Some(head) if seq < head.seq => {
-                check.broken = Some((seq + 1, "it is missing at the end"));
-            }
-            None if seq > 0 => check.broken = Some((seq, "the record of the last event is gone")),
-            _ => {}
-        }
-    }
-    Ok(check)
+    store.check_audit(digest_bytes).await
 }

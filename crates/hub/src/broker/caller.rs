@@ -149,16 +149,16 @@ impl Hub {
         let is_shared = self.is_shared(&server).await?;
         Ok(Some(Arc::new(Caller {
             session,
-            is_shared,
             server,
             user,
             groups,
+            is_shared,
             loaded_at,
         })))
     }
 
     /// Whether others than its owner can use a server. This is the only place that decides it.
-    async fn is_shared(&self, server: &Server) -> Result<bool, HubError> {
+    pub(super) async fn is_shared(&self, server: &Server) -> Result<bool, HubError> {
         Ok(self.store.is_shared(server.id).await?)
     }
 

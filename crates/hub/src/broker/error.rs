@@ -144,9 +144,10 @@ impl BrokerError {
             Self::ServerShared => "server_shared",
             Self::InvalidScope(_) => "invalid_scope",
             Self::Reauth { .. } => "reauth_required",
-            Self::Later { .. } => "temporarily_unavailable",
+            Self::Later { .. } | Self::Hub(HubError::Unavailable { .. }) => {
+                "temporarily_unavailable"
+            }
             Self::TooMany { .. } => "too_many_requests",
-            Self::Hub(HubError::Unavailable { .. }) => "temporarily_unavailable",
             Self::Hub(_) => "server_error",
         }
     }

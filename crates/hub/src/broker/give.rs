@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::BrokerError;
 use super::audience::Audience;
-use super::caller::{Agent, Caller};
+use super::caller::Agent;
 use super::check::look_at;
 use super::memory::{Held, Key, Slot};
 use super::source::{NotObtained, ObtainedToken, RefusedReason, Wish};
@@ -49,7 +49,7 @@ pub struct GivenToken {
 
 /// Where a token came from, for the audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+pub(super) enum Origin {
     Cache,
     Source,
 }
@@ -125,9 +125,9 @@ impl Hub {
             least: wish.min_ttl,
         };
         let (held, origin) = self
-            .held_token(agent, &wish)
+            .held_token(&wish)
             .await
-            .map_err(|error| self.explain(&wish, error))?;
+            .map_err(|error| Self::explain(&wish, error))?;
         Ok((audience, held, origin))
     }
 
@@ -140,9 +140,8 @@ impl Hub {
     }
 
     /// A token from the cache, or one that is obtained by one caller for all who wait.
-    async fn held_token(
+    pub(super) async fn held_token(
         self: &Arc<Self>,
-        agent: &Caller,
         wish: &Wish<'_>,
     ) -> Result<(Held, Origin), NotObtained> {
         let key = Key {
@@ -150,10 +149,7 @@ impl Hub {
             audience: wish.audience.id.clone(),
             scopes: wish.scopes.join(" "),
         };
-        let slot = self
-            .broker
-            .memory
-            .slot(agent.user.id, key, self.clock.now());
+        let slot = self.broker.memory.slot(wish.user.id, key, self.clock.now());
         let attempts = {
             let state = slot.state();
             if let Some(held) = self.good_for(state.held.as_ref(), wish.least) {
@@ -174,7 +170,11 @@ impl Hub {
                 return self.last_resort(&slot, wish.least, failure.again());
             }
         }
+        let began = tokio::time::Instant::now();
         let obtained = self.obtain(wish).await;
+        let source = wish.audience.source.word();
+        self.metrics
+            .obtained(source, obtained.is_ok(), began.elapsed());
         let now = self.clock.now();
         let checked = obtained.and_then(|obtained| held(wish, obtained, now));
         let mut state = slot.state();
@@ -226,10 +226,10 @@ impl Hub {
     }
 
     /// What a failure means for the agent.
-    fn explain(&self, wish: &Wish<'_>, error: NotObtained) -> BrokerError {
+    fn explain(wish: &Wish<'_>, error: NotObtained) -> BrokerError {
         match error {
             NotObtained::SignInAgain { provider } => {
-                let path = self.sign_in_path(provider.as_ref());
+                let path = sign_in_path(provider.as_ref());
                 BrokerError::Reauth { path }
             }
             NotObtained::Later { retry_after } => BrokerError::Later { retry_after },
@@ -250,13 +250,13 @@ impl Hub {
             NotObtained::Hub(error) => BrokerError::Hub(error),
         }
     }
+}
 
-    /// Where a person signs in again, below the hub's prefix.
-    pub(super) fn sign_in_path(&self, provider: Option<&jansky_model::ProviderId>) -> String {
-        match provider {
-            Some(provider) => format!("oauth_login?idp={provider}"),
-            None => "login".to_owned(),
-        }
+/// Where a person signs in again, below the hub's prefix.
+pub(super) fn sign_in_path(provider: Option<&jansky_model::ProviderId>) -> String {
+    match provider {
+        Some(provider) => format!("oauth_login?idp={provider}"),
+        None => "login".to_owned(),
     }
 }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use jansky_store::{FreezeReason, Grant, GrantKind, GrantState};
 
-use super::audience::{Audience, Source};
+use super::audience::{Audience, Needs, Source};
 use super::caller::Agent;
+use super::give::sign_in_path;
 use crate::Hub;
 use crate::error::HubError;
 
@@ -89,34 +90,28 @@ impl Hub {
             provider: grant.provider.to_string(),
             title: self.title_of_provider(&grant.provider),
             state: grant.state,
-            sign_in: self.sign_in_path(Some(&grant.provider)),
+            sign_in: sign_in_path(Some(&grant.provider)),
         });
         let audiences = self.settings.broker.audiences.iter().map(|audience| {
-            let grant = match audience.source.needs_grant() {
-                None => None,
-                Some(None) => Some((of_sign_in.as_ref(), None)),
-                Some(Some(id)) => {
-                    let grant = grants.iter().find(|grant| grant.provider == *id);
-                    Some((grant, Some(id)))
-                }
+            let needs = audience.source.needs();
+            let grant = match needs {
+                Needs::Nothing => None,
+                Needs::LastGrant => of_sign_in.as_ref(),
+                Needs::GrantOf(id) => grants.iter().find(|grant| grant.provider == *id),
+            };
+            let provider = match needs {
+                Needs::GrantOf(id) => Some(id),
+                _ => grant.map(|grant| &grant.provider),
             };
             // What came along with a sign-in has a life of its own.
-            let grant = match (&audience.source, grant) {
-                (Source::Service { service, .. }, Some((login, provider))) => {
-                    let wanted = provider.or(login.map(|login| &login.provider));
-                    let found = services.iter().find(|grant| {
-                        Some(&grant.provider) == wanted && grant.service.as_ref() == Some(service)
-                    });
-                    Some((found, wanted))
-                }
-                (_, grant) => grant,
+            let grant = match &audience.source {
+                Source::Service { service, .. } => services.iter().find(|grant| {
+                    Some(&grant.provider) == provider && grant.service.as_ref() == Some(service)
+                }),
+                _ => grant,
             };
-            let state = self.state_of(agent, audience, grant.map(|(grant, _)| grant));
-            let sign_in = grant.and_then(|(grant, provider)| {
-                let provider = provider.or(grant.map(|grant| &grant.provider));
-                let path = self.sign_in_path(provider);
-                (state == AudienceState::ReauthRequired).then_some(path)
-            });
+            let state = self.state_of(agent, audience, grant);
+            let sign_in = (state == AudienceState::ReauthRequired).then(|| sign_in_path(provider));
             OverviewAudience {
                 id: audience.id.clone(),
                 title: audience.title.clone(),
@@ -133,13 +128,7 @@ impl Hub {
         })
     }
 
-    /// `grant` is `None` when none is needed.
-    fn state_of(
-        &self,
-        agent: &Agent,
-        audience: &Audience,
-        grant: Option<Option<&Grant>>,
-    ) -> AudienceState {
+    fn state_of(&self, agent: &Agent, audience: &Audience, grant: Option<&Grant>) -> AudienceState {
         if !audience.rules.allow(&agent.user, &agent.groups) {
             return AudienceState::NotAllowed;
         }
@@ -147,9 +136,9 @@ impl Hub {
             return AudienceState::ServerShared;
         }
         match grant {
-            None => AudienceState::Ready,
-            Some(None) => AudienceState::ReauthRequired,
-            Some(Some(grant)) => {
+            None if audience.source.needs() == Needs::Nothing => AudienceState::Ready,
+            None => AudienceState::ReauthRequired,
+            Some(grant) => {
                 let is_valid = grant
                     .access_expires_at
                     .is_none_or(|at| at > self.clock.now());

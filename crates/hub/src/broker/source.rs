@@ -155,7 +155,7 @@ impl Hub {
                     .await
             }
             Source::Jansky { audience, lifetime } => {
-                self.from_issuer(wish, audience, *lifetime).await
+                self.by_issuer(wish, audience, *lifetime).await
             }
             Source::Exchange { provider, audience } => {
                 self.from_exchange(wish, provider.as_ref(), audience).await
@@ -173,14 +173,14 @@ impl Hub {
                     .await
             }
             Source::ClientCredentials { .. } => {
-                self.from_service_account(wish.audience, wish.scopes, wish.least)
+                self.by_service_account(wish.audience, wish.scopes, wish.least)
                     .await
             }
         }
     }
 
     /// A token that the hub issues itself, for the person's server.
-    async fn from_issuer(
+    async fn by_issuer(
         &self,
         wish: &Wish<'_>,
         audience: &str,

@@ -145,7 +145,7 @@ impl Hub {
     }
 
     /// A token of our own account at the provider.
-    pub(super) async fn from_service_account(
+    pub(super) async fn by_service_account(
         &self,
         audience: &Audience,
         scopes: &[String],
@@ -192,9 +192,7 @@ impl Hub {
                 "there is no [audience.{audience}] with the source `client-credentials`"
             ))
         })?;
-        let obtained = self
-            .from_service_account(found, &found.scopes, least)
-            .await?;
+        let obtained = self.by_service_account(found, &found.scopes, least).await?;
         Ok(FreshToken {
             token: obtained.token,
             expires_at: obtained.expires_at,

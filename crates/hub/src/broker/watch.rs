@@ -20,12 +20,20 @@ pub enum AgentNotice {
     Changed,
 }
 
+/// What an agent was told last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Active,
+    Frozen,
+}
+
 /// Watches what becomes of one session.
 pub struct AgentWatch {
     hub: Arc<Hub>,
     session: AgentSessionId,
     changes: watch::Receiver<()>,
-    told: Option<Option<FreezeReason>>,
+    told: Told,
     is_over: bool,
 }
 
@@ -36,7 +44,7 @@ impl Hub {
             hub: Arc::clone(self),
             session: agent.session.id,
             changes: self.broker.memory.listen(agent.user.id),
-            told: None,
+            told: Told::Nothing,
             is_over: false,
         }
     }
@@ -50,7 +58,7 @@ impl AgentWatch {
         if self.is_over {
             return None;
         }
-        if self.told.is_some() {
+        if self.told != Told::Nothing {
             self.changes.changed().await.ok()?;
         }
         // What comes while the row is read is news again.
@@ -67,11 +75,12 @@ impl AgentWatch {
             None => Some(FreezeReason::Stopped),
         };
         self.is_over = frozen == Some(FreezeReason::Stopped);
-        let before = self.told.replace(frozen);
-        Some(match (before, frozen) {
-            (Some(None), None) => AgentNotice::Changed,
-            (_, None) => AgentNotice::Active,
-            (_, Some(reason)) => AgentNotice::Frozen(reason),
+        let now = frozen.map_or(Told::Active, |_| Told::Frozen);
+        let before = std::mem::replace(&mut self.told, now);
+        Some(match frozen {
+            Some(reason) => AgentNotice::Frozen(reason),
+            None if before == Told::Active => AgentNotice::Changed,
+            None => AgentNotice::Active,
         })
     }
 }

@@ -6,6 +6,7 @@
 //! gets it, because the provider may have killed the token that it was bought with.
 
 mod breaker;
+mod counts;
 mod refresh;
 mod rights;
 mod services;
@@ -39,6 +40,7 @@ pub(crate) struct Grants {
     random: Arc<dyn Random>,
     keys: Arc<KeyRing>,
     breakers: Breakers,
+    pub(crate) counts: counts::Counts,
     turns: Mutex<HashMap<GrantId, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -55,6 +57,7 @@ impl Grants {
             random,
             keys: keys.into(),
             breakers: Breakers::default(),
+            counts: counts::Counts::default(),
             turns: Mutex::default(),
         }
     }

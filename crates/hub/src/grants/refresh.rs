@@ -209,6 +209,7 @@ impl Grants {
         };
         match upstream.renew(&grant.subject, &token).await {
             RefreshOutcome::Renewed(tokens) => {
+                self.counts.renewed();
                 self.breakers.answered(&grant.issuer);
                 let id = grant.id;
                 let sealed = RefreshedTokens {
@@ -290,6 +291,7 @@ impl Grants {
             next_try_at,
             at: now,
         };
+        self.counts.failed(state);
         match self.store.record_failure(grant.id, owner, failure).await {
             Ok(_) => Ok(failed),
             Err(StoreError::Conflict { .. }) => Ok(Failed::Elsewhere),
@@ -299,6 +301,7 @@ impl Grants {
 
     /// Waits until the process that has the lease is done or its lease has lapsed.
     async fn wait_for_other(&self, grant: &Grant) -> Result<Refreshed, Failed> {
+        self.counts.waited();
         let deadline = tokio::time::Instant::now() + LEASE;
         loop {
             tokio::time::sleep(BETWEEN_LOOKS).await;
@@ -371,7 +374,7 @@ impl Grants {
 }
 
 /// The time between a token's arrival and its end; long when the end is not known.
-fn lifetime(grant: &Grant) -> Duration {
+pub(super) fn lifetime(grant: &Grant) -> Duration {
     grant
         .access_expires_at
         .map_or(Duration::from_hours(1), |at| at.since(grant.refreshed_at))

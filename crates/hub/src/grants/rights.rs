@@ -10,7 +10,7 @@ use jansky_model::{Scope, Timestamp};
 use jansky_store::{Grant, GrantKind, GrantState, User};
 use tracing::{info, warn};
 
-use super::refresh::{FreshToken, NoToken, Refreshed};
+use super::refresh::{FreshToken, NoToken, Refreshed, lifetime};
 use crate::Hub;
 use crate::admission::Decision;
 use crate::error::HubError;
@@ -25,7 +25,7 @@ const ROUND: u32 = 200;
 /// How often the grants of people with running servers are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// A token that ends sooner than this is refreshed on schedule.
+/// A token that ends sooner than this is refreshed on schedule; of short lives the last third.
 const AHEAD: Duration = Duration::from_secs(90);
 
 /// Who was seen so long ago counts as active, so that their rights are looked at.
@@ -307,7 +307,8 @@ impl Hub {
         let due = self.store.due_grants(now, now.plus(AHEAD), ROUND).await?;
         stream::iter(due)
             .for_each_concurrent(AT_ONCE, |grant| async move {
-                let refreshed = self.fresh_token(&grant, AHEAD).await.map(|_| ());
+                let ahead = AHEAD.min(lifetime(&grant) / 3);
+                let refreshed = self.fresh_token(&grant, ahead).await.map(|_| ());
                 note_failure(&grant, refreshed);
             })
             .await;

@@ -53,9 +53,9 @@ impl Default for DeviceThrottle {
 }
 
 impl DeviceThrottle {
-    fn check(&self, who: String) -> Result<(), IssuerError> {
+    fn check(&self, who: &str) -> Result<(), IssuerError> {
         self.counts
-            .check_key(&who)
+            .check_key(&who.to_owned())
             .map_err(|refused| IssuerError::Busy {
                 retry_after: refused.wait_time_from(self.clock.now()) + Duration::from_secs(1),
             })
@@ -117,7 +117,7 @@ impl Hub {
     ) -> Result<DeviceAuthorization, IssuerError> {
         self.issuer
             .device_throttle
-            .check(format!("address {}", wish.address))?;
+            .check(&format!("address {}", wish.address))?;
         let client = self.issuer.recognize(&wish.client)?;
         let audience = self.issued_audience(wish.audience.as_deref())?;
         let scopes = scopes_of(audience, wish.scope.as_deref())?;
@@ -345,7 +345,7 @@ impl Hub {
         let counted = self
             .issuer
             .device_throttle
-            .check(format!("user {}", actor.user.id));
+            .check(&format!("user {}", actor.user.id));
         counted.map_err(|_| HubError::Busy {
             message: "Too many codes at once. Try again in a minute.".to_owned(),
             retry_after: Duration::from_mins(1),

@@ -85,7 +85,7 @@ async fn the_next_key_is_published_before_it_signs_and_the_old_one_until_its_tok
     let (one, other) = (scene.process(), scene.process());
     let first = signs(&one).await;
 
-    scene.clock.advance(LIFETIME - HOUR);
+    scene.clock.advance(LIFETIME.saturating_sub(HOUR));
     let second = published(&one).await.remove(0);
     let still = signs(&one).await;
     let known_elsewhere = published(&other).await;
@@ -93,7 +93,7 @@ async fn the_next_key_is_published_before_it_signs_and_the_old_one_until_its_tok
     let now = [signs(&one).await, signs(&other).await];
     scene
         .clock
-        .advance(LONGEST_TOKEN_LIFETIME - Duration::from_secs(1));
+        .advance(LONGEST_TOKEN_LIFETIME.saturating_sub(Duration::from_secs(1)));
     let old_is_there = published(&other).await.contains(&first);
     scene.clock.advance(Duration::from_mins(2));
     let old_is_gone = !published(&other).await.contains(&first);

@@ -42,7 +42,7 @@ impl Hub {
     /// for everybody, so it comes from the configuration and never from a request.
     pub fn issuer(&self) -> String {
         match &self.settings.public_url {
-            Some(url) => format!("{}hub/oidc", url),
+            Some(url) => format!("{url}hub/oidc"),
             None => format!("{}/oidc", self.settings.api_url.trim_end_matches("/api")),
         }
     }

@@ -47,7 +47,7 @@ impl Connection {
         }
         let (connection, ldap) = LdapConnAsync::with_settings(how, &settings.url)
             .await
-            .map_err(unavailable)?;
+            .map_err(|error| unavailable(&error))?;
         let driver = tokio::spawn(async move {
             // How it ended is told to whoever waits for an answer.
             let _ = connection.drive().await;
@@ -59,7 +59,7 @@ impl Connection {
     pub(super) async fn prove(&mut self, dn: &str, password: &Secret) -> Result<(), IdentityError> {
         // To the directory, which has to read it.
         let bound = self.ldap.simple_bind(dn, password.expose()).await;
-        let result = bound.map_err(unavailable)?;
+        let result = bound.map_err(|error| unavailable(&error))?;
         match result.rc {
             code::SUCCESS => Ok(()),
             code::NO_SUCH_OBJECT
@@ -77,7 +77,7 @@ impl Connection {
         password: &Secret,
     ) -> Result<(), IdentityError> {
         let bound = self.ldap.simple_bind(dn, password.expose()).await;
-        let result = bound.map_err(unavailable)?;
+        let result = bound.map_err(|error| unavailable(&error))?;
         match result.rc {
             code::SUCCESS => Ok(()),
             code::INVALID_CREDENTIALS => Err(misconfigured(
@@ -101,7 +101,7 @@ impl Connection {
         let searched = self.ldap.search(base, scope, filter, attributes.to_vec());
         let found = searched.await.map_err(|error| match error {
             LdapError::FilterParsing => misconfigured("filter", "the filter cannot be read"),
-            other => unavailable(other),
+            other => unavailable(&other),
         })?;
         let result = &found.1;
         match result.rc {
@@ -145,7 +145,7 @@ fn refused(rc: u32, text: &str) -> IdentityError {
     }
 }
 
-fn unavailable(error: LdapError) -> IdentityError {
+fn unavailable(error: &LdapError) -> IdentityError {
     IdentityError::Unavailable {
         context: format!("no connection to the directory: {error}"),
         retry: Duration::from_secs(10),

@@ -64,11 +64,11 @@ impl LdapProvider {
                 // The service may see more than the person, so it looks for groups, too.
                 let groups = self.groups(&mut connection, &found).await?;
                 connection.prove(&found.dn, password).await?;
-                return self.identity(&found, &groups);
+                return self.identity(&found, groups.as_ref());
             }
         };
         let groups = self.groups(&mut connection, &found).await?;
-        self.identity(&found, &groups)
+        self.identity(&found, groups.as_ref())
     }
 
     /// The one entry that is meant.
@@ -133,7 +133,7 @@ impl LdapProvider {
     fn identity(
         &self,
         person: &SearchEntry,
-        groups: &Option<BTreeSet<String>>,
+        groups: Option<&BTreeSet<String>>,
     ) -> Result<ExternalIdentity, IdentityError> {
         let settings = &self.settings;
         let subject = subject(person, &settings.subject_attribute).ok_or_else(|| {

@@ -75,7 +75,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn usual_home() -> anyhow::Result<PathBuf> {
+pub(crate) fn usual_home() -> anyhow::Result<PathBuf> {
     if let Some(data) = std::env::var_os("XDG_DATA_HOME").filter(|data| !data.is_empty()) {
         return Ok(PathBuf::from(data).join("jansky-demo"));
     }
@@ -137,7 +137,7 @@ fn configuration(home: &Path, python: &Path, port: u16) -> anyhow::Result<Loaded
         data = quoted(&home.join("data")),
         command = quoted(&python.join("bin/jupyterhub-singleuser")),
         // So that the programs of the environment are found in the terminals of the servers.
-        path = serde_json::Value::from(search_path(python)).to_string(),
+        path = serde_json::Value::from(search_path(python)),
         homes = quoted(&home.join("homes/{username}")),
     );
     let path = home.join("jansky.toml");

@@ -12,7 +12,7 @@ use crate::sign_out::farewell;
 use crate::site::{add_oidc, within};
 
 /// The id under which Keycloak is configured.
-const KEYCLOAK: &str = "kc";
+pub(crate) const KEYCLOAK: &str = "kc";
 
 /// A house whose people come from Keycloak, through a client of this name.
 pub(crate) fn house(client: &str, keys: &str) -> House {
@@ -166,7 +166,7 @@ async fn a_group_that_keycloak_takes_away_is_gone_here_within_the_lifetime_of_a_
     let id = keycloak.make_group(&group).await;
     keycloak.join(&person, &id).await;
     let client = own_name("short");
-    let short = [("access.token.lifespan", "20")];
+    let short = [("access.token.lifespan", "30")];
     keycloak.copy_client("jansky", &client, &short).await;
     let keys = format!("allow_all = true\nadmin_groups = [\"/{group}\"]\n");
     let house = house(&client, &keys);
@@ -176,7 +176,7 @@ async fn a_group_that_keycloak_takes_away_is_gone_here_within_the_lifetime_of_a_
     browser.start_server(&name).await;
 
     keycloak.leave(&person, &id).await;
-    within(Duration::from_secs(20), "no admin any more", async || {
+    within(Duration::from_secs(30), "no admin any more", async || {
         let who = browser.whoami().await;
         who["admin"] == false && who["groups"] == json!([])
     })

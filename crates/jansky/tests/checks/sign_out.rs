@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::browser::{Answer, Body, Browser, form};
 use crate::site::{Site, within};
+use crate::tokens::{ARCHIVE, somebody_at_work, start};
 
 /// Where the answer to a sign-out sends the browser next: at once, or by a link on the page.
 pub(crate) fn farewell(answer: &Answer, provider: &str) -> Url {
@@ -172,6 +173,46 @@ async fn a_logout_token_ends_the_session_within_a_second_in_every_process() {
     other.get("hub/home").await.must_be(200);
     let replayed = tell(&first.url, &everywhere).await;
     assert_eq!(replayed.status, 400, "{replayed:#?}");
+}
+
+/// D45, D46: what tokens for code hang on.
+#[tokio::test]
+async fn no_token_is_given_after_the_end_of_the_session_unless_one_keeps_working() {
+    let site = Site::new().await.on_postgres().await;
+    site.configure(ARCHIVE);
+    let first = start(&site).await;
+    let second = start(&site).await;
+    let (browser, agent) = somebody_at_work(&site, &first).await;
+    let at_second = agent.at(&second.url);
+    for agent in [&agent, &at_second] {
+        agent.token("archive").await.must_be(200);
+    }
+    let second_limit = Duration::from_secs(1);
+
+    // The provider says that the person is gone.
+    let everywhere = site.op.logout_token(Some("subject-1"), None);
+    tell(&first.url, &everywhere).await.must_be(200);
+    for agent in [&at_second, &agent] {
+        agent.until_token_is("archive", 401, second_limit).await;
+    }
+    browser.sign_in(&site.op, "subject-1").await;
+    for agent in [&agent, &at_second] {
+        agent.until_token_is("archive", 200, second_limit).await;
+    }
+
+    // The person signs out.
+    browser.post("hub/logout", &[]).await;
+    for agent in [&agent, &at_second] {
+        let frozen = agent.until_token_is("archive", 401, second_limit).await;
+        assert_eq!(frozen.json()["error"], "session_frozen", "{frozen:#?}");
+    }
+    browser.sign_in(&site.op, "subject-1").await;
+    agent.until_token_is("archive", 200, second_limit).await;
+
+    // The person signs out here and lets the server go on with what it has.
+    browser.post("hub/logout", &[("keep_working", "1")]).await;
+    assert!(browser.get("hub/home").await.asks_to_sign_in());
+    agent.token("archive").await.must_be(200);
 }
 
 /// Single-user servers believe a session id for minutes after they asked about it, so one that has

@@ -126,3 +126,39 @@ async fn a_new_key_seals_all_again_while_people_work() {
     assert!(log.contains("sealed tokens again"), "{log}");
     assert!(!log.contains("could not seal"), "{log}");
 }
+
+/// D49
+#[tokio::test]
+async fn what_was_sealed_for_one_person_opens_for_nobody_else() {
+    let site = Site::new().await;
+    site.configure(crate::tokens::ARCHIVE);
+    site.op
+        .script()
+        .people
+        .push(Person::new("subject-2", "wash"));
+    let hub = crate::tokens::start(&site).await;
+    let (_, agent) = crate::tokens::somebody_at_work(&site, &hub).await;
+    Browser::new(&hub.url).sign_in(&site.op, "subject-2").await;
+    assert!(hub.terminate().await.success());
+
+    let database = site.house.path().join("data/jansky.sqlite");
+    let columns = ["access_token", "refresh_token", "id_token"];
+    let other = |column: &str| {
+        format!("(select {column} from grants as other where other.id <> grants.id)")
+    };
+    let assignments: Vec<String> = columns
+        .iter()
+        .map(|column| format!("{column} = {}", other(column)))
+        .collect();
+    sqlite(
+        &database,
+        &format!("update grants set {}", assignments.join(", ")),
+    );
+    let hub = crate::tokens::start(&site).await;
+    let refused = agent.at(&hub.url).token("archive").await;
+
+    assert_eq!(refused.status, 401, "{refused:#?}");
+    assert_eq!(refused.json()["error"], "reauth_required");
+    let log = site.house.said("stderr");
+    assert!(log.contains("does not open"), "the operator is told: {log}");
+}

@@ -246,7 +246,7 @@ async fn who_reaches_into_a_container_freezes_its_tokens() {
     );
     assert!(!hub.house.said("stderr").contains("reached into a server"));
 
-    let began = std::time::Instant::now();
+    let began = tokio::time::Instant::now();
     let who = execute(&id, "0", &["id", "-u"]);
 
     assert!(who.contains('0'), "{who}");
@@ -281,8 +281,9 @@ async fn nothing_secret_is_where_people_with_docker_rights_or_a_disk_can_read_it
     let admin = hub.make_admin().await;
     start(&hub, &admin, "one", Value::Null).await;
     let (id, _) = harbour.containers().remove(0);
-    let of_server = "import glob; print([v for p in glob.glob('/proc/[0-9]*/environ') \
-         for v in open(p, 'rb').read().split(b'\\0') if v.startswith(b'JUPYTERHUB_API_TOKEN=')])";
+    // That of the agent cannot be read, not even by its own account.
+    let of_server = "import glob, os; print([v for p in glob.glob('/proc/[0-9]*/environ') \
+         if os.access(p, os.R_OK) for v in open(p, 'rb').read().split(b'\\0') if v.startswith(b'JUPYTERHUB_API_TOKEN=')])";
     let said = execute(&id, "1000", &["python3", "-c", of_server]);
     let api_token = said.split(['=', '\'']).nth(2).expect("a token").to_owned();
     assert!(api_token.len() > 20, "{said}");
@@ -316,13 +317,11 @@ async fn nothing_secret_is_where_people_with_docker_rights_or_a_disk_can_read_it
     assert!(files.len() > 5, "only {} files were looked at", files.len());
     places.extend(files.into_iter().map(|bytes| ("files", bytes)));
     places.extend(outside(&id).into_iter().map(|bytes| ("processes", bytes)));
-    // With the first letters of every ticket.
-    for secret in [api_token.as_str(), access_token.as_str(), "jkt_"] {
-        for (what, bytes) in &places {
-            let found = bytes
-                .windows(secret.len())
-                .any(|part| part == secret.as_bytes());
-            assert!(!found, "{what}: {} is there", &secret[..4]);
+    for (what, bytes) in &places {
+        let text = String::from_utf8_lossy(bytes);
+        // With the first letters of every ticket.
+        for secret in [api_token.as_str(), access_token.as_str(), "jkt_"] {
+            assert!(!text.contains(secret), "{what}: {} is there", &secret[..4]);
         }
     }
 }

@@ -13,6 +13,8 @@ on_both! {
     several_writers_make_one_chain,
     a_person_sees_their_own_and_pages_are_newest_first,
     what_a_hash_covers_is_everything_in_the_row,
+    whoever_tampers_with_the_trail_is_found_out,
+    a_trail_can_be_read_while_it_is_written,
 }
 
 /// Not a hash that is good for anything, but one that differs.
@@ -121,13 +123,13 @@ async fn what_a_hash_covers_is_everything_in_the_row(store: TestStore) {
     let changes: [fn(&mut AuditEvent); 10] = [
         |event| event.seq = 2,
         |event| event.at = at(1),
-        |event| event.event = "enroll".to_owned(),
-        |event| event.actor = "zoe".to_owned(),
+        |event| event.event = "enroll".into(),
+        |event| event.actor = "zoe".into(),
         |event| event.user_id = None,
-        |event| event.user_name = "zoe".to_owned(),
-        |event| event.server = "gpu".to_owned(),
-        |event| event.outcome = "refused".to_owned(),
-        |event| event.detail = "{}".to_owned(),
+        |event| event.user_name = "zoe".into(),
+        |event| event.server = "gpu".into(),
+        |event| event.outcome = "refused".into(),
+        |event| event.detail = "{}".into(),
         |event| event.previous = [1; 32],
     ];
     for change in changes {
@@ -135,4 +137,73 @@ async fn what_a_hash_covers_is_everything_in_the_row(store: TestStore) {
         change(&mut changed);
         assert_ne!(changed.covered(), whole.covered(), "{changed:?}");
     }
+}
+
+async fn whoever_tampers_with_the_trail_is_found_out(store: TestStore) {
+    let check = async || store.check_audit(hash).await.expect("the database answers");
+    assert_eq!(check().await.broken, None);
+    let events = (0..1500).map(|number| event(number, 1)).collect();
+    store.append_audit(events, hash).await.expect("written");
+    let whole = check().await;
+    assert_eq!((whole.events, whole.broken), (1500, None));
+    assert_eq!(whole.last.len(), 64);
+
+    store
+        .meddle("CREATE TABLE kept AS SELECT * FROM audit_events")
+        .await;
+    store
+        .meddle("CREATE TABLE kept_head AS SELECT * FROM audit_head")
+        .await;
+    for (tampering, broken) in [
+        ("UPDATE audit_events SET detail = '{}' WHERE seq = 700", 700),
+        ("UPDATE audit_events SET user_name = 'zoe' WHERE seq = 1", 1),
+        ("UPDATE audit_events SET at = at + 1 WHERE seq = 1500", 1500),
+        ("UPDATE audit_events SET hash = previous WHERE seq = 2", 2),
+        ("DELETE FROM audit_events WHERE seq = 700", 701),
+        ("DELETE FROM audit_events WHERE seq <= 3", 4),
+        ("DELETE FROM audit_events WHERE seq > 1400", 1401),
+        ("DELETE FROM audit_events", 1),
+        ("DELETE FROM audit_head", 1500),
+        (
+            "UPDATE audit_head SET hash = (SELECT previous FROM audit_events WHERE seq = 9)",
+            1500,
+        ),
+        (
+            "INSERT INTO audit_events SELECT 1501, at, event, actor, user_id, user_name, server,
+                 outcome, detail, previous, hash FROM audit_events WHERE seq = 1500",
+            1501,
+        ),
+        (
+            "UPDATE audit_events SET seq = 9000 WHERE seq = 5;
+             UPDATE audit_events SET seq = 5 WHERE seq = 6;
+             UPDATE audit_events SET seq = 6 WHERE seq = 9000",
+            5,
+        ),
+    ] {
+        store.meddle(tampering).await;
+        let found = check().await.broken.expect(tampering);
+        assert_eq!(found.0, broken, "{tampering}: {}", found.1);
+        store
+            .meddle(
+                "DELETE FROM audit_events; INSERT INTO audit_events SELECT * FROM kept;
+                 DELETE FROM audit_head; INSERT INTO audit_head SELECT * FROM kept_head",
+            )
+            .await;
+        assert_eq!(check().await, whole, "it is whole again");
+    }
+}
+
+async fn a_trail_can_be_read_while_it_is_written(store: TestStore) {
+    let events = (0..10).map(|number| event(number, 1)).collect();
+    store.append_audit(events, hash).await.expect("written");
+
+    let reader = Store::open_to_read(&store.url).await.expect("it is there");
+    let check = reader.check_audit(hash).await.expect("it can be read");
+
+    assert_eq!((check.events, check.broken), (10, None));
+    let refused = reader.append_audit(vec![event(11, 1)], hash).await;
+    assert!(refused.is_err(), "nothing can be written");
+    reader.close().await;
+    let more = vec![event(10, 1)];
+    store.append_audit(more, hash).await.expect("written");
 }

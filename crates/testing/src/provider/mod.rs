@@ -10,7 +10,7 @@ mod token;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jansky_model::Clock;
 use serde_json::{Value, json};
@@ -39,12 +39,12 @@ pub struct ScriptedProvider {
     pub issuer: String,
     address: SocketAddr,
     endpoint: Endpoint,
-    task: Option<JoinHandle<()>>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Drop for ScriptedProvider {
     fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
+        if let Some(task) = self.task().take() {
             task.abort();
         }
     }
@@ -73,24 +73,30 @@ impl ScriptedProvider {
             issuer,
             address,
             endpoint,
-            task: Some(task),
+            task: Mutex::new(Some(task)),
         }
     }
 
     /// Stops listening and cuts every connection, as when the machine is gone.
-    pub async fn close(&mut self) {
-        if let Some(task) = self.task.take() {
+    pub async fn close(&self) {
+        let task = self.task().take();
+        if let Some(task) = task {
             task.abort();
             let _ = task.await;
         }
     }
 
     /// Listens again at the same address, with everything as it was.
-    pub async fn open(&mut self) {
+    pub async fn open(&self) {
         let listener = TcpListener::bind(self.address)
             .await
             .expect("the address is still free");
-        self.task = Some(tokio::spawn(serve(listener, self.endpoint.clone())));
+        let task = tokio::spawn(serve(listener, self.endpoint.clone()));
+        *self.task() = Some(task);
+    }
+
+    fn task(&self) -> MutexGuard<'_, Option<JoinHandle<()>>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The knobs; not to be held across an await.

@@ -129,6 +129,17 @@ impl Records {
         self.revoked.contains(token)
     }
 
+    /// Refresh tokens that are still good for something: whose, by service, and the token.
+    pub fn live_refresh_tokens(&self) -> Vec<(Option<String>, String)> {
+        let live = self.refresh.iter().filter(|(token, refresh)| {
+            !refresh.is_spent
+                && !self.revoked.contains(*token)
+                && !self.sessions[refresh.session].is_dead
+        });
+        live.map(|(token, refresh)| (refresh.service.clone(), token.clone()))
+            .collect()
+    }
+
     /// The ids of the sessions of a person, oldest first.
     pub fn sessions_of(&self, subject: &str) -> Vec<String> {
         let theirs = self.sessions.iter().filter(|one| one.subject == subject);

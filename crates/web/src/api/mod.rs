@@ -1,5 +1,7 @@
 //! The REST API, as JupyterHub defines it: one file for each kind of resource.
 
+pub(crate) mod agents;
+pub(crate) mod audit;
 pub(crate) mod hub;
 pub(crate) mod models;
 pub(crate) mod oauth;

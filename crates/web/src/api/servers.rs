@@ -37,7 +37,7 @@ impl ServerPath {
     }
 }
 
-async fn find(
+pub(super) async fn find(
     visit: &Visit,
     actor: &Actor,
     path: &ServerPath,
@@ -56,7 +56,7 @@ async fn find(
     Ok((user, name, server))
 }
 
-fn no_server(path: &ServerPath) -> HubError {
+pub(super) fn no_server(path: &ServerPath) -> HubError {
     HubError::not_found(format!(
         "{} has no server named '{}'",
         path.user, path.server

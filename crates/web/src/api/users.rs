@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use jansky_hub::{ActivityFilter, Server, UserQuery, UserSort};
 use jansky_hub::{ActivityReport, Actor, HubError, visible_users};
 use jansky_model::{Scope, UserId, UserName};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::api::models::{self, UserParts};
 use crate::api::paging::{LARGEST_PAGE, PAGINATION, Page, USUAL_PAGE};
@@ -159,7 +159,19 @@ fn only_admins_make_admins(actor: &Actor, admin: bool) -> Result<(), HubError> {
 pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, READ_ANY).await?;
-    Ok(Json(models::load_user(&visit, actor, &user).await?).into_response())
+    let mut model = models::load_user(&visit, actor, &user).await?;
+    let target = Target::User(user.name.as_str());
+    if actor.may(Scope::ADMIN_AUTH_STATE, target)
+        && let Some(token) = visit.web.hub.auth_state(actor, &user).await?
+    {
+        model["auth_state"] = json!({
+            // To who holds the scope for it, because the operator turned this on.
+            "access_token": token.token.expose(),
+            "scope": token.scope.unwrap_or_default().split(' ').collect::<Vec<_>>(),
+            "expires_at": token.expires_at,
+        });
+    }
+    Ok(Json(model).into_response())
 }
 
 #[derive(Debug, Default, serde::Deserialize)]

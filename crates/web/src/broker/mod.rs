@@ -5,6 +5,7 @@ mod answer;
 mod audiences;
 mod enroll;
 mod events;
+mod exposed;
 mod token;
 
 use axum::http::HeaderMap;
@@ -17,6 +18,7 @@ use crate::state::{Peer, WebState};
 pub(crate) use audiences::get as audiences;
 pub(crate) use enroll::post as enroll;
 pub(crate) use events::get as events;
+pub(crate) use exposed::get as exposed;
 pub(crate) use token::post as token;
 
 /// The name of the header with the proof.

@@ -93,6 +93,7 @@ pub fn samples() -> Vec<Sample> {
     all.extend(access::consent());
     all.extend(access::device());
     all.extend(access::tokens());
+    all.extend(access::audit());
     all.extend(access::errors());
     all
 }

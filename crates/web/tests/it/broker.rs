@@ -14,7 +14,7 @@ use jansky_model::Clock as _;
 use jansky_store::ShareWith;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, EXCHANGE, Mood, Recipe, TestAgent, TestHub, Upstream};
+use crate::support::{Answer, Database, EXCHANGE, Mood, Recipe, TestAgent, TestHub, Upstream};
 
 /// How long the provider's access tokens live.
 const LIFETIME: Duration = Duration::from_mins(5);
@@ -53,8 +53,12 @@ impl Scene {
     }
 
     async fn with(change: impl FnOnce(&mut Recipe)) -> Self {
+        Self::on(Database::sqlite(), change).await
+    }
+
+    async fn on(database: Database, change: impl FnOnce(&mut Recipe)) -> Self {
         let mut upstream = None;
-        let hub = TestHub::with(|recipe| {
+        let hub = TestHub::on(database, |recipe| {
             let provider = Upstream::new(&recipe.clock, LIFETIME);
             provider.set_groups(&["crew"]);
             recipe.providers.push(provider.with_rules(AdmissionRules {
@@ -735,4 +739,197 @@ async fn nothing_that_an_agent_can_reach_tells_more_than_it_should() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn owners_and_operators_see_agents_and_freeze_them() {
+    let scene = Scene::new().await;
+    let agent = scene.agent("river").await;
+    let owner = scene.hub.token("river", &["self"]).await;
+    let path = "/hub/api/users/river/agents";
+
+    let shown = owner.get(path).await.must_be(200).json();
+    assert_eq!(shown["agents"][0]["state"], "active");
+    assert_eq!(shown["agents"][0]["key"], agent.key.thumbprint());
+    owner
+        .api("POST", "/hub/api/users/river/server/tokens/freeze", None)
+        .await
+        .must_be(204);
+
+    let frozen = agent.token("archive").await.must_be(401);
+    assert_eq!(frozen.json()["frozen_reason"], "owner");
+    let shown = owner.get(path).await.must_be(200).json();
+    assert_eq!(shown["agents"][0]["frozen_reason"], "owner");
+    scene.agent("wash").await;
+    scene.hub.admin("zoe").await;
+    let zoe = scene.hub.token("zoe", &["inherit"]).await;
+    zoe.api("POST", "/hub/api/users/wash/server/tokens/freeze", None)
+        .await
+        .must_be(204);
+    let shown = zoe.get("/hub/api/users/wash/agents").await.json();
+    assert_eq!(shown["agents"][0]["frozen_reason"], "operator");
+}
+
+#[tokio::test]
+async fn people_see_their_own_trail_and_operators_all_of_it() {
+    let scene = Scene::new().await;
+    for name in ["river", "wash"] {
+        let agent = scene.agent(name).await;
+        agent.token("archive").await.must_be(200);
+        agent.token("closed").await.must_be(403);
+    }
+    let river = scene.hub.session("river").await;
+    scene.hub.admin("zoe").await;
+    let zoe = scene.hub.session("zoe").await;
+
+    let own = river.api("GET", "/hub/api/users/river/audit?limit=2", None);
+    let own = own.await.must_be(200).json();
+    let events = own["events"].as_array().expect("a list");
+    assert_eq!(events.len(), 2);
+    assert_eq!(events[0]["outcome"], "not_in_policy");
+    assert_eq!(events[1]["detail"]["audience"], "archive");
+    let before = format!("/hub/api/users/river/audit?before={}", events[1]["seq"]);
+    let older = river.api("GET", &before, None).await.must_be(200).json();
+    for event in older["events"].as_array().expect("a list") {
+        assert_eq!(event["user"], "river");
+    }
+    let path = "/hub/api/users/wash/audit";
+    river.api("GET", path, None).await.must_be(404);
+    let all = zoe.api("GET", "/hub/api/audit", None).await.must_be(200);
+    assert!(all.text().contains("\"river\"") && all.text().contains("\"wash\""));
+
+    let page = river.get("/hub/account/audit").await.must_be(200).text();
+    assert!(
+        page.contains("Token for archive") && !page.contains("wash"),
+        "{page}"
+    );
+    let page = zoe.get("/hub/admin/audit").await.must_be(200).text();
+    assert!(page.contains("river") && page.contains("wash"));
+}
+
+#[tokio::test]
+async fn the_exposed_path_opens_only_to_a_servers_own_token_and_shows_no_refresh_token() {
+    let scene = Scene::with(|recipe| {
+        recipe.settings.broker.local_user_exposed_path = Some("/custom/userinfo".to_owned());
+        let mut other = audience("other");
+        let provider = "upstream".parse().expect("a valid id");
+        other.source = Source::Login {
+            provider: Some(provider),
+            audience: None,
+        };
+        recipe.settings.broker.audiences.push(other);
+    })
+    .await;
+    let agent = scene.agent("river").await;
+    let server = scene.hub.bearer(&scene.hub.server_token());
+    let path = "/hub/custom/userinfo";
+
+    let shown = server.call("GET", path).send().await.must_be(200);
+
+    assert_eq!(shown.header("cache-control"), "no-store");
+    let exp = scene.hub.clock.now().plus(LIFETIME).seconds();
+    assert_eq!(
+        shown.json(),
+        json!({
+            "username": "river",
+            "access_token": "access-river-0",
+            "exp": exp,
+            "exchanged_tokens": {
+                "other": { "access_token": "access-river-0", "exp": exp },
+            },
+        })
+    );
+    for stranger in [
+        scene.hub.session("river").await,
+        scene.hub.token("river", &["inherit"]).await,
+        scene.hub.anonymous(),
+    ] {
+        let answer = stranger.call("GET", path).send().await.must_be(401);
+        assert!(!answer.text().contains("access-river"));
+    }
+    let user = scene.hub.user("river").await;
+    scene.hub.hub.sign_out_everywhere(&user).await.expect("out");
+    server.call("GET", path).send().await.must_be(401);
+    agent.token("archive").await.must_be(401);
+
+    let usual = Scene::new().await;
+    usual.agent("river").await;
+    let server = usual.hub.bearer(&usual.hub.server_token());
+    server.call("GET", path).send().await.must_be(404);
+}
+
+#[tokio::test]
+async fn auth_state_is_shown_only_when_the_operator_wants_it_and_to_who_may() {
+    let on = Scene::with(|recipe| recipe.settings.broker.auth_state = true).await;
+    let off = Scene::new().await;
+    let path = "/hub/api/users/river";
+    for (scene, is_on) in [(&on, true), (&off, false)] {
+        scene.agent("river").await;
+        scene.hub.admin("zoe").await;
+        let zoe = scene.hub.token("zoe", &["inherit"]).await;
+        let state = zoe.get(path).await.must_be(200).json()["auth_state"].clone();
+        assert_eq!(state["access_token"] == "access-river-0", is_on);
+        assert_eq!(state.is_null(), !is_on);
+        assert!(!state.to_string().contains("refresh"));
+        let river = scene.hub.token("river", &["self"]).await;
+        let own = river.get(path).await.must_be(200);
+        assert!(!own.text().contains("access-river"));
+    }
+    let outcomes = on.outcomes().await;
+    assert!(outcomes.contains(&("auth_state".to_owned(), "ok".to_owned())));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_who_expires_in_the_same_second_causes_one_refresh_each() {
+    const PEOPLE: usize = 25;
+    let scene = Scene::new().await;
+    let mut agents = Vec::new();
+    for number in 0..PEOPLE {
+        let agent = scene.agent(&format!("user{number}")).await;
+        agent.token("archive").await.must_be(200);
+        agents.push(agent);
+    }
+    scene.upstream.be_slow(Duration::from_millis(200));
+    scene.hub.clock.advance(LIFETIME);
+
+    // Each agent asks for two audiences several times at once.
+    let asking = agents.iter().flat_map(|agent| {
+        ["archive", "club", "archive", "club"].map(|audience| agent.token(audience))
+    });
+    for answer in futures_util::future::join_all(asking).await {
+        assert_eq!(answer.must_be(200).json()["expires_in"], 300);
+    }
+
+    assert_eq!(scene.upstream.refreshes(), PEOPLE);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freeze_in_one_process_is_heard_in_another() {
+    let database = Database::postgres().await;
+    let again = Database::shared(&database);
+    let first = Scene::on(database, |_| {}).await;
+    let second = Scene::on(again, |_| {}).await;
+    for scene in [&first, &second] {
+        scene.hub.hub.spawn_listening().await.expect("it listens");
+    }
+    let agent = first.agent("river").await.at(&second.hub);
+    agent.audiences().await.must_be(200);
+    let mut events = agent.events().await;
+    let active = events.piece().await;
+    assert_eq!(active.as_deref(), Some("event: active\ndata: {}\n\n"));
+    let user = first.hub.user("river").await;
+
+    first.hub.hub.sign_out_everywhere(&user).await.expect("out");
+    let heard = tokio::time::timeout(SOON, async {
+        loop {
+            let piece = events.piece().await.expect("the stream goes on");
+            if piece.contains("frozen") {
+                return;
+            }
+        }
+    });
+    heard.await.expect("it is heard");
+
+    let frozen = agent.token("archive").await.must_be(401);
+    assert_eq!(error_of(&frozen), "session_frozen");
 }

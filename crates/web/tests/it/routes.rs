@@ -68,6 +68,8 @@ POST   admin/users/{user}/sign-out                    login login login 403   lo
 GET    token                                          login login login 200   login 403   200   login login 200   login
 POST   token                                          login login login 200   login 403   200   login login 200   login
 POST   token/{id}/revoke                              login login login 404   login 403   302   login login 404   login
+GET    account/audit                                  login login login 200   login 403   200   login login 200   login
+GET    admin/audit                                    login login login 403   login 403   403   login login 200   login
 GET    error/{code}                                   200   200   200   200   200   200   200   200   200   200   200
 GET    static/{*path}                                 200   200   200   200   200   200   200   200   200   200   200
 GET    logo                                           200   200   200   200   200   200   200   200   200   200   200
@@ -110,6 +112,11 @@ PATCH  api/users/{user}/servers/{server}              403   403   403   404   40
 POST   api/users/{user}/servers/{server}              403   403   403   404   404   403   201   403   201   201   201
 DELETE api/users/{user}/servers/{server}              403   403   403   404   404   403   204   403   204   204   204
 GET    api/users/{user}/servers/{server}/progress     403   403   403   404   404   403   400   403   400   400   400
+GET    api/audit                                      403   403   403   403   403   403   403   403   403   200   200
+GET    api/users/{user}/audit                         403   403   403   404   404   403   200   403   200   200   200
+GET    api/users/{user}/agents                        403   403   403   404   404   403   200   403   200   200   200
+POST   api/users/{user}/server/tokens/freeze          403   403   403   404   404   403   204   403   204   204   204
+POST   api/users/{user}/servers/{server}/tokens/freeze 403   403   403   404   404   403   204   403   204   204   204
 GET    api/users/{user}/tokens                        403   403   403   404   404   403   200   403   200   200   200
 POST   api/users/{user}/tokens                        403   403   403   403   403   403   201   403   201   201   201
 GET    api/users/{user}/tokens/{id}                   403   403   403   404   404   403   200   403   200   200   200

@@ -5,8 +5,8 @@ use jansky_model::Secret;
 use super::{HOSTILE, Sample, at};
 use crate::scope_words::scope_in_words;
 use crate::views::{
-    ConsentPage, DevicePage, DeviceStep, ErrorPage, ExpiryOption, Link, ScopeLine, TokenRow,
-    TokensPage,
+    AuditPage, AuditRow, ConsentPage, DevicePage, DeviceStep, ErrorPage, ExpiryOption, Link,
+    ScopeLine, TokenRow, TokensPage,
 };
 
 pub(super) fn consent() -> Vec<Sample> {
@@ -234,6 +234,73 @@ pub(super) fn errors() -> Vec<Sample> {
                 request_id: Some(HOSTILE.into()),
                 links: vec![link(HOSTILE, "/hub/home")],
                 ..not_found
+            },
+        ),
+    ]
+}
+
+pub(super) fn audit() -> Vec<Sample> {
+    let row = |words: &str, outcome: &str| AuditRow {
+        at: at("2026-05-04T09:30:00Z"),
+        words: words.into(),
+        user: "river".into(),
+        server: String::new(),
+        actor: "agent".into(),
+        worked: outcome == "ok",
+        outcome: outcome.into(),
+        source: Some("cache".into()),
+        scope: Some("archive:read".into()),
+        address: None,
+        key: Some("cn-I_WNM".into()),
+    };
+    let page = AuditPage {
+        rows: vec![
+            row("Token for archive", "ok"),
+            AuditRow {
+                server: "gpu".into(),
+                source: None,
+                scope: None,
+                address: Some("192.0.2.7".into()),
+                key: None,
+                ..row("Request refused at token", "proof_replayed")
+            },
+        ],
+        of_everybody: false,
+        older: Some("/hub/account/audit?before=7".into()),
+    };
+    let sample = |name, page| Sample::new(name, "Tokens used", true, page);
+    vec![
+        sample("audit", page.clone()),
+        sample(
+            "audit-all",
+            AuditPage {
+                of_everybody: true,
+                ..page.clone()
+            },
+        ),
+        sample(
+            "audit-empty",
+            AuditPage {
+                rows: vec![],
+                older: None,
+                ..page.clone()
+            },
+        ),
+        sample(
+            "audit-hostile",
+            AuditPage {
+                rows: vec![AuditRow {
+                    user: HOSTILE.into(),
+                    server: HOSTILE.into(),
+                    actor: HOSTILE.into(),
+                    source: Some(HOSTILE.into()),
+                    scope: Some(HOSTILE.into()),
+                    address: Some(HOSTILE.into()),
+                    key: Some(HOSTILE.into()),
+                    ..row(HOSTILE, HOSTILE)
+                }],
+                of_everybody: true,
+                ..page
             },
         ),
     ]

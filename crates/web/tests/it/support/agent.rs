@@ -45,6 +45,12 @@ impl TestAgent {
         agent
     }
 
+    /// The same agent, which now asks another process.
+    pub(crate) fn at(mut self, hub: &TestHub) -> Self {
+        self.client = hub.anonymous();
+        self
+    }
+
     pub(crate) fn nonce(&self) -> Option<String> {
         self.nonce.lock().expect("no test panicked here").clone()
     }

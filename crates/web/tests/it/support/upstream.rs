@@ -34,6 +34,7 @@ pub(crate) struct Upstream {
     mood: Mutex<Mood>,
     claims: Mutex<Claims>,
     refreshes: AtomicUsize,
+    delay: Mutex<Duration>,
 }
 
 impl Upstream {
@@ -45,6 +46,7 @@ impl Upstream {
             mood: Mutex::default(),
             claims: Mutex::default(),
             refreshes: AtomicUsize::new(0),
+            delay: Mutex::default(),
         })
     }
 
@@ -64,6 +66,11 @@ impl Upstream {
 
     pub(crate) fn refreshes(&self) -> usize {
         self.refreshes.load(Ordering::SeqCst)
+    }
+
+    /// Takes so long for every refresh from now on.
+    pub(crate) fn be_slow(&self, delay: Duration) {
+        *self.delay.lock().expect("no test panicked here") = delay;
     }
 
     fn mood(&self) -> MutexGuard<'_, Mood> {
@@ -159,6 +166,8 @@ impl RedirectLogin for Upstream {
 impl UpstreamSession for Upstream {
     async fn refresh(&self, token: &Secret) -> Result<UpstreamTokens, IdentityError> {
         let number = self.refreshes.fetch_add(1, Ordering::SeqCst) + 1;
+        let delay = *self.delay.lock().expect("no test panicked here");
+        tokio::time::sleep(delay).await;
         let subject = token.expose().trim_start_matches("refresh-").to_owned();
         match *self.mood() {
             Mood::Gives => Ok(self.tokens(&subject, number)),

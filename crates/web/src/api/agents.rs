@@ -1,0 +1,52 @@
+//! The agents beside servers: who is there, and how to stop giving them tokens.
+
+use axum::Json;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use jansky_hub::AgentSession;
+use jansky_model::Scope;
+use serde_json::{Value, json};
+
+use crate::api::servers::{ServerPath, find, no_server};
+use crate::api::{ApiResult, find_user};
+use crate::visit::Visit;
+
+/// `GET /hub/api/users/{name}/agents`
+pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let user = find_user(&visit, actor, &name, &[Scope::READ_SERVERS]).await?;
+    let hub = &visit.web.hub;
+    let servers = hub.servers_of(&user).await?;
+    let agents = hub.agents_of(&user).await?;
+    let shown: Vec<Value> = agents
+        .iter()
+        .filter_map(|agent| {
+            let server = servers.iter().find(|server| server.id == agent.server)?;
+            actor
+                .may_on_server(Scope::READ_SERVERS, &user.name, &server.name)
+                .then(|| model(agent, server.name.as_str()))
+        })
+        .collect();
+    Ok(Json(json!({ "agents": shown })).into_response())
+}
+
+fn model(agent: &AgentSession, server: &str) -> Value {
+    json!({
+        "server": server,
+        "key": agent.thumbprint,
+        "since": agent.created_at,
+        "state": if agent.frozen.is_some() { "frozen" } else { "active" },
+        "frozen_reason": agent.frozen.map(jansky_hub::FreezeReason::word),
+        "frozen_at": agent.frozen_at,
+    })
+}
+
+/// `POST …/tokens/freeze`: who may stop a server may also stop it from getting tokens.
+pub(crate) async fn freeze(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let (_, _, server) = find(&visit, actor, &path, Scope::DELETE_SERVERS).await?;
+    let server = server.ok_or_else(|| no_server(&path))?;
+    visit.web.hub.freeze_tokens(actor, &server).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}

@@ -1,0 +1,92 @@
+//! What was done with tokens: one's own, and for operators everybody's.
+
+use axum::response::Response;
+use jansky_hub::{AuditEvent, AuditQuery, HubError};
+use serde_json::Value;
+
+use crate::views::{AuditPage, AuditRow};
+use crate::visit::{PageResult, Visit};
+
+/// How many events one page has.
+const ROWS: u32 = 50;
+
+/// `GET /hub/account/audit`
+pub(crate) async fn own(visit: Visit) -> Response {
+    let result = async {
+        let actor = visit.signed_in()?;
+        let user = Some(actor.user.id);
+        show(&visit, user, "account/audit").await
+    }
+    .await;
+    visit.answer(result)
+}
+
+/// `GET /hub/admin/audit`
+pub(crate) async fn all(visit: Visit) -> Response {
+    let result = async {
+        let actor = visit.signed_in()?;
+        if !actor.user.admin {
+            return Err(HubError::forbidden("This page is for administrators.").into());
+        }
+        show(&visit, None, "admin/audit").await
+    }
+    .await;
+    visit.answer(result)
+}
+
+async fn show(visit: &Visit, user: Option<jansky_model::UserId>, path: &str) -> PageResult {
+    let before = visit.query("before").and_then(|text| text.parse().ok());
+    let query = AuditQuery {
+        user,
+        before,
+        limit: ROWS + 1,
+    };
+    let mut events = visit.web.hub.audit(&query).await?;
+    let has_more = events.len() > ROWS as usize;
+    events.truncate(ROWS as usize);
+    let older = events
+        .last()
+        .filter(|_| has_more)
+        .map(|last| visit.hub_path(&format!("{path}?before={}", last.seq)));
+    let page = AuditPage {
+        rows: events.iter().map(row).collect(),
+        of_everybody: user.is_none(),
+        older,
+    };
+    Ok(visit.page("Tokens used", &page))
+}
+
+fn row(event: &AuditEvent) -> AuditRow {
+    let detail: Value = serde_json::from_str(&event.detail).unwrap_or_default();
+    let text = |name: &str| detail.get(name).and_then(Value::as_str).map(str::to_owned);
+    AuditRow {
+        at: event.at,
+        words: words(event, &detail),
+        user: event.user_name.clone(),
+        server: event.server.clone(),
+        actor: event.actor.clone(),
+        worked: event.outcome == "ok",
+        outcome: event.outcome.clone(),
+        source: text("source"),
+        scope: text("scope").filter(|scope| !scope.is_empty()),
+        address: text("address"),
+        key: text("key").map(|key| key.chars().take(8).collect()),
+    }
+}
+
+/// What happened, in words.
+fn words(event: &AuditEvent, detail: &Value) -> String {
+    let of = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or("?");
+    match event.event.as_str() {
+        "token" => format!("Token for {}", of("audience")),
+        "exposed_path" | "auth_state" => {
+            format!("Token for {} over the API", of("audience"))
+        }
+        "enroll" => "Agent came in".to_owned(),
+        "ticket_replay" => "A ticket was used twice".to_owned(),
+        "refused" => format!("Request refused at {}", of("endpoint")),
+        "freeze" => format!("Tokens frozen: {}", of("reason").replace('_', " ")),
+        "thaw" => "Tokens given again".to_owned(),
+        other => other.to_owned(),
+    }
+}
