@@ -42,6 +42,7 @@ fn wrapped(path: &str, text: &str) -> Claims {
 
 fn groups(path: &str, namespace: &str, claims: &Claims) {
     let plain = GroupRules {
+        absent_is_none: false,
         claims: vec![path.to_owned(), "groups".to_owned()],
         entitlements: None,
     };
