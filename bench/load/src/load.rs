@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::backend::{ECHO, MESSAGE, head_end};
 use crate::cpu;
+use crate::sign_in::Browser;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -40,6 +41,15 @@ pub(crate) struct Options {
     /// Header lines to add, for example `Cookie: a=b`.
     #[arg(long)]
     header: Vec<String>,
+    /// The provider at which people sign in.
+    #[arg(long)]
+    provider: Option<SocketAddr>,
+    /// How many people sign in, one after the other and again from the first.
+    #[arg(long, default_value_t = 100)]
+    people: u64,
+    /// Ends after so many operations, all of which count, however long it takes.
+    #[arg(long)]
+    operations: Option<u64>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -48,6 +58,8 @@ enum Kind {
     Get,
     /// WebSocket messages of 64 bytes and their echoes.
     Echo,
+    /// Sign-ins at an OpenID provider.
+    SignIn,
 }
 
 #[derive(Serialize)]
@@ -59,10 +71,12 @@ struct Report {
     p99_us: f64,
 }
 
-/// What all connections share: whether to count, whether to go on, and the latencies.
+/// What all connections share: whether to count, whether to go on, how far they are, and the latencies.
 struct Shared {
     counting: Cell<bool>,
     stopped: Cell<bool>,
+    /// How many operations have begun.
+    begun: Cell<u64>,
     latencies: RefCell<Vec<u32>>,
 }
 
@@ -74,25 +88,31 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
     let shared = Rc::new(Shared {
         counting: Cell::new(false),
         stopped: Cell::new(false),
+        begun: Cell::new(0),
         latencies: RefCell::new(Vec::with_capacity(1 << 20)),
     });
+    let options = Rc::new(options);
     let report = LocalSet::new()
         .run_until(async {
-            let tasks: Vec<_> = (0..options.connections)
+            let mut tasks: Vec<_> = (0..options.connections)
                 .map(|_| {
-                    let shared = Rc::clone(&shared);
-                    let (address, kind) = (options.address, options.kind);
-                    let head = head(&options);
-                    tokio::task::spawn_local(async move {
-                        keep_busy(address, kind, &head, &shared).await
-                    })
+                    let (shared, options) = (Rc::clone(&shared), Rc::clone(&options));
+                    tokio::task::spawn_local(async move { keep_busy(&options, &shared).await })
                 })
                 .collect();
-            tokio::time::sleep(options.warm_up).await;
+            if options.operations.is_none() {
+                tokio::time::sleep(options.warm_up).await;
+            }
             let (begin, cpu_begin) = (Instant::now(), cpu::time_of(&options.pids)?);
             shared.counting.set(true);
-            tokio::time::sleep(options.measure).await;
-            shared.counting.set(false);
+            if options.operations.is_some() {
+                for task in tasks.drain(..) {
+                    task.await??;
+                }
+            } else {
+                tokio::time::sleep(options.measure).await;
+                shared.counting.set(false);
+            }
             let elapsed = begin.elapsed();
             let cpu = cpu::time_of(&options.pids)?.saturating_sub(cpu_begin);
             shared.stopped.set(true);
@@ -130,7 +150,7 @@ fn report(latencies: &mut [u32], elapsed: Duration, cpu: Duration) -> Report {
 
 fn head(options: &Options) -> String {
     let upgrade = match options.kind {
-        Kind::Get => "",
+        Kind::Get | Kind::SignIn => "",
         Kind::Echo => {
             "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -146,12 +166,40 @@ fn head(options: &Options) -> String {
     )
 }
 
-async fn keep_busy(
-    address: SocketAddr,
-    kind: Kind,
-    head: &str,
-    shared: &Shared,
-) -> anyhow::Result<()> {
+impl Shared {
+    /// The number of the next operation, if there is to be one.
+    fn next(&self, options: &Options) -> Option<u64> {
+        let number = self.begun.get();
+        let is_enough = options.operations.is_some_and(|all| number >= all);
+        if self.stopped.get() || is_enough {
+            return None;
+        }
+        self.begun.set(number + 1);
+        Some(number)
+    }
+
+    fn count(&self, begin: Instant) {
+        if self.counting.get() {
+            let nanos = u32::try_from(begin.elapsed().as_nanos()).unwrap_or(u32::MAX);
+            self.latencies.borrow_mut().push(nanos);
+        }
+    }
+}
+
+async fn keep_busy(options: &Options, shared: &Shared) -> anyhow::Result<()> {
+    let (address, kind) = (options.address, options.kind);
+    if let Kind::SignIn = kind {
+        let provider = options.provider.context("`--provider` is missing")?;
+        let mut browser = Browser::new(address, provider).await?;
+        while let Some(number) = shared.next(options) {
+            let begin = Instant::now();
+            let person = format!("person-{}", number % options.people);
+            browser.sign_in(&options.path, &person).await?;
+            shared.count(begin);
+        }
+        return Ok(());
+    }
+    let head = head(options);
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     if let Kind::Echo = kind {
@@ -170,20 +218,17 @@ async fn keep_busy(
     }
     let mut message = [b'm'; MESSAGE];
     message[..2].copy_from_slice(&[0x81, 0x80 | 64]);
-    while !shared.stopped.get() {
+    while shared.next(options).is_some() {
         let begin = Instant::now();
         match kind {
-            Kind::Get => get(&mut stream, head.as_bytes()).await?,
+            Kind::Get | Kind::SignIn => get(&mut stream, head.as_bytes()).await?,
             Kind::Echo => {
                 stream.write_all(&message).await?;
                 let mut echo = [0; ECHO];
                 stream.read_exact(&mut echo).await?;
             }
         }
-        if shared.counting.get() {
-            let nanos = u32::try_from(begin.elapsed().as_nanos()).unwrap_or(u32::MAX);
-            shared.latencies.borrow_mut().push(nanos);
-        }
+        shared.count(begin);
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
-//! Backend and load generator of the benchmarks, as thin as they can be, because they share one CPU
+//! Backend, OpenID provider and load generator of the benchmarks, as thin as they can be, because they share one CPU
 //! and what is measured is the proxy on the other one.
 
 mod backend;
 mod cpu;
 mod load;
-mod unix;
+mod message;
+mod provider;
+mod sign_in;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -25,10 +27,13 @@ enum Command {
         /// Where to listen.
         address: SocketAddr,
     },
+    /// Signs everybody in who is sent here.
+    Provider {
+        /// Where to listen.
+        address: SocketAddr,
+    },
     /// Keeps connections busy and prints one line of JSON with what it measured.
     Load(load::Options),
-    /// The same over a Unix socket.
-    Unix(unix::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -37,8 +42,8 @@ fn main() -> anyhow::Result<()> {
         .build()?;
     match Arguments::parse().command {
         Command::Backend { address } => runtime.block_on(backend::run(address)),
+        Command::Provider { address } => runtime.block_on(provider::run(address)),
         Command::Load(options) => runtime.block_on(load::run(options)),
-        Command::Unix(options) => runtime.block_on(unix::run(options)),
     }
 }
 

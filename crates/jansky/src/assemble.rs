@@ -305,13 +305,11 @@ pub(crate) fn providers(
                 timeout: *pam.timeout,
                 attempts_per_minute: pam.attempts_per_minute,
             });
-            let rules = admission_rules(config, provider);
-            providers.push(without_tokens(Arc::new(made), rules));
+            providers.push(without_tokens(Arc::new(made), rules(config, provider)));
         }
         if let Provider::Ldap(ldap) = provider {
             let made = LdapProvider::new(directory::settings(id, ldap)?);
-            let rules = admission_rules(config, provider);
-            providers.push(without_tokens(Arc::new(made), rules));
+            providers.push(without_tokens(Arc::new(made), rules(config, provider)));
         }
         if let Provider::Header(header) = provider {
             let made = HeaderProvider::new(header_settings(id, header)?);

@@ -13,6 +13,7 @@ mod hand_over;
 mod house;
 mod identities;
 mod keycloak;
+mod keycloak_page;
 mod keycloak_services;
 mod keycloak_tokens;
 mod mapping;

@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use jansky_model::UserName;
 use nix::unistd::{Gid, Uid, User};
@@ -9,6 +10,9 @@ use nix::unistd::{Gid, Uid, User};
 use super::{ProcessSettings, RunAs, new_account};
 use crate::SpawnError;
 use crate::launcher::Identity;
+
+/// Held by whoever makes an account.
+static MAKING: Mutex<()> = Mutex::new(());
 
 /// The account that a server runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +50,12 @@ impl Account {
                 })
         };
         if !is_safe_name(name) || exists()? {
+            return Ok(());
+        }
+        // Two `useradd` of one name at the same time give the account another id when the first of
+        // them is done: the second looks for the name before it waits for the lock.
+        let _turn = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        if exists()? {
             return Ok(());
         }
         match new_account::make(command, name) {
