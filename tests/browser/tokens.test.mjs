@@ -189,6 +189,10 @@ print(answers)`;
   });
 
   step("signing out ends it within a second", async () => {
+    // JupyterLab may notice first that it is signed out, and say so over everything else.
+    await page.addLocatorHandler(page.locator(".jp-Dialog"), async () => {
+      await page.locator(".jp-Dialog-footer button").last().click();
+    });
     assert.equal((await ask(socket)).status, 200);
     const other = await page.context().newPage();
     await other.goto(`${hub.hub}home`);
