@@ -7,6 +7,7 @@ mod load;
 mod message;
 mod provider;
 mod sign_in;
+mod unix;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,6 +35,8 @@ enum Command {
     },
     /// Keeps connections busy and prints one line of JSON with what it measured.
     Load(load::Options),
+    /// Asks over a Unix socket and prints one line of JSON with what it measured.
+    Unix(unix::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
         Command::Backend { address } => runtime.block_on(backend::run(address)),
         Command::Provider { address } => runtime.block_on(provider::run(address)),
         Command::Load(options) => runtime.block_on(load::run(options)),
+        Command::Unix(options) => runtime.block_on(unix::run(options)),
     }
 }
 
