@@ -31,29 +31,23 @@ impl Step {
     pub(crate) fn outcome(self, code: c_int, meaning: &str) -> Option<Outcome> {
         let trouble = || Outcome::Trouble(format!("PAM answered {code} ({meaning}) to {self:?}"));
         Some(match (self, code) {
-            (_, SUCCESS) => return None,
+            (_, SUCCESS)
+            // They need no password for what they have, and rules about it end no work.
+            | (Self::Again, NEW_PASSWORD_REQUIRED | PASSWORD_EXPIRED) => return None,
             // Before the password is known to be right, nothing more may be told.
             (
                 Self::Authenticate,
                 PERMISSION_DENIED | AUTHENTICATION_ERROR | USER_UNKNOWN | MAXIMUM_TRIES
                 | ACCOUNT_EXPIRED,
             ) => Outcome::Wrong,
+            // Stacks such as Debian's end with a module that says no to everything in the same way.
             (
-                Self::Account,
-                PERMISSION_DENIED
-                | AUTHENTICATION_ERROR
-                | USER_UNKNOWN
-                | NEW_PASSWORD_REQUIRED
-                | ACCOUNT_EXPIRED
-                | PASSWORD_EXPIRED,
-            ) => Outcome::Unusable(meaning.to_owned()),
-            // They need no password for what they have, and rules about it end no work.
-            (Self::Again, NEW_PASSWORD_REQUIRED | PASSWORD_EXPIRED) => return None,
-            // Stacks such as Debian's end with a module that says no in the same words to everybody.
-            (
-                Self::Again,
+                Self::Account | Self::Again,
                 PERMISSION_DENIED | AUTHENTICATION_ERROR | USER_UNKNOWN | ACCOUNT_EXPIRED,
-            ) => Outcome::Unusable(meaning.to_owned()),
+            )
+            | (Self::Account, NEW_PASSWORD_REQUIRED | PASSWORD_EXPIRED) => {
+                Outcome::Unusable(meaning.to_owned())
+            }
             _ => trouble(),
         })
     }

@@ -60,7 +60,8 @@ pub struct Account {
     pub groups: Vec<String>,
 }
 
-/// While one of these files exists, PAM refuses everybody (pam_nologin(8)): it says nothing of accounts.
+/// While one of these files exists, PAM refuses everybody (`pam_nologin`): it says nothing of
+/// accounts.
 const CLOSED: [&str; 2] = ["/etc/nologin", "/run/nologin"];
 
 /// Asks PAM, and the account database for the groups. Blocks, for seconds after a wrong password.

@@ -38,16 +38,13 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         .query_pairs()
         .filter(|(key, _)| !matches!(key.as_str(), "idp" | "next" | "link"))
         .collect();
-    let departure = match account::wants_link(visit)? {
-        Some(actor) => {
-            hub.begin_link(actor, &chosen, callback.into(), next)
-                .await?
-        }
-        None => {
-            let cookies: Vec<&str> = cookies::values(&visit.headers, cookies::SIGN_IN).collect();
-            hub.begin_sign_in(&chosen, callback.into(), next, hints, &cookies)
-                .await?
-        }
+    let departure = if let Some(actor) = account::wants_link(visit)? {
+        hub.begin_link(actor, &chosen, callback.into(), next)
+            .await?
+    } else {
+        let cookies: Vec<&str> = cookies::values(&visit.headers, cookies::SIGN_IN).collect();
+        hub.begin_sign_in(&chosen, callback.into(), next, hints, &cookies)
+            .await?
     };
     Ok(send_away(visit, &departure))
 }

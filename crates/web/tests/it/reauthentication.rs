@@ -95,9 +95,10 @@ async fn a_provider_that_was_told_to_ask_and_did_not_lets_nobody_in() {
     let river = hub.user("river").await;
     hub.hub.demand_sign_in(&river).await.expect("demanded");
     let says = |at: Option<i64>| {
-        home.op.script().tweak = Some(Box::new(move |_, claims| match at {
-            Some(at) => claims["auth_time"] = json!(at),
-            None => {
+        home.op.script().tweak = Some(Box::new(move |_, claims| {
+            if let Some(at) = at {
+                claims["auth_time"] = json!(at);
+            } else {
                 let claims = claims.as_object_mut().expect("an object");
                 claims.remove("auth_time");
             }
