@@ -40,6 +40,7 @@ mod shares;
 pub mod testing;
 mod tokens;
 mod users;
+mod writer;
 
 pub use agents::{AgentSession, AgentSessionId, Agents, Enrolment, FreezeReason, NewTicket};
 pub use attempts::LoginAttemptRow;
