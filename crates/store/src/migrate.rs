@@ -30,6 +30,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (5, "broker", include_str!("../migrations/0005_broker.sql")),
     (6, "people", include_str!("../migrations/0006_people.sql")),
     (
+        7,
+        "local_accounts",
+        include_str!("../migrations/0007_local_accounts.sql"),
+    ),
+    (
         8,
         "sign_ins",
         include_str!("../migrations/0008_sign_ins.sql"),
