@@ -33,6 +33,7 @@ mod shares;
 mod sign_in;
 mod sign_ins;
 mod sign_out;
+mod spawner_tokens;
 mod throttle;
 mod tokens;
 mod users;
@@ -92,6 +93,7 @@ pub use sign_in::{
 };
 pub use sign_ins::{GrantStatus, SignIns};
 pub use sign_out::{Farewell, SignOutAtProvider};
+pub use spawner_tokens::SpawnerTokens;
 pub use tokens::TokenRequest;
 
 /// How many logout and security event tokens are checked at the same time: each costs a signature.
