@@ -7,7 +7,6 @@ mod load;
 mod message;
 mod provider;
 mod sign_in;
-mod unix;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -35,8 +34,6 @@ enum Command {
     },
     /// Keeps connections busy and prints one line of JSON with what it measured.
     Load(load::Options),
-    /// Asks over a Unix socket and prints one line of JSON with what it measured.
-    Unix(unix::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -47,7 +44,6 @@ fn main() -> anyhow::Result<()> {
         Command::Backend { address } => runtime.block_on(backend::run(address)),
         Command::Provider { address } => runtime.block_on(provider::run(address)),
         Command::Load(options) => runtime.block_on(load::run(options)),
-        Command::Unix(options) => runtime.block_on(unix::run(options)),
     }
 }
 

@@ -31,8 +31,8 @@ pub use sections::{
     ClientAuthentication, CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner,
     Endpoints, FirecrestSpawner, GithubProvider, HeaderProvider, Hub, IdentityBrokerMode, Issuer,
     IssuerAlgorithm, LdapProvider, LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider,
-    PamProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, Role, RunAs, SecurityEvents,
-    Session, SignOut, Spawner, Tls, Tripwire, VolumeEntry,
+    PamProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, Role, RunAs, SecondFactor,
+    SecurityEvents, Session, SignOut, SignUp, Spawner, Tls, Tripwire, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

@@ -215,6 +215,11 @@ impl Store {
             "DELETE FROM sessions WHERE expires_at <= $1",
             "DELETE FROM login_attempts WHERE expires_at <= $1",
             "DELETE FROM links WHERE expires_at <= $1",
+            "DELETE FROM second_steps WHERE expires_at <= $1",
+            "DELETE FROM sign_ups WHERE expires_at <= $1",
+            // An hour is enough to scan a picture.
+            "DELETE FROM second_factors
+             WHERE confirmed_at IS NULL AND created_at + 3600000000 <= $1",
             "DELETE FROM logout_tokens_seen WHERE expires_at <= $1",
             "DELETE FROM issuer_keys WHERE published_until <= $1",
             "DELETE FROM revoked_tokens WHERE expires_at <= $1",

@@ -244,7 +244,7 @@ pub(super) fn audit() -> Vec<Sample> {
         at: at("2026-05-04T09:30:00Z"),
         words: words.into(),
         user: "river".into(),
-        server: String::new(),
+        server: Some(String::new()),
         actor: "agent".into(),
         worked: outcome == "ok",
         outcome: outcome.into(),
@@ -257,7 +257,15 @@ pub(super) fn audit() -> Vec<Sample> {
         rows: vec![
             row("Token for archive", "ok"),
             AuditRow {
-                server: "gpu".into(),
+                server: None,
+                actor: "river".into(),
+                source: None,
+                scope: None,
+                key: None,
+                ..row("Password changed", "ok")
+            },
+            AuditRow {
+                server: Some("gpu".into()),
                 source: None,
                 scope: None,
                 address: Some("192.0.2.7".into()),
@@ -268,7 +276,7 @@ pub(super) fn audit() -> Vec<Sample> {
         of_everybody: false,
         older: Some("/hub/account/audit?before=7".into()),
     };
-    let sample = |name, page| Sample::new(name, "Tokens used", true, page);
+    let sample = |name, page| Sample::new(name, "Audit trail", true, page);
     vec![
         sample("audit", page.clone()),
         sample(
@@ -291,7 +299,7 @@ pub(super) fn audit() -> Vec<Sample> {
             AuditPage {
                 rows: vec![AuditRow {
                     user: HOSTILE.into(),
-                    server: HOSTILE.into(),
+                    server: Some(HOSTILE.into()),
                     actor: HOSTILE.into(),
                     source: Some(HOSTILE.into()),
                     scope: Some(HOSTILE.into()),
