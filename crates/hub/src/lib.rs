@@ -92,7 +92,7 @@ pub use roles::{Role, Roles};
 pub use routes::RouteTable;
 pub use second_factor::{
     DueStep, Entered, Finished, SecondFactorRule, SecondFactorSetUp, SecondFactorState,
-    SecondStepUnderWay,
+    SecondStepUnderWay, SetUpBrowser,
 };
 pub use settings::{NoLongerAllowed, Settings};
 pub use shares::SharePartner;

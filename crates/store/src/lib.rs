@@ -43,6 +43,7 @@ mod sign_ups;
 pub mod testing;
 mod tokens;
 mod users;
+mod writer;
 
 pub use accounts::LocalAccount;
 pub use agents::{AgentSession, AgentSessionId, Agents, Enrolment, FreezeReason, NewTicket};
