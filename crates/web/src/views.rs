@@ -457,8 +457,8 @@ pub struct AuditRow {
     pub words: String,
     /// Whose tokens it was about.
     pub user: String,
-    /// Which of their servers; empty for the default one.
-    pub server: String,
+    /// Which of their servers, for people; none when it was none.
+    pub server: Option<String>,
     /// Who did it.
     pub actor: String,
     /// Whether it worked.

@@ -63,7 +63,7 @@ fn row(event: &AuditEvent) -> AuditRow {
         at: event.at,
         words: words(event, &detail),
         user: event.user_name.clone(),
-        server: event.server.clone(),
+        server: server(event),
         actor: event.actor.clone(),
         worked: event.outcome == "ok",
         outcome: event.outcome.clone(),
@@ -74,6 +74,17 @@ fn row(event: &AuditEvent) -> AuditRow {
     }
 }
 
+/// Which server an event is about, if it is about one.
+fn server(event: &AuditEvent) -> Option<String> {
+    if event.event.starts_with("device_") || event.user_name.is_empty() {
+        return None;
+    }
+    Some(match event.server.as_str() {
+        "" => "Default server".to_owned(),
+        name => format!("Server {name}"),
+    })
+}
+
 /// What happened, in words.
 fn words(event: &AuditEvent, detail: &Value) -> String {
     let of = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or("?");
@@ -82,6 +93,14 @@ fn words(event: &AuditEvent, detail: &Value) -> String {
         "exposed_path" | "auth_state" => {
             format!("Token for {} over the API", of("audience"))
         }
+        "device_answer" if event.outcome == "ok" => {
+            format!(
+                "Command line allowed to have a token for {}",
+                of("audience")
+            )
+        }
+        "device_answer" => format!("Command line asked for a token for {}", of("audience")),
+        "device_token" => format!("Token for {} on a command line", of("audience")),
         "enroll" => "Agent came in".to_owned(),
         "ticket_replay" => "A ticket was used twice".to_owned(),
         "refused" => format!("Request refused at {}", of("endpoint")),

@@ -244,7 +244,7 @@ pub(super) fn audit() -> Vec<Sample> {
         at: at("2026-05-04T09:30:00Z"),
         words: words.into(),
         user: "river".into(),
-        server: String::new(),
+        server: Some("Default server".into()),
         actor: "agent".into(),
         worked: outcome == "ok",
         outcome: outcome.into(),
@@ -257,7 +257,14 @@ pub(super) fn audit() -> Vec<Sample> {
         rows: vec![
             row("Token for archive", "ok"),
             AuditRow {
-                server: "gpu".into(),
+                server: None,
+                actor: "river".into(),
+                source: None,
+                key: None,
+                ..row("Command line allowed to have a token for archive", "ok")
+            },
+            AuditRow {
+                server: Some("Server gpu".into()),
                 source: None,
                 scope: None,
                 address: Some("192.0.2.7".into()),
@@ -291,7 +298,7 @@ pub(super) fn audit() -> Vec<Sample> {
             AuditPage {
                 rows: vec![AuditRow {
                     user: HOSTILE.into(),
-                    server: HOSTILE.into(),
+                    server: Some(HOSTILE.into()),
                     actor: HOSTILE.into(),
                     source: Some(HOSTILE.into()),
                     scope: Some(HOSTILE.into()),
