@@ -229,15 +229,15 @@ export class Jansky {
 
 /**
  * A configuration for `jansky serve` with servers from a Python environment; `hub`, `spawner` and
- * `database` are further keys, `providers` further ways to sign in beside local accounts, `audiences`
- * what servers get tokens for.
+ * `database` are further keys, `local` those of local accounts, `providers` further ways to sign in
+ * beside them, `audiences` what servers get tokens for.
  */
 export function configuration(folder, { port, python, providers = {}, ...sections }) {
   const isProcess = (sections.spawner?.kind ?? "process") === "process";
   const tables = {
     hub: { bind: `127.0.0.1:${port}`, data_dir: join(folder, "data"), ...sections.hub },
     ...(sections.database && { database: sections.database }),
-    "provider.local": { kind: "local" },
+    "provider.local": { kind: "local", ...sections.local },
     spawner: {
       kind: "process",
       command: [join(python, "bin/jupyterhub-singleuser")],

@@ -32,7 +32,7 @@ pub use sections::{
     DockerSpawner, Endpoints, GithubProvider, HeaderProvider, Hub, IdentityBrokerMode, Issuer,
     IssuerAlgorithm, LdapProvider, LocalProvider, Log, LogFormat, NoLongerAllowed, OfferedImage,
     OidcProvider, PamProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, Role, RunAs,
-    SecurityEvents, Session, SignOut, Spawner, Tls, Tripwire, VolumeEntry,
+    SecondFactor, SecurityEvents, Session, SignOut, SignUp, Spawner, Tls, Tripwire, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

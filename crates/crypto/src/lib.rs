@@ -1,6 +1,7 @@
 //! The few cryptographic operations of Jansky, each in one place.
 //!
-//! Everything rests on aws-lc-rs (which rustls uses too) and on argon2 for passwords.
+//! Everything rests on aws-lc-rs (which rustls uses too), on argon2 for passwords and on totp-rs for the
+//! codes of apps.
 
 pub mod dpop;
 pub mod mac;
@@ -9,6 +10,7 @@ pub mod random;
 pub mod sealed;
 pub mod signing;
 pub mod token;
+pub mod totp;
 
 pub use mac::MacKey;
 pub use random::{Random, SystemRandom};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jansky_crypto::Digest;
 use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
-use jansky_model::{Clock, ScopeSet, Timestamp, UserId};
+use jansky_model::{Clock, ProviderId, ScopeSet, Timestamp, UserId};
 use jansky_store::{GrantState, Store, TokenId, User};
 use moka::sync::Cache;
 
@@ -41,6 +41,8 @@ pub struct Access {
     roles: Roles,
     /// What the broker remembers, which changes with the same things.
     broker: Arc<Memory>,
+    /// The local accounts, if all of them have to have a second factor.
+    second_factor_of_all: Option<ProviderId>,
     remembered: Cache<Digest, Remembered>,
     generations: Mutex<HashMap<UserId, u64>>,
     changes: AtomicU64,
@@ -54,12 +56,14 @@ impl Access {
         clock: Arc<dyn Clock>,
         roles: Roles,
         broker: Arc<Memory>,
+        second_factor_of_all: Option<ProviderId>,
     ) -> Self {
         Self {
             store,
             clock,
             roles,
             broker,
+            second_factor_of_all,
             remembered: Cache::builder()
                 .max_capacity(CAPACITY)
                 .time_to_live(REMEMBERED_FOR)
@@ -142,6 +146,13 @@ impl Access {
         if let Some(grant) = session.grant_id
             && let Some(grant) = self.store.grant(grant).await?
             && grant.state == GrantState::Reauth
+        {
+            return Ok(None);
+        }
+        // A session from the time before everybody had to have a second factor, or whose owner has
+        // just lost it.
+        if self.second_factor_of_all.as_ref() == Some(&session.provider)
+            && !self.store.has_second_factor(user.id).await?
         {
             return Ok(None);
         }

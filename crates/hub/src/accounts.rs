@@ -1,4 +1,4 @@
-//! Local accounts: names and passwords that Jansky itself keeps.
+//! Local accounts: names and passwords that Jansky itself keeps, and how the first one is made.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use jansky_store::{StoreError, User};
 
 use crate::Hub;
 use crate::error::HubError;
+use crate::sign_up::SignUpRule;
 
 /// What a one-time link is for.
 const FIRST_ADMIN: &str = "first-admin";
@@ -15,31 +16,46 @@ const FIRST_ADMIN: &str = "first-admin";
 /// How long the link for the first admin can be used.
 const FIRST_ADMIN_LIFETIME: Duration = Duration::from_hours(24);
 
+/// What came of a name and a password.
+pub(crate) enum Checked {
+    /// They belong to this user.
+    Right(User),
+    /// They belong to somebody who waits for an administrator.
+    Waits,
+    /// They belong to nobody.
+    Wrong,
+}
+
 impl Hub {
     /// Checks a name and a password; `address` is the client's, for the rate limit.
     ///
-    /// The answer to a wrong name and to a wrong password is the same and takes as long.
-    pub async fn check_password(
+    /// The answer to a wrong name and to a wrong password is the same and takes as long. A second
+    /// factor is not asked for.
+    pub(crate) async fn check_password(
         &self,
         name: &str,
         password: Secret,
         address: &str,
-    ) -> Result<Option<User>, HubError> {
+    ) -> Result<Checked, HubError> {
         let typed = name.trim().to_lowercase();
         self.throttle.check(&typed, address)?;
-        let found = match UserName::normalize(&typed) {
-            Ok(name) => self.store.password_hash(&name).await?,
-            Err(_) => None,
-        };
-        let (user, hash) = found.unzip();
-        let random = self.random.clone();
-        let matches = tokio::task::spawn_blocking(move || {
-            password::verify(&password, hash.as_deref(), &*random)
-        })
-        .await
-        .map_err(|error| HubError::internal("could not check a password", error))?;
-        let Some(mut user) = user.filter(|_| matches) else {
-            return Ok(None);
+        let (mut known, mut waiting) = (None, None);
+        if let Ok(name) = UserName::normalize(&typed) {
+            known = self.store.password_hash(&name).await?;
+            if self.settings.sign_up == SignUpRule::Approval {
+                waiting = self.store.sign_up_hash(&name, self.clock.now()).await?;
+            }
+        }
+        let (user, hash) = known.unzip();
+        let waits = user.is_none() && waiting.is_some();
+        if !self.is_password(password, hash.or(waiting)).await? {
+            return Ok(Checked::Wrong);
+        }
+        if waits {
+            return Ok(Checked::Waits);
+        }
+        let Some(mut user) = user else {
+            return Ok(Checked::Wrong);
         };
         if !user.admin && self.settings.admin_users.contains(user.name.as_str()) {
             self.store
@@ -48,7 +64,38 @@ impl Hub {
             self.access.forget(user.id);
             user.admin = true;
         }
-        Ok(Some(user))
+        Ok(Checked::Right(user))
+    }
+
+    /// Whether a password has this hash; takes as long without one.
+    pub(crate) async fn is_password(
+        &self,
+        password: Secret,
+        hash: Option<String>,
+    ) -> Result<bool, HubError> {
+        let random = self.random.clone();
+        tokio::task::spawn_blocking(move || password::verify(&password, hash.as_deref(), &*random))
+            .await
+            .map_err(|error| HubError::internal("could not check a password", error))
+    }
+
+    /// The hash of a new password.
+    pub(crate) async fn hash_of(&self, password: Secret) -> Result<String, HubError> {
+        let random = self.random.clone();
+        tokio::task::spawn_blocking(move || password::hash(&password, &*random))
+            .await
+            .map_err(|error| HubError::internal("could not hash a password", error))
+    }
+
+    /// Refuses a password that is too short to be chosen.
+    pub(crate) fn check_new_password(&self, password: &Secret) -> Result<(), HubError> {
+        let minimum = self.settings.minimum_password_length;
+        if password.expose().chars().count() < minimum {
+            return Err(HubError::invalid(format!(
+                "The password is too short: it needs at least {minimum} characters."
+            )));
+        }
+        Ok(())
     }
 
     /// Makes a local account, or sets the password of an existing user.
@@ -58,16 +105,8 @@ impl Hub {
         password: Secret,
         admin: bool,
     ) -> Result<User, HubError> {
-        let minimum = self.settings.minimum_password_length;
-        if password.expose().chars().count() < minimum {
-            return Err(HubError::invalid(format!(
-                "The password is too short: it needs at least {minimum} characters."
-            )));
-        }
-        let random = self.random.clone();
-        let hash = tokio::task::spawn_blocking(move || password::hash(&password, &*random))
-            .await
-            .map_err(|error| HubError::internal("could not hash a password", error))?;
+        self.check_new_password(&password)?;
+        let hash = self.hash_of(password).await?;
         let now = self.clock.now();
         let user = match self.store.create_user(name, admin, now).await {
             Ok(user) => user,
@@ -127,12 +166,7 @@ impl Hub {
         if self.store.user_by_name(&name).await?.is_some() {
             return Err(HubError::conflict(format!("The name `{name}` is taken.")));
         }
-        let minimum = self.settings.minimum_password_length;
-        if password.expose().chars().count() < minimum {
-            return Err(HubError::invalid(format!(
-                "The password is too short: it needs at least {minimum} characters."
-            )));
-        }
+        self.check_new_password(&password)?;
         // The link is used up before the account is made: two people with it make one admin.
         let digest = jansky_crypto::digest(code);
         if !self

@@ -6,15 +6,38 @@ use std::sync::Arc;
 
 use jansky_identity::{ExternalIdentity, IdentityError, LoginMethod};
 use jansky_model::{ProviderId, Secret};
+use jansky_store::User;
 use reqwest::header::HeaderMap;
 use tracing::info;
 
 use crate::Hub;
+use crate::accounts::Checked;
 use crate::error::HubError;
+use crate::second_factor::DueStep;
 use crate::sign_in::{Arrival, ConfiguredProvider, sign_in_error};
 
 /// What somebody reads who typed a wrong name or a wrong password, wherever it was checked.
 const WRONG_PASSWORD: &str = "The user name or the password is wrong.";
+
+/// What came of a right name and password.
+pub enum PasswordSignIn {
+    /// The person may come in.
+    Arrived(Box<Arrival>),
+    /// They have signed up, and no administrator has said yes yet.
+    Waits,
+}
+
+/// What a program shows in the name of a local account.
+#[derive(Debug, serde::Deserialize)]
+pub struct Credentials {
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
+    /// The code of the second factor.
+    #[serde(default)]
+    pub otp: Option<Secret>,
+}
 
 impl Hub {
     /// Every way to sign in with name and password, by id and title; local accounts come first.
@@ -32,6 +55,8 @@ impl Hub {
     /// Signs somebody in with a name and a password: the first of [`Hub::password_providers`]
     /// checks them unless another one is named. `address` is the client's, for the rate limit.
     ///
+    /// Local accounts may have a second factor, for which [`Hub::enter`] asks.
+    ///
     /// # Errors
     /// The same [`HubError::Forbidden`] for a wrong name and a wrong password.
     pub async fn sign_in_with_password(
@@ -40,7 +65,7 @@ impl Hub {
         name: &str,
         password: Secret,
         address: &str,
-    ) -> Result<Arrival, HubError> {
+    ) -> Result<PasswordSignIn, HubError> {
         let known = self.password_providers();
         let chosen = known
             .iter()
@@ -50,17 +75,66 @@ impl Hub {
             })?;
         let id = chosen.0;
         if self.local_accounts() == Some(id) {
-            let user = self.check_password(name, password, address).await?;
-            return Ok(Arrival {
-                user: user.ok_or_else(|| HubError::forbidden(WRONG_PASSWORD))?,
-                provider: id.clone(),
-                next: None,
-                identity: None,
-            });
+            return match self.check_password(name, password, address).await? {
+                Checked::Wrong => Err(HubError::forbidden(WRONG_PASSWORD)),
+                Checked::Waits => Ok(PasswordSignIn::Waits),
+                Checked::Right(user) => Ok(PasswordSignIn::Arrived(Box::new(Arrival {
+                    user,
+                    provider: id.clone(),
+                    next: None,
+                    identity: None,
+                }))),
+            };
         }
         let configured = self.provider(id.as_str())?;
         let identity = self.verify(configured, name, password, address).await?;
-        self.let_in(configured, identity).await
+        let arrival = self.let_in(configured, identity).await?;
+        Ok(PasswordSignIn::Arrived(Box::new(arrival)))
+    }
+
+    /// Checks everything that the owner of a local account has to show, for a program that has no
+    /// browser: the password, and the code of a second factor if there is one.
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`], which says what is missing only to who knows the password.
+    pub async fn check_credentials(
+        &self,
+        user: &str,
+        shown: Credentials,
+        address: &str,
+    ) -> Result<User, HubError> {
+        let refused = || HubError::forbidden("Missing or invalid credentials.");
+        if self.local_accounts().is_none() {
+            return Err(refused());
+        }
+        let checked = self
+            .check_password(&shown.username, shown.password, address)
+            .await?;
+        let Checked::Right(found) = checked else {
+            return Err(refused());
+        };
+        if found.name.as_str() != user {
+            return Err(refused());
+        }
+        match self.second_step_due(&found).await? {
+            None => {}
+            Some(DueStep::SetUp) => {
+                return Err(HubError::forbidden(
+                    "This hub asks for a second factor. Sign in with a browser to set yours up.",
+                ));
+            }
+            Some(DueStep::Code) => {
+                let code = shown.otp.filter(|code| !code.expose().trim().is_empty());
+                let code = code.ok_or_else(|| {
+                    HubError::forbidden(
+                        "This account has a second factor: send its code as `otp` beside the \
+                         password.",
+                    )
+                })?;
+                self.show_code(&found, &code, address).await?;
+            }
+        }
+        Ok(found)
     }
 
     async fn verify(

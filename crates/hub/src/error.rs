@@ -85,6 +85,36 @@ impl HubError {
     }
 }
 
+/// Why what somebody typed into a form was not taken.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct FormError {
+    /// The name of the field that is to blame, if one is.
+    pub field: Option<&'static str>,
+    /// What is wrong.
+    #[source]
+    pub error: HubError,
+}
+
+impl FormError {
+    /// One field is to blame.
+    pub(crate) const fn at(field: &'static str, error: HubError) -> Self {
+        Self {
+            field: Some(field),
+            error,
+        }
+    }
+}
+
+impl<E: Into<HubError>> From<E> for FormError {
+    fn from(error: E) -> Self {
+        Self {
+            field: None,
+            error: error.into(),
+        }
+    }
+}
+
 impl From<StoreError> for HubError {
     fn from(error: StoreError) -> Self {
         match error {

@@ -24,16 +24,19 @@ mod linking;
 mod metrics;
 mod oauth;
 mod operations;
+mod passwords;
 mod provider_word;
 mod reconcile;
 mod roles;
 mod routes;
+mod second_factor;
 mod servers;
 mod settings;
 mod shares;
 mod sign_in;
 mod sign_ins;
 mod sign_out;
+mod sign_up;
 mod throttle;
 mod tokens;
 mod users;
@@ -58,8 +61,8 @@ pub use jansky_identity::{
 pub use jansky_spawn::{Choice, Offer};
 pub use jansky_store::{
     ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, Exclusion, FreezeReason,
-    GrantState, Identity, IdentityId, Server, Session, Share, Token, TokenId, TokenKind, User,
-    UserQuery, UserSort,
+    GrantState, Identity, IdentityId, LocalAccount, Server, Session, Share, SignUp, Token, TokenId,
+    TokenKind, User, UserQuery, UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
@@ -72,8 +75,9 @@ pub use broker::{
     ObtainedToken, Overview, OverviewAudience, OverviewIdentity, Presented, ProofRefusal, Proofs,
     RefusedReason, Source, TokenWish, Wish, check_audit,
 };
+pub use direct_sign_in::{Credentials, PasswordSignIn};
 pub use ended::EndedSessions;
-pub use error::HubError;
+pub use error::{FormError, HubError};
 pub use grants::{FreshToken, NoToken};
 pub use issuer::{
     COMMAND_LINE_CLIENT, DeviceAuthorization, DeviceQuestion, DeviceWish, IssuedAccess,
@@ -87,6 +91,10 @@ pub use provider_word::EventRefusal;
 pub use reconcile::Resumed;
 pub use roles::{Role, Roles};
 pub use routes::RouteTable;
+pub use second_factor::{
+    DueStep, Entered, Finished, SecondFactorRule, SecondFactorSetUp, SecondFactorState,
+    SecondStepUnderWay,
+};
 pub use settings::{NoLongerAllowed, Settings};
 pub use shares::SharePartner;
 pub use sign_in::{
@@ -94,6 +102,7 @@ pub use sign_in::{
 };
 pub use sign_ins::{GrantStatus, SignIns};
 pub use sign_out::{Farewell, SignOutAtProvider};
+pub use sign_up::{LONGEST_EMAIL, LONGEST_REASON, SignUpRule, SignUpWish, SignedUp};
 pub use tokens::TokenRequest;
 
 /// How many logout and security event tokens are checked at the same time: each costs a signature.
@@ -135,6 +144,12 @@ fn throttle_of(configured: &ConfiguredProvider) -> Option<(ProviderId, throttle:
     Some((configured.provider.id().clone(), throttle))
 }
 
+/// The local accounts, if all of them have to have a second factor.
+fn second_factor_of_all(parts: &Parts) -> Option<ProviderId> {
+    let is_required = parts.settings.second_factor == SecondFactorRule::Required;
+    parts.local_accounts.clone().filter(|_| is_required)
+}
+
 /// The hub. All methods that begin something lasting need it in an [`Arc`].
 pub struct Hub {
     store: Arc<Store>,
@@ -153,6 +168,8 @@ pub struct Hub {
     word_places: Semaphore,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
+    second_factors: second_factor::SecondFactors,
+    sign_ups: sign_up::SignUps,
     throttles: BTreeMap<ProviderId, throttle::Throttle>,
     operations: Arc<operations::Operations>,
     metrics: Metrics,
@@ -164,6 +181,7 @@ impl Hub {
     /// Puts a hub together. It does nothing by itself until [`Hub::resume`] and
     /// [`Hub::spawn_housekeeping`] are called.
     pub fn new(parts: Parts) -> Arc<Self> {
+        let second_factor_of_all = second_factor_of_all(&parts);
         let keys = Arc::new(parts.keys);
         let memory: Arc<broker::Memory> = Arc::default();
         Arc::new(Self {
@@ -172,7 +190,16 @@ impl Hub {
                 Arc::clone(&parts.clock),
                 parts.settings.roles.clone(),
                 Arc::clone(&memory),
+                second_factor_of_all,
             ),
+            second_factors: second_factor::SecondFactors::new(
+                Arc::clone(&parts.store),
+                Arc::clone(&parts.clock),
+                Arc::clone(&parts.random),
+                Arc::clone(&keys),
+                parts.settings.sign_in_attempts_per_minute,
+            ),
+            sign_ups: sign_up::SignUps::new(),
             broker: broker::Broker::new(
                 &parts.settings.broker,
                 &parts.store,

@@ -100,7 +100,7 @@ impl Hub {
             }
         }
         let client_id = &configured.client_id;
-        self.grants.keep(user, None, identity, client_id).await?;
+        self.grants.keep(user, identity, client_id).await?;
         self.access.forget(user.id);
         info!(user.name = %user.name, provider.id = %provider, "identity linked");
         Ok(())

@@ -170,6 +170,9 @@ impl Hub {
             let mut rounds = tokio::time::interval(hub.settings.poll_interval);
             rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             rounds.tick().await;
+            if let Err(error) = hub.count_sign_ups().await {
+                warn!(error = %error, "could not count who waits for an account");
+            }
             loop {
                 tokio::select! {
                     _ = rounds.tick() => {}
@@ -190,7 +193,12 @@ impl Hub {
                 if let Err(error) = hub.purge_changes().await {
                     warn!(error = %error, "could not remove old changes");
                 }
+                if let Err(error) = hub.count_sign_ups().await {
+                    warn!(error = %error, "could not count who waits for an account");
+                }
                 hub.throttle.shrink();
+                hub.second_factors.throttle.shrink();
+                hub.sign_ups.by_address.shrink();
                 hub.broker.shrink();
                 hub.shrink_device_counts();
                 hub.throttles

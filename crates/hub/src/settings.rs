@@ -7,6 +7,8 @@ use url::Url;
 
 use crate::broker::BrokerSettings;
 use crate::roles::Roles;
+use crate::second_factor::SecondFactorRule;
+use crate::sign_up::SignUpRule;
 
 /// The settings of a hub. The binary makes them from the configuration; tests make them directly.
 #[derive(Clone, Debug)]
@@ -55,6 +57,10 @@ pub struct Settings {
     pub sign_in_attempts_per_minute: u32,
     /// The shortest password that a local account may have, in characters.
     pub minimum_password_length: usize,
+    /// Whether local accounts have a second factor.
+    pub second_factor: SecondFactorRule,
+    /// Whether people make local accounts themselves.
+    pub sign_up: SignUpRule,
     /// Names that are admins whenever they sign in.
     pub admin_users: BTreeSet<String>,
     /// How the hub issues tokens itself.
@@ -115,6 +121,8 @@ impl Default for Settings {
             local_title: "Local account".to_owned(),
             sign_in_attempts_per_minute: 10,
             minimum_password_length: 8,
+            second_factor: SecondFactorRule::default(),
+            sign_up: SignUpRule::default(),
             admin_users: BTreeSet::new(),
             issuer: crate::issuer::IssuerSettings::default(),
             no_longer_allowed: NoLongerAllowed::default(),

@@ -345,36 +345,33 @@ impl Hub {
         let session_id = self.random.hex_id();
         let now = self.clock.now();
         let configured = self.providers.iter().find(|p| p.provider.id() == provider);
-        let grant = match (identity, configured) {
-            (Some(identity), Some(configured)) if !identity.tokens.is_none() => {
-                let client_id = &configured.client_id;
-                Some(
-                    self.grants
-                        .keep(user, Some(&session_id), identity, client_id)
-                        .await?,
-                )
-            }
-            _ => None,
-        };
         if identity.is_none() {
             // An account of our own decides nothing about groups and the admin flag.
             self.store
                 .note_sign_in(user.id, provider, false, now)
                 .await?;
         }
-        self.store
-            .create_session(NewSession {
-                digest: digest(&cookie),
-                session_id: session_id.clone(),
-                user_id: user.id,
-                provider: provider.clone(),
-                created_at: now,
-                expires_at: now.plus(self.settings.session_lifetime),
-                provider_session: identity.and_then(provider_session),
-                grant_id: grant.map(|grant| grant.id),
-            })
-            .await?;
-        self.store.touch_user(user.id, now).await?;
+        let session = NewSession {
+            digest: digest(&cookie),
+            session_id: session_id.clone(),
+            user_id: user.id,
+            provider: provider.clone(),
+            created_at: now,
+            expires_at: now.plus(self.settings.session_lifetime),
+            provider_session: identity.and_then(provider_session),
+            grant_id: None,
+        };
+        match (identity, configured) {
+            (Some(identity), Some(configured)) if !identity.tokens.is_none() => {
+                let client_id = &configured.client_id;
+                self.grants
+                    .keep_with_session(user, session, identity, client_id)
+                    .await?;
+            }
+            _ => {
+                self.store.create_session(session).await?;
+            }
+        }
         // The grant may have needed a new sign-in, which other sessions of it know.
         self.thaw_user(user).await?;
         info!(user.name = %user.name, provider.id = %provider, "signed in");

@@ -108,6 +108,7 @@ impl Hub {
 
     /// Ends all sessions of a user.
     pub(crate) async fn end_sessions_of(&self, user: UserId) -> Result<(), HubError> {
+        self.store.delete_second_steps_of(user).await?;
         for session in self.store.sessions_of(user).await? {
             self.end_session(user, &session.session_id).await?;
         }

@@ -52,6 +52,45 @@ impl Throttle {
     }
 }
 
+/// Sign-ups of one address: a course behind one address can sign up together, and then it goes
+/// slowly.
+const SIGN_UPS_PER_HOUR: NonZeroU32 = NonZeroU32::new(60).unwrap();
+
+/// Counts something by network address alone.
+pub(crate) struct PerAddress {
+    counts: DefaultKeyedRateLimiter<String>,
+    clock: governor::clock::DefaultClock,
+}
+
+impl PerAddress {
+    /// Counts sign-ups.
+    pub(crate) fn sign_ups() -> Self {
+        Self {
+            counts: RateLimiter::keyed(Quota::per_hour(SIGN_UPS_PER_HOUR)),
+            clock: governor::clock::DefaultClock::default(),
+        }
+    }
+
+    /// Lets a sign-up pass or says when to come back.
+    pub(crate) fn check(&self, address: &str) -> Result<(), HubError> {
+        let Err(refused) = self.counts.check_key(&address.to_owned()) else {
+            return Ok(());
+        };
+        let seconds = refused.wait_time_from(self.clock.now()).as_secs() + 1;
+        Err(HubError::Busy {
+            message: format!(
+                "Too many accounts were asked for from your network. Try again in {seconds} seconds."
+            ),
+            retry_after: Duration::from_secs(seconds),
+        })
+    }
+
+    /// Drops the counts that no longer matter.
+    pub(crate) fn shrink(&self) {
+        self.counts.retain_recent();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

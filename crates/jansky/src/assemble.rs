@@ -10,8 +10,8 @@ use jansky_config::{
 use jansky_crypto::{Random, SignatureAlgorithm, SystemRandom};
 use jansky_hub::{
     AdmissionRules, Audience, AudienceRules, BrokerMode, BrokerSettings, ConfiguredProvider, Hub,
-    IssuerClient, IssuerSettings, NoLongerAllowed, Parts, Role, Roles, RouteTable, ServiceClient,
-    Settings, SignOutAtProvider, Source,
+    IssuerClient, IssuerSettings, NoLongerAllowed, Parts, Role, Roles, RouteTable,
+    SecondFactorRule, ServiceClient, Settings, SignOutAtProvider, SignUpRule, Source,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
@@ -118,6 +118,16 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         local_title: local.title,
         sign_in_attempts_per_minute: local.attempts_per_minute,
         minimum_password_length: local.minimum_password_length as usize,
+        second_factor: match local.second_factor {
+            jansky_config::SecondFactor::Off => SecondFactorRule::Off,
+            jansky_config::SecondFactor::Optional => SecondFactorRule::Optional,
+            jansky_config::SecondFactor::Required => SecondFactorRule::Required,
+        },
+        sign_up: match local.sign_up {
+            jansky_config::SignUp::Off => SignUpRule::Off,
+            jansky_config::SignUp::Approval => SignUpRule::Approval,
+            jansky_config::SignUp::Open => SignUpRule::Open,
+        },
         no_longer_allowed: match hub.no_longer_allowed {
             jansky_config::NoLongerAllowed::Keep => NoLongerAllowed::Keep,
             jansky_config::NoLongerAllowed::Drain => NoLongerAllowed::Drain(*hub.drain_timeout),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_config::{Config, Provider};
+use jansky_config::{Config, LocalProvider, Provider, SignUp};
 use jansky_model::{Clock, SystemClock, Timestamp};
 use jansky_spawn::{Finding, Severity};
 use jansky_store::Store;
@@ -72,6 +72,9 @@ async fn examine(config: &Config) -> Vec<Finding> {
                 if let Provider::Pam(pam) = provider {
                     findings.push(pam_service(id.as_str(), &pam.service));
                 }
+                if let Provider::Local(local) = provider {
+                    findings.extend(local_accounts(id.as_str(), local));
+                }
             }
         }
         Err(error) => findings.push(Finding::error(
@@ -114,6 +117,17 @@ fn port(config: &Config) -> Finding {
             "choose an address of this machine and a port that this account may use in hub.bind",
         ),
     }
+}
+
+/// What lets in more people than an operator may think of.
+fn local_accounts(id: &str, local: &LocalProvider) -> Option<Finding> {
+    (local.sign_up == SignUp::Open).then(|| {
+        Finding::warning(
+            "accounts",
+            "everybody who reaches the hub can make an account and start servers",
+            format!("fine for a course; otherwise write `provider.{id}.sign_up = \"approval\"`"),
+        )
+    })
 }
 
 fn pam_service(id: &str, service: &str) -> Finding {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use jansky_config::{Config, Provider};
+use jansky_config::{Config, Provider, SecondFactor, SignUp};
 use jansky_hub::{Admission, ExternalIdentity, Verdict};
 use jansky_identity::{Claims, UpstreamTokens, claim_at};
 use jansky_model::{ProviderId, Secret, Timestamp, UserId};
@@ -74,9 +74,8 @@ fn explain(
     provider: &Provider,
     claims: Claims,
 ) -> anyhow::Result<(String, bool)> {
-    let username_claim = assemble::username_claim(provider).with_context(|| {
-        format!("provider `{id}` has no claims: whoever has an account with a password gets in")
-    })?;
+    let username_claim = assemble::username_claim(provider)
+        .with_context(|| format!("provider `{id}` has no claims: {}", explain_local(provider)))?;
     let identity = identity(id, username_claim, claims);
     let decision = assemble::rules(config, provider).decide(&identity);
     let mut lines = Vec::new();
@@ -108,6 +107,26 @@ fn explain(
         }
     }
     Ok((lines.join("\n"), gets_in))
+}
+
+/// Who gets in where there are no claims.
+fn explain_local(provider: &Provider) -> String {
+    let Provider::Local(local) = provider else {
+        return "whoever has an account gets in".to_owned();
+    };
+    let accounts = match local.sign_up {
+        SignUp::Off => "whoever has an account with a password gets in",
+        SignUp::Approval => {
+            "whoever has an account with a password gets in; who signs up waits for an administrator"
+        }
+        SignUp::Open => "whoever signs up gets in",
+    };
+    let factor = match local.second_factor {
+        SecondFactor::Off => "",
+        SecondFactor::Optional => ", with the code of their second factor if they have set one up",
+        SecondFactor::Required => ", with the code of a second factor, which everybody has to have",
+    };
+    format!("{accounts}{factor}")
 }
 
 /// What somebody comes in with, for a person who is new here.

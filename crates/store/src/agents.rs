@@ -372,6 +372,14 @@ impl Store {
         user: UserId,
         at: Timestamp,
     ) -> Result<Vec<AgentSession>, StoreError> {
+        const ANY: &str = concat!(
+            "SELECT 1 AS one FROM agent_tickets WHERE user_id = $1 AND frozen_reason IN ",
+            lifted_by_sign_in!(),
+            " UNION ALL
+             SELECT 1 AS one FROM agent_sessions WHERE user_id = $1 AND frozen_reason IN ",
+            lifted_by_sign_in!(),
+            " LIMIT 1"
+        );
         const TICKETS: &str = concat!(
             "UPDATE agent_tickets SET frozen_reason = NULL
              WHERE user_id = $1 AND frozen_reason IN ",
@@ -384,8 +392,12 @@ impl Store {
             " RETURNING ",
             session_columns!()
         );
+        // Mostly there is nothing, which a look shows.
+        if self.db.fetch_optional(sql(ANY).bind(user)).await?.is_none() {
+            return Ok(Vec::new());
+        }
         let mut transaction = self.db.begin().await?;
-        transaction.execute(sql(TICKETS).bind(user)).await?;
+        transaction.later(sql(TICKETS).bind(user)).await?;
         let rows = transaction.fetch_all(sql(SESSIONS).bind(user)).await?;
         let thawed: Vec<_> = rows
             .iter()

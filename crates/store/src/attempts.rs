@@ -67,10 +67,7 @@ impl Store {
              RETURNING provider, nonce, verifier, redirect_uri, next, browser_digest,
                  link_session, created_at, expires_at")
         .bind(state_digest);
-        let mut transaction = self.db.begin().await?;
-        let row = transaction.fetch_optional(statement).await?;
-        transaction.commit().await?;
-        let Some(row) = row else {
+        let Some(row) = self.db.change_optional(statement).await? else {
             return Ok(None);
         };
         let attempt = LoginAttemptRow {

@@ -72,14 +72,14 @@ pub(crate) async fn record_named_change(
     key: &str,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    let count = sql("UPDATE change_counter SET last_seq = last_seq + 1 RETURNING last_seq");
-    let seq: i64 = transaction.fetch_one(count).await?.get("last_seq")?;
-    let insert = sql("INSERT INTO changes (seq, topic, key, at) VALUES ($1, $2, $3, $4)")
-        .bind(seq)
-        .bind(topic)
-        .bind(key)
-        .bind(at);
-    transaction.execute(insert).await?;
+    let count = sql("UPDATE change_counter SET last_seq = last_seq + 1");
+    transaction.later(count).await?;
+    let insert = sql("INSERT INTO changes (seq, topic, key, at)
+             SELECT last_seq, $1, $2, $3 FROM change_counter")
+    .bind(topic)
+    .bind(key)
+    .bind(at);
+    transaction.later(insert).await?;
     transaction.announce().await
 }
 

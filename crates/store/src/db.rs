@@ -12,13 +12,14 @@ use jansky_model::{
     ProviderId, Secret, ServerId, ServerName, StartId, Timestamp, UserId, UserName,
 };
 use sqlx::postgres::{PgPool, PgRow, Postgres};
-use sqlx::sqlite::{Sqlite, SqlitePool, SqliteRow};
+use sqlx::sqlite::{Sqlite, SqliteRow};
 use sqlx::{AssertSqlSafe, Decode, Row as _, SqlStr, Type};
 use tokio::sync::watch;
 
 use crate::StoreError;
 use crate::ear::{Ear, Listener, NOTIFY};
 use crate::readers::Readers;
+use crate::writer::{WriteTransaction, Writer};
 
 /// How long one statement may take on PostgreSQL before the connection is taken for dead.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,8 +34,8 @@ pub(crate) enum Value {
 
 /// A text and the values of its parameters.
 pub(crate) struct Statement {
-    text: SqlStr,
-    values: Vec<Value>,
+    pub(crate) text: SqlStr,
+    pub(crate) values: Vec<Value>,
 }
 
 /// A statement with a fixed text.
@@ -86,6 +87,30 @@ impl Composed {
             separator = ", ";
         }
         self.push(")")
+    }
+
+    /// Appends a statement, whose parameters get the numbers after those that are here.
+    pub(crate) fn push_statement(&mut self, statement: Statement) -> &mut Self {
+        let offset = self.values.len();
+        let mut pieces = statement.text.as_str().split('$');
+        self.text.push_str(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            self.text.push('$');
+            let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, rest) = piece.split_at(digits);
+            match number.parse::<usize>() {
+                Ok(number) => self.text.push_str(&(number + offset).to_string()),
+                Err(_) => self.text.push_str(number),
+            }
+            self.text.push_str(rest);
+        }
+        self.values.extend(statement.values);
+        self
+    }
+
+    /// Whether there is nothing in it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
     }
 
     /// Appends another composition, which must not have parameters if this one has some already.
@@ -254,8 +279,7 @@ impl Row {
 /// The database.
 pub(crate) enum Db {
     Sqlite {
-        /// One connection: SQLite has one writer at a time, and queueing here is fair.
-        writer: SqlitePool,
+        writer: Writer,
         readers: Readers,
         /// Told of each commit with a change in it.
         commits: watch::Sender<()>,
@@ -269,7 +293,7 @@ pub(crate) enum Db {
 /// Several statements that happen together or not at all; dropping it undoes them.
 pub(crate) enum Transaction {
     Sqlite {
-        transaction: sqlx::Transaction<'static, Sqlite>,
+        transaction: WriteTransaction,
         commits: watch::Sender<()>,
         /// Whether those who wait are to be told.
         announced: bool,
@@ -280,18 +304,20 @@ pub(crate) enum Transaction {
 /// The query of a statement; the same text for both, but of another type in each place.
 macro_rules! query {
     ($statement:expr) => {{
-        let Statement { text, values } = $statement;
+        let $crate::db::Statement { text, values } = $statement;
         let mut query = sqlx::query(text);
         for value in values {
             query = match value {
-                Value::Text(value) => query.bind(value),
-                Value::Int(value) => query.bind(value),
-                Value::Bytes(value) => query.bind(value),
+                $crate::db::Value::Text(value) => query.bind(value),
+                $crate::db::Value::Int(value) => query.bind(value),
+                $crate::db::Value::Bytes(value) => query.bind(value),
             };
         }
         query
     }};
 }
+
+pub(crate) use query;
 
 /// Runs something on PostgreSQL, but not for ever: its machine may be gone without a word.
 pub(crate) async fn in_time<T>(
@@ -307,10 +333,26 @@ impl Db {
     /// Runs one writing statement and says how many rows it touched.
     pub(crate) async fn execute(&self, statement: Statement) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => query!(statement).execute(writer).await?.rows_affected(),
+            Self::Sqlite { writer, .. } => writer.execute(statement).await?,
             Self::Postgres { pool, .. } => in_time(query!(statement).execute(pool))
                 .await?
                 .rows_affected(),
+        })
+    }
+
+    /// Runs one writing statement and gives back its only row: `DELETE … RETURNING`.
+    pub(crate) async fn change_optional(
+        &self,
+        statement: Statement,
+    ) -> Result<Option<Row>, StoreError> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => {
+                let rows = writer.fetch_all(statement).await?;
+                rows.into_iter().next().map(Row::Sqlite)
+            }
+            Self::Postgres { pool, .. } => in_time(query!(statement).fetch_optional(pool))
+                .await?
+                .map(Row::Postgres),
         })
     }
 
@@ -355,7 +397,7 @@ impl Db {
             Self::Sqlite {
                 writer, commits, ..
             } => Transaction::Sqlite {
-                transaction: writer.begin_with("BEGIN IMMEDIATE").await?,
+                transaction: writer.begin().await?,
                 commits: commits.clone(),
                 announced: false,
             },
@@ -376,13 +418,22 @@ impl Db {
 }
 
 impl Transaction {
+    /// Runs a statement of which nobody needs the answer. What is wrong with it may be said by the
+    /// next call only, so it is not for one that can fail on what somebody asked for.
+    pub(crate) async fn later(&mut self, statement: Statement) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite { transaction, .. } => transaction.later(statement),
+            Self::Postgres(_) => {
+                self.execute(statement).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs a statement and says how many rows it touched.
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite { transaction, .. } => query!(statement)
-                .execute(&mut **transaction)
-                .await?
-                .rows_affected(),
+            Self::Sqlite { transaction, .. } => transaction.execute(statement).await?,
             Self::Postgres(transaction) => in_time(query!(statement).execute(&mut **transaction))
                 .await?
                 .rows_affected(),
@@ -395,8 +446,8 @@ impl Transaction {
         statement: Statement,
     ) -> Result<Option<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite { transaction, .. } => query!(statement)
-                .fetch_optional(&mut **transaction)
+            Self::Sqlite { transaction, .. } => transaction
+                .fetch_optional(statement)
                 .await?
                 .map(Row::Sqlite),
             Self::Postgres(transaction) => {
@@ -418,7 +469,7 @@ impl Transaction {
     pub(crate) async fn fetch_all(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
             Self::Sqlite { transaction, .. } => {
-                let rows = query!(statement).fetch_all(&mut **transaction).await?;
+                let rows = transaction.fetch_all(statement).await?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres(transaction) => {
@@ -438,6 +489,15 @@ impl Transaction {
             }
         }
         Ok(())
+    }
+
+    /// Runs the last statement and makes everything last, in one message where that can be.
+    pub(crate) async fn execute_and_commit(
+        mut self,
+        statement: Statement,
+    ) -> Result<(), StoreError> {
+        self.later(statement).await?;
+        self.commit().await
     }
 
     /// Makes everything in it last; after this it survives the death of the process.

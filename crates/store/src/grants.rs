@@ -10,7 +10,7 @@ use std::str::FromStr;
 use jansky_model::{ProviderId, Timestamp, UserId};
 
 use crate::changes::{GRANT_CHANGED, record_change};
-use crate::db::{Composed, Row, Statement, sql};
+use crate::db::{Composed, Row, Statement, Transaction, sql};
 use crate::{Store, StoreError};
 
 /// The row of a grant.
@@ -254,7 +254,8 @@ macro_rules! put_grant {
                  rights_hash = excluded.rights_hash, rights_asked_at = NULL, refreshed_at = excluded.refreshed_at,
                  version = grants.version + 1, lease_owner = NULL, lease_until = NULL,
                  state = 'ok', failures = 0, next_try_at = NULL, last_outcome = NULL
-             RETURNING id"
+             RETURNING ",
+            grant_columns!()
         )
     };
 }
@@ -300,6 +301,46 @@ impl Grant {
     }
 }
 
+/// Puts a grant in its place within a transaction.
+pub(crate) async fn put_grant(
+    transaction: &mut Transaction,
+    new: &NewGrant,
+    seal: impl FnOnce(GrantId) -> SealedTokens + Send,
+) -> Result<Grant, StoreError> {
+    let reserve = sql(match new.kind {
+        GrantKind::Login => put_grant!("(user_id, provider) WHERE kind = 'login'"),
+        GrantKind::Service => put_grant!("(user_id, provider, service) WHERE kind = 'service'"),
+    })
+    .bind(new.user_id)
+    .bind(new.session_id.as_ref())
+    .bind(&new.provider)
+    .bind(&new.issuer)
+    .bind(&new.subject)
+    .bind(new.provider_session.as_ref())
+    .bind(&new.client_id)
+    .bind(new.kind.word())
+    .bind(&new.scope)
+    .bind(new.access_expires_at)
+    .bind(new.refresh_expires_at)
+    .bind(new.rights_hash.as_ref())
+    .bind(new.at)
+    .bind(new.service.as_ref());
+    let row = transaction.fetch_one(reserve).await?;
+    let mut grant = Grant::from_row(&row)?;
+    grant.tokens = seal(grant.id);
+    let fill = sql(
+        "UPDATE grants SET access_token = $2, refresh_token = $3, id_token = $4
+         WHERE id = $1",
+    )
+    .bind(grant.id)
+    .bind(grant.tokens.access.as_ref())
+    .bind(grant.tokens.refresh.as_ref())
+    .bind(grant.tokens.id.as_ref());
+    transaction.later(fill).await?;
+    record_change(transaction, GRANT_CHANGED, grant.id.0, new.at).await?;
+    Ok(grant)
+}
+
 /// Names a grant, for an error.
 pub(crate) fn named(id: GrantId) -> String {
     format!("grant with id `{id}`")
@@ -319,37 +360,8 @@ impl Store {
         new: &NewGrant,
         seal: impl FnOnce(GrantId) -> SealedTokens + Send,
     ) -> Result<Grant, StoreError> {
-        let reserve = sql(match new.kind {
-            GrantKind::Login => put_grant!("(user_id, provider) WHERE kind = 'login'"),
-            GrantKind::Service => put_grant!("(user_id, provider, service) WHERE kind = 'service'"),
-        })
-        .bind(new.user_id)
-        .bind(new.session_id.as_ref())
-        .bind(&new.provider)
-        .bind(&new.issuer)
-        .bind(&new.subject)
-        .bind(new.provider_session.as_ref())
-        .bind(&new.client_id)
-        .bind(new.kind.word())
-        .bind(&new.scope)
-        .bind(new.access_expires_at)
-        .bind(new.refresh_expires_at)
-        .bind(new.rights_hash.as_ref())
-        .bind(new.at)
-        .bind(new.service.as_ref());
         let mut transaction = self.db.begin().await?;
-        let row = transaction.fetch_one(reserve).await?;
-        let id = row.get("id")?;
-        let tokens = seal(id);
-        let fill = sql(update_grant!(
-            "access_token = $2, refresh_token = $3, id_token = $4 WHERE id = $1"
-        ))
-        .bind(id)
-        .bind(tokens.access.as_ref())
-        .bind(tokens.refresh.as_ref())
-        .bind(tokens.id.as_ref());
-        let grant = Grant::from_row(&transaction.fetch_one(fill).await?)?;
-        record_change(&mut transaction, GRANT_CHANGED, id.0, new.at).await?;
+        let grant = put_grant(&mut transaction, new, seal).await?;
         transaction.commit().await?;
         Ok(grant)
     }

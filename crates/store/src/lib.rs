@@ -32,15 +32,20 @@ mod readers;
 mod refresh;
 mod revoked_tokens;
 mod rights;
+mod second_factors;
+mod second_steps;
 mod servers;
 mod sessions;
 mod settings;
 mod shares;
+mod sign_ups;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokens;
 mod users;
+mod writer;
 
+pub use accounts::LocalAccount;
 pub use agents::{AgentSession, AgentSessionId, Agents, Enrolment, FreezeReason, NewTicket};
 pub use attempts::LoginAttemptRow;
 pub use audit::{AuditCheck, AuditEvent, AuditHead, AuditQuery, NewAuditEvent};
@@ -54,9 +59,12 @@ pub use issuer_keys::{IssuerKey, NewIssuerKey};
 pub use open::Store;
 pub use refresh::{RefreshFailure, RefreshedTokens};
 pub use rights::{Exclusion, Rights, RightsSource};
+pub use second_factors::{CodeAttempt, SecondFactor};
+pub use second_steps::SecondStep;
 pub use servers::{BeginStart, NewServer, Server};
 pub use sessions::{NewSession, Session};
 pub use shares::{Share, ShareWith};
+pub use sign_ups::{NewSignUp, SignUp};
 pub use tokens::{NewToken, Token, TokenId, TokenKind};
 pub use users::{ActivityFilter, User, UserQuery, UserSort};
 

@@ -29,6 +29,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "issuer", include_str!("../migrations/0004_issuer.sql")),
     (5, "broker", include_str!("../migrations/0005_broker.sql")),
     (6, "people", include_str!("../migrations/0006_people.sql")),
+    (
+        7,
+        "local_accounts",
+        include_str!("../migrations/0007_local_accounts.sql"),
+    ),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

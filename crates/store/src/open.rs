@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use jansky_model::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::watch;
 
@@ -20,6 +18,7 @@ use crate::db::{Db, sql};
 use crate::ear::Listener;
 use crate::migrate;
 use crate::readers::Readers;
+use crate::writer::Writer;
 
 /// How long to wait for a free connection.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -97,10 +96,9 @@ impl Store {
             .busy_timeout(Duration::from_secs(5))
             .read_only(true);
         let readers = Readers::open(&options, 1).await?;
-        let writer = SqlitePoolOptions::new().connect_lazy_with(options);
         Ok(Self {
             db: Arc::new(Db::Sqlite {
-                writer,
+                writer: Writer::none(),
                 readers,
                 commits: watch::Sender::new(()),
             }),
@@ -122,6 +120,8 @@ impl Store {
             // process; only a power failure can take back the last ones, never corrupt the file.
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
+            // What is sent together is a statement of its own to the cache.
+            .statement_cache_capacity(400)
             .busy_timeout(Duration::from_secs(5))
             .disable_statement_logging();
         let path = options.get_filename().to_owned();
@@ -130,19 +130,10 @@ impl Store {
 
         let mut connection = SqliteConnection::connect_with(&options).await?;
         migrate::sqlite(&mut connection).await?;
-        connection.close().await?;
-
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_lazy_with(options.clone());
         let readers = Readers::open(&options.read_only(true), SQLITE_READERS).await?;
         Ok(Self {
             db: Arc::new(Db::Sqlite {
-                writer,
+                writer: Writer::new(connection),
                 readers,
                 commits: watch::Sender::new(()),
             }),
@@ -215,6 +206,11 @@ impl Store {
             "DELETE FROM sessions WHERE expires_at <= $1",
             "DELETE FROM login_attempts WHERE expires_at <= $1",
             "DELETE FROM links WHERE expires_at <= $1",
+            "DELETE FROM second_steps WHERE expires_at <= $1",
+            "DELETE FROM sign_ups WHERE expires_at <= $1",
+            // An hour is enough to scan a picture.
+            "DELETE FROM second_factors
+             WHERE confirmed_at IS NULL AND created_at + 3600000000 <= $1",
             "DELETE FROM logout_tokens_seen WHERE expires_at <= $1",
             "DELETE FROM issuer_keys WHERE published_until <= $1",
             "DELETE FROM revoked_tokens WHERE expires_at <= $1",

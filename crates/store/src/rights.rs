@@ -74,6 +74,10 @@ impl Store {
         rights: Rights<'_>,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
+        // After most sign-ins and refreshes nothing has changed, which a look shows.
+        if self.has_rights(user, rights).await? {
+            return Ok(false);
+        }
         let mut transaction = self.db.begin().await?;
         let changed = change_rights(&mut transaction, user, rights).await?;
         if changed {
@@ -81,6 +85,30 @@ impl Store {
         }
         transaction.commit().await?;
         Ok(changed)
+    }
+
+    /// Whether a user's rights are what a provider says.
+    async fn has_rights(&self, user: UserId, rights: Rights<'_>) -> Result<bool, StoreError> {
+        if rights == Rights::default() {
+            return Ok(true);
+        }
+        let statement = sql("SELECT users.admin AS admin, groups.name AS name FROM users
+             LEFT JOIN group_members ON group_members.user_id = users.id
+             LEFT JOIN groups ON groups.id = group_members.group_id
+             WHERE users.id = $1");
+        let rows = self.db.fetch_all(statement.bind(user)).await?;
+        let Some(first) = rows.first() else {
+            return Ok(false);
+        };
+        let admin: bool = first.get("admin")?;
+        let groups = rows.iter().map(|row| row.get_optional("name"));
+        let groups = groups.collect::<Result<Vec<Option<String>>, _>>()?;
+        let groups = groups.into_iter().flatten().collect::<BTreeSet<_>>();
+        let wanted = rights
+            .groups
+            .map(|names| names.iter().cloned().collect::<BTreeSet<_>>());
+        Ok(rights.admin.is_none_or(|wanted| wanted == admin)
+            && wanted.is_none_or(|wanted| wanted == groups))
     }
 
     /// Records that a user came in through a provider, which ends an exclusion. With `decides` the
@@ -97,7 +125,7 @@ impl Store {
                  rights_provider = CASE WHEN $3 = 1 THEN $2 ELSE rights_provider END
              WHERE id = $1");
         let note = note.bind(user).bind(provider).bind(decides);
-        transaction.execute(note).await?;
+        transaction.later(note).await?;
         let readmit = sql("DELETE FROM exclusions WHERE user_id = $1").bind(user);
         if transaction.execute(readmit).await? > 0 {
             record_change(&mut transaction, USER_CHANGED, user.0, at).await?;

@@ -3,9 +3,10 @@
 use jansky_model::{ProviderId, Timestamp, UserId};
 
 use crate::changes::{SESSION_ENDED, record_named_change, record_users};
-use crate::db::{Composed, Row, Statement, sql};
-use crate::users::{user_columns, user_ids};
-use crate::{Digest, GrantId, Store, StoreError, User};
+use crate::db::{Composed, Row, Statement, Transaction, sql};
+use crate::grants::put_grant;
+use crate::users::{touch, user_columns, user_ids};
+use crate::{Digest, Grant, GrantId, NewGrant, SealedTokens, Store, StoreError, User};
 
 /// A browser in which somebody is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,37 +75,31 @@ impl Session {
 }
 
 impl Store {
-    /// Makes a session.
+    /// Makes a session; its user was active now.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the user or the grant is gone.
     pub async fn create_session(&self, new: NewSession) -> Result<Session, StoreError> {
-        let statement = sql("INSERT INTO sessions
-             (session_id, digest, user_id, provider, created_at, expires_at,
-                 provider_session, grant_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-        .bind(&new.session_id)
-        .bind(&new.digest)
-        .bind(new.user_id)
-        .bind(&new.provider)
-        .bind(new.created_at)
-        .bind(new.expires_at)
-        .bind(new.provider_session.as_ref())
-        .bind(new.grant_id);
-        self.db
-            .execute(statement)
-            .await
-            .map_err(|error| error.naming(|| format!("session `{}`", new.session_id)))?;
-        Ok(Session {
-            session_id: new.session_id,
-            user_id: new.user_id,
-            provider: new.provider,
-            created_at: new.created_at,
-            expires_at: new.expires_at,
-            provider_session: new.provider_session,
-            grant_id: new.grant_id,
-            browser: None,
-        })
+        let transaction = self.db.begin().await?;
+        insert_session(transaction, new).await
+    }
+
+    /// Makes a session together with the grant that came of the same sign-in; see
+    /// [`Store::keep_grant`] for `seal`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] when the user is gone.
+    pub async fn create_session_with_grant(
+        &self,
+        mut new: NewSession,
+        grant: &NewGrant,
+        seal: impl FnOnce(GrantId) -> SealedTokens + Send,
+    ) -> Result<(Session, Grant), StoreError> {
+        let mut transaction = self.db.begin().await?;
+        let grant = put_grant(&mut transaction, grant, seal).await?;
+        new.grant_id = Some(grant.id);
+        let session = insert_session(transaction, new).await?;
+        Ok((session, grant))
     }
 
     /// The session whose cookie has this digest, if it is not expired, and its user.
@@ -220,4 +215,40 @@ impl Store {
         transaction.commit().await?;
         Ok(rows.len() as u64)
     }
+}
+
+/// Makes a session as the last thing in a transaction.
+async fn insert_session(
+    mut transaction: Transaction,
+    new: NewSession,
+) -> Result<Session, StoreError> {
+    transaction
+        .later(touch(new.user_id, new.created_at))
+        .await?;
+    let statement = sql("INSERT INTO sessions
+         (session_id, digest, user_id, provider, created_at, expires_at,
+             provider_session, grant_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+    .bind(&new.session_id)
+    .bind(&new.digest)
+    .bind(new.user_id)
+    .bind(&new.provider)
+    .bind(new.created_at)
+    .bind(new.expires_at)
+    .bind(new.provider_session.as_ref())
+    .bind(new.grant_id);
+    transaction
+        .execute_and_commit(statement)
+        .await
+        .map_err(|error| error.naming(|| format!("session `{}`", new.session_id)))?;
+    Ok(Session {
+        session_id: new.session_id,
+        user_id: new.user_id,
+        provider: new.provider,
+        created_at: new.created_at,
+        expires_at: new.expires_at,
+        provider_session: new.provider_session,
+        grant_id: new.grant_id,
+        browser: None,
+    })
 }

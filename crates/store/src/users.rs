@@ -275,12 +275,16 @@ impl Store {
 
     /// Records that a user was seen at `at`, unless they were seen later than that.
     pub async fn touch_user(&self, id: UserId, at: Timestamp) -> Result<(), StoreError> {
-        let statement = sql("UPDATE users SET last_activity_at = $2
-             WHERE id = $1 AND (last_activity_at IS NULL OR last_activity_at < $2)")
-        .bind(id)
-        .bind(at);
-        self.db.execute(statement).await.map(|_| ())
+        self.db.execute(touch(id, at)).await.map(|_| ())
     }
+}
+
+/// Notes that a user was active.
+pub(crate) fn touch(id: UserId, at: Timestamp) -> Statement {
+    sql("UPDATE users SET last_activity_at = $2
+         WHERE id = $1 AND (last_activity_at IS NULL OR last_activity_at < $2)")
+    .bind(id)
+    .bind(at)
 }
 
 /// The condition of a [`UserQuery`].

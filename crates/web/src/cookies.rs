@@ -19,6 +19,9 @@ pub(crate) const XSRF: &str = "_xsrf";
 /// that two tabs do not disturb each other.
 pub(crate) const ATTEMPT_PREFIX: &str = "jansky-sign-in-";
 
+/// Ties the step between the password and the second factor to a browser.
+pub(crate) const SECOND_STEP: &str = "jansky-second-step";
+
 /// All values of a cookie in a request: a browser sends several when paths overlap.
 pub(crate) fn values<'a>(
     headers: &'a HeaderMap,

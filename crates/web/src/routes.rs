@@ -19,8 +19,8 @@ use jansky_hub::JUPYTERHUB_VERSION;
 use serde_json::json;
 
 use crate::pages::{
-    account, admin, assets, audit, consent, home, provider, server, setup, sign_in, sign_out,
-    spawn, tokens,
+    account, admin, approvals, assets, audit, consent, home, password, provider, second_factor,
+    second_step, server, setup, sign_in, sign_out, sign_up, spawn, tokens,
 };
 use crate::security_events;
 use crate::state::{Peer, WebState};
@@ -37,6 +37,12 @@ fn table() -> Vec<Route> {
         ("GET", "", get(home::root)),
         ("GET", "login", get(sign_in::get)),
         ("POST", "login", post(sign_in::post)),
+        ("GET", "login/second-step", get(second_step::get)),
+        ("POST", "login/second-step", post(second_step::post)),
+        ("GET", "signup", get(sign_up::get)),
+        ("POST", "signup", post(sign_up::post)),
+        ("GET", "new-password", get(password::by_link)),
+        ("POST", "new-password", post(password::choose)),
         ("GET", "oauth_login", get(provider::leave)),
         ("GET", "oauth_callback", get(provider::back)),
         ("GET", "logout", get(sign_out::get)),
@@ -100,6 +106,24 @@ fn table() -> Vec<Route> {
             "account/sign-out-everywhere",
             post(account::everywhere),
         ),
+        ("GET", "account/password", get(password::get)),
+        ("POST", "account/password", post(password::post)),
+        ("GET", "account/second-factor", get(second_factor::get)),
+        (
+            "POST",
+            "account/second-factor",
+            post(second_factor::turn_on),
+        ),
+        (
+            "POST",
+            "account/second-factor/off",
+            post(second_factor::turn_off),
+        ),
+        (
+            "POST",
+            "account/second-factor/recovery-codes",
+            post(second_factor::recovery_codes),
+        ),
         ("GET", "admin", get(admin::get)),
         (
             "POST",
@@ -107,6 +131,27 @@ fn table() -> Vec<Route> {
             post(admin::reauthenticate),
         ),
         ("POST", "admin/users/{user}/sign-out", post(admin::sign_out)),
+        (
+            "POST",
+            "admin/users/{user}/password-link",
+            post(admin::password_link),
+        ),
+        (
+            "POST",
+            "admin/users/{user}/reset-second-factor",
+            post(admin::reset_second_factor),
+        ),
+        ("GET", "admin/approvals", get(approvals::get)),
+        (
+            "POST",
+            "admin/approvals/{id}/approve",
+            post(approvals::approve),
+        ),
+        (
+            "POST",
+            "admin/approvals/{id}/refuse",
+            post(approvals::refuse),
+        ),
         ("GET", "token", get(tokens::get)),
         ("POST", "token", post(tokens::post)),
         ("POST", "token/{id}/revoke", post(tokens::revoke)),

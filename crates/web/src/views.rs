@@ -6,11 +6,16 @@
 //!
 //! Every form posts the hidden field `_xsrf` with the value of [`Frame::xsrf`].
 
+mod local;
 mod samples;
 
 use jansky_model::{Secret, Timestamp};
 use serde::{Serialize, Serializer};
 
+pub use local::{
+    ApprovalRow, ApprovalsPage, FactorSetUp, FactorState, LocalRow, PasswordLinkPage, PasswordPage,
+    Picture, RecoveryCodesPage, SecondFactorPage, SecondStepPage, SignUpPage, WaitingPage,
+};
 pub use samples::{Sample, sample_frame, samples};
 
 /// A page: the values that its template needs.
@@ -47,6 +52,8 @@ pub struct FrameUser {
     pub admin: bool,
     /// Whether the user may open the administration page.
     pub may_administer: bool,
+    /// How many people wait for an account that this user can give them.
+    pub waiting: u64,
 }
 
 /// Sign in: every configured way on one page.
@@ -64,6 +71,8 @@ pub struct LoginPage {
     pub action_url: String,
     /// Path to go to afterwards; empty for the default.
     pub next: String,
+    /// Where people make an account themselves, if they may.
+    pub sign_up_url: Option<String>,
     /// Something good to know, such as that the session has ended.
     pub notice: Option<String>,
     /// What went wrong at a provider or with the attempt as a whole.
@@ -437,7 +446,7 @@ pub struct ExpiryOption {
     pub selected: bool,
 }
 
-/// What was done with tokens.
+/// What was done with accounts and tokens.
 #[derive(Clone, Debug, Serialize)]
 pub struct AuditPage {
     /// Events, the newest first.
@@ -457,7 +466,7 @@ pub struct AuditRow {
     pub words: String,
     /// Whose tokens it was about.
     pub user: String,
-    /// Which of their servers, for people; none when it was none.
+    /// Which of their servers, empty for the default one; `None` when it was about no server.
     pub server: Option<String>,
     /// Who did it.
     pub actor: String,
@@ -481,6 +490,12 @@ pub struct AuditRow {
 /// ending sessions and signing out everywhere are posts without further fields.
 #[derive(Clone, Debug, Serialize)]
 pub struct AccountPage {
+    /// What was done just now.
+    pub notice: Option<String>,
+    /// The local account, if the person has a password here.
+    pub local: Option<LocalRow>,
+    /// What was done with the account and its tokens.
+    pub audit_url: String,
     /// Who the person is at providers, the oldest first.
     pub identities: Vec<IdentityRow>,
     /// Providers at which another identity can be linked.
@@ -623,6 +638,10 @@ pub struct AdminRow {
     pub reauthenticate_action: Option<String>,
     /// Where the form that signs them out everywhere is posted.
     pub sign_out_action: Option<String>,
+    /// Where the form is posted that makes a link for a new password.
+    pub password_link_action: Option<String>,
+    /// Where the form is posted that takes their second factor away.
+    pub reset_action: Option<String>,
 }
 
 /// A server as administrators see it.
@@ -687,6 +706,14 @@ pages! {
     AuditPage => "audit.html";
     AccountPage => "account.html";
     AdminPage => "admin.html";
+    PasswordPage => "password.html";
+    PasswordLinkPage => "password_link.html";
+    SecondFactorPage => "second_factor.html";
+    SecondStepPage => "second_step.html";
+    RecoveryCodesPage => "recovery_codes.html";
+    SignUpPage => "sign_up.html";
+    WaitingPage => "waiting.html";
+    ApprovalsPage => "approvals.html";
     ErrorPage => "error.html";
 }
 

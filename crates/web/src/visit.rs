@@ -359,10 +359,19 @@ impl Visit {
     }
 
     fn frame(&self, title: &str) -> Frame {
-        let user = self.actor.as_deref().map(|actor| FrameUser {
-            name: actor.user.name.to_string(),
-            admin: actor.user.admin,
-            may_administer: actor.may(Scope::ADMIN_UI, Target::Hub),
+        let user = self.actor.as_deref().map(|actor| {
+            let may_administer = actor.may(Scope::ADMIN_UI, Target::Hub);
+            let may_approve = may_administer && actor.scopes.holds_unfiltered(Scope::ADMIN_USERS);
+            FrameUser {
+                name: actor.user.name.to_string(),
+                admin: actor.user.admin,
+                may_administer,
+                waiting: if may_approve {
+                    self.web.hub.waiting_sign_ups()
+                } else {
+                    0
+                },
+            }
         });
         Frame {
             title: title.to_owned(),

@@ -37,7 +37,7 @@ pub use self::ldap::LdapProvider;
 pub use self::pam::PamProvider;
 pub use self::provider::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
-    Provider, SecurityEvents, SignOut,
+    Provider, SecondFactor, SecurityEvents, SignOut, SignUp,
 };
 pub use self::role::Role;
 pub use self::spawner::{Cgroups, CommonSpawner, ProcessSpawner, RunAs, Spawner};

@@ -155,6 +155,43 @@ pub struct LocalProvider {
     /// The shortest password that a person may choose, in characters.
     #[schemars(range(min = 8, max = 128), example = 15)]
     pub minimum_password_length: u32,
+
+    /// Whether people show a code from an app (TOTP, RFC 6238) beside their password. Each sets it
+    /// up on their account page.
+    #[schemars(example = SecondFactor::Required)]
+    pub second_factor: SecondFactor,
+
+    /// Whether people make accounts themselves, at `…/hub/signup`.
+    #[schemars(example = SignUp::Approval)]
+    pub sign_up: SignUp,
+}
+
+/// Whether people show something beside their password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum SecondFactor {
+    /// Nobody is asked for one.
+    Off,
+    /// Whoever has set it up is asked.
+    #[default]
+    Optional,
+    /// Everybody has to set it up before they get anywhere.
+    Required,
+}
+
+/// Whether people make accounts themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum SignUp {
+    /// Only administrators make accounts.
+    #[default]
+    Off,
+    /// An administrator says yes or no to each.
+    Approval,
+    /// Whoever reaches the page gets an account at once.
+    Open,
 }
 
 impl Default for LocalProvider {
@@ -163,6 +200,8 @@ impl Default for LocalProvider {
             title: "Local account".to_owned(),
             attempts_per_minute: 10,
             minimum_password_length: 12,
+            second_factor: SecondFactor::default(),
+            sign_up: SignUp::default(),
         }
     }
 }

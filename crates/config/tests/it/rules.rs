@@ -617,3 +617,32 @@ fn a_directory_is_encrypted_and_says_where_people_are() {
         assert!(found.contains(expected), "{to}: {found}");
     }
 }
+
+#[test]
+fn a_chosen_name_must_not_choose_a_unix_account() {
+    let with = |sign_up: &str| {
+        format!(
+            "[provider.local]\nkind = \"local\"\nsign_up = \"{sign_up}\"\n\n\
+             [spawner]\nkind = \"process\"\nrun_as = \"unix-account\"\n"
+        )
+    };
+
+    assert!(read(&with("off")).expect("fine").warnings.is_empty());
+    let approval = read(&with("approval")).expect("only a warning").warnings;
+    assert_eq!(
+        approval.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "jansky.toml:3: warning: provider.local.sign_up: found `approval`, and servers that \
+             run as the Unix account with the name of the user; look at each name before you \
+             approve it: who asks for `ada` gets ada's files"
+        ]
+    );
+    assert_eq!(
+        message(&with("open")),
+        "jansky.toml:3: provider.local.sign_up: found `open`, and servers that run as the Unix \
+         account with the name of the user; write \"approval\" or \"off\": whoever signed up as \
+         `ada` would get ada's files"
+    );
+    let elsewhere = with("open").replace("run_as = \"unix-account\"\n", "");
+    assert!(read(&elsewhere).expect("fine").warnings.is_empty());
+}

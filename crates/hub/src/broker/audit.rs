@@ -34,6 +34,16 @@ pub(crate) struct About<'a> {
     pub(crate) detail: Value,
 }
 
+/// Something that was done with an account.
+pub(crate) struct Note<'a> {
+    pub(crate) event: &'static str,
+    /// Who did it.
+    pub(crate) actor: &'a str,
+    /// Whose account it is.
+    pub(crate) user: Option<&'a User>,
+    pub(crate) detail: Value,
+}
+
 struct Waiting {
     event: NewAuditEvent,
     done: oneshot::Sender<bool>,
@@ -130,6 +140,19 @@ impl Hub {
             detail: about.detail,
         };
         self.broker.audit.write(event).await
+    }
+
+    /// Writes down what was done with an account.
+    pub(crate) async fn note_account(&self, note: Note<'_>) -> Result<(), HubError> {
+        self.write_down(About {
+            event: note.event,
+            actor: note.actor.to_owned(),
+            user: note.user,
+            server: None,
+            outcome: "ok",
+            detail: note.detail,
+        })
+        .await
     }
 
     /// Writes down what an agent did.

@@ -20,7 +20,9 @@ use jansky_crypto::Random;
 use jansky_crypto::sealed::{KeyRing, OpenError, Place};
 use jansky_identity::{ExternalIdentity, UpstreamTokens};
 use jansky_model::{Clock, Secret};
-use jansky_store::{Grant, GrantId, GrantKind, NewGrant, Sealed, SealedTokens, Store, User};
+use jansky_store::{
+    Grant, GrantId, GrantKind, NewGrant, NewSession, Sealed, SealedTokens, Store, User,
+};
 use tracing::warn;
 
 use crate::error::HubError;
@@ -67,16 +69,46 @@ impl Grants {
         self.breakers.open_at(self.clock.now())
     }
 
-    /// Keeps what a sign-in brought, in place of what an earlier one at this provider did. Without a
-    /// session it is a linked identity that brought it.
+    /// Keeps what a linked identity brought, in place of what was there of this provider.
     pub(crate) async fn keep(
+        &self,
+        user: &User,
+        identity: &ExternalIdentity,
+        client_id: &str,
+    ) -> Result<Grant, HubError> {
+        let new = self.login(user, None, identity, client_id);
+        let seal = |id| self.seal_all(id, &identity.tokens);
+        let grant = self.store.keep_grant(&new, seal).await?;
+        self.keep_services(&grant, &identity.tokens.other).await?;
+        Ok(grant)
+    }
+
+    /// Makes a session and keeps what the sign-in brought, in place of what an earlier one at this
+    /// provider did.
+    pub(crate) async fn keep_with_session(
+        &self,
+        user: &User,
+        session: NewSession,
+        identity: &ExternalIdentity,
+        client_id: &str,
+    ) -> Result<(), HubError> {
+        let new = self.login(user, Some(&session.session_id), identity, client_id);
+        let seal = |id| self.seal_all(id, &identity.tokens);
+        let (_, grant) = self
+            .store
+            .create_session_with_grant(session, &new, seal)
+            .await?;
+        self.keep_services(&grant, &identity.tokens.other).await
+    }
+
+    fn login(
         &self,
         user: &User,
         session_id: Option<&str>,
         identity: &ExternalIdentity,
         client_id: &str,
-    ) -> Result<Grant, HubError> {
-        let new = NewGrant {
+    ) -> NewGrant {
+        NewGrant {
             user_id: user.id,
             session_id: session_id.map(str::to_owned),
             provider: identity.provider.clone(),
@@ -91,11 +123,7 @@ impl Grants {
             refresh_expires_at: None,
             rights_hash: None,
             at: self.clock.now(),
-        };
-        let seal = |id| self.seal_all(id, &identity.tokens);
-        let grant = self.store.keep_grant(&new, seal).await?;
-        self.keep_services(&grant, &identity.tokens.other).await?;
-        Ok(grant)
+        }
     }
 
     fn seal_all(&self, id: GrantId, tokens: &UpstreamTokens) -> SealedTokens {

@@ -270,7 +270,9 @@ impl Hub {
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
             let sealed = async {
-                Ok::<_, HubError>(hub.grants.seal_again().await? + hub.issuer.seal_again().await?)
+                let grants = hub.grants.seal_again().await?;
+                let keys = hub.issuer.seal_again().await?;
+                Ok::<_, HubError>(grants + keys + hub.second_factors.seal_again().await?)
             };
             match sealed.await {
                 Ok(0) => {}

@@ -189,7 +189,7 @@ impl Scene {
         };
         let grants = process(store, clock, keys);
         grants
-            .keep(&user, Some("session"), &identity, "jansky")
+            .keep(&user, &identity, "jansky")
             .await
             .expect("a grant")
     }

@@ -7,6 +7,7 @@ mod grants;
 mod harness;
 mod identities;
 mod issuer;
+mod local_accounts;
 mod opening;
 mod refresh;
 mod rights;

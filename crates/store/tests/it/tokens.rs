@@ -21,6 +21,11 @@ async fn a_token_is_found_by_its_digest_with_its_user(store: TestStore) {
     let river = store.add_user("river").await;
     let server = store.add_server_of(&river, "gpu").await;
     store.add_session(river.id, "session").await;
+    let river = store
+        .user(river.id)
+        .await
+        .expect("an answer")
+        .expect("there");
     let new = NewToken {
         server_id: Some(server.id),
         client_id: Some("client".to_owned()),

@@ -6,9 +6,8 @@ use axum::Json;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use jansky_hub::User;
-use jansky_hub::{HubError, TokenRequest};
-use jansky_model::{Scope, Secret};
+use jansky_hub::{Credentials, HubError, TokenRequest};
+use jansky_model::Scope;
 use serde_json::{Value, json};
 
 use crate::api::{ApiResult, find_user, json_body, models};
@@ -35,21 +34,20 @@ struct NewToken {
     expires_in: Option<u64>,
     scopes: Option<Vec<String>>,
     roles: Option<Vec<String>>,
-    auth: Option<Password>,
-}
-
-#[derive(Debug, serde::Deserialize)]
-struct Password {
-    username: String,
-    password: Secret,
+    auth: Option<Credentials>,
 }
 
 /// `POST /hub/api/users/{name}/tokens`. Somebody without a credential can prove who they are with
-/// a password in the body.
+/// a password in the body, and the code of their second factor if they have one.
 pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let wanted: NewToken = json_body(request).await?.unwrap_or_default();
     let (user, requester) = if let (None, Some(auth)) = (&visit.actor, wanted.auth) {
-        let user = check_password(&visit, &name, auth).await?;
+        let address = visit.peer.address.to_string();
+        let user = visit
+            .web
+            .hub
+            .check_credentials(&name, auth, &address)
+            .await?;
         let requester = user.name.to_string();
         (user, requester)
     } else {
@@ -91,21 +89,6 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
     let mut model = models::token(&visit, &user, &owned, &token);
     model["token"] = json!(secret.expose());
     Ok((StatusCode::CREATED, Json(model)).into_response())
-}
-
-async fn check_password(visit: &Visit, name: &str, auth: Password) -> Result<User, HubError> {
-    let refused = || HubError::forbidden("Missing or invalid credentials.");
-    if visit.web.hub.local_accounts().is_none() {
-        return Err(refused());
-    }
-    let address = visit.peer.address.to_string();
-    let user = visit
-        .web
-        .hub
-        .check_password(&auth.username, auth.password, &address)
-        .await?;
-    user.filter(|user| user.name.as_str() == name)
-        .ok_or_else(refused)
 }
 
 /// The scopes of roles, for callers who still speak of those.

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jansky_hub::{
     Actor, FreezeReason, GrantState, GrantStatus, HubError, Identity, IdentityId, Linked,
-    LoginMethod, Session, SignIns,
+    LoginMethod, SecondFactorRule, Session, SignIns,
 };
 use jansky_model::ProviderId;
 
@@ -13,8 +13,8 @@ use crate::browser_words::browser_in_words;
 use crate::error::{log, public_message, status_of};
 use crate::pages::{sign_out, title_of};
 use crate::views::{
-    AccountPage, BrowserRow, ErrorPage, GrantPhase, GrantRow, IdentityRow, Link, ProviderButton,
-    ServerSessionRow,
+    AccountPage, BrowserRow, ErrorPage, GrantPhase, GrantRow, IdentityRow, Link, LocalRow,
+    ProviderButton, ServerSessionRow,
 };
 use crate::visit::{PageResult, Visit, redirect};
 
@@ -36,6 +36,9 @@ async fn show(visit: &Visit) -> PageResult {
         .iter()
         .find(|session| Some(session.session_id.as_str()) == actor.session_id());
     let page = AccountPage {
+        notice: visit.query("done").and_then(|done| done_in_words(&done)),
+        local: local(visit, actor).await?,
+        audit_url: visit.hub_path("account/audit"),
         identities: sign_ins
             .identities
             .iter()
@@ -51,6 +54,30 @@ async fn show(visit: &Visit) -> PageResult {
         everywhere_action: visit.hub_path("account/sign-out-everywhere"),
     };
     Ok(visit.page("Account", &page))
+}
+
+/// What was done just now, which the address says by a word.
+fn done_in_words(done: &str) -> Option<String> {
+    let words = match done {
+        "password" => "Your password is changed. Your other browsers are signed out.",
+        "second-factor-off" => "Your second factor is turned off.",
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+/// The person's password and second factor, if they have a local account.
+async fn local(visit: &Visit, actor: &Actor) -> Result<Option<LocalRow>, HubError> {
+    let hub = &visit.web.hub;
+    let account = hub.local_account(&actor.user).await?;
+    let is_asked = hub.settings().second_factor != SecondFactorRule::Off;
+    Ok(account.map(|account| LocalRow {
+        title: hub.settings().local_title.clone(),
+        changed: account.changed_at,
+        password_url: visit.hub_path("account/password"),
+        has_second_factor: is_asked.then_some(account.has_second_factor),
+        second_factor_url: visit.hub_path("account/second-factor"),
+    }))
 }
 
 fn identity_row(

@@ -4,20 +4,20 @@ use std::collections::HashMap;
 
 use axum::extract::{Path, Request};
 use axum::response::Response;
-use jansky_hub::{Actor, HubError, Server, SignIns, User, UserQuery, UserSort, visible_users};
+use jansky_hub::{
+    Actor, HubError, LocalAccount, SecondFactorRule, Server, SignIns, SignUpRule, User, UserQuery,
+    UserSort, visible_users,
+};
 use jansky_model::scope::Target;
-use jansky_model::{Scope, ServerState, UserId};
+use jansky_model::{Scope, Secret, ServerState, UserId};
 
 use crate::pages::account::grant_row;
 use crate::pages::server_segments;
-use crate::views::{AdminPage, AdminRow, AdminServer, Link, ServerPhase};
+use crate::views::{AdminPage, AdminRow, AdminServer, Link, PasswordLinkPage, ServerPhase};
 use crate::visit::{PageResult, Refusal, Visit, redirect};
 
 /// How many users one page has.
 const PAGE: u32 = 50;
-
-/// Pages of the same surface, if this hub has them.
-const FURTHER: &[(&str, &str)] = &[("admin/approvals", "Approve accounts")];
 
 /// `GET /hub/admin`
 pub(crate) async fn get(visit: Visit) -> Response {
@@ -27,7 +27,7 @@ pub(crate) async fn get(visit: Visit) -> Response {
 
 /// The admin at the browser. JupyterHub's scope for its own admin page opens this one; what is shown
 /// and offered on it follows the scopes for each user.
-fn admin(visit: &Visit) -> Result<&Actor, Refusal> {
+pub(crate) fn admin(visit: &Visit) -> Result<&Actor, Refusal> {
     let actor = visit.signed_in()?;
     if actor.may(Scope::ADMIN_UI, Target::Hub) {
         return Ok(actor);
@@ -53,6 +53,7 @@ async fn show(visit: &Visit) -> PageResult {
     let (users, total) = hub.list_users(&query).await?;
     let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
     let mut sign_ins = hub.sign_ins_of_users(&ids).await?;
+    let locals = hub.local_accounts_of(&ids).await?;
     let mut servers: HashMap<UserId, Vec<Server>> = HashMap::new();
     for server in hub.servers_of_users(&ids).await? {
         servers.entry(server.user_id).or_default().push(server);
@@ -64,6 +65,7 @@ async fn show(visit: &Visit) -> PageResult {
             actor,
             user,
             &sign_ins.remove(&user.id).unwrap_or_default(),
+            locals.get(&user.id),
             &own,
         )
     });
@@ -71,7 +73,7 @@ async fn show(visit: &Visit) -> PageResult {
     let here = |offset: u32| page_url(visit, &search, offset);
     let after = offset.saturating_add(PAGE);
     let shown = u32::try_from(rows.len()).unwrap_or(PAGE);
-    let known: Vec<_> = crate::routes::route_names();
+    let links = further(visit, actor).await?;
     let page = AdminPage {
         first: offset.saturating_add(1).min(offset.saturating_add(shown)),
         last: offset.saturating_add(shown),
@@ -80,18 +82,36 @@ async fn show(visit: &Visit) -> PageResult {
         next_url: (u64::from(after) < total).then(|| here(after)),
         here: here(offset),
         search_url: visit.hub_path("admin"),
-        links: FURTHER
-            .iter()
-            .filter(|(path, _)| known.contains(&("GET", *path)))
-            .map(|(path, title)| Link {
-                title: (*title).to_owned(),
-                url: visit.hub_path(path),
-            })
-            .collect(),
+        links,
         rows,
         search,
     };
     Ok(visit.page("Administration", &page))
+}
+
+/// Further pages for this administrator.
+async fn further(visit: &Visit, actor: &Actor) -> Result<Vec<Link>, HubError> {
+    let hub = &visit.web.hub;
+    let mut links = Vec::new();
+    if hub.settings().sign_up == SignUpRule::Approval
+        && actor.scopes.holds_unfiltered(Scope::ADMIN_USERS)
+    {
+        let title = match hub.sign_ups().await?.len() {
+            0 => "Approve accounts".to_owned(),
+            count => format!("Approve accounts ({count})"),
+        };
+        links.push(Link {
+            title,
+            url: visit.hub_path("admin/approvals"),
+        });
+    }
+    if actor.user.admin {
+        links.push(Link {
+            title: "Audit trail".to_owned(),
+            url: visit.hub_path("admin/audit"),
+        });
+    }
+    Ok(links)
 }
 
 fn page_url(visit: &Visit, search: &str, offset: u32) -> String {
@@ -116,6 +136,7 @@ fn row(
     actor: &Actor,
     user: &User,
     sign_ins: &SignIns,
+    local: Option<&LocalAccount>,
     servers: &[Server],
 ) -> AdminRow {
     let name = user.name.as_str();
@@ -124,6 +145,12 @@ fn row(
     let may_see = may(Scope::ADMIN_AUTH_STATE);
     let segment = user.name.escaped();
     let act = |what: &str| visit.hub_path(&format!("admin/users/{segment}/{what}"));
+    let may_help = may(Scope::ADMIN_USERS) && (actor.user.admin || !user.admin);
+    // Somebody who was made here and never came can be invited with a link.
+    let hub = &visit.web.hub;
+    let is_new = hub.local_accounts().is_some() && user.last_activity_at.is_none();
+    let has_factor = hub.settings().second_factor != SecondFactorRule::Off
+        && local.is_some_and(|local| local.has_second_factor);
     let is_here = !sign_ins.sessions.is_empty() || !sign_ins.grants.is_empty();
     AdminRow {
         name: user.name.to_string(),
@@ -156,6 +183,9 @@ fn row(
             .collect(),
         reauthenticate_action: (is_here && may_see).then(|| act("reauthenticate")),
         sign_out_action: (is_here && may(Scope::ADMIN_USERS)).then(|| act("sign-out")),
+        password_link_action: (may_help && (local.is_some() || is_new))
+            .then(|| act("password-link")),
+        reset_action: (may_help && has_factor).then(|| act("reset-second-factor")),
     }
 }
 
@@ -213,6 +243,44 @@ pub(crate) async fn sign_out(visit: Visit, Path(name): Path<String>, request: Re
     let result = async {
         let (user, back) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
         visit.web.hub.sign_out_everywhere(&user).await?;
+        Ok(redirect(&back))
+    }
+    .await;
+    visit.answer(result)
+}
+
+/// `POST /hub/admin/users/{user}/password-link`: makes a link and shows it this once.
+pub(crate) async fn password_link(
+    visit: Visit,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let result = async {
+        let (user, back_url) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
+        let hub = &visit.web.hub;
+        let code = hub.make_password_link(visit.signed_in()?, &user).await?;
+        let path = visit.hub_path(&format!("new-password?code={}", code.expose()));
+        let page = PasswordLinkPage {
+            name: user.name.to_string(),
+            link: Secret::new(visit.absolute(&path)),
+            back_url,
+        };
+        Ok(visit.page("Link for a password", &page))
+    }
+    .await;
+    visit.answer(result)
+}
+
+/// `POST /hub/admin/users/{user}/reset-second-factor`
+pub(crate) async fn reset_second_factor(
+    visit: Visit,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let result = async {
+        let (user, back) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
+        let actor = visit.signed_in()?;
+        visit.web.hub.reset_second_factor(actor, &user).await?;
         Ok(redirect(&back))
     }
     .await;

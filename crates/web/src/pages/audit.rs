@@ -1,4 +1,4 @@
-//! What was done with tokens: one's own, and for operators everybody's.
+//! What was done with accounts and tokens: one's own, and for operators everybody's.
 
 use axum::response::Response;
 use jansky_hub::{AuditEvent, AuditQuery, HubError};
@@ -53,7 +53,7 @@ async fn show(visit: &Visit, user: Option<jansky_model::UserId>, path: &str) -> 
         of_everybody: user.is_none(),
         older,
     };
-    Ok(visit.page("Tokens used", &page))
+    Ok(visit.page("Audit trail", &page))
 }
 
 fn row(event: &AuditEvent) -> AuditRow {
@@ -63,7 +63,7 @@ fn row(event: &AuditEvent) -> AuditRow {
         at: event.at,
         words: words(event, &detail),
         user: event.user_name.clone(),
-        server: server(event),
+        server: server(event, &detail),
         actor: event.actor.clone(),
         worked: event.outcome == "ok",
         outcome: event.outcome.clone(),
@@ -74,19 +74,41 @@ fn row(event: &AuditEvent) -> AuditRow {
     }
 }
 
-/// Which server an event is about, if it is about one.
-fn server(event: &AuditEvent) -> Option<String> {
-    if event.event.starts_with("device_") || event.user_name.is_empty() {
-        return None;
-    }
-    Some(match event.server.as_str() {
-        "" => "Default server".to_owned(),
-        name => format!("Server {name}"),
-    })
+/// Which server an event is about, if it is about one: neither accounts nor command lines are.
+fn server(event: &AuditEvent, detail: &Value) -> Option<String> {
+    let is_of_server = !event.event.starts_with("device_")
+        && !event.user_name.is_empty()
+        && account_words(event, detail).is_none();
+    is_of_server.then(|| event.server.clone())
+}
+
+/// What was done with an account, in words; `None` for what is about a server.
+fn account_words(event: &AuditEvent, detail: &Value) -> Option<String> {
+    let words = match event.event.as_str() {
+        "password_changed" => "Password changed",
+        "password_link" => "Link for a new password made",
+        "password_chosen" => "Password chosen with a link",
+        "second_factor_on" => "Second factor set up",
+        "second_factor_off" => "Second factor turned off",
+        "second_factor_reset" => "Second factor reset",
+        "recovery_code" => "Recovery code used",
+        "recovery_codes" => "New recovery codes made",
+        "sign_up" => "Signed up",
+        "sign_up_approved" => "Account approved",
+        "sign_up_refused" => {
+            let name = detail.get("name").and_then(Value::as_str).unwrap_or("?");
+            return Some(format!("Account refused: {name}"));
+        }
+        _ => return None,
+    };
+    Some(words.to_owned())
 }
 
 /// What happened, in words.
 fn words(event: &AuditEvent, detail: &Value) -> String {
+    if let Some(words) = account_words(event, detail) {
+        return words;
+    }
     let of = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or("?");
     match event.event.as_str() {
         "token" => format!("Token for {}", of("audience")),

@@ -2,15 +2,20 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+pub(crate) mod approvals;
 pub(crate) mod assets;
 pub(crate) mod audit;
 pub(crate) mod consent;
 pub(crate) mod home;
+pub(crate) mod password;
 pub(crate) mod provider;
+pub(crate) mod second_factor;
+pub(crate) mod second_step;
 pub(crate) mod server;
 pub(crate) mod setup;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
+pub(crate) mod sign_up;
 pub(crate) mod spawn;
 pub(crate) mod tokens;
 

@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use jansky_hub::{HubError, LOCAL_PROVIDER};
+use jansky_hub::HubError;
 use jansky_model::Secret;
 
 use crate::error::{public_message, status_of};
@@ -53,7 +53,7 @@ async fn make(visit: &Visit, request: Request) -> PageResult {
         .await
     {
         Ok(user) => {
-            let provider = LOCAL_PROVIDER.parse().expect("a constant id");
+            let provider = hub.local_provider();
             open_session(visit, &user, Proof::of_password(&provider), None).await
         }
         Err(error @ (HubError::Invalid(_) | HubError::Conflict(_))) => {

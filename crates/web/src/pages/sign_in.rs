@@ -1,14 +1,18 @@
 //! The sign-in page: every way that is configured, on one page.
 
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::http::header::USER_AGENT;
 use axum::response::Response;
-use jansky_hub::{Arrival, ExternalIdentity, HubError, LoginMethod, ProviderStatus, User};
-use jansky_model::ProviderId;
+use jansky_hub::{
+    Arrival, Entered, ExternalIdentity, HubError, LoginMethod, NewBrowserSession, PasswordSignIn,
+    ProviderStatus, SignUpRule, User,
+};
+use jansky_model::{ProviderId, Secret};
 
 use crate::cookies::{self, SetCookie};
 use crate::error::{public_message, status_of, with_error_headers};
-use crate::pages::default_target;
+use crate::pages::{default_target, second_step, sign_up};
 use crate::views::{LoginPage, PasswordForm, ProviderButton};
 use crate::visit::{PageResult, Refusal, Visit, redirect};
 
@@ -37,6 +41,10 @@ async fn show(visit: &Visit) -> PageResult {
         // Whoever gets here posted a form, and browsers let a form lead to no other site.
         page.notice =
             Some("Sign in again to go on. Your running servers are not touched.".to_owned());
+        return Ok(visit.page("Sign in", &page));
+    }
+    if visit.query("done").is_some_and(|done| done == "password") {
+        page.notice = Some("You have a new password. Sign in with it.".to_owned());
         return Ok(visit.page("Sign in", &page));
     }
     let mut providers = visit.web.hub.providers().iter();
@@ -77,9 +85,17 @@ fn page(visit: &Visit, next: &str, attempt: Attempt<'_>, error: Option<String>) 
         forms,
         action_url: visit.hub_path("login"),
         next: next.to_owned(),
+        sign_up_url: sign_up_url(visit),
         notice: None,
         error,
     }
+}
+
+/// Where people make an account, if they may.
+fn sign_up_url(visit: &Visit) -> Option<String> {
+    let hub = &visit.web.hub;
+    let is_possible = hub.settings().sign_up != SignUpRule::Off && hub.local_accounts().is_some();
+    is_possible.then(|| visit.hub_path("signup"))
 }
 
 /// The providers that ask elsewhere.
@@ -159,10 +175,22 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
     let checked = hub
         .sign_in_with_password(attempt.provider, attempt.username, password, &address)
         .await;
-    hub.metrics().sign_in(checked.is_ok(), began.elapsed());
-    match checked {
-        Ok(arrival) => visit.answer(arrive(&visit, &arrival, Some(&next)).await),
-        Err(error) => refuse(&visit, attempt, &next, &error),
+    let is_in = matches!(checked, Ok(PasswordSignIn::Arrived(_)));
+    hub.metrics().sign_in(is_in, began.elapsed());
+    let arrival = match checked {
+        Ok(PasswordSignIn::Arrived(arrival)) => arrival,
+        Ok(PasswordSignIn::Waits) => return sign_up::waits(&visit, StatusCode::FORBIDDEN),
+        Err(error) => return refuse(&visit, attempt, &next, &error),
+    };
+    // The form of JupyterHub can ask for the code together with the password.
+    let otp = fields.secret("otp");
+    let proof = Proof {
+        otp: Some(&otp),
+        ..Proof::of(&arrival)
+    };
+    match open_session(&visit, &arrival.user, proof, Some(&next)).await {
+        Err(Refusal::Error(error)) => refuse(&visit, attempt, &next, &error),
+        other => visit.answer(other),
     }
 }
 
@@ -175,11 +203,7 @@ fn refuse(visit: &Visit, attempt: Attempt<'_>, next: &str, error: &HubError) -> 
 
 /// Begins the session of somebody who was let in and sends them on.
 pub(crate) async fn arrive(visit: &Visit, arrival: &Arrival, next: Option<&str>) -> PageResult {
-    let proof = Proof {
-        provider: &arrival.provider,
-        identity: arrival.identity.as_ref(),
-    };
-    open_session(visit, &arrival.user, proof, next).await
+    open_session(visit, &arrival.user, Proof::of(arrival), next).await
 }
 
 /// How somebody proved who they are.
@@ -189,6 +213,8 @@ pub(crate) struct Proof<'a> {
     pub(crate) provider: &'a ProviderId,
     /// What the provider said and gave; nothing for a password of our own.
     pub(crate) identity: Option<&'a ExternalIdentity>,
+    /// The code of a second factor, if it came with the password.
+    pub(crate) otp: Option<&'a Secret>,
 }
 
 impl<'a> Proof<'a> {
@@ -197,11 +223,24 @@ impl<'a> Proof<'a> {
         Self {
             provider,
             identity: None,
+            otp: None,
+        }
+    }
+
+    const fn of(arrival: &'a Arrival) -> Self {
+        Self {
+            provider: &arrival.provider,
+            identity: arrival.identity.as_ref(),
+            otp: None,
         }
     }
 }
 
-/// Begins the session of somebody who proved who they are and sends them on.
+/// The longest address to go to afterwards that is kept during a second step.
+const LONGEST_NEXT: usize = 4096;
+
+/// Begins the session of somebody who proved who they are and sends them on, or leads them to the
+/// second step of a local account.
 pub(crate) async fn open_session(
     visit: &Visit,
     user: &User,
@@ -209,20 +248,42 @@ pub(crate) async fn open_session(
     next: Option<&str>,
 ) -> Result<Response, Refusal> {
     let hub = &visit.web.hub;
+    let next = next.and_then(|next| visit.next(next));
+    let kept = next.as_deref().filter(|next| next.len() <= LONGEST_NEXT);
+    let address = visit.peer.address.to_string();
+    let entered = hub
+        .enter(
+            user,
+            proof.provider,
+            proof.identity,
+            proof.otp,
+            kept,
+            &address,
+        )
+        .await?;
+    match entered {
+        Entered::Session(session) => {
+            let target = next.unwrap_or_else(|| visit.hub());
+            Ok(begin_session(visit, &session, redirect(&target)).await?)
+        }
+        Entered::SecondStep(cookie) => Ok(second_step::begin(visit, &cookie)),
+    }
+}
+
+/// Gives the browser of an answer a session that was opened for it.
+pub(crate) async fn begin_session(
+    visit: &Visit,
+    session: &NewBrowserSession,
+    mut response: Response,
+) -> Result<Response, HubError> {
+    let hub = &visit.web.hub;
     // A browser that was signed in, as somebody else perhaps, is that no more.
     if let Some(earlier) = visit.person() {
         hub.leave_session(earlier).await?;
     }
-    let session = hub
-        .open_session(user, proof.provider, proof.identity)
-        .await?;
     if let Some(agent) = visit.headers.get(USER_AGENT).and_then(|a| a.to_str().ok()) {
         hub.note_browser(&session.session_id, agent).await?;
     }
-    let target = next
-        .and_then(|next| visit.next(next))
-        .unwrap_or_else(|| visit.hub());
-    let mut response = redirect(&target);
     let settings = hub.settings();
     let sign_in = SetCookie {
         name: cookies::SIGN_IN,

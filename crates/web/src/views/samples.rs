@@ -1,6 +1,7 @@
 //! One sample of every state that a page can be in: for the tests, and for looking at the pages.
 
 mod access;
+mod local;
 mod people;
 mod servers;
 mod sign_in;
@@ -58,6 +59,7 @@ impl Sample {
                 name: HOSTILE.into(),
                 admin: true,
                 may_administer: true,
+                waiting: 3,
             });
         }
         (self.render)(renderer, &frame)
@@ -74,6 +76,7 @@ pub fn sample_frame(title: &str, signed_in: bool) -> Frame {
             name: "river".into(),
             admin: false,
             may_administer: false,
+            waiting: 0,
         }),
         xsrf: "sample-xsrf".into(),
         static_version: crate::static_files::version().to_owned(),
@@ -91,6 +94,9 @@ pub fn samples() -> Vec<Sample> {
     all.extend(servers::spawn());
     all.extend(people::account());
     all.extend(people::admin());
+    all.extend(local::passwords());
+    all.extend(local::second_factors());
+    all.extend(local::sign_ups());
     all.extend(access::consent());
     all.extend(access::device());
     all.extend(access::tokens());

@@ -7,6 +7,7 @@ mod headers;
 mod html;
 mod leaving;
 mod linking;
+mod local_accounts;
 mod oauth;
 mod oidc;
 mod pages;

@@ -8,7 +8,7 @@ use super::Rules;
 use crate::notation::{HttpUrl, Written};
 use crate::sections::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Config, GithubProvider, HeaderProvider,
-    LdapProvider, OidcProvider, PamProvider, Provider,
+    LdapProvider, LocalProvider, OidcProvider, PamProvider, Provider, RunAs, SignUp, Spawner,
 };
 
 /// Parameters of a sign-in request that keep it safe and are therefore ours alone.
@@ -50,6 +50,7 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
             Provider::Header(header) => header_trust(id, header, rules),
             Provider::Pam(pam) => pam_service(id, pam, rules),
             Provider::Ldap(ldap) => directory(id, ldap, rules),
+            Provider::Local(local) => sign_up(id, local, config, rules),
             _ => {}
         }
         if let Some(keys) = provider.admission() {
@@ -169,6 +170,26 @@ fn header_trust(id: &ProviderId, header: &HeaderProvider, rules: &mut Rules<'_, 
             "nothing, and rules that name groups",
             "name the header in which the proxy sends groups",
         );
+    }
+}
+
+/// Whoever signs up chooses a name; on Unix accounts that would be to choose an account.
+fn sign_up(id: &ProviderId, local: &LocalProvider, config: &Config, rules: &mut Rules<'_, '_>) {
+    let is_unix = matches!(&config.spawner, Spawner::Process(process)
+        if process.run_as == RunAs::UnixAccount);
+    let key = &["provider", id.as_str(), "sign_up"];
+    match local.sign_up {
+        SignUp::Open if is_unix => rules.error(
+            key,
+            "`open`, and servers that run as the Unix account with the name of the user",
+            "write \"approval\" or \"off\": whoever signed up as `ada` would get ada's files",
+        ),
+        SignUp::Approval if is_unix => rules.warning(
+            key,
+            "`approval`, and servers that run as the Unix account with the name of the user",
+            "look at each name before you approve it: who asks for `ada` gets ada's files",
+        ),
+        _ => {}
     }
 }
 

@@ -244,7 +244,7 @@ pub(super) fn audit() -> Vec<Sample> {
         at: at("2026-05-04T09:30:00Z"),
         words: words.into(),
         user: "river".into(),
-        server: Some("Default server".into()),
+        server: Some(String::new()),
         actor: "agent".into(),
         worked: outcome == "ok",
         outcome: outcome.into(),
@@ -260,11 +260,19 @@ pub(super) fn audit() -> Vec<Sample> {
                 server: None,
                 actor: "river".into(),
                 source: None,
+                scope: None,
+                key: None,
+                ..row("Password changed", "ok")
+            },
+            AuditRow {
+                server: None,
+                actor: "river".into(),
+                source: None,
                 key: None,
                 ..row("Command line allowed to have a token for archive", "ok")
             },
             AuditRow {
-                server: Some("Server gpu".into()),
+                server: Some("gpu".into()),
                 source: None,
                 scope: None,
                 address: Some("192.0.2.7".into()),
@@ -275,7 +283,7 @@ pub(super) fn audit() -> Vec<Sample> {
         of_everybody: false,
         older: Some("/hub/account/audit?before=7".into()),
     };
-    let sample = |name, page| Sample::new(name, "Tokens used", true, page);
+    let sample = |name, page| Sample::new(name, "Audit trail", true, page);
     vec![
         sample("audit", page.clone()),
         sample(

@@ -3,7 +3,7 @@
 use super::{HOSTILE, Sample, at};
 use crate::views::{
     AccountPage, AdminPage, AdminRow, AdminServer, BrowserRow, GrantPhase, GrantRow, IdentityRow,
-    Link, ProviderButton, ServerPhase, ServerSessionRow,
+    Link, LocalRow, ProviderButton, ServerPhase, ServerSessionRow,
 };
 
 fn grant(provider: &str, state: GrantPhase) -> GrantRow {
@@ -71,7 +71,17 @@ pub(super) fn account() -> Vec<Sample> {
             Some(GrantPhase::Ok),
         )
     };
+    let local = LocalRow {
+        title: "Local account".into(),
+        changed: at("2026-06-30T08:00:00Z"),
+        password_url: "/hub/account/password".into(),
+        has_second_factor: Some(true),
+        second_factor_url: "/hub/account/second-factor".into(),
+    };
     let page = AccountPage {
+        notice: None,
+        local: None,
+        audit_url: "/hub/account/audit".into(),
         identities: vec![
             current.clone(),
             identity("Globus", "b44bddda-1e2b", Some(GrantPhase::SignInAgain)),
@@ -97,6 +107,13 @@ pub(super) fn account() -> Vec<Sample> {
         sample(
             "account-password-only",
             AccountPage {
+                notice: Some(
+                    "Your password is changed. Your other browsers are signed out.".into(),
+                ),
+                local: Some(LocalRow {
+                    has_second_factor: Some(false),
+                    ..local.clone()
+                }),
                 identities: vec![],
                 linkable: vec![],
                 browsers: vec![browser("Chrome on Windows", true)],
@@ -106,6 +123,7 @@ pub(super) fn account() -> Vec<Sample> {
         sample(
             "account-one-identity",
             AccountPage {
+                local: Some(local.clone()),
                 identities: vec![current],
                 browsers: vec![browser("A browser", true)],
                 servers: vec![
@@ -126,6 +144,12 @@ pub(super) fn account() -> Vec<Sample> {
         sample(
             "account-hostile",
             AccountPage {
+                notice: Some(HOSTILE.into()),
+                local: Some(LocalRow {
+                    title: HOSTILE.into(),
+                    has_second_factor: None,
+                    ..local
+                }),
                 identities: vec![identity(HOSTILE, HOSTILE, Some(GrantPhase::SignInAgain))],
                 linkable: vec![link(HOSTILE, None), link(HOSTILE, Some(HOSTILE))],
                 browsers: vec![browser(HOSTILE, false)],
@@ -152,6 +176,8 @@ fn row(name: &str) -> AdminRow {
         servers: vec![],
         reauthenticate_action: Some(format!("/hub/admin/users/{name}/reauthenticate")),
         sign_out_action: Some(format!("/hub/admin/users/{name}/sign-out")),
+        password_link_action: None,
+        reset_action: None,
     }
 }
 
@@ -174,7 +200,7 @@ pub(super) fn admin() -> Vec<Sample> {
         previous_url: None,
         next_url: Some("/hub/admin?offset=50".into()),
         links: vec![Link {
-            title: "Approve accounts".into(),
+            title: "Approve accounts (3)".into(),
             url: "/hub/admin/approvals".into(),
         }],
         rows: vec![
@@ -182,6 +208,8 @@ pub(super) fn admin() -> Vec<Sample> {
                 admin: true,
                 signed_in: vec!["With a local account in one browser".into()],
                 grants: vec![],
+                password_link_action: Some("/hub/admin/users/grote/password-link".into()),
+                reset_action: Some("/hub/admin/users/grote/reset-second-factor".into()),
                 ..row("grote")
             },
             AdminRow {
@@ -212,6 +240,7 @@ pub(super) fn admin() -> Vec<Sample> {
                 grants: vec![],
                 reauthenticate_action: None,
                 sign_out_action: None,
+                password_link_action: Some("/hub/admin/users/zoe/password-link".into()),
                 ..row("zoe")
             },
         ],

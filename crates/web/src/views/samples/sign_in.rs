@@ -40,6 +40,7 @@ pub(super) fn sign_in() -> Vec<Sample> {
         forms: vec![local.clone()],
         action_url: "/hub/login".into(),
         next: "/hub/home".into(),
+        sign_up_url: None,
         notice: None,
         error: None,
     };
@@ -50,6 +51,7 @@ pub(super) fn sign_in() -> Vec<Sample> {
             "sign-in-local-only",
             LoginPage {
                 providers: vec![],
+                sign_up_url: Some("/hub/signup".into()),
                 notice: Some("Your session has ended. Sign in to go on.".into()),
                 ..page.clone()
             },
@@ -124,6 +126,7 @@ pub(super) fn sign_in() -> Vec<Sample> {
                     .collect(),
                 action_url: "/hub/login".into(),
                 next: HOSTILE.into(),
+                sign_up_url: Some("/hub/signup".into()),
                 notice: Some(HOSTILE.into()),
                 error: Some(HOSTILE.into()),
             },

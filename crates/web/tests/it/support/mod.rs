@@ -13,7 +13,7 @@ mod upstream;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use jansky_crypto::{MacKey, SystemRandom};
+use jansky_crypto::{KeyRing, MacKey, SystemRandom};
 use jansky_hub::{ConfiguredProvider, Hub, Parts, Server, Settings, TokenRequest, User};
 use jansky_model::{ManualClock, Secret, ServerName, Timestamp, UserName};
 use jansky_spawn::fake::FakeSpawner;
@@ -40,6 +40,7 @@ pub(crate) struct Recipe {
     pub(crate) authenticate_metrics: bool,
     pub(crate) peer: Peer,
     pub(crate) database: Database,
+    pub(crate) keys: KeyRing,
     pub(crate) clock: Arc<ManualClock>,
 }
 
@@ -60,6 +61,7 @@ impl Recipe {
                 secure: false,
             },
             database,
+            keys: KeyRing::generate(&SystemRandom),
             clock: Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000))),
         }
     }
@@ -107,7 +109,7 @@ impl TestHub {
             routes: Arc::clone(&routes) as _,
             providers: recipe.providers,
             local_accounts: recipe.has_local_accounts.then_some(local),
-            keys: jansky_crypto::sealed::KeyRing::generate(&SystemRandom),
+            keys: recipe.keys,
             settings: recipe.settings,
             http: reqwest::Client::new(),
         });

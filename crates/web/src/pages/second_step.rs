@@ -1,0 +1,132 @@
+//! The step between the password and the session of a local account: a code, or the second factor is
+//! set up. A cookie ties it to the browser.
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::Response;
+use jansky_hub::{DueStep, FormError, HubError, SecondStepUnderWay};
+use jansky_model::Secret;
+
+use crate::cookies::{self, SetCookie};
+use crate::error::{log, status_of, with_error_headers};
+use crate::pages::password::{at, whole};
+use crate::pages::second_factor::{codes_page, set_up};
+use crate::pages::sign_in;
+use crate::views::SecondStepPage;
+use crate::visit::{PageResult, Visit, redirect};
+
+const PATH: &str = "login/second-step";
+
+/// Leads a browser whose password was right to this page; `cookie` is the value of its cookie.
+pub(crate) fn begin(visit: &Visit, cookie: &Secret) -> Response {
+    let mut response = redirect(&visit.hub_path(PATH));
+    let cookie = SetCookie {
+        name: cookies::SECOND_STEP,
+        value: cookie.expose(),
+        path: &visit.hub_path("login"),
+        secure: visit.is_secure(),
+        http_only: true,
+        max_age: None,
+    };
+    visit.set_cookie(&mut response, &cookie.to_header());
+    response
+}
+
+/// Takes the cookie away.
+fn end(visit: &Visit, response: &mut Response) {
+    let path = visit.hub_path("login");
+    let gone = cookies::removal(cookies::SECOND_STEP, &path, visit.is_secure());
+    visit.set_cookie(response, &gone);
+}
+
+/// The step of this browser, with the value of its cookie.
+async fn under_way(visit: &Visit) -> Result<Option<(Secret, SecondStepUnderWay)>, HubError> {
+    for value in cookies::values(&visit.headers, cookies::SECOND_STEP) {
+        let cookie = Secret::new(value);
+        if let Some(step) = visit.web.hub.second_step(&cookie).await? {
+            return Ok(Some((cookie, step)));
+        }
+    }
+    Ok(None)
+}
+
+/// `GET /hub/login/second-step`
+pub(crate) async fn get(visit: Visit) -> Response {
+    let result = async {
+        match under_way(&visit).await? {
+            Some((_, step)) => show(&visit, &step, None).await,
+            None => Ok(redirect(&visit.hub_path("login"))),
+        }
+    }
+    .await;
+    visit.answer(result)
+}
+
+/// `POST /hub/login/second-step`
+pub(crate) async fn post(visit: Visit, request: Request) -> Response {
+    let result = finish(&visit, request).await;
+    visit.answer(result)
+}
+
+async fn finish(visit: &Visit, request: Request) -> PageResult {
+    let fields = visit.form(request).await?;
+    let Some((cookie, step)) = under_way(visit).await? else {
+        return Ok(too_late(visit));
+    };
+    let hub = &visit.web.hub;
+    let address = visit.peer.address.to_string();
+    let otp = fields.secret("otp");
+    let finished = match hub.finish_second_step(&cookie, &otp, &address).await {
+        Ok(finished) => finished,
+        Err(error) => {
+            log(&error.error);
+            return match &error.error {
+                HubError::SignInAgain(_) => Ok(too_late(visit)),
+                HubError::Internal { .. } | HubError::NotFound(_) => Err(error.error.into()),
+                // It was set up or taken away meanwhile; the page says how it stands.
+                HubError::Conflict(_) => Ok(redirect(&visit.hub_path(PATH))),
+                _ => show(visit, &step, Some(&error)).await,
+            };
+        }
+    };
+    let next = finished.next.as_deref().and_then(|next| visit.next(next));
+    let target = next.unwrap_or_else(|| visit.hub());
+    let response = if finished.recovery_codes.is_empty() {
+        redirect(&target)
+    } else {
+        let page = codes_page(finished.recovery_codes, true, target);
+        visit.page("Recovery codes", &page)
+    };
+    let mut response = sign_in::begin_session(visit, &finished.session, response).await?;
+    end(visit, &mut response);
+    Ok(response)
+}
+
+fn too_late(visit: &Visit) -> Response {
+    let error = HubError::SignInAgain("This took too long. Please sign in again.".to_owned());
+    let mut response = sign_in::with_error(visit, &error);
+    end(visit, &mut response);
+    response
+}
+
+async fn show(visit: &Visit, step: &SecondStepUnderWay, error: Option<&FormError>) -> PageResult {
+    let hub = &visit.web.hub;
+    let site = &visit.web.site_name;
+    let page = SecondStepPage {
+        name: step.user.name.to_string(),
+        action: visit.hub_path(PATH),
+        login_url: visit.hub_path("login?again=1"),
+        set_up: match step.due {
+            DueStep::Code => None,
+            DueStep::SetUp => Some(set_up(&hub.begin_second_factor(&step.user, site).await?)),
+        },
+        otp_error: at(error, "otp"),
+        error: whole(error),
+    };
+    let status = error.map_or(StatusCode::OK, |error| status_of(&error.error));
+    let response = visit.page_with_status(status, "Sign in", &page);
+    Ok(match error {
+        Some(error) => with_error_headers(response, &error.error),
+        None => response,
+    })
+}
