@@ -37,6 +37,7 @@ mod sign_in;
 mod sign_ins;
 mod sign_out;
 mod sign_up;
+mod spawner_tokens;
 mod throttle;
 mod tokens;
 mod users;
@@ -93,7 +94,7 @@ pub use roles::{Role, Roles};
 pub use routes::RouteTable;
 pub use second_factor::{
     DueStep, Entered, Finished, SecondFactorRule, SecondFactorSetUp, SecondFactorState,
-    SecondStepUnderWay,
+    SecondStepUnderWay, SetUpBrowser,
 };
 pub use settings::{NoLongerAllowed, Settings};
 pub use shares::SharePartner;
@@ -103,6 +104,7 @@ pub use sign_in::{
 pub use sign_ins::{GrantStatus, SignIns};
 pub use sign_out::{Farewell, SignOutAtProvider};
 pub use sign_up::{LONGEST_EMAIL, LONGEST_REASON, SignUpRule, SignUpWish, SignedUp};
+pub use spawner_tokens::SpawnerTokens;
 pub use tokens::TokenRequest;
 
 /// How many logout and security event tokens are checked at the same time: each costs a signature.

@@ -83,7 +83,8 @@ async fn examine(config: &Config) -> Vec<Finding> {
             "mend the configuration of the provider",
         )),
     }
-    match crate::spawners::spawner(config, "doctor") {
+    let tokens = crate::spawners::tokens(config);
+    match crate::spawners::spawner(config, "doctor", &tokens) {
         Ok(spawner) => findings.extend(spawner.check().await),
         Err(error) => findings.push(Finding::error(
             "spawner",

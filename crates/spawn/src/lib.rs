@@ -19,6 +19,7 @@ mod process;
 mod progress;
 mod spawner;
 mod tampering;
+mod tokens;
 
 pub use choice::{Choice, Offer};
 pub use error::SpawnError;
@@ -29,3 +30,4 @@ pub use spawner::{
     AgentTicket, FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started, StopMode,
 };
 pub use tampering::Tampering;
+pub use tokens::{NoToken, UserTokens};

@@ -6,7 +6,10 @@ CREATE INDEX links_user ON links (user_id);
 
 CREATE TABLE second_factors (
     id {{identity}},
-    user_id BIGINT NOT NULL UNIQUE REFERENCES users (id) ON DELETE CASCADE,
+    user_id BIGINT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    -- The browser that sets it up, empty once it counts: nobody else must see the secret that a
+    -- person brings into their app.
+    browser {{bytes}} UNIQUE,
     -- Sealed by the caller for this row.
     secret {{bytes}},
     created_at BIGINT NOT NULL,
@@ -18,6 +21,9 @@ CREATE TABLE second_factors (
     failures BIGINT NOT NULL,
     next_try_at BIGINT
 );
+CREATE UNIQUE INDEX second_factors_user ON second_factors (user_id)
+    WHERE confirmed_at IS NOT NULL;
+CREATE INDEX second_factors_pending ON second_factors (user_id);
 
 -- Each is deleted when it is used.
 CREATE TABLE recovery_codes (

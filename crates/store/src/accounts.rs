@@ -101,6 +101,7 @@ impl Store {
                      COALESCE(second_factors.confirmed_at, 0) AS confirmed_at
                  FROM passwords
                  LEFT JOIN second_factors ON second_factors.user_id = passwords.user_id
+                     AND second_factors.confirmed_at IS NOT NULL
                  WHERE passwords.user_id IN ",
             )
             .push_list(users.iter().copied());

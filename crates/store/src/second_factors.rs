@@ -71,9 +71,12 @@ impl SecondFactor {
 }
 
 impl Store {
-    /// The second factor of a user, also one that does not count yet.
+    /// The second factor of a user, if there is one that counts.
     pub async fn second_factor(&self, user: UserId) -> Result<Option<SecondFactor>, StoreError> {
-        let statement = sql(select_factor!("WHERE user_id = $1")).bind(user);
+        let statement = sql(select_factor!(
+            "WHERE user_id = $1 AND confirmed_at IS NOT NULL"
+        ))
+        .bind(user);
         let row = self.db.fetch_optional(statement).await?;
         row.as_ref().map(SecondFactor::from_row).transpose()
     }
@@ -86,24 +89,27 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// Keeps a secret that does not count yet, unless the user has a second factor already; that
-    /// one is the answer then.
+    /// Keeps a secret that does not count yet for the browser in which it is set up, unless there is
+    /// one already; that one is the answer then.
     ///
-    /// `seal` gets the row for which it has to seal the secret.
+    /// `browser` is a digest that no other browser has. `seal` gets the row for which it has to seal
+    /// the secret.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when there is no such user.
     pub async fn begin_second_factor(
         &self,
         user: UserId,
+        browser: &Digest,
         seal: impl FnOnce(i64) -> Sealed + Send,
         at: Timestamp,
     ) -> Result<SecondFactor, StoreError> {
         let reserve = sql(
-            "INSERT INTO second_factors (user_id, created_at, last_step, failures)
-             VALUES ($1, $2, 0, 0) ON CONFLICT (user_id) DO NOTHING RETURNING id",
+            "INSERT INTO second_factors (user_id, browser, created_at, last_step, failures)
+             VALUES ($1, $2, $3, 0, 0) ON CONFLICT (browser) DO NOTHING RETURNING id",
         )
         .bind(user)
+        .bind(browser)
         .bind(at);
         let mut transaction = self.db.begin().await?;
         if let Some(row) = transaction.fetch_optional(reserve).await? {
@@ -111,14 +117,19 @@ impl Store {
             let fill = sql("UPDATE second_factors SET secret = $2 WHERE id = $1");
             transaction.execute(fill.bind(id).bind(&seal(id))).await?;
         }
-        let read = sql(select_factor!("WHERE user_id = $1")).bind(user);
+        let read = sql(select_factor!("WHERE user_id = $1 AND browser = $2"))
+            .bind(user)
+            .bind(browser);
         let factor = SecondFactor::from_row(&transaction.fetch_one(read).await?)?;
         transaction.commit().await?;
         Ok(factor)
     }
 
     /// Makes a second factor count, with the codes for the day on which the app is gone; `step` is
-    /// that of the code that was shown. Says whether it did not count before.
+    /// that of the code that was shown. Says whether it is still there to be confirmed.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] when the user has one that counts.
     pub async fn confirm_second_factor(
         &self,
         factor: i64,
@@ -127,18 +138,21 @@ impl Store {
         at: Timestamp,
     ) -> Result<bool, StoreError> {
         let confirm = sql(
-            "UPDATE second_factors SET confirmed_at = $3, last_step = $2, failures = 0,
-                 next_try_at = NULL
+            "UPDATE second_factors SET confirmed_at = $3, last_step = $2, browser = NULL
              WHERE id = $1 AND confirmed_at IS NULL RETURNING user_id",
         )
         .bind(factor)
         .bind(step)
         .bind(at);
         let mut transaction = self.db.begin().await?;
-        let Some(row) = transaction.fetch_optional(confirm).await? else {
+        let confirmed = transaction.fetch_optional(confirm).await;
+        let confirmed = confirmed.map_err(|error| error.naming(|| "a second factor".to_owned()))?;
+        let Some(row) = confirmed else {
             return Ok(false);
         };
         let user: UserId = row.get("user_id")?;
+        let others = sql("DELETE FROM second_factors WHERE user_id = $1 AND confirmed_at IS NULL");
+        transaction.execute(others.bind(user)).await?;
         put_recovery_codes(&mut transaction, factor, recovery).await?;
         record_change(&mut transaction, USER_CHANGED, user.0, at).await?;
         transaction.commit().await?;
@@ -249,14 +263,18 @@ impl Store {
              RETURNING COALESCE(confirmed_at, 0) AS confirmed_at");
         let clear = sql("DELETE FROM second_steps WHERE user_id = $1").bind(user);
         let mut transaction = self.db.begin().await?;
-        let Some(row) = transaction.fetch_optional(delete.bind(user)).await? else {
-            return Ok(false);
-        };
-        let confirmed_at: i64 = row.get("confirmed_at")?;
+        let rows = transaction.fetch_all(delete.bind(user)).await?;
+        let mut was_there = false;
+        for row in &rows {
+            let confirmed_at: i64 = row.get("confirmed_at")?;
+            was_there |= confirmed_at != 0;
+        }
         transaction.execute(clear).await?;
-        record_change(&mut transaction, USER_CHANGED, user.0, at).await?;
+        if was_there {
+            record_change(&mut transaction, USER_CHANGED, user.0, at).await?;
+        }
         transaction.commit().await?;
-        Ok(confirmed_at != 0)
+        Ok(was_there)
     }
 
     /// Second factors after the row `after` whose secret does not begin like this, in their order.

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE,
+};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -318,6 +320,19 @@ impl Visit {
         );
         let mut response = (status, [html_type], html).into_response();
         self.set_xsrf_cookie(&mut response);
+        response
+    }
+
+    /// A page with something secret on it, which no browser keeps on its disk.
+    pub(crate) fn secret_page<P: Page>(
+        &self,
+        status: StatusCode,
+        title: &str,
+        page: &P,
+    ) -> Response {
+        let mut response = self.page_with_status(status, title, page);
+        let headers = response.headers_mut();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 

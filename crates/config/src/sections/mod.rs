@@ -5,6 +5,7 @@
 
 mod audience;
 mod docker;
+mod firecrest;
 mod github;
 mod header;
 mod hub;
@@ -29,6 +30,7 @@ pub use self::docker::{
     ContainerRemoval, DescribedImage, DockerSpawner, OfferedImage, Pull, Reach, Tripwire,
     VolumeEntry,
 };
+pub use self::firecrest::FirecrestSpawner;
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};

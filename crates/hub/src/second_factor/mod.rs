@@ -23,7 +23,7 @@ use crate::broker::Note;
 use crate::error::HubError;
 use crate::throttle::Throttle;
 
-pub use set_up::{SecondFactorSetUp, SecondFactorState};
+pub use set_up::{SecondFactorSetUp, SecondFactorState, SetUpBrowser};
 pub use step::{DueStep, Entered, Finished, SecondStepUnderWay};
 
 const TABLE: &str = "second_factors";

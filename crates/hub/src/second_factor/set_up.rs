@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use jansky_crypto::totp;
+use jansky_crypto::token::digest_text;
+use jansky_crypto::{digest, totp};
 use jansky_model::{Secret, Timestamp};
-use jansky_store::{SecondFactor, User};
+use jansky_store::{Digest, SecondFactor, StoreError, User};
 use serde_json::json;
 use tracing::info;
 
@@ -25,6 +26,28 @@ pub struct SecondFactorSetUp {
     pub secret: Secret,
     /// The same with the names of site and user, for the picture.
     pub uri: Secret,
+}
+
+/// The browser in which a second factor is set up. Each gets a secret of its own: whoever knows the
+/// password, too, must not see the one that its owner brings into their app.
+#[derive(Clone, Copy)]
+pub enum SetUpBrowser<'a> {
+    /// One that is signed in.
+    Session(&'a Actor),
+    /// One between password and session, by the value of its cookie.
+    Step(&'a Secret),
+}
+
+impl SetUpBrowser<'_> {
+    fn digest(self) -> Digest {
+        match self {
+            Self::Session(actor) => digest_text(&format!(
+                "session {}",
+                actor.session_id().unwrap_or_default()
+            )),
+            Self::Step(cookie) => digest(cookie),
+        }
+    }
 }
 
 /// What there is of somebody's second factor.
@@ -62,25 +85,33 @@ impl Hub {
         })
     }
 
-    /// The secret that a user brings into their app: the same until a code shows that they did, or
-    /// they took too long. `site` is the name of this hub in the app.
+    /// The secret that a user brings into their app: the same in this browser until a code shows that
+    /// they did, or they took too long. `site` is the name of this hub in the app.
     ///
     /// # Errors
     /// [`HubError::Conflict`] when they have a second factor already.
     pub async fn begin_second_factor(
         &self,
         user: &User,
+        browser: SetUpBrowser<'_>,
         site: &str,
     ) -> Result<SecondFactorSetUp, HubError> {
-        let (_, secret) = self.pending(user).await?;
+        let (_, secret) = self.pending(user, browser).await?;
         let uri = totp::uri(&secret, site, user.name.as_str());
         Ok(SecondFactorSetUp { secret, uri })
     }
 
     /// The second factor that does not count yet, with its secret; made if there is none.
-    async fn pending(&self, user: &User) -> Result<(SecondFactor, Secret), HubError> {
+    async fn pending(
+        &self,
+        user: &User,
+        browser: SetUpBrowser<'_>,
+    ) -> Result<(SecondFactor, Secret), HubError> {
         if self.settings.second_factor == SecondFactorRule::Off {
             return Err(HubError::not_found("This hub asks for no second factor."));
+        }
+        if self.store.has_second_factor(user.id).await? {
+            return Err(HubError::conflict("You have a second factor already."));
         }
         let factors = &self.second_factors;
         let now = self.clock.now();
@@ -88,11 +119,13 @@ impl Hub {
             let fresh = totp::generate(&*self.random);
             let factor = self
                 .store
-                .begin_second_factor(user.id, |row| factors.seal(row, &fresh), now)
+                .begin_second_factor(
+                    user.id,
+                    &browser.digest(),
+                    |row| factors.seal(row, &fresh),
+                    now,
+                )
                 .await?;
-            if factor.confirmed_at.is_some() {
-                return Err(HubError::conflict("You have a second factor already."));
-            }
             let is_late = now.since(factor.created_at) >= LONGEST_SET_UP;
             if let Some(secret) = factors.open(&factor).filter(|_| !is_late) {
                 return Ok((factor, secret));
@@ -112,13 +145,14 @@ impl Hub {
     pub(super) async fn confirm_second_factor(
         &self,
         user: &User,
+        browser: SetUpBrowser<'_>,
         code: &Secret,
         address: &str,
     ) -> Result<Vec<Secret>, FormError> {
         self.second_factors
             .throttle
             .check(user.name.as_str(), address)?;
-        let (factor, secret) = self.pending(user).await?;
+        let (factor, secret) = self.pending(user, browser).await?;
         let now = self.clock.now();
         let step = totp::check(&secret, code.expose(), now).ok_or_else(|| {
             let wrong = "This is not the code. Take the one that your app shows now, and check that \
@@ -127,12 +161,16 @@ impl Hub {
         })?;
         let codes = recovery::generate(&*self.random);
         let digests = recovery::digests(&codes);
-        if !self
+        let confirmed = self
             .store
             .confirm_second_factor(factor.id, step, &digests, now)
-            .await?
-        {
-            return Err(HubError::conflict("You have a second factor already.").into());
+            .await;
+        match confirmed {
+            Ok(true) => {}
+            Ok(false) | Err(StoreError::AlreadyExists { .. }) => {
+                return Err(HubError::conflict("You have a second factor already.").into());
+            }
+            Err(error) => return Err(error.into()),
         }
         self.access.forget(user.id);
         info!(user.name = %user.name, "set a second factor up");
@@ -155,7 +193,10 @@ impl Hub {
     ) -> Result<Vec<Secret>, FormError> {
         let user = &actor.user;
         self.check_own_password(user, password, address).await?;
-        let codes = self.confirm_second_factor(user, code, address).await?;
+        let browser = SetUpBrowser::Session(actor);
+        let codes = self
+            .confirm_second_factor(user, browser, code, address)
+            .await?;
         self.end_other_sessions(actor).await?;
         Ok(codes)
     }

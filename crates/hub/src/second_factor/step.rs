@@ -10,7 +10,7 @@ use jansky_identity::ExternalIdentity;
 use jansky_model::{ProviderId, Secret};
 use jansky_store::User;
 
-use super::SecondFactorRule;
+use super::{SecondFactorRule, SetUpBrowser};
 use crate::error::{FormError, HubError};
 use crate::sign_in::NewBrowserSession;
 use crate::{Hub, LOCAL_PROVIDER};
@@ -142,7 +142,8 @@ impl Hub {
         let due = self.second_step_due(&step.user).await?.ok_or_else(again)?;
         let recovery_codes = match due {
             DueStep::SetUp => {
-                self.confirm_second_factor(&step.user, code, address)
+                let browser = SetUpBrowser::Step(cookie);
+                self.confirm_second_factor(&step.user, browser, code, address)
                     .await?
             }
             DueStep::Code => match self.show_code(&step.user, code, address).await {

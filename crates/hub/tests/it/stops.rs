@@ -19,6 +19,10 @@ async fn a_start_is_cancelled_while_the_spawner_works() {
     });
     let server = hub.start(&user).await;
     let mut progress = hub.hub.progress(&server).expect("it is under way");
+    until("the spawner was asked", async || {
+        !world.spawner.fake.starts().is_empty()
+    })
+    .await;
 
     hub.hub
         .stop_server(&server)

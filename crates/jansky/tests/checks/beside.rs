@@ -16,7 +16,7 @@ use crate::site::{Site, within};
 use crate::tokens::ARCHIVE;
 
 /// The variable with the agent's socket, in the environment of a person's running server.
-async fn variable_of_server(house: &House, user: &str, name: &str) -> PathBuf {
+pub(crate) async fn variable_of_server(house: &House, user: &str, name: &str) -> PathBuf {
     until("the server has no agent", async || {
         let processes = house.processes();
         let server = processes.iter().find(|process| {
@@ -28,7 +28,7 @@ async fn variable_of_server(house: &House, user: &str, name: &str) -> PathBuf {
 }
 
 /// Asks the agent, as the code on a server does. `None` when it does not answer.
-async fn ask(socket: &Path, path: &str, headers: &str) -> Option<(u16, Value)> {
+pub(crate) async fn ask(socket: &Path, path: &str, headers: &str) -> Option<(u16, Value)> {
     let mut stream = UnixStream::connect(socket).await.ok()?;
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: agent\r\n{headers}Connection: close\r\n\r\n");
@@ -41,7 +41,7 @@ async fn ask(socket: &Path, path: &str, headers: &str) -> Option<(u16, Value)> {
 }
 
 /// Asks for a token that is good for some seconds until there is one.
-async fn token(socket: &Path) -> String {
+pub(crate) async fn token(socket: &Path) -> String {
     until("the agent gives no token", async || {
         let path = "/v1/token?audience=archive&min_ttl=6";
         let (status, body) = ask(socket, path, "").await?;
@@ -61,14 +61,14 @@ async fn somebody_at_work(site: &Site, hub: &Hub<'_>) -> (Browser, PathBuf) {
 }
 
 /// Whether a text is in a file, a process's environment, or the like.
-fn holds(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     bytes
         .windows(text.len())
         .any(|part| part == text.as_bytes())
 }
 
 /// Every file below a directory.
-fn files(directory: &Path, found: &mut Vec<PathBuf>) {
+pub(crate) fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() && !path.is_symlink() {
@@ -81,7 +81,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
 
 /// Everything that can be looked into: files of the hub and of the person, what every process was
 /// started with, and the logs.
-fn everything(site: &Site, socket: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn everything(site: &Site, socket: &Path) -> Vec<(String, Vec<u8>)> {
     let mut places = Vec::new();
     let house = site.house.path();
     let mut paths = Vec::new();

@@ -4,6 +4,7 @@
 //! check knows is what a browser, a program with a token, a provider or an operator sees.
 
 mod agent;
+mod batch;
 mod beside;
 mod browser;
 mod crawl;

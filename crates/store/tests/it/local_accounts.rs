@@ -36,7 +36,12 @@ fn sealed(text: &str) -> Sealed {
 /// A second factor that counts, with two recovery codes.
 async fn confirmed(store: &TestStore, user: UserId) -> SecondFactor {
     let factor = store
-        .begin_second_factor(user, |_| sealed("key1 secret"), at(0))
+        .begin_second_factor(
+            user,
+            &digest(&user.0.to_string()),
+            |_| sealed("key1 secret"),
+            at(0),
+        )
         .await
         .expect("begun");
     let recovery = [digest("one"), digest("two")];
@@ -158,7 +163,7 @@ async fn what_others_may_know_of_local_accounts_is_listed(store: TestStore) {
     }
     confirmed(&store, river.id).await;
     store
-        .begin_second_factor(wash.id, |_| sealed("x"), at(0))
+        .begin_second_factor(wash.id, &digest("other"), |_| sealed("x"), at(0))
         .await
         .expect("begun");
 
@@ -177,36 +182,53 @@ async fn what_others_may_know_of_local_accounts_is_listed(store: TestStore) {
 async fn a_second_factor_counts_once_it_is_confirmed(store: TestStore) {
     let river = store.add_user("river").await;
     let counts = async || store.has_second_factor(river.id).await.expect("an answer");
-    let begin = async |text: &str| {
+    let begin = async |browser: &str, text: &str| {
+        let seal = |row| sealed(&format!("{row} {text}"));
+        let browser = digest(browser);
+        let begun = store.begin_second_factor(river.id, &browser, seal, at(0));
+        begun.await.expect("begun")
+    };
+    let confirm = async |factor: &SecondFactor| {
         store
-            .begin_second_factor(river.id, |row| sealed(&format!("{row} {text}")), at(0))
+            .confirm_second_factor(factor.id, 10, &[digest("code")], at(2))
             .await
-            .expect("begun")
     };
 
-    let first = begin("a").await;
+    let first = begin("one", "a").await;
     assert_eq!(first.secret, sealed(&format!("{} a", first.id)));
-    assert_eq!(begin("b").await, first, "the one that is there stays");
+    assert_eq!(
+        begin("one", "b").await,
+        first,
+        "the one that is there stays"
+    );
+    let other = begin("two", "c").await;
+    assert_ne!(
+        other.secret, first.secret,
+        "another browser, another secret"
+    );
     assert!(!counts().await);
     let attempt = store.count_code_attempt(river.id, at(1)).await;
     assert_eq!(attempt.expect("an answer"), CodeAttempt::NoFactor);
 
-    let confirm = async || {
-        let done = store
-            .confirm_second_factor(first.id, 10, &[digest("code")], at(2))
-            .await;
-        done.expect("an answer")
-    };
-    assert!(confirm().await);
-    assert!(!confirm().await, "once");
+    assert!(confirm(&first).await.expect("confirmed"));
+    assert!(!confirm(&first).await.expect("an answer"), "once");
+    assert!(!confirm(&other).await.expect("an answer"), "it went away");
     assert!(counts().await);
-    let now = begin("c").await;
-    assert_eq!((now.confirmed_at, now.last_step), (Some(at(2)), 10));
+    let now = store.second_factor(river.id).await.expect("read");
+    let now = now.expect("there");
+    assert_eq!(
+        (now.id, now.confirmed_at, now.last_step),
+        (first.id, Some(at(2)), 10)
+    );
     store
         .drop_pending_second_factor(now.id)
         .await
         .expect("an answer");
     assert!(counts().await, "what counts is not dropped so");
+    // A second one never counts beside it.
+    let late = begin("three", "d").await;
+    let refused = confirm(&late).await;
+    assert!(matches!(refused, Err(StoreError::AlreadyExists { .. })));
 }
 
 async fn a_code_is_taken_once_by_two_at_the_same_time(store: TestStore) {
@@ -339,7 +361,7 @@ async fn a_second_factor_goes_with_everything_of_it(store: TestStore) {
     assert_eq!(left.expect("an answer"), 0);
     // One that never counted is nothing to speak of.
     store
-        .begin_second_factor(river.id, |_| sealed("x"), at(0))
+        .begin_second_factor(river.id, &digest("browser"), |_| sealed("x"), at(0))
         .await
         .expect("begun");
     assert!(!delete().await);
@@ -351,7 +373,8 @@ async fn what_another_key_sealed_is_found_page_by_page(store: TestStore) {
     let mut factors = Vec::new();
     for (name, text) in [("a", "key1 a"), ("b", "key2 b"), ("c", "key1 c")] {
         let user = store.add_user(name).await;
-        let factor = store.begin_second_factor(user.id, |_| sealed(text), at(0));
+        let browser = digest(name);
+        let factor = store.begin_second_factor(user.id, &browser, |_| sealed(text), at(0));
         factors.push(factor.await.expect("begun"));
     }
     let page = async |after, limit| {
@@ -519,7 +542,7 @@ async fn what_is_late_is_purged(store: TestStore) {
     let wash = store.add_user("wash").await;
     confirmed(&store, river.id).await;
     store
-        .begin_second_factor(wash.id, |_| sealed("x"), at(0))
+        .begin_second_factor(wash.id, &digest("other"), |_| sealed("x"), at(0))
         .await
         .expect("begun");
     store
@@ -535,6 +558,8 @@ async fn what_is_late_is_purged(store: TestStore) {
     let purged = store.purge_expired(late).await.expect("purged");
 
     assert_eq!(purged, 3);
-    assert!(store.second_factor(wash.id).await.expect("read").is_none());
+    let page = store.second_factors_not_sealed_with(b"none", 0, 10).await;
+    let left: Vec<_> = page.expect("listed").iter().map(|f| f.user_id).collect();
+    assert_eq!(left, [river.id]);
     assert!(store.has_second_factor(river.id).await.expect("read"));
 }

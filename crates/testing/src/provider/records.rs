@@ -42,6 +42,19 @@ pub struct Access {
     pub(super) session: Option<usize>,
 }
 
+impl Access {
+    /// A token of somebody, as one that nobody asked a provider for.
+    pub fn new(subject: &str, expires_at: i64) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            audience: Vec::new(),
+            scope: String::new(),
+            expires_at,
+            session: None,
+        }
+    }
+}
+
 /// What a code stands for.
 #[derive(Clone, Debug)]
 pub(super) struct Code {

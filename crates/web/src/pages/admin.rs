@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use axum::extract::{Path, Request};
+use axum::http::StatusCode;
 use axum::response::Response;
 use jansky_hub::{
     Actor, HubError, LocalAccount, SecondFactorRule, Server, SignIns, SignUpRule, User, UserQuery,
@@ -265,7 +266,7 @@ pub(crate) async fn password_link(
             link: Secret::new(visit.absolute(&path)),
             back_url,
         };
-        Ok(visit.page("Link for a password", &page))
+        Ok(visit.secret_page(StatusCode::OK, "Link for a password", &page))
     }
     .await;
     visit.answer(result)

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jansky_hub::{
     Actor, FormError, HubError, SecondFactorRule, SecondFactorSetUp, SecondFactorState,
+    SetUpBrowser,
 };
 use jansky_model::Secret;
 use qrcodegen::{QrCode, QrCodeEcc};
@@ -38,8 +39,8 @@ pub(crate) async fn turn_on(visit: Visit, request: Request) -> Response {
             .await
         {
             Ok(codes) => {
-                let next = visit.hub_path("account");
-                Ok(visit.page("Recovery codes", &codes_page(codes, true, next)))
+                let page = codes_page(codes, true, visit.hub_path("account"));
+                Ok(visit.secret_page(StatusCode::OK, "Recovery codes", &page))
             }
             Err(error) => refuse(&visit, actor, "on", error).await,
         }
@@ -85,8 +86,8 @@ pub(crate) async fn recovery_codes(visit: Visit, request: Request) -> Response {
             .await
         {
             Ok(codes) => {
-                let next = visit.hub_path("account");
-                Ok(visit.page("Recovery codes", &codes_page(codes, false, next)))
+                let page = codes_page(codes, false, visit.hub_path("account"));
+                Ok(visit.secret_page(StatusCode::OK, "Recovery codes", &page))
             }
             Err(error) => refuse(&visit, actor, "codes", error).await,
         }
@@ -129,7 +130,10 @@ async fn show(visit: &Visit, actor: &Actor, form: &str, error: Option<&FormError
     let state = match hub.second_factor_of(user).await? {
         SecondFactorState::Off => return Err(missing().into()),
         SecondFactorState::None => FactorState::None {
-            set_up: set_up(&hub.begin_second_factor(user, &visit.web.site_name).await?),
+            set_up: set_up(
+                &hub.begin_second_factor(user, SetUpBrowser::Session(actor), &visit.web.site_name)
+                    .await?,
+            ),
             action: visit.hub_path("account/second-factor"),
         },
         SecondFactorState::On {
@@ -154,7 +158,7 @@ async fn show(visit: &Visit, actor: &Actor, form: &str, error: Option<&FormError
         error: whole(error),
     };
     let status = error.map_or(StatusCode::OK, |error| status_of(&error.error));
-    let response = visit.page_with_status(status, "Second factor", &page);
+    let response = visit.secret_page(status, "Second factor", &page);
     Ok(match error {
         Some(error) => with_error_headers(response, &error.error),
         None => response,

@@ -4,7 +4,7 @@
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use jansky_hub::{DueStep, FormError, HubError, SecondStepUnderWay};
+use jansky_hub::{DueStep, FormError, HubError, SecondStepUnderWay, SetUpBrowser};
 use jansky_model::Secret;
 
 use crate::cookies::{self, SetCookie};
@@ -54,7 +54,7 @@ async fn under_way(visit: &Visit) -> Result<Option<(Secret, SecondStepUnderWay)>
 pub(crate) async fn get(visit: Visit) -> Response {
     let result = async {
         match under_way(&visit).await? {
-            Some((_, step)) => show(&visit, &step, None).await,
+            Some((cookie, step)) => show(&visit, &cookie, &step, None).await,
             None => Ok(redirect(&visit.hub_path("login"))),
         }
     }
@@ -85,7 +85,7 @@ async fn finish(visit: &Visit, request: Request) -> PageResult {
                 HubError::Internal { .. } | HubError::NotFound(_) => Err(error.error.into()),
                 // It was set up or taken away meanwhile; the page says how it stands.
                 HubError::Conflict(_) => Ok(redirect(&visit.hub_path(PATH))),
-                _ => show(visit, &step, Some(&error)).await,
+                _ => show(visit, &cookie, &step, Some(&error)).await,
             };
         }
     };
@@ -95,7 +95,7 @@ async fn finish(visit: &Visit, request: Request) -> PageResult {
         redirect(&target)
     } else {
         let page = codes_page(finished.recovery_codes, true, target);
-        visit.page("Recovery codes", &page)
+        visit.secret_page(StatusCode::OK, "Recovery codes", &page)
     };
     let mut response = sign_in::begin_session(visit, &finished.session, response).await?;
     end(visit, &mut response);
@@ -109,7 +109,12 @@ fn too_late(visit: &Visit) -> Response {
     response
 }
 
-async fn show(visit: &Visit, step: &SecondStepUnderWay, error: Option<&FormError>) -> PageResult {
+async fn show(
+    visit: &Visit,
+    cookie: &Secret,
+    step: &SecondStepUnderWay,
+    error: Option<&FormError>,
+) -> PageResult {
     let hub = &visit.web.hub;
     let site = &visit.web.site_name;
     let page = SecondStepPage {
@@ -118,13 +123,17 @@ async fn show(visit: &Visit, step: &SecondStepUnderWay, error: Option<&FormError
         login_url: visit.hub_path("login?again=1"),
         set_up: match step.due {
             DueStep::Code => None,
-            DueStep::SetUp => Some(set_up(&hub.begin_second_factor(&step.user, site).await?)),
+            DueStep::SetUp => {
+                let browser = SetUpBrowser::Step(cookie);
+                let begun = hub.begin_second_factor(&step.user, browser, site).await?;
+                Some(set_up(&begun))
+            }
         },
         otp_error: at(error, "otp"),
         error: whole(error),
     };
     let status = error.map_or(StatusCode::OK, |error| status_of(&error.error));
-    let response = visit.page_with_status(status, "Sign in", &page);
+    let response = visit.secret_page(status, "Sign in", &page);
     Ok(match error {
         Some(error) => with_error_headers(response, &error.error),
         None => response,

@@ -297,6 +297,12 @@ async fn a_second_factor_counts_after_a_code_and_is_asked_for_from_then_on() {
         secret.expose(),
         "the same after a reload"
     );
+    assert_eq!(page.header("cache-control"), "no-store");
+    assert_ne!(
+        secret_on(&there.get(path).await).expose(),
+        secret.expose(),
+        "nobody sees the secret that somebody else brings into their app"
+    );
     assert!(
         page.html()
             .all("svg")
@@ -323,6 +329,7 @@ async fn a_second_factor_counts_after_a_code_and_is_asked_for_from_then_on() {
         .must_be(200);
 
     let codes = codes_on(&answer);
+    assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(codes.len(), 10);
     assert!(is_in(&browser).await);
     assert!(!is_in(&there).await, "it came in without a second factor");
@@ -604,6 +611,10 @@ async fn where_everybody_has_to_have_one_nobody_gets_anywhere_without() {
     let step = "/hub/login/second-step";
     let page = browser.get(step).await.must_be(200);
     let secret = secret_on(&page);
+    let thief = hub.anonymous();
+    type_password(&thief, "river", PASSWORD).await.must_be(302);
+    let other = secret_on(&thief.get(step).await.must_be(200));
+    assert_ne!(other.expose(), secret.expose());
     let wrong = browser.post(step, &[("otp", "000000")]).await.must_be(403);
     assert_eq!(secret_on(&wrong).expose(), secret.expose());
     let otp = code(&hub, &secret);
@@ -613,6 +624,8 @@ async fn where_everybody_has_to_have_one_nobody_gets_anywhere_without() {
     assert!(leads_to(&done, "/hub/token"));
     assert!(is_in(&browser).await);
     assert!(!is_in(&early).await, "it never showed a code");
+    let late = thief.get(step).await.must_be(302);
+    assert_eq!(late.location(), "/hub/login");
 
     // Another app: the old one is taken away and a new one set up in one go.
     hub.clock.advance(STEP);
