@@ -21,11 +21,15 @@ mod grants;
 mod issuer;
 mod launch;
 mod linking;
+mod lookups;
 mod metrics;
 mod oauth;
 mod operations;
 mod passwords;
+mod present_word;
 mod provider_word;
+mod proxied;
+mod reauthentication;
 mod reconcile;
 mod roles;
 mod routes;
@@ -168,6 +172,7 @@ pub struct Hub {
     grants: grants::Grants,
     issuer: issuer::Issuer,
     word_places: Semaphore,
+    proxy_words: proxied::ProxyWords,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
     second_factors: second_factor::SecondFactors,
@@ -222,6 +227,7 @@ impl Hub {
                 parts.settings.issuer.clone(),
             ),
             word_places: Semaphore::new(WORDS_AT_ONCE),
+            proxy_words: proxied::ProxyWords::default(),
             ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             throttles: parts.providers.iter().filter_map(throttle_of).collect(),

@@ -60,6 +60,12 @@ async fn somebody_at_work(site: &Site, hub: &Hub<'_>) -> (Browser, PathBuf) {
     (browser, socket)
 }
 
+/// The setting with which an agent finds the next hub where this one was.
+fn address(hub: &Hub<'_>) -> String {
+    let address = hub.url.trim_start_matches("http://");
+    format!("hub.bind={}", address.trim_end_matches('/'))
+}
+
 /// Whether a text is in a file, a process's environment, or the like.
 pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     bytes
@@ -156,8 +162,9 @@ async fn a_day_of_tokens_leaves_none_of_them_lying_about() {
     browser.post("hub/logout", &[]).await;
     browser.sign_in(&site.op, "subject-1").await;
     token(&socket).await;
+    let bind = address(&hub);
     assert!(hub.terminate().await.success());
-    let hub = site.house.start(&settings).await;
+    let hub = site.house.start(&[settings[0], &bind]).await;
     token(&socket).await;
     look("after a restart");
     let browser = browser.at(&hub.url);
@@ -235,6 +242,36 @@ async fn a_token_file_is_whole_at_every_read_and_goes_with_the_tokens() {
     .await;
 }
 
+/// D40, for the file: tools that only know files would go on with what lies there.
+#[tokio::test]
+async fn a_token_file_is_gone_while_its_server_is_shared_and_comes_back() {
+    let site = Site::new().await;
+    site.configure(&format!("{ARCHIVE}token_file = true\n"));
+    site.op
+        .script()
+        .people
+        .push(jansky_testing::Person::new("subject-2", "wash"));
+    let hub = site.house.start(&["hub.admin_users=[\"wash\"]"]).await;
+    let (_, socket) = somebody_at_work(&site, &hub).await;
+    let admin = Browser::new(&hub.url);
+    admin.sign_in(&site.op, "subject-2").await;
+    token(&socket).await;
+    let file = variable_of_server(&site.house, "river", "BEARER_TOKEN_FILE").await;
+    let is_there = async |expected: bool, limit: u64| {
+        let limit = Duration::from_secs(limit);
+        let look = async || file.exists() == expected;
+        within(limit, &format!("the file is there: {expected}"), look).await;
+    };
+    is_there(true, 10).await;
+
+    let path = "hub/api/shares/river/";
+    let with_wash = serde_json::json!({ "user": "wash" });
+    admin.api("POST", path, Some(with_wash)).await.must_be(200);
+    is_there(false, 2).await;
+    admin.api("DELETE", path, None).await.must_be(204);
+    is_there(true, 10).await;
+}
+
 /// D42, for the agent's socket, which is the only way to it.
 #[tokio::test]
 async fn the_agent_answers_no_browser_and_no_proxy() {
@@ -269,11 +306,7 @@ async fn code_goes_on_with_its_tokens_while_the_hub_is_restarted() {
     let hub = site.house.start(&[]).await;
     let (_, socket) = somebody_at_work(&site, &hub).await;
     let before = token(&socket).await;
-    // The agent finds the hub again where it was.
-    let bind = format!(
-        "hub.bind={}",
-        hub.url.trim_start_matches("http://").trim_end_matches('/')
-    );
+    let bind = address(&hub);
 
     assert!(hub.terminate().await.success());
     for _ in 0..20 {
