@@ -8,6 +8,8 @@ use jansky_model::Secret;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::Deserialize;
 
+use crate::listening::Listen;
+
 /// More than any environment needs; the kernel allows 2 MiB for a new process.
 const LONGEST: u64 = 4 << 20;
 
@@ -41,6 +43,8 @@ pub(crate) struct Document {
     /// image of a container sets.
     #[serde(default)]
     pub(crate) inherit_environment: bool,
+    /// Where `command` is to listen, where nobody but the agent can find that out.
+    pub(crate) listen: Option<Listen>,
 }
 
 /// What is needed to begin serving.
@@ -101,6 +105,15 @@ impl Document {
             socket: self.socket.clone(),
             uid: self.uid,
         })
+    }
+
+    /// Removes the places in which the agent answered, where nobody else will: on a machine that other
+    /// servers use as well. What is not empty is not ours and stays.
+    pub(crate) fn remove_places(&self) {
+        let _ = std::fs::remove_file(&self.socket);
+        for place in [self.socket.parent(), self.token_dir.as_deref()] {
+            let _ = place.map(std::fs::remove_dir);
+        }
     }
 
     /// The environment of the command.

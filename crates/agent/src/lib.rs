@@ -15,6 +15,7 @@ mod document;
 mod entry_point;
 mod events;
 mod hardening;
+mod listening;
 mod local;
 mod log;
 mod socket;
@@ -71,7 +72,20 @@ pub fn run() -> ExitCode {
 
 async fn serve(mut document: Document) -> ExitCode {
     let command = document.command.take();
-    let environment = document.whole_environment();
+    let mut environment = document.whole_environment();
+    if let Some(listen) = document.listen.take() {
+        match listen.choose() {
+            Ok(chosen) => {
+                let (name, url) = chosen.variable();
+                environment.insert(name.to_owned(), url);
+                tokio::spawn(chosen.announce());
+            }
+            Err(error) => {
+                say(&format!("there is no port for the server: {error}"));
+                return ExitCode::FAILURE;
+            }
+        }
+    }
     let Some(hand_over) = document.hand_over() else {
         let Some(command) = command else {
             say("there is no ticket in the document");
@@ -103,6 +117,7 @@ async fn serve(mut document: Document) -> ExitCode {
     .await;
     serving.abort();
     agent.tidy_up();
+    document.remove_places();
     code
 }
 

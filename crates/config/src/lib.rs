@@ -29,10 +29,10 @@ pub use reference::{reference, schema};
 pub use sections::{
     AdmissionKeys, Audience, AudienceSource, Broker, Cgroups, ClaimsSource, Client,
     ClientAuthentication, CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner,
-    Endpoints, GithubProvider, HeaderProvider, Hub, IdentityBrokerMode, Issuer, IssuerAlgorithm,
-    LdapProvider, LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider, PamProvider,
-    ProcessSpawner, Provider, Proxy, Pull, Reach, Role, RunAs, SecondFactor, SecurityEvents,
-    Session, SignOut, SignUp, Spawner, Tls, Tripwire, VolumeEntry,
+    Endpoints, FirecrestSpawner, GithubProvider, HeaderProvider, Hub, IdentityBrokerMode, Issuer,
+    IssuerAlgorithm, LdapProvider, LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider,
+    PamProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, Role, RunAs, SecondFactor,
+    SecurityEvents, Session, SignOut, SignUp, Spawner, Tls, Tripwire, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

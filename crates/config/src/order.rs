@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
 
 use crate::sections::{
-    Audience, Broker, Client, Config, Database, DockerSpawner, Endpoints, GithubProvider,
-    HeaderProvider, Hub, Issuer, LdapProvider, LocalProvider, Log, OidcProvider, PamProvider,
-    ProcessSpawner, Proxy, SecurityEvents, Session, Tls,
+    Audience, Broker, Client, Config, Database, DockerSpawner, Endpoints, FirecrestSpawner,
+    GithubProvider, HeaderProvider, Hub, Issuer, LdapProvider, LocalProvider, Log, OidcProvider,
+    PamProvider, ProcessSpawner, Proxy, SecurityEvents, Session, Tls,
 };
 use crate::shape::KIND;
 
@@ -32,6 +32,7 @@ static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
         fields::<Client>(),
         fields::<ProcessSpawner>(),
         fields::<DockerSpawner>(),
+        fields::<FirecrestSpawner>(),
         fields::<Proxy>(),
         fields::<Log>(),
     ]

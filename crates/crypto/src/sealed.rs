@@ -38,7 +38,16 @@ pub struct Place<'a> {
     /// The column.
     pub column: &'a str,
     /// The id of the row.
-    pub row: i64,
+    pub row: RowId<'a>,
+}
+
+/// What tells the rows of a table apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowId<'a> {
+    /// A number.
+    Number(i64),
+    /// A text.
+    Text(&'a str),
 }
 
 impl Place<'_> {
@@ -50,7 +59,15 @@ impl Place<'_> {
             data.extend_from_slice(&(text.len() as u64).to_be_bytes());
             data.extend_from_slice(text.as_bytes());
         }
-        data.extend_from_slice(&self.row.to_be_bytes());
+        match self.row {
+            RowId::Number(number) => data.extend_from_slice(&number.to_be_bytes()),
+            // Nine bytes at least, so that no text reads like a number.
+            RowId::Text(text) => {
+                data.extend_from_slice(&(text.len() as u64).to_be_bytes());
+                data.extend_from_slice(text.as_bytes());
+                data.push(b't');
+            }
+        }
         data
     }
 }

@@ -292,7 +292,7 @@ impl Hub {
             return Ok(());
         }
         let unavailable = |error: SpawnError| HubError::Unavailable {
-            message: "the spawner could not stop the server".to_owned(),
+            message: format!("the spawner could not stop the server: {error}"),
             source: Some(Box::new(error)),
         };
         if let Some(handle) = self.handle_of(server).await.map_err(unavailable)? {

@@ -20,11 +20,15 @@ mod grants;
 mod issuer;
 mod launch;
 mod linking;
+mod lookups;
 mod metrics;
 mod oauth;
 mod operations;
 mod passwords;
+mod present_word;
 mod provider_word;
+mod proxied;
+mod reauthentication;
 mod reconcile;
 mod roles;
 mod routes;
@@ -36,6 +40,7 @@ mod sign_in;
 mod sign_ins;
 mod sign_out;
 mod sign_up;
+mod spawner_tokens;
 mod throttle;
 mod tokens;
 mod users;
@@ -101,6 +106,7 @@ pub use sign_in::{
 pub use sign_ins::{GrantStatus, SignIns};
 pub use sign_out::{Farewell, SignOutAtProvider};
 pub use sign_up::{LONGEST_EMAIL, LONGEST_REASON, SignUpRule, SignUpWish, SignedUp};
+pub use spawner_tokens::SpawnerTokens;
 pub use tokens::TokenRequest;
 
 /// How many logout and security event tokens are checked at the same time: each costs a signature.
@@ -164,6 +170,7 @@ pub struct Hub {
     grants: grants::Grants,
     issuer: issuer::Issuer,
     word_places: Semaphore,
+    proxy_words: proxied::ProxyWords,
     ended: Arc<EndedSessions>,
     throttle: throttle::Throttle,
     second_factors: second_factor::SecondFactors,
@@ -218,6 +225,7 @@ impl Hub {
                 parts.settings.issuer.clone(),
             ),
             word_places: Semaphore::new(WORDS_AT_ONCE),
+            proxy_words: proxied::ProxyWords::default(),
             ended: Arc::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             throttles: parts.providers.iter().filter_map(throttle_of).collect(),

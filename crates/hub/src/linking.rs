@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::Hub;
 use crate::actor::Actor;
 use crate::error::HubError;
-use crate::sign_in::{ConfiguredProvider, Departure};
+use crate::sign_in::{ConfiguredProvider, Departure, Errand};
 
 /// An identity that was linked.
 #[derive(Debug)]
@@ -40,7 +40,12 @@ impl Hub {
         let session = session.ok_or_else(|| {
             HubError::forbidden("Identities are linked in a browser that is signed in.")
         })?;
-        self.depart(id, usual_callback, next, BTreeMap::new(), Some(session))
+        let provider = self.provider(id)?.provider.id();
+        let errand = Errand {
+            link_session: Some(session),
+            reauthenticate: self.must_prove(actor.user.id, provider).await?,
+        };
+        self.depart(id, usual_callback, next, BTreeMap::new(), errand)
             .await
     }
 

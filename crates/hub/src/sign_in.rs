@@ -19,6 +19,7 @@ use crate::admission::{Admission, AdmissionRules};
 use crate::error::HubError;
 use crate::grants::provider_session;
 use crate::linking::Linked;
+use crate::reauthentication::Proof;
 use crate::sign_out::SignOutAtProvider;
 
 /// The id under which sessions of local accounts are kept.
@@ -82,6 +83,17 @@ pub enum Return {
     SignedIn(Box<Arrival>),
     /// They were signed in, and linked another identity or could not.
     Linked(Result<Linked, HubError>),
+    /// They have to prove who they are, and go there once more.
+    Again(Departure),
+}
+
+/// What a browser is sent to a provider for.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Errand<'a> {
+    /// The session of somebody who links another identity; `None` for a sign-in.
+    pub(crate) link_session: Option<&'a str>,
+    /// Whether the person is to prove who they are, whatever session the provider has.
+    pub(crate) reauthenticate: bool,
 }
 
 impl Hub {
@@ -102,14 +114,21 @@ impl Hub {
 
     /// Begins a sign-in at the provider `id`. `usual_callback` is where it sends the browser back
     /// unless the configuration says otherwise; of `hints` only those that it allows are handed on.
+    /// `cookies` are the browser's sign-in cookies, also of sessions that have to be renewed.
     pub async fn begin_sign_in(
         &self,
         id: &str,
         usual_callback: String,
         next: Option<String>,
         hints: BTreeMap<String, String>,
+        cookies: &[&str],
     ) -> Result<Departure, HubError> {
-        self.depart(id, usual_callback, next, hints, None).await
+        let provider = self.provider(id)?.provider.id();
+        let errand = Errand {
+            link_session: None,
+            reauthenticate: self.browser_must_prove(provider, cookies).await?,
+        };
+        self.depart(id, usual_callback, next, hints, errand).await
     }
 
     /// Sends a browser to a provider: to sign in, or to link an identity to the user of a session.
@@ -119,7 +138,7 @@ impl Hub {
         usual_callback: String,
         next: Option<String>,
         hints: BTreeMap<String, String>,
-        link_session: Option<&str>,
+        errand: Errand<'_>,
     ) -> Result<Departure, HubError> {
         let configured = self.provider(id)?;
         let login = redirect_login(configured)?;
@@ -132,6 +151,7 @@ impl Hub {
             verifier: self.random.secret(""),
             redirect_uri,
             extra,
+            reauthenticate: errand.reauthenticate,
         };
         let url = login
             .begin(&attempt)
@@ -146,7 +166,8 @@ impl Hub {
             redirect_uri: attempt.redirect_uri,
             next,
             browser_digest: digest(&browser),
-            link_session: link_session.map(str::to_owned),
+            link_session: errand.link_session.map(str::to_owned),
+            reauthenticates: errand.reauthenticate,
             created_at: now,
             expires_at: now.plus(self.settings.sign_in_timeout),
         };
@@ -193,10 +214,11 @@ impl Hub {
         let login = redirect_login(configured)?;
         let attempt = LoginAttempt {
             state: state.to_owned(),
-            nonce: row.nonce,
-            verifier: row.verifier,
-            redirect_uri: row.redirect_uri,
+            nonce: row.nonce.clone(),
+            verifier: row.verifier.clone(),
+            redirect_uri: row.redirect_uri.clone(),
             extra: BTreeMap::new(),
+            reauthenticate: row.reauthenticates,
         };
         let id = row.provider.as_str();
         let identity = login
@@ -204,10 +226,14 @@ impl Hub {
             .await
             .map_err(|error| sign_in_error(id, error));
         if let Some(session) = &row.link_session {
-            let linked = match identity {
-                Ok(identity) => self.link(configured, session, &identity, actor).await,
-                Err(error) => Err(error),
+            let linked = async {
+                let identity = identity?;
+                let user = actor.map(|actor| actor.user.id);
+                // Whoever links was asked before if that was needed.
+                self.proof_of(login, &row, user, &identity).await?;
+                self.link(configured, session, &identity, actor).await
             };
+            let linked = linked.await;
             let linked = linked.map(|()| Linked {
                 provider: row.provider,
                 next: row.next,
@@ -215,6 +241,20 @@ impl Hub {
             return Ok(Return::Linked(linked));
         }
         let identity = identity?;
+        let known = self
+            .store
+            .identity(&identity.issuer, &identity.subject)
+            .await?;
+        let known = known.map(|(_, user)| user.id);
+        if self.proof_of(login, &row, known, &identity).await? == Proof::Missing {
+            let errand = Errand {
+                link_session: None,
+                reauthenticate: true,
+            };
+            let back = row.redirect_uri;
+            let departure = self.depart(id, back, row.next, BTreeMap::new(), errand);
+            return Ok(Return::Again(departure.await?));
+        }
         let user = self.admit(configured, &identity).await?;
         Ok(Return::SignedIn(Box::new(Arrival {
             user,
@@ -360,6 +400,9 @@ impl Hub {
             expires_at: now.plus(self.settings.session_lifetime),
             provider_session: identity.and_then(provider_session),
             grant_id: None,
+            id_token: identity
+                .and_then(|identity| identity.tokens.id_token.as_ref())
+                .map(|token| self.grants.seal_for_session(&session_id, token)),
         };
         match (identity, configured) {
             (Some(identity), Some(configured)) if !identity.tokens.is_none() => {

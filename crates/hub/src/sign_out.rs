@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_model::UserId;
-use jansky_store::{FreezeReason, Grant, User};
+use jansky_model::{Secret, UserId};
+use jansky_store::{FreezeReason, Grant, Session, User};
 use tracing::{info, warn};
 use url::Url;
 
@@ -40,7 +40,8 @@ pub enum Farewell {
 
 impl Hub {
     /// Ends the caller's session with every token that came from it, takes the grant behind it
-    /// back, and stops the person's servers if the operator wants that.
+    /// back, and stops the person's servers if the operator wants that. A grant that came of a
+    /// sign-in in another browser, where the person still is, stays.
     ///
     /// Servers that go on get no tokens until the next sign-in. With `keep_working` they do: then
     /// the grant stays, and the session at the provider, too, with which the grant would end.
@@ -60,13 +61,12 @@ impl Hub {
         let session = sessions
             .iter()
             .find(|session| session.session_id == session_id);
-        let grant = match session.and_then(|session| session.grant_id) {
-            Some(grant) if !keep_working => self.store.grant(grant).await?,
-            _ => None,
-        };
-        let farewell = match &grant {
-            Some(grant) => self.farewell(grant, back_to),
-            None => Farewell::Done,
+        let (farewell, grant) = match session {
+            Some(session) if !keep_working => (
+                self.farewell(session, back_to).await?,
+                self.grant_to_revoke(session, &sessions).await?,
+            ),
+            _ => (Farewell::Done, None),
         };
         self.end_session(actor.user.id, session_id).await?;
         info!(user.name = %actor.user.name, keep_working, "signed out");
@@ -115,24 +115,59 @@ impl Hub {
         Ok(())
     }
 
-    /// OpenID Connect RP-Initiated Logout: with the ID token as a hint the provider asks nothing.
-    fn farewell(&self, grant: &Grant, back_to: &str) -> Farewell {
-        let Some(configured) = self.configured(grant) else {
-            return Farewell::Done;
+    /// The grant that goes with a session of `sessions`: a later sign-in may have replaced it, and
+    /// then it goes with that one.
+    async fn grant_to_revoke(
+        &self,
+        session: &Session,
+        sessions: &[Session],
+    ) -> Result<Option<Grant>, HubError> {
+        let Some(grant) = session.grant_id else {
+            return Ok(None);
         };
-        if configured.sign_out == SignOutAtProvider::Hub {
-            return Farewell::Done;
-        }
-        let hint = self.grants.id_token_of(grant);
+        let now = self.clock.now();
+        let grant = self.store.grant(grant).await?;
+        let is_of_another = |grant: &Grant| {
+            let mut others = sessions
+                .iter()
+                .filter(|other| other.session_id != session.session_id && other.expires_at > now);
+            others.any(|other| grant.session_id.as_ref() == Some(&other.session_id))
+        };
+        Ok(grant.filter(|grant| !is_of_another(grant)))
+    }
+
+    /// OpenID Connect RP-Initiated Logout: with the ID token as a hint the provider asks nothing,
+    /// and ends the session to which that belongs.
+    async fn farewell(&self, session: &Session, back_to: &str) -> Result<Farewell, HubError> {
+        let mut providers = self.providers.iter();
+        let configured = providers.find(|p| *p.provider.id() == session.provider);
+        let configured = configured.filter(|p| p.sign_out != SignOutAtProvider::Hub);
+        let upstream = configured.and_then(|p| p.provider.upstream_session());
+        let (Some(configured), Some(upstream)) = (configured, upstream) else {
+            return Ok(Farewell::Done);
+        };
+        let hint = self.hint_for(session).await?;
         let state = self.random.hex_id();
-        let url = configured.provider.upstream_session().and_then(|upstream| {
-            upstream.end_session_url(hint.as_ref(), Some(back_to), Some(&state))
-        });
-        match url {
+        let url = upstream.end_session_url(hint.as_ref(), Some(back_to), Some(&state));
+        Ok(match url {
             None => Farewell::Done,
             Some(url) if configured.sign_out == SignOutAtProvider::Offer => Farewell::Offer(url),
             Some(url) => Farewell::Leave(url),
+        })
+    }
+
+    async fn hint_for(&self, session: &Session) -> Result<Option<Secret>, HubError> {
+        let own = self.grants.id_token_of_session(&session.session_id);
+        if let Some(token) = own.await? {
+            return Ok(Some(token));
         }
+        // Sessions from before there was one with each have that of the grant, if it is theirs.
+        let Some(grant) = session.grant_id else {
+            return Ok(None);
+        };
+        let grant = self.store.grant(grant).await?;
+        let grant = grant.filter(|grant| grant.session_id.as_ref() == Some(&session.session_id));
+        Ok(grant.and_then(|grant| self.grants.id_token_of(&grant)))
     }
 
     /// Whether signing out of this session leads to the provider: its page must then allow its form
@@ -142,8 +177,7 @@ impl Hub {
         let own = sessions
             .iter()
             .find(|session| Some(session.session_id.as_str()) == actor.session_id());
-        let provider = own.filter(|session| session.grant_id.is_some());
-        let configured = provider.and_then(|session| {
+        let configured = own.and_then(|session| {
             let mut providers = self.providers.iter();
             providers.find(|p| *p.provider.id() == session.provider)
         });

@@ -25,6 +25,8 @@ pub struct LoginAttempt {
     /// What this attempt adds to the authorize request, such as `kc_idp_hint`. Only names that the
     /// provider's settings allow are sent.
     pub extra: BTreeMap<String, String>,
+    /// Whether the provider is to ask the person to prove who they are, whatever session it has.
+    pub reauthenticate: bool,
 }
 
 impl fmt::Debug for LoginAttempt {
@@ -32,6 +34,7 @@ impl fmt::Debug for LoginAttempt {
         f.debug_struct("LoginAttempt")
             .field("redirect_uri", &self.redirect_uri)
             .field("extra", &self.extra)
+            .field("reauthenticate", &self.reauthenticate)
             .finish_non_exhaustive()
     }
 }

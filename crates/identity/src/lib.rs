@@ -26,6 +26,7 @@ mod issued;
 mod ldap;
 pub mod oidc;
 mod pam;
+mod patience;
 mod provider;
 mod refresh;
 mod service_account;
@@ -43,8 +44,8 @@ pub use oidc::{OidcProvider, OidcSettings, http_client};
 pub use pam::{PamProvider, PamSettings};
 pub use provider::{
     EventSubject, FormLogin, HeaderLogin, IdentityProvider, LoginMethod, LogoutNotice,
-    LogoutReceiver, ProviderStatus, RedirectLogin, SecurityEvent, SecurityEventReceiver,
-    SecurityNotice, UpstreamSession,
+    LogoutReceiver, PeopleLookup, ProviderStatus, RedirectLogin, SecurityEvent,
+    SecurityEventReceiver, SecurityNotice, UpstreamSession,
 };
 pub use refresh::RefreshOutcome;
 pub use service_account::{ServiceAccount, ServiceClient, ServiceRequest};

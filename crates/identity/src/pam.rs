@@ -13,7 +13,8 @@ use tokio::sync::Semaphore;
 
 use crate::error::IdentityError;
 use crate::identity::{Claims, ExternalIdentity, UpstreamTokens};
-use crate::provider::{FormLogin, IdentityProvider, LoginMethod, ProviderStatus};
+use crate::patience::in_time;
+use crate::provider::{FormLogin, IdentityProvider, LoginMethod, PeopleLookup, ProviderStatus};
 
 /// How many checks go on at the same time; each is a process.
 const AT_ONCE: usize = 16;
@@ -50,6 +51,31 @@ impl PamProvider {
             places: Semaphore::new(AT_ONCE),
             settings,
         }
+    }
+
+    /// What PAM and the account database say about an account; without a password, whether it could
+    /// be used with the right one.
+    async fn account(
+        &self,
+        name: &str,
+        password: Option<String>,
+    ) -> Result<ExternalIdentity, IdentityError> {
+        let request = Request {
+            service: self.settings.service.clone(),
+            name: name.to_owned(),
+            password,
+        };
+        let asking = async {
+            let _place = self.places.acquire().await;
+            match self.ask(request).await {
+                Ok(Outcome::Good(account)) => Ok(self.identity(account)),
+                Ok(Outcome::Wrong) => Err(IdentityError::InvalidCredentials),
+                Ok(Outcome::Unusable(context)) => Err(IdentityError::AccountUnusable { context }),
+                Ok(Outcome::Trouble(context)) => Err(unavailable(context)),
+                Err(error) => Err(unavailable(format!("could not ask PAM: {error}"))),
+            }
+        };
+        in_time(self.settings.timeout, "PAM", asking).await
     }
 
     async fn ask(&self, request: Request) -> std::io::Result<Outcome> {
@@ -117,6 +143,10 @@ impl IdentityProvider for PamProvider {
     fn status(&self) -> ProviderStatus {
         ProviderStatus::Ready
     }
+
+    fn people(&self) -> Option<&dyn PeopleLookup> {
+        Some(self)
+    }
 }
 
 #[async_trait]
@@ -130,27 +160,16 @@ impl FormLogin for PamProvider {
         name: &str,
         password: &Secret,
     ) -> Result<ExternalIdentity, IdentityError> {
-        let request = Request {
-            service: self.settings.service.clone(),
-            name: name.to_owned(),
-            // To PAM, which has to read it.
-            password: password.expose().to_owned(),
-        };
-        let asked = async {
-            let _place = self.places.acquire().await;
-            self.ask(request).await
-        };
-        match tokio::time::timeout(self.settings.timeout, asked).await {
-            Ok(Ok(Outcome::Good(account))) => Ok(self.identity(account)),
-            Ok(Ok(Outcome::Wrong)) => Err(IdentityError::InvalidCredentials),
-            Ok(Ok(Outcome::Unusable(context))) => Err(IdentityError::AccountUnusable { context }),
-            Ok(Ok(Outcome::Trouble(context))) => Err(unavailable(context)),
-            Ok(Err(error)) => Err(unavailable(format!("could not ask PAM: {error}"))),
-            Err(_) => Err(IdentityError::Timeout {
-                endpoint: "PAM",
-                source: None,
-            }),
-        }
+        // To PAM, which has to read it.
+        let password = password.expose().to_owned();
+        self.account(name, Some(password)).await
+    }
+}
+
+#[async_trait]
+impl PeopleLookup for PamProvider {
+    async fn look_up(&self, subject: &str) -> Result<ExternalIdentity, IdentityError> {
+        self.account(subject, None).await
     }
 }
 
@@ -218,6 +237,19 @@ mod tests {
             assert_eq!(failed.code(), "unavailable", "{helper:?}");
             assert!(!failed.to_string().contains("eleven"), "{failed}");
         }
+    }
+
+    #[tokio::test]
+    async fn somebody_is_looked_up_without_a_password() {
+        // It answers with what it was asked.
+        let script = r#"printf '{"trouble":"%s"}' "$(sed 's/"//g')""#;
+        let trouble = provider(&["sh", "-c", script]).look_up("river").await;
+
+        let asked = trouble.expect_err("the helper has trouble").to_string();
+        assert!(
+            asked.contains("{service:login,name:river,password:null}"),
+            "{asked}"
+        );
     }
 
     #[tokio::test]

@@ -52,6 +52,12 @@ pub trait IdentityProvider: Send + Sync {
         None
     }
 
+    /// What can be asked about people who are not at the browser; `None` if it tells only at a
+    /// sign-in.
+    fn people(&self) -> Option<&dyn PeopleLookup> {
+        None
+    }
+
     /// What gives tokens to ourselves; `None` if we cannot have an account there.
     fn service_account(&self) -> Option<&dyn ServiceAccount> {
         None
@@ -79,6 +85,11 @@ pub enum LoginMethod<'a> {
 /// Sign-in by a round trip of the browser.
 #[async_trait]
 pub trait RedirectLogin: Send + Sync {
+    /// Whether it can be told to ask the person again ([`LoginAttempt::reauthenticate`]).
+    fn can_ask_again(&self) -> bool {
+        false
+    }
+
     /// Makes the URL at the provider to which the browser is sent.
     async fn begin(&self, attempt: &LoginAttempt) -> Result<Url, IdentityError>;
 
@@ -124,6 +135,17 @@ pub trait FormLogin: Send + Sync {
         name: &str,
         password: &Secret,
     ) -> Result<ExternalIdentity, IdentityError>;
+}
+
+/// Knows people without them, and without a token of theirs: a directory.
+#[async_trait]
+pub trait PeopleLookup: Send + Sync {
+    /// What a sign-in of the person with this subject would bring now, but for the password.
+    ///
+    /// # Errors
+    /// [`IdentityError::AccountUnusable`] when there is no such person any more or they may not use
+    /// their account. Every other error says nothing about them.
+    async fn look_up(&self, subject: &str) -> Result<ExternalIdentity, IdentityError>;
 }
 
 /// What can be done with upstream tokens after the sign-in.

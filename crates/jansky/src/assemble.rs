@@ -28,7 +28,7 @@ use jansky_store::Store;
 use crate::cli;
 use crate::directory;
 use crate::files::{self, make_private_dir};
-use crate::spawners::spawner;
+use crate::spawners::{spawner, tokens};
 
 /// The claim with the user name of GitHub.
 const GITHUB_NAME: &str = "login";
@@ -59,7 +59,8 @@ pub(crate) async fn hub(
     let instance = store
         .put_setting_if_absent(INSTANCE, &random.hex_id()[..12])
         .await?;
-    let spawner = spawner(config, &instance)?;
+    let tokens = tokens(config);
+    let spawner = spawner(config, &instance, &tokens)?;
     let providers = providers(config, &clock)?;
     let local_accounts = config
         .provider
@@ -70,7 +71,7 @@ pub(crate) async fn hub(
         .no_proxy()
         .build()
         .context("could not make an HTTP client")?;
-    Ok(Hub::new(Parts {
+    let hub = Hub::new(Parts {
         store,
         clock,
         random,
@@ -81,7 +82,9 @@ pub(crate) async fn hub(
         keys: files::sealing_keys(&config.hub.data_dir, &SystemRandom)?,
         settings: settings(config)?,
         http,
-    }))
+    });
+    tokens.serve_from(&hub);
+    Ok(hub)
 }
 
 fn settings(config: &Config) -> anyhow::Result<Settings> {

@@ -83,7 +83,8 @@ async fn examine(config: &Config) -> Vec<Finding> {
             "mend the configuration of the provider",
         )),
     }
-    match crate::spawners::spawner(config, "doctor") {
+    let tokens = crate::spawners::tokens(config);
+    match crate::spawners::spawner(config, "doctor", &tokens) {
         Ok(spawner) => findings.extend(spawner.check().await),
         Err(error) => findings.push(Finding::error(
             "spawner",
@@ -294,5 +295,22 @@ mod tests {
 
         assert_eq!(date, Some(Timestamp::from_seconds(784_111_777)));
         assert_eq!(parse_http_date("soon"), None);
+    }
+
+    #[test]
+    fn an_open_sign_up_is_worth_a_word() {
+        let found = |sign_up| {
+            let local = LocalProvider {
+                sign_up,
+                ..LocalProvider::default()
+            };
+            local_accounts("guests", &local)
+        };
+
+        let finding = found(SignUp::Open).expect("a finding");
+        assert!(matches!(finding.severity, Severity::Warning));
+        assert!(finding.advice.contains("provider.guests.sign_up"));
+        assert!(found(SignUp::Approval).is_none());
+        assert!(found(SignUp::Off).is_none());
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jansky_config::{
-    Cgroups, Config, ContainerRemoval, DockerSpawner, ProcessSpawner, Pull, Spawner as Spawners,
-    Tripwire, VolumeEntry,
+    Cgroups, Config, ContainerRemoval, DockerSpawner, FirecrestSpawner, ProcessSpawner, Pull,
+    Spawner as Spawners, Tripwire, VolumeEntry,
 };
+use jansky_hub::SpawnerTokens;
 use jansky_spawn::{
     CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
 };
@@ -16,6 +17,7 @@ use jansky_spawn_docker::{
     Agent, DockerSettings, DockerSpawner as RunningContainers, Network, PullPolicy, Reach, Removal,
     TripwirePolicy, Volume, VolumeSource,
 };
+use jansky_spawn_firecrest::{FirecrestSettings, FirecrestSpawner as RunningJobs, JobLimits};
 
 use crate::cli;
 use crate::files::make_private_dir;
@@ -23,12 +25,27 @@ use crate::files::make_private_dir;
 /// The program that containers begin with, where it is installed beside ours.
 const AGENT: &str = "jansky-agent";
 
-/// Makes the spawner that the configuration names.
-pub(crate) fn spawner(config: &Config, instance: &str) -> anyhow::Result<Arc<dyn Spawner>> {
+/// Makes the spawner that the configuration names. It gets the tokens that it needs from `tokens`.
+pub(crate) fn spawner(
+    config: &Config,
+    instance: &str,
+    tokens: &Arc<SpawnerTokens>,
+) -> anyhow::Result<Arc<dyn Spawner>> {
     match &config.spawner {
         Spawners::Process(process) => processes(process, config, instance),
         Spawners::Docker(docker) => containers(docker, config, instance),
+        Spawners::Firecrest(firecrest) => jobs(firecrest, config, instance, tokens),
     }
+}
+
+/// Where the spawner that the configuration names will get its tokens from.
+pub(crate) fn tokens(config: &Config) -> Arc<SpawnerTokens> {
+    let (mut people, mut service) = (None, None);
+    if let Spawners::Firecrest(firecrest) = &config.spawner {
+        people = firecrest.user_token.as_ref().map(ToString::to_string);
+        service = firecrest.service_account.as_ref().map(ToString::to_string);
+    }
+    Arc::new(SpawnerTokens::new(people, service))
 }
 
 fn processes(
@@ -159,6 +176,37 @@ fn containers(
         Tripwire::Freeze => TripwirePolicy::Freeze,
     };
     Ok(Arc::new(RunningContainers::new(settings)?))
+}
+
+fn jobs(
+    firecrest: &FirecrestSpawner,
+    config: &Config,
+    instance: &str,
+    tokens: &Arc<SpawnerTokens>,
+) -> anyhow::Result<Arc<dyn Spawner>> {
+    let url = firecrest.url.as_ref().context("spawner.url is missing")?;
+    let mut settings = FirecrestSettings::new((***url).clone(), &firecrest.system, instance);
+    settings.command = [&firecrest.command[..], &firecrest.arguments].concat();
+    settings.agent.clone_from(&firecrest.agent);
+    settings.home_dir.clone_from(&firecrest.home_dir);
+    settings.runtime_dir.clone_from(&firecrest.runtime_dir);
+    settings.node_address.clone_from(&firecrest.node_address);
+    settings.limits = JobLimits {
+        partition: firecrest.partition.clone(),
+        account: firecrest.account.clone(),
+        reservation: firecrest.reservation.clone(),
+        constraints: firecrest.constraints.clone(),
+        time_limit: firecrest.time_limit.as_ref().map(|limit| **limit),
+        options: firecrest.options.clone(),
+    };
+    settings.prologue.clone_from(&firecrest.prologue);
+    settings.environment = environment(config)?;
+    settings.has_service_account = firecrest.service_account.is_some();
+    settings.service_account_may_cancel = firecrest.service_account_may_cancel;
+    settings.request_timeout = *firecrest.request_timeout;
+    settings.look_interval = *firecrest.look_interval;
+    settings.stop_timeout = *firecrest.stop_timeout;
+    Ok(Arc::new(RunningJobs::new(settings, tokens.clone())?))
 }
 
 /// What containers begin with: as configured, or the program beside ours.

@@ -15,13 +15,15 @@ const ACCOUNT_EXPIRED: c_int = 13;
 pub(crate) const CONVERSATION_ERROR: c_int = 19;
 const PASSWORD_EXPIRED: c_int = 27;
 
-/// The two questions to PAM.
+/// The questions to PAM.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// Is the password right?
     Authenticate,
     /// May the account be used now?
     Account,
+    /// May the account still be used, by somebody who signed in some time ago?
+    Again,
 }
 
 impl Step {
@@ -29,22 +31,23 @@ impl Step {
     pub(crate) fn outcome(self, code: c_int, meaning: &str) -> Option<Outcome> {
         let trouble = || Outcome::Trouble(format!("PAM answered {code} ({meaning}) to {self:?}"));
         Some(match (self, code) {
-            (_, SUCCESS) => return None,
+            (_, SUCCESS)
+            // They need no password for what they have, and rules about it end no work.
+            | (Self::Again, NEW_PASSWORD_REQUIRED | PASSWORD_EXPIRED) => return None,
             // Before the password is known to be right, nothing more may be told.
             (
                 Self::Authenticate,
                 PERMISSION_DENIED | AUTHENTICATION_ERROR | USER_UNKNOWN | MAXIMUM_TRIES
                 | ACCOUNT_EXPIRED,
             ) => Outcome::Wrong,
+            // Stacks such as Debian's end with a module that says no to everything in the same way.
             (
-                Self::Account,
-                PERMISSION_DENIED
-                | AUTHENTICATION_ERROR
-                | USER_UNKNOWN
-                | NEW_PASSWORD_REQUIRED
-                | ACCOUNT_EXPIRED
-                | PASSWORD_EXPIRED,
-            ) => Outcome::Unusable(meaning.to_owned()),
+                Self::Account | Self::Again,
+                PERMISSION_DENIED | AUTHENTICATION_ERROR | USER_UNKNOWN | ACCOUNT_EXPIRED,
+            )
+            | (Self::Account, NEW_PASSWORD_REQUIRED | PASSWORD_EXPIRED) => {
+                Outcome::Unusable(meaning.to_owned())
+            }
             _ => trouble(),
         })
     }
@@ -62,6 +65,23 @@ mod tests {
                 .collect();
             assert_eq!(going_on, [SUCCESS], "{step:?}");
         }
+    }
+
+    #[test]
+    fn who_signed_in_some_time_ago_loses_what_they_have_only_with_the_account() {
+        let again = |code| Step::Again.outcome(code, "so");
+
+        for code in [SUCCESS, NEW_PASSWORD_REQUIRED, PASSWORD_EXPIRED] {
+            assert_eq!(again(code), None, "{code}");
+        }
+        for code in [PERMISSION_DENIED, USER_UNKNOWN, ACCOUNT_EXPIRED] {
+            assert_eq!(
+                again(code),
+                Some(Outcome::Unusable("so".to_owned())),
+                "{code}"
+            );
+        }
+        assert!(matches!(again(9), Some(Outcome::Trouble(_))));
     }
 
     #[test]

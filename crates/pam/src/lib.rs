@@ -15,6 +15,7 @@ mod libpam;
 mod secret;
 
 use std::ffi::CString;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,8 +29,9 @@ pub struct Request {
     pub service: String,
     /// The name that was typed.
     pub name: String,
-    /// The password that was typed.
-    pub password: String,
+    /// The password that was typed. Without one nobody signs in: it is asked whether the account is
+    /// still there and may be used.
+    pub password: Option<String>,
 }
 
 /// What PAM says.
@@ -41,6 +43,7 @@ pub enum Outcome {
     /// The name or the password is wrong; which of them is not told.
     Wrong,
     /// Both are right, but the account has expired, or its password has, or it may not come in now.
+    /// Where no password was given: there is no such account, or it has expired, or may not come in.
     Unusable(String),
     /// PAM could not tell.
     Trouble(String),
@@ -57,6 +60,10 @@ pub struct Account {
     pub groups: Vec<String>,
 }
 
+/// While one of these files exists, PAM refuses everybody (`pam_nologin`): it says nothing of
+/// accounts.
+const CLOSED: [&str; 2] = ["/etc/nologin", "/run/nologin"];
+
 /// Asks PAM, and the account database for the groups. Blocks, for seconds after a wrong password.
 ///
 /// An empty password is wrong whatever PAM would say.
@@ -66,22 +73,30 @@ pub fn check(request: Request) -> Outcome {
         name,
         password,
     } = request;
-    let password = Password::new(password);
+    let steps = match password {
+        Some(_) => &[Step::Authenticate, Step::Account] as &[_],
+        None => &[Step::Again],
+    };
+    let is_asked = password.is_some();
+    let password = Password::new(password.unwrap_or_default());
     // A text with NUL would be cut short on its way into C.
     let (Ok(service), Ok(name)) = (CString::new(service), CString::new(name)) else {
         return Outcome::Wrong;
     };
-    let Some(password) = password.filter(|password| !password.is_empty()) else {
+    let Some(password) = password.filter(|password| !(is_asked && password.is_empty())) else {
         return Outcome::Wrong;
     };
     if name.is_empty() {
         return Outcome::Wrong;
     }
+    if !is_asked && let Some(file) = CLOSED.into_iter().find(|file| Path::new(file).exists()) {
+        return Outcome::Trouble(format!("this machine takes no sign-ins: there is `{file}`"));
+    }
     let mut conversation = match libpam::Conversation::begin(&service, &name, password) {
         Ok(conversation) => conversation,
         Err(trouble) => return Outcome::Trouble(trouble),
     };
-    for step in [Step::Authenticate, Step::Account] {
+    for &step in steps {
         let code = conversation.take(step);
         if let Some(outcome) = step.outcome(code, &conversation.meaning(code)) {
             return outcome;

@@ -148,7 +148,7 @@ impl Conversation {
     pub(crate) fn take(&mut self, step: Step) -> c_int {
         let ask = match step {
             Step::Authenticate => self.functions.authenticate,
-            Step::Account => self.functions.account,
+            Step::Account | Step::Again => self.functions.account,
         };
         // SAFETY: the handle is one of `pam_start` and has not ended.
         self.last = unsafe { ask(self.handle, FLAGS) };

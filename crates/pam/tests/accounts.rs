@@ -55,7 +55,7 @@ fn sign_in(name: &str, password: &str) -> Outcome {
     check(Request {
         service: SERVICE.to_owned(),
         name: name.to_owned(),
-        password: password.to_owned(),
+        password: Some(password.to_owned()),
     })
 }
 
@@ -117,11 +117,45 @@ fn the_right_password_of_a_usable_account_is_good_and_nothing_else_is() {
 }
 
 #[test]
+fn an_account_is_looked_up_without_its_password() {
+    if !is_root() {
+        return;
+    }
+    let plain = Account::make("f");
+    let expired = Account::make("g");
+    let stale = Account::make("h");
+    let group = Account::make("i");
+    run("chage", &["--expiredate", "1970-01-02", &expired.0], "");
+    run("chage", &["--lastday", "0", &stale.0], "");
+    let ask = |name: &str| {
+        check(Request {
+            service: SERVICE.to_owned(),
+            name: name.to_owned(),
+            password: None,
+        })
+    };
+    let groups = |outcome: Outcome| match outcome {
+        Outcome::Good(account) => account.groups,
+        other => panic!("it is not good: {other:?}"),
+    };
+
+    assert_eq!(groups(ask(&plain.0)), std::slice::from_ref(&plain.0));
+    run("usermod", &["--append", "--groups", &group.0, &plain.0], "");
+    assert!(groups(ask(&plain.0)).contains(&group.0));
+    groups(ask(&stale.0));
+    for gone in [expired.0.as_str(), "no-such-account-here"] {
+        let told = ask(gone);
+        assert!(matches!(told, Outcome::Unusable(_)), "{gone}: {told:?}");
+    }
+    assert_eq!(ask(""), Outcome::Wrong);
+}
+
+#[test]
 fn a_request_leaves_no_trace_of_the_password_in_the_outcome() {
     let outcome = check(Request {
         service: "no-such-service\0".to_owned(),
         name: "river".to_owned(),
-        password: PASSWORD.to_owned(),
+        password: Some(PASSWORD.to_owned()),
     });
 
     assert_eq!(outcome, Outcome::Wrong);

@@ -16,6 +16,7 @@ mod process;
 mod progress;
 mod spawner;
 mod tampering;
+mod tokens;
 
 pub use error::SpawnError;
 pub use finding::{Finding, Severity};
@@ -25,3 +26,4 @@ pub use spawner::{
     AgentTicket, FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started, StopMode,
 };
 pub use tampering::Tampering;
+pub use tokens::{NoToken, UserTokens};

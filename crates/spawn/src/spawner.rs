@@ -113,7 +113,8 @@ pub struct ServerSpec {
 }
 
 /// What the agent beside a server begins with. It goes to the agent over its standard input and
-/// nowhere else: not into an environment, a command line, a file or the definition of a container.
+/// nowhere else: not into an environment, a command line, or the definition of a container or job. It
+/// is in a file only where there is no other way, which nobody else can open and nothing keeps.
 #[derive(Clone, Debug)]
 pub struct AgentTicket {
     /// Works once, until shortly after the server's process has begun.

@@ -22,6 +22,8 @@ pub struct LoginAttemptRow {
     pub browser_digest: Digest,
     /// The session of somebody who is signed in and links another identity; `None` for a sign-in.
     pub link_session: Option<String>,
+    /// Whether the provider was asked to let the person prove again who they are.
+    pub reauthenticates: bool,
     /// When it began.
     pub created_at: Timestamp,
     /// When it is too late to come back.
@@ -37,8 +39,9 @@ impl Store {
     ) -> Result<(), StoreError> {
         let statement = sql(
             "INSERT INTO login_attempts (state_digest, provider, nonce, verifier,
-                 redirect_uri, next, browser_digest, link_session, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                 redirect_uri, next, browser_digest, link_session, reauthenticates,
+                 created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         )
         .bind(state_digest)
         .bind(&attempt.provider)
@@ -48,6 +51,7 @@ impl Store {
         .bind(attempt.next.as_ref())
         .bind(&attempt.browser_digest)
         .bind(attempt.link_session.as_ref())
+        .bind(attempt.reauthenticates)
         .bind(attempt.created_at)
         .bind(attempt.expires_at);
         self.db
@@ -65,7 +69,7 @@ impl Store {
     ) -> Result<Option<LoginAttemptRow>, StoreError> {
         let statement = sql("DELETE FROM login_attempts WHERE state_digest = $1
              RETURNING provider, nonce, verifier, redirect_uri, next, browser_digest,
-                 link_session, created_at, expires_at")
+                 link_session, reauthenticates, created_at, expires_at")
         .bind(state_digest);
         let Some(row) = self.db.change_optional(statement).await? else {
             return Ok(None);
@@ -78,6 +82,7 @@ impl Store {
             next: row.get_optional("next")?,
             browser_digest: row.get("browser_digest")?,
             link_session: row.get_optional("link_session")?,
+            reauthenticates: row.get("reauthenticates")?,
             created_at: row.get("created_at")?,
             expires_at: row.get("expires_at")?,
         };

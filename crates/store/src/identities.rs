@@ -50,8 +50,10 @@ macro_rules! identity_columns {
     };
 }
 
+pub(crate) use identity_columns;
+
 impl Identity {
-    fn from_row(row: &Row) -> Result<Self, StoreError> {
+    pub(crate) fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.get("identity_id")?,
             user_id: row.get("identity_user_id")?,

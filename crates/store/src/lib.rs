@@ -26,6 +26,7 @@ mod identities;
 mod issuer_keys;
 mod links;
 mod logouts;
+mod lookups;
 mod migrate;
 mod open;
 mod readers;

@@ -34,6 +34,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "local_accounts",
         include_str!("../migrations/0007_local_accounts.sql"),
     ),
+    (
+        8,
+        "sign_ins",
+        include_str!("../migrations/0008_sign_ins.sql"),
+    ),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

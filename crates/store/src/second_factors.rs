@@ -19,6 +19,9 @@ const FREE_FAILURES: i64 = 5;
 /// Each further wrong code makes the pause longer by this much.
 const PAUSE: Duration = Duration::from_secs(30);
 
+/// So many such parts the pause has at most: who guesses must not lock the owner out for good.
+const LONGEST: i64 = 30;
+
 /// What somebody shows beside their password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecondFactor {
@@ -174,14 +177,16 @@ impl Store {
         let pause = i64::try_from(PAUSE.as_micros()).unwrap_or(i64::MAX);
         let count = sql("UPDATE second_factors SET failures = failures + 1,
                  next_try_at = CASE WHEN failures + 1 < $3 THEN NULL
-                     ELSE $2 + (failures + 2 - $3) * $4 END
+                     WHEN failures + 2 - $3 < $5 THEN $2 + (failures + 2 - $3) * $4
+                     ELSE $2 + $5 * $4 END
              WHERE user_id = $1 AND confirmed_at IS NOT NULL
                  AND (next_try_at IS NULL OR next_try_at <= $2)
              RETURNING id, user_id, secret, created_at, confirmed_at, last_step")
         .bind(user)
         .bind(now)
         .bind(FREE_FAILURES)
-        .bind(pause);
+        .bind(pause)
+        .bind(LONGEST);
         let mut transaction = self.db.begin().await?;
         let counted = transaction.fetch_optional(count).await?;
         let attempt = if let Some(row) = counted {

@@ -6,7 +6,7 @@ use crate::changes::{SESSION_ENDED, record_named_change, record_users};
 use crate::db::{Composed, Row, Statement, Transaction, sql};
 use crate::grants::put_grant;
 use crate::users::{touch, user_columns, user_ids};
-use crate::{Digest, Grant, GrantId, NewGrant, SealedTokens, Store, StoreError, User};
+use crate::{Digest, Grant, GrantId, NewGrant, Sealed, SealedTokens, Store, StoreError, User};
 
 /// A browser in which somebody is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub struct NewSession {
     pub provider_session: Option<String>,
     /// The grant that came with it; it must exist.
     pub grant_id: Option<GrantId>,
+    /// The ID token that came with it, sealed for the table `sessions`, the column `id_token` and
+    /// the session's id.
+    pub id_token: Option<Sealed>,
 }
 
 macro_rules! session_columns {
@@ -158,6 +161,51 @@ impl Store {
         rows.iter().map(Session::from_row).collect()
     }
 
+    /// The ID token with which a session began, if there was one.
+    pub async fn id_token_of_session(
+        &self,
+        session_id: &str,
+    ) -> Result<Option<Sealed>, StoreError> {
+        let statement = sql("SELECT id_token FROM sessions WHERE session_id = $1").bind(session_id);
+        let row = self.db.fetch_optional(statement).await?;
+        row.map_or(Ok(None), |row| row.get_optional("id_token"))
+    }
+
+    /// ID tokens of sessions that do not begin with `prefix`, by session from above `after`.
+    ///
+    /// As with [`Store::grants_not_sealed_with`], these are the ones that the active key did not seal.
+    pub async fn session_tokens_not_sealed_with(
+        &self,
+        prefix: &[u8],
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<(String, Sealed)>, StoreError> {
+        let length = i64::try_from(prefix.len()).unwrap_or(i64::MAX);
+        let statement = sql("SELECT session_id, id_token FROM sessions
+             WHERE session_id > $1 AND substr(id_token, 1, CAST($3 AS INTEGER)) <> $2
+             ORDER BY session_id LIMIT $4")
+        .bind(after)
+        .bind(prefix)
+        .bind(length)
+        .bind(i64::from(limit));
+        let rows = self.db.fetch_all(statement).await?;
+        rows.iter()
+            .map(|row| Ok((row.get("session_id")?, row.get("id_token")?)))
+            .collect()
+    }
+
+    /// Puts an ID token under another seal; says whether the session was still there.
+    pub async fn replace_session_token_seal(
+        &self,
+        session_id: &str,
+        sealed: &Sealed,
+    ) -> Result<bool, StoreError> {
+        let statement = sql("UPDATE sessions SET id_token = $2 WHERE session_id = $1")
+            .bind(session_id)
+            .bind(sealed);
+        Ok(self.db.execute(statement).await? > 0)
+    }
+
     /// Keeps what the browser of a session calls itself.
     pub async fn set_browser(&self, session_id: &str, browser: &str) -> Result<(), StoreError> {
         let statement = sql("UPDATE sessions SET browser = $2 WHERE session_id = $1")
@@ -227,8 +275,8 @@ async fn insert_session(
         .await?;
     let statement = sql("INSERT INTO sessions
          (session_id, digest, user_id, provider, created_at, expires_at,
-             provider_session, grant_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
+             provider_session, grant_id, id_token)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
     .bind(&new.session_id)
     .bind(&new.digest)
     .bind(new.user_id)
@@ -236,7 +284,8 @@ async fn insert_session(
     .bind(new.created_at)
     .bind(new.expires_at)
     .bind(new.provider_session.as_ref())
-    .bind(new.grant_id);
+    .bind(new.grant_id)
+    .bind(new.id_token.as_ref());
     transaction
         .execute_and_commit(statement)
         .await

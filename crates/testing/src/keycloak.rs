@@ -113,6 +113,29 @@ impl Administrator {
             .await;
     }
 
+    /// Makes a new key with which the realm signs from now on; the old ones stay published.
+    pub async fn change_signing_key(&self) {
+        const KEYS: &str = "org.keycloak.keys.KeyProvider";
+        let realm = self.call("GET", "", None).await;
+        let known = format!("components?type={KEYS}");
+        let known = self.call("GET", &known, None).await;
+        let priority = 1_000 + known.as_array().map_or(0, Vec::len);
+        let key = json!({
+            "name": format!("key-{priority}"),
+            "providerId": "rsa-generated",
+            "providerType": KEYS,
+            "parentId": realm["id"],
+            "config": {
+                "priority": [priority.to_string()],
+                "enabled": ["true"],
+                "active": ["true"],
+                "algorithm": ["RS256"],
+                "keySize": ["2048"],
+            },
+        });
+        self.call("POST", "components", Some(&key)).await;
+    }
+
     /// Makes a person with the password `NAME-password`; returns their id, which is their subject.
     pub async fn make_person(&self, name: &str) -> String {
         // Addresses stay with people who were renamed, so they are not made of the name alone.
@@ -181,6 +204,11 @@ impl Administrator {
     pub async fn sign_out(&self, person: &str) {
         self.call("POST", &format!("users/{person}/logout"), None)
             .await;
+    }
+
+    /// Ends one session.
+    pub async fn end_session(&self, id: &str) {
+        self.call("DELETE", &format!("sessions/{id}"), None).await;
     }
 
     /// The sessions that a person has.

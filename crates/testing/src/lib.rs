@@ -2,13 +2,16 @@
 //! and a test of the workspace holds it to that.
 //!
 //! - [`provider`] is an OpenID Connect provider that does as it is told, and remembers.
+//! - [`firecrest`] stands in for FirecREST in front of a scheduler, and really runs its jobs.
 //! - [`keycloak`] sets up a real Keycloak for one test.
 //! - [`browser`] gets through the login pages of real providers.
 //! - [`signing`] makes keys and signatures without the code that checks them.
 
 pub mod browser;
+pub mod firecrest;
 pub mod keycloak;
 pub mod provider;
 pub mod signing;
 
+pub use firecrest::ScriptedFirecrest;
 pub use provider::{Call, Instead, Person, Script, ScriptedProvider};

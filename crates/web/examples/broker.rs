@@ -10,23 +10,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::extract::Request;
 use axum::middleware::{self, Next};
 use jansky_crypto::dpop::{self, ProofKey};
 use jansky_crypto::{MacKey, SystemRandom};
-use jansky_hub::{
-    Audience, AudienceRules, ConfiguredProvider, ExternalIdentity, Hub, Parts, RouteTable, Server,
-    Settings, Source,
-};
-use jansky_identity::{
-    CallbackQuery, Claims, IdentityError, IdentityProvider, LoginAttempt, LoginMethod,
-    ProviderStatus, RedirectLogin, UpstreamSession, UpstreamTokens,
-};
-use jansky_model::{Clock, ManualClock, ProviderId, Secret, ServerId, ServerName, Timestamp};
+use jansky_hub::{Audience, AudienceRules, Hub, Parts, RouteTable, Server, Settings, Source};
+use jansky_model::{Clock, ManualClock, ServerId, ServerName, Timestamp};
 use jansky_spawn::fake::FakeSpawner;
 use jansky_store::Store;
 use jansky_web::{Peer, Policies, Web};
@@ -34,6 +25,12 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
+
+#[path = "../tests/it/support/upstream.rs"]
+#[expect(dead_code, reason = "the tests use more of it")]
+mod upstream;
+
+use upstream::Upstream;
 
 /// People with a server each.
 const PEOPLE: usize = 1000;
@@ -47,6 +44,9 @@ const CONNECTIONS: usize = 64;
 /// How long the provider takes for a refresh.
 const SLOW: Duration = Duration::from_millis(500);
 
+/// The characters of an access token of the provider, about those of a Keycloak without many roles.
+const TOKEN_LENGTH: usize = 900;
+
 const LIFETIME: Duration = Duration::from_mins(5);
 const BROKER: &str = "http://127.0.0.1:8000/hub/broker/v1/";
 const FORM: &str = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&audience=archive";
@@ -57,11 +57,9 @@ async fn main() {
     let url = format!("sqlite://{}/bench.db", directory.path().display());
     let store = Arc::new(Store::open(&url).await.expect("a database"));
     let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
-    let provider = Arc::new(Provider {
-        id: "upstream".parse().expect("an id"),
-        clock: Arc::clone(&clock),
-        refreshes: AtomicUsize::new(0),
-    });
+    let provider = Upstream::new(&clock, LIFETIME);
+    provider.be_slow(SLOW);
+    provider.pad_tokens(TOKEN_LENGTH);
     let spawner = FakeSpawner::default();
     let hub = hub(&store, &clock, &provider, &spawner);
     let address = serve(&hub).await;
@@ -76,7 +74,7 @@ async fn main() {
 
     clock.advance(LIFETIME);
     let (storm, lost_in_storm) = ask(&agents, &hub, &clock, address, PEOPLE * 3).await;
-    let refreshes = provider.refreshes.load(Ordering::SeqCst);
+    let refreshes = provider.refreshes();
     let check = jansky_hub::check_audit(&store).await.expect("the trail");
     let figures = json!({
         "tokens_per_second": per_second(TOKENS, took),
@@ -117,7 +115,7 @@ fn cpu_time() -> Duration {
 fn hub(
     store: &Arc<Store>,
     clock: &Arc<ManualClock>,
-    provider: &Arc<Provider>,
+    provider: &Arc<Upstream>,
     spawner: &FakeSpawner,
 ) -> Arc<Hub> {
     let mut settings = Settings {
@@ -146,20 +144,10 @@ fn hub(
         random: Arc::new(SystemRandom),
         spawner: Arc::new(spawner.clone()),
         routes: Arc::new(NoRoutes),
-        providers: vec![ConfiguredProvider {
-            provider: Arc::clone(provider) as _,
-            rules: jansky_hub::AdmissionRules {
-                allow_all: true,
-                ..jansky_hub::AdmissionRules::default()
-            },
-            callback_url: None,
-            auto_login: false,
-            hint_parameters: Vec::new(),
-            client_id: "jansky".to_owned(),
-            username_claim: "preferred_username".to_owned(),
-            sign_out: jansky_hub::SignOutAtProvider::Hub,
-            widens_logout: false,
-        }],
+        providers: vec![provider.with_rules(jansky_hub::AdmissionRules {
+            allow_all: true,
+            ..jansky_hub::AdmissionRules::default()
+        })],
         local_accounts: None,
         keys: jansky_crypto::sealed::KeyRing::generate(&SystemRandom),
         settings,
@@ -228,7 +216,7 @@ impl Agent {
 /// Signs everybody in, starts their servers and lets their agents in.
 async fn come_in(
     hub: &Arc<Hub>,
-    provider: &Provider,
+    provider: &Upstream,
     spawner: &FakeSpawner,
     address: SocketAddr,
 ) -> Vec<Agent> {
@@ -238,7 +226,9 @@ async fn come_in(
         let user = hub.create_user(&name.parse().expect("a name"), false).await;
         let user = user.expect("the name is free");
         let identity = provider.identity(&name);
-        let session = hub.open_session(&user, &provider.id, Some(&identity)).await;
+        let session = hub
+            .open_session(&user, provider.id(), Some(&identity))
+            .await;
         session.expect("a session");
         let server = hub
             .start_server(&user, &ServerName::default_server(), None)
@@ -359,104 +349,5 @@ impl RouteTable for NoRoutes {
 
     fn activity(&self) -> Vec<(ServerId, Timestamp)> {
         Vec::new()
-    }
-}
-
-/// A provider that takes its time.
-struct Provider {
-    id: ProviderId,
-    clock: Arc<ManualClock>,
-    refreshes: AtomicUsize,
-}
-
-impl Provider {
-    fn identity(&self, name: &str) -> ExternalIdentity {
-        ExternalIdentity {
-            provider: self.id.clone(),
-            issuer: "https://upstream.test".to_owned(),
-            subject: name.to_owned(),
-            username: Some(name.to_owned()),
-            claims: Claims::new(),
-            tokens: self.tokens(name),
-        }
-    }
-
-    fn tokens(&self, subject: &str) -> UpstreamTokens {
-        UpstreamTokens {
-            access: Secret::new(format!("access-{subject}-{}", "x".repeat(900))),
-            refresh: Some(Secret::new(format!("refresh-{subject}"))),
-            id_token: None,
-            expires_at: Some(self.clock.now().plus(LIFETIME)),
-            scope: Some("openid".to_owned()),
-            other: Vec::new(),
-        }
-    }
-}
-
-#[async_trait]
-impl IdentityProvider for Provider {
-    fn id(&self) -> &ProviderId {
-        &self.id
-    }
-
-    fn title(&self) -> &'static str {
-        "Upstream"
-    }
-
-    fn method(&self) -> LoginMethod<'_> {
-        LoginMethod::Redirect(self)
-    }
-
-    fn status(&self) -> ProviderStatus {
-        ProviderStatus::Ready
-    }
-
-    fn upstream_session(&self) -> Option<&dyn UpstreamSession> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl RedirectLogin for Provider {
-    async fn begin(&self, _attempt: &LoginAttempt) -> Result<url::Url, IdentityError> {
-        Err(IdentityError::InvalidClient)
-    }
-
-    async fn finish(
-        &self,
-        _attempt: LoginAttempt,
-        _query: CallbackQuery,
-    ) -> Result<ExternalIdentity, IdentityError> {
-        Err(IdentityError::InvalidClient)
-    }
-}
-
-#[async_trait]
-impl UpstreamSession for Provider {
-    async fn refresh(&self, token: &Secret) -> Result<UpstreamTokens, IdentityError> {
-        self.refreshes.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(SLOW).await;
-        Ok(self.tokens(token.expose().trim_start_matches("refresh-")))
-    }
-
-    async fn claims(
-        &self,
-        _subject: &str,
-        _tokens: &UpstreamTokens,
-    ) -> Result<Option<Claims>, IdentityError> {
-        Ok(None)
-    }
-
-    async fn revoke(&self, _token: &Secret) -> Result<(), IdentityError> {
-        Ok(())
-    }
-
-    fn end_session_url(
-        &self,
-        _hint: Option<&Secret>,
-        _back_to: Option<&str>,
-        _state: Option<&str>,
-    ) -> Option<url::Url> {
-        None
     }
 }

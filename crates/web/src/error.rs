@@ -84,7 +84,11 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         log(&self.0);
         let status = status_of(&self.0);
-        let body = json!({ "status": status.as_u16(), "message": public_message(&self.0) });
+        let mut body = json!({ "status": status.as_u16(), "message": public_message(&self.0) });
+        if matches!(self.0, HubError::SignInAgain(_)) {
+            // The word that the broker has for it, for programs that know what to do then.
+            body["error"] = json!("reauth_required");
+        }
         with_error_headers((status, Json(body)).into_response(), &self.0)
     }
 }

@@ -99,7 +99,7 @@ impl FromRequestParts<WebState> for Visit {
             connection: std::net::Ipv4Addr::UNSPECIFIED.into(),
             secure: false,
         });
-        let (mut actor, mut absence) = match find_actor(web, &parts.headers).await {
+        let (mut actor, mut absence) = match find_actor(web, &parts.headers, peer).await {
             Ok(actor) => (actor, Absence::Stranger),
             Err(error) => {
                 log(&error);
@@ -129,8 +129,23 @@ impl FromRequestParts<WebState> for Visit {
     }
 }
 
+/// Finds the caller, after what a trusted proxy says about them has had its effect.
+async fn find_actor(
+    web: &Web,
+    headers: &HeaderMap,
+    peer: Peer,
+) -> Result<Option<SharedActor>, HubError> {
+    let found = known_actor(web, headers).await?;
+    if let Some(actor) = &found
+        && web.hub.heed_proxy(actor, peer.connection, headers).await?
+    {
+        return known_actor(web, headers).await;
+    }
+    Ok(found)
+}
+
 /// A token wins over a cookie; a token that does not hold makes the caller nobody.
-async fn find_actor(web: &Web, headers: &HeaderMap) -> Result<Option<SharedActor>, HubError> {
+async fn known_actor(web: &Web, headers: &HeaderMap) -> Result<Option<SharedActor>, HubError> {
     if let Some(token) = bearer(headers) {
         return web.hub.access().by_token(token).await;
     }

@@ -159,3 +159,49 @@ async fn without_a_ticket_the_server_begins_alone_and_may_have_what_its_image_se
 
     assert_eq!(String::from_utf8_lossy(&output.stdout), "image hub\n");
 }
+
+#[tokio::test]
+async fn a_port_is_told_when_the_server_listens_there_and_not_before() {
+    let directory = directory();
+    let announce = directory.path().join("address");
+    let script = "import os, socket, time, urllib.parse\n\
+        here = os.environ['HERE']; url = urllib.parse.urlsplit(os.environ['JUPYTERHUB_SERVICE_URL'])\n\
+        open(here + '/begun', 'w').close()\n\
+        while not os.path.exists(here + '/go'): time.sleep(0.02)\n\
+        s = socket.socket(); s.bind(('0.0.0.0', url.port)); s.listen()\n\
+        while True: time.sleep(1)";
+    let document = json!({
+        "ticket": null,
+        "broker_url": null,
+        "socket": directory.path().join("agent/agent.sock"),
+        "command": ["python3", "-c", script],
+        "environment": { "HERE": directory.path() },
+        "inherit_environment": true,
+        "listen": { "url": "http://0.0.0.0:{port}/user/river/", "announce": announce },
+    });
+    let file = directory.path().join("document");
+    std::fs::write(&file, document.to_string()).expect("ours");
+    let mut process = Command::new(env!("CARGO_BIN_EXE_jansky-agent"))
+        .stdin(std::fs::File::open(&file).expect("it is there"))
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it was built");
+
+    eventually("the server has begun", async || {
+        directory.path().join("begun").exists()
+    })
+    .await;
+    assert!(!announce.exists());
+    std::fs::write(directory.path().join("go"), "").expect("ours");
+    eventually("the port is told", async || announce.exists()).await;
+
+    let told = std::fs::read_to_string(&announce).expect("it is there");
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let port = u16::try_from(told["port"].as_u64().expect("a port")).expect("a port");
+    tokio::net::TcpStream::connect(("127.0.0.1", port))
+        .await
+        .expect("it listens");
+    let pid = Pid::from_raw(process.id().expect("it runs").try_into().expect("a pid"));
+    rustix::process::kill_process(pid.expect("a pid"), Signal::TERM).expect("it runs");
+    process.wait().await.expect("it ends");
+}

@@ -2,6 +2,7 @@
 
 mod audience;
 mod docker;
+mod firecrest;
 mod hub;
 mod issuer;
 mod provider;

@@ -169,7 +169,7 @@ pub struct Session {
 
     /// How long groups, the admin flag and the right to come in may be older than what the provider
     /// says, for people who are active: the provider is asked that often, or sooner when its token
-    /// ends sooner. With "0s" only when the token ends.
+    /// ends sooner; directories and Unix accounts, too. With "0s" only when the token ends.
     #[schemars(example = &"1m")]
     pub rights_refresh: Written<Duration>,
 

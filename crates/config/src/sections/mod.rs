@@ -5,6 +5,7 @@
 
 mod audience;
 mod docker;
+mod firecrest;
 mod github;
 mod header;
 mod hub;
@@ -26,6 +27,7 @@ use url::Url;
 
 pub use self::audience::{Audience, AudienceSource, Broker, IdentityBrokerMode};
 pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, Tripwire, VolumeEntry};
+pub use self::firecrest::FirecrestSpawner;
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;
 pub use self::hub::{Database, Hub, NoLongerAllowed, Session};

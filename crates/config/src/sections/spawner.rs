@@ -8,7 +8,7 @@ use jansky_model::ByteSize;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DockerSpawner, written};
+use super::{DockerSpawner, FirecrestSpawner, written};
 use crate::notation::{TextOrSecret, Written};
 
 /// How servers are started.
@@ -19,6 +19,8 @@ pub enum Spawner {
     Process(Box<ProcessSpawner>),
     /// Each server is a container of Docker or Podman.
     Docker(Box<DockerSpawner>),
+    /// Each server is a batch job of a cluster.
+    Firecrest(Box<FirecrestSpawner>),
 }
 
 impl Default for Spawner {
@@ -54,7 +56,7 @@ impl Spawner {
     /// What all spawners have in common.
     pub fn common(&self) -> CommonSpawner<'_> {
         macro_rules! common {
-            ($spawner:expr) => {
+            ($spawner:expr, $memory_limit:expr) => {
                 CommonSpawner {
                     command: &$spawner.command,
                     arguments: &$spawner.arguments,
@@ -62,15 +64,16 @@ impl Spawner {
                     http_timeout: &$spawner.http_timeout,
                     poll_interval: &$spawner.poll_interval,
                     environment: &$spawner.environment,
-                    memory_limit: $spawner.memory_limit.as_ref(),
+                    memory_limit: $memory_limit,
                     default_url: $spawner.default_url.as_deref(),
                     notebook_dir: $spawner.notebook_dir.as_deref(),
                 }
             };
         }
         match self {
-            Self::Process(process) => common!(process),
-            Self::Docker(docker) => common!(docker),
+            Self::Process(process) => common!(process, process.memory_limit.as_ref()),
+            Self::Docker(docker) => common!(docker, docker.memory_limit.as_ref()),
+            Self::Firecrest(firecrest) => common!(firecrest, None),
         }
     }
 }

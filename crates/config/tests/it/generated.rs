@@ -140,6 +140,8 @@ fn every_toml_example_of_the_reference_is_accepted() {
                 "spawner" => vec![
                     crate::LOCAL.to_owned(),
                     crate::DOCKER.to_owned(),
+                    crate::FIRECREST.replace("poller", "firecrest-service"),
+                    format!("{}service_account = \"poller\"\n", crate::FIRECREST),
                     format!(
                         "{}[spawner]\nkind = \"process\"\nrun_as = \"unix-account\"\n",
                         crate::LOCAL

@@ -78,6 +78,27 @@ kind = "docker"
 images = { lab = "lab@sha256:12" }
 "#;
 
+/// Servers as batch jobs.
+const FIRECREST: &str = r#"[hub]
+api_url = "https://jupyter.example.org/hub/api"
+[audience.poller]
+source = "client-credentials"
+provider = "jive"
+[audience.firecrest]
+source = "exchange"
+allow_all = true
+[provider.jive]
+kind = "oidc"
+issuer = "https://sso.example.org/realms/jive"
+client_id = "jupyterhub"
+client_secret = { env = "KEYCLOAK_SECRET" }
+allow_all = true
+[spawner]
+kind = "firecrest"
+url = "https://firecrest.example.org/"
+system = "daint"
+"#;
+
 /// A whole OpenID Connect provider with a rule that lets somebody in: 7 lines.
 const OIDC: &str = r#"[provider.jive]
 kind = "oidc"

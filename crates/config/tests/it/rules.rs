@@ -1,6 +1,6 @@
 //! Rules over several keys.
 
-use crate::{DOCKER, LOCAL, OIDC, message, messages, read};
+use crate::{DOCKER, FIRECREST, LOCAL, OIDC, message, messages, read};
 
 #[test]
 fn a_file_without_a_way_to_sign_in_is_refused() {
@@ -390,6 +390,75 @@ fn containers_need_an_address_at_which_they_reach_the_hub() {
 
     assert!(
         found.contains("hub.api_url: found `http://127.0.0.1:8000/hub/api`"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_batch_job_needs_a_cluster_tokens_and_a_way_back() {
+    assert_eq!(messages(FIRECREST), Vec::<String>::new());
+    for (line, expected) in [
+        (
+            "url = \"http://firecrest.example.org/\"",
+            "spawner.url: found `http://firecrest.example.org/`, which is not encrypted",
+        ),
+        ("system = \"a/b\"", "spawner.system: found `a/b`"),
+        (
+            "user_token = \"nobody\"",
+            "spawner.user_token: found `nobody`, which is no audience",
+        ),
+        (
+            "user_token = \"poller\"",
+            "spawner.user_token: found `poller`, which gives tokens of a service account",
+        ),
+        (
+            "service_account = \"firecrest\"",
+            "spawner.service_account: found `firecrest`, which is no service account",
+        ),
+        (
+            "service_account_may_cancel = true",
+            "spawner.service_account_may_cancel: found `true` without",
+        ),
+        (
+            "agent = \"jansky-agent\"",
+            "spawner.agent: found `jansky-agent`",
+        ),
+        ("home_dir = \"/home\"", "spawner.home_dir: found `/home`"),
+        (
+            "node_address = \"http://{node}:80\"",
+            "spawner.node_address: found `http://{node}:80`",
+        ),
+        ("options = [\"gpus=1\"]", "spawner.options: found `gpus=1`"),
+        (
+            "time_limit = \"5s\"",
+            "spawner.time_limit: found less than a minute",
+        ),
+        (
+            "look_interval = \"0s\"",
+            "spawner.look_interval: found no time at all",
+        ),
+        (
+            "memory_limit = \"1 GiB\"",
+            "spawner.memory_limit: found an unknown key",
+        ),
+    ] {
+        let key = line.split(' ').next().expect("a key");
+        let lines = FIRECREST
+            .lines()
+            .filter(|old| !old.starts_with(&format!("{key} = ")) || key == "service_account");
+        let text = format!("{}\n{line}\n", lines.collect::<Vec<_>>().join("\n"));
+        let found = message(&text);
+        assert!(found.contains(expected), "{line}: {found}");
+    }
+    let here = FIRECREST.replace(
+        "[hub]\napi_url = \"https://jupyter.example.org/hub/api\"\n",
+        "",
+    );
+    let found = message(&here);
+    assert!(
+        found.contains(
+            "hub.api_url: found `http://127.0.0.1:8000/hub/api`, which on a compute node"
+        ),
         "{found}"
     );
 }

@@ -8,7 +8,7 @@ use crate::SystemRandom;
 const PLACE: Place<'static> = Place {
     table: "grants",
     column: "refresh_token",
-    row: 7,
+    row: RowId::Number(7),
 };
 
 fn secret() -> Secret {
@@ -36,7 +36,14 @@ fn what_was_sealed_opens_in_no_other_place() {
     let ring = KeyRing::generate(&SystemRandom);
     let sealed = ring.seal(&SystemRandom, &secret(), &PLACE);
     let others = [
-        Place { row: 8, ..PLACE },
+        Place {
+            row: RowId::Number(8),
+            ..PLACE
+        },
+        Place {
+            row: RowId::Text("7"),
+            ..PLACE
+        },
         Place {
             column: "access_token",
             ..PLACE
@@ -49,7 +56,7 @@ fn what_was_sealed_opens_in_no_other_place() {
         Place {
             table: "grantsrefresh",
             column: "_token",
-            row: 7,
+            row: RowId::Number(7),
         },
     ];
 
@@ -159,6 +166,29 @@ fn a_mistake_in_a_key_file_names_its_line_and_not_its_key() {
 }
 
 #[test]
+fn a_row_may_have_a_text_for_its_id() {
+    let ring = KeyRing::generate(&SystemRandom);
+    let of = |row| Place {
+        row: RowId::Text(row),
+        ..PLACE
+    };
+    let sealed = ring.seal(&SystemRandom, &secret(), &of("session-1"));
+
+    assert_eq!(ring.open(&sealed, &of("session-1")), Ok(secret()));
+    let others = [of("session-2"), of("session-"), of(""), PLACE];
+    for other in others {
+        assert_eq!(ring.open(&sealed, &other), Err(OpenError::Damaged));
+    }
+    // Not even a text that has the bytes of a number.
+    let sealed = ring.seal(&SystemRandom, &secret(), &of(""));
+    let zero = Place {
+        row: RowId::Number(0),
+        ..PLACE
+    };
+    assert_eq!(ring.open(&sealed, &zero), Err(OpenError::Damaged));
+}
+
+#[test]
 fn debug_output_shows_names_only() {
     let ring = KeyRing::parse(&key_line("main", 1)).expect("a key");
 
@@ -169,7 +199,7 @@ proptest! {
     #[test]
     fn any_text_comes_back(text in any::<String>(), row in any::<i64>()) {
         let ring = KeyRing::generate(&SystemRandom);
-        let place = Place { row, ..PLACE };
+        let place = Place { row: RowId::Number(row), ..PLACE };
         let sealed = ring.seal(&SystemRandom, &Secret::new(text.clone()), &place);
 
         prop_assert_eq!(ring.open(&sealed, &place), Ok(Secret::new(text)));

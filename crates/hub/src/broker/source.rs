@@ -145,7 +145,7 @@ impl From<StoreError> for NotObtained {
 
 impl Hub {
     /// Obtains a token, in the way that the audience says.
-    pub(super) async fn obtain(
+    pub(crate) async fn obtain(
         self: &Arc<Self>,
         wish: &Wish<'_>,
     ) -> Result<ObtainedToken, NotObtained> {

@@ -10,6 +10,7 @@ mod counts;
 mod refresh;
 mod rights;
 mod services;
+mod session_tokens;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jansky_crypto::Random;
-use jansky_crypto::sealed::{KeyRing, OpenError, Place};
+use jansky_crypto::sealed::{KeyRing, OpenError, Place, RowId};
 use jansky_identity::{ExternalIdentity, UpstreamTokens};
 use jansky_model::{Clock, Secret};
 use jansky_store::{
@@ -144,7 +145,7 @@ impl Grants {
         let place = Place {
             table: TABLE,
             column,
-            row: id.0,
+            row: RowId::Number(id.0),
         };
         Sealed(self.keys.seal(&*self.random, token, &place))
     }
@@ -155,7 +156,7 @@ impl Grants {
         let place = Place {
             table: TABLE,
             column,
-            row: grant.id.0,
+            row: RowId::Number(grant.id.0),
         };
         match self.keys.open(&sealed?.0, &place) {
             Ok(token) => Some(token),
@@ -192,10 +193,14 @@ impl Grants {
         Arc::clone(turns.entry(id).or_default())
     }
 
-    /// Seals again, with the active key, what another key sealed; returns how many grants.
-    ///
-    /// A grant that is refreshed meanwhile is sealed with the active key anyway.
+    /// Seals again, with the active key, what another key sealed; returns how many grants and
+    /// sessions.
     pub(crate) async fn seal_again(&self) -> Result<u64, HubError> {
+        Ok(self.seal_grants_again().await? + self.seal_sessions_again().await?)
+    }
+
+    /// A grant that is refreshed meanwhile is sealed with the active key anyway.
+    async fn seal_grants_again(&self) -> Result<u64, HubError> {
         const PAGE: u32 = 100;
         let prefix = self.keys.active_prefix();
         let (mut after, mut count) = (GrantId(0), 0);

@@ -14,6 +14,7 @@ use super::refresh::{FreshToken, NoToken, Refreshed, lifetime};
 use crate::Hub;
 use crate::admission::Decision;
 use crate::error::HubError;
+use crate::present_word::Stake;
 use crate::sign_in::ConfiguredProvider;
 
 /// How many grants are refreshed at the same time.
@@ -143,9 +144,6 @@ impl Hub {
     }
 
     /// Reads the claims again and does what they say about the user's rights.
-    ///
-    /// Only the provider of the last sign-in decides who may be here, and only the one whose word
-    /// the rights follow decides about those: a linked identity does neither.
     async fn follow_rights(
         self: &Arc<Self>,
         configured: &ConfiguredProvider,
@@ -155,34 +153,23 @@ impl Hub {
     ) -> Result<(), HubError> {
         let now = self.clock.now();
         self.store.note_rights_asked(grant.id, now).await?;
-        let source = self.store.rights_source(grant.user_id).await?;
-        let is_last = source.last.as_ref().is_none_or(|p| *p == grant.provider);
-        let decides = match &source.rights {
-            Some(provider) => *provider == grant.provider,
-            None => is_last,
-        };
-        if !is_last && !decides {
+        let stake = self.stake(grant.user_id, &grant.provider).await?;
+        if stake == Stake::Nothing {
             return Ok(());
         }
         let Some(user) = self.store.user(grant.user_id).await? else {
             return Ok(());
         };
-        let Some(decision) = self.decide_again(configured, upstream, grant, tokens).await else {
-            return Ok(());
-        };
-        match decision.outcome {
-            Ok(admission) if decides => self.apply_admission(&user, &admission).await.map(|_| ()),
-            Ok(_) => Ok(()),
-            Err(refusal) => {
-                info!(user.name = %user.name, provider.id = %grant.provider, "no longer allowed: {refusal}");
-                self.no_longer_allowed(&user, &grant.provider).await
+        match self.decide_again(configured, upstream, grant, tokens).await {
+            Some(decision) => {
+                self.follow_decision(&user, &grant.provider, stake, decision)
+                    .await
             }
+            None => Ok(()),
         }
     }
 
-    /// What the rules say about the claims as they are now; `None` when the claims cannot be read
-    /// or what the rules need is not among them. No news is not bad news: the rights stay as they
-    /// are until the claims can be read.
+    /// What the rules say about the claims as they are now; `None` when the claims cannot be read.
     async fn decide_again(
         &self,
         configured: &ConfiguredProvider,
@@ -213,17 +200,7 @@ impl Hub {
                 warn!(grant.id = %grant.id, error = %error, "could not ask for missing claims");
             }
         }
-        let second = decide(all);
-        if second.missing.is_empty() {
-            return Some(second);
-        }
-        warn!(
-            grant.id = %grant.id,
-            provider.id = %grant.provider,
-            missing = ?second.missing,
-            "claims that decide about rights are missing; the rights stay as they are"
-        );
-        None
+        Some(decide(all))
     }
 
     /// Asks again what the provider says about a user whose rights were not looked at for a while:
@@ -303,7 +280,7 @@ impl Hub {
     }
 
     /// Refreshes once everything that is due, and asks once about rights that were not looked at for
-    /// a while.
+    /// a while, of grants and of people whose provider gives none.
     pub async fn refresh_due(self: &Arc<Self>) -> Result<(), HubError> {
         let now = self.clock.now();
         let due = self.store.due_grants(now, now.plus(AHEAD), ROUND).await?;
@@ -329,7 +306,7 @@ impl Hub {
                 note_failure(&grant, self.renew_rights(&grant, since).await);
             })
             .await;
-        Ok(())
+        self.look_people_up(since, seen_after).await
     }
 }
 

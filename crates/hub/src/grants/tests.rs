@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use jansky_crypto::SystemRandom;
 use jansky_identity::{Claims, IdentityError, UpstreamSession};
 use jansky_model::{ManualClock, ProviderId, Timestamp};
+use jansky_store::NewSession;
 use url::Url;
 
 use super::*;
@@ -399,6 +400,48 @@ async fn sealing_again_under_load_never_brings_an_old_token_back() {
         "the old ring cannot open it any more"
     );
     assert!(sealing.access_token_of(&grant).is_some());
+}
+
+#[tokio::test]
+async fn the_id_token_of_a_session_is_sealed_for_it_and_sealed_again_with_a_new_key() {
+    let scene = Scene::new().await;
+    let old = scene.process();
+    let open = async |grants: &Grants, session: &str| {
+        let opened = grants.id_token_of_session(session).await;
+        opened
+            .expect("the database")
+            .map(|token| token.expose().to_owned())
+    };
+    for session in ["s1", "s2"] {
+        let token = old.seal_for_session("s1", &Secret::new("id token"));
+        let new = NewSession {
+            session_id: session.to_owned(),
+            digest: jansky_crypto::token::digest_text(session),
+            user_id: scene.grant.user_id,
+            provider: scene.grant.provider.clone(),
+            created_at: scene.clock.now(),
+            expires_at: scene.clock.now().plus(LIFETIME),
+            provider_session: None,
+            grant_id: None,
+            id_token: Some(token),
+        };
+        scene.store.create_session(new).await.expect("a session");
+    }
+    assert_eq!(open(&old, "s1").await.as_deref(), Some("id token"));
+    assert_eq!(
+        open(&old, "s2").await,
+        None,
+        "it was sealed for another one"
+    );
+
+    let mut ring = KeyRing::parse(&scene.keys).expect("a key file");
+    ring.rotate(&SystemRandom);
+    let new = process(&scene.store, &scene.clock, ring.to_text().expose());
+    let count = new.seal_again().await.expect("sealed again");
+
+    assert_eq!(count, 2, "the grant and the session that opens");
+    assert_eq!(open(&new, "s1").await.as_deref(), Some("id token"));
+    assert_eq!(open(&old, "s1").await, None);
 }
 
 #[tokio::test]

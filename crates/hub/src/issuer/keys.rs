@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jansky_crypto::SigningKey;
-use jansky_crypto::sealed::Place;
+use jansky_crypto::sealed::{Place, RowId};
 use jansky_model::{Secret, Timestamp};
 use jansky_store::{IssuerKey, NewIssuerKey, Sealed};
 use serde_json::Value;
@@ -207,7 +207,7 @@ fn place(row: i64) -> Place<'static> {
     Place {
         table: TABLE,
         column: COLUMN,
-        row,
+        row: RowId::Number(row),
     }
 }
 

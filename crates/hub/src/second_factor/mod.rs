@@ -11,7 +11,7 @@ mod step;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_crypto::sealed::{KeyRing, Place};
+use jansky_crypto::sealed::{KeyRing, Place, RowId};
 use jansky_crypto::{Random, totp};
 use jansky_model::{Clock, Secret};
 use jansky_store::{CodeAttempt, Sealed, SecondFactor, Store, User};
@@ -125,7 +125,7 @@ fn place(row: i64) -> Place<'static> {
     Place {
         table: TABLE,
         column: COLUMN,
-        row,
+        row: RowId::Number(row),
     }
 }
 

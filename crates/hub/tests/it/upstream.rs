@@ -66,7 +66,7 @@ impl Upstream {
     pub(crate) async fn sign_in(&self) -> (User, NewBrowserSession) {
         let hub = self.hub();
         let departure = hub
-            .begin_sign_in("op", CALLBACK.to_owned(), None, BTreeMap::new())
+            .begin_sign_in("op", CALLBACK.to_owned(), None, BTreeMap::new(), &[])
             .await
             .expect("the provider is up");
         let back = self.op.sign_in(&departure.url);

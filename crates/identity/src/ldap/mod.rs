@@ -4,6 +4,7 @@
 //! (RFC 4513, 5.1.2), so an empty password never gets there. What is typed is escaped in names and
 //! filters, and everything about a person comes from their entry, not from what they typed.
 
+mod again;
 mod connection;
 mod settings;
 
@@ -17,7 +18,8 @@ use serde_json::json;
 
 use crate::error::IdentityError;
 use crate::identity::{Claims, ExternalIdentity, UpstreamTokens};
-use crate::provider::{FormLogin, IdentityProvider, LoginMethod, ProviderStatus};
+use crate::patience::in_time;
+use crate::provider::{FormLogin, IdentityProvider, LoginMethod, PeopleLookup, ProviderStatus};
 
 use connection::{Connection, misconfigured};
 pub use settings::{LdapGroups, LdapLookup, LdapSettings};
@@ -184,6 +186,12 @@ impl IdentityProvider for LdapProvider {
     fn status(&self) -> ProviderStatus {
         ProviderStatus::Ready
     }
+
+    fn people(&self) -> Option<&dyn PeopleLookup> {
+        // Without a search, only people themselves can bind, and only they know their password.
+        let can_search = matches!(self.settings.lookup, LdapLookup::Search { .. });
+        can_search.then_some(self)
+    }
 }
 
 #[async_trait]
@@ -201,12 +209,7 @@ impl FormLogin for LdapProvider {
             return Err(IdentityError::InvalidCredentials);
         }
         let signing_in = self.sign_in(name, password);
-        tokio::time::timeout(self.settings.timeout, signing_in)
-            .await
-            .unwrap_or(Err(IdentityError::Timeout {
-                endpoint: "directory",
-                source: None,
-            }))
+        in_time(self.settings.timeout, "directory", signing_in).await
     }
 }
 

@@ -38,6 +38,12 @@ impl OidcKind {
         }
     }
 
+    /// Whether it knows `prompt=login` and `max_age` (OpenID Connect Core 3.1.2.1).
+    pub(crate) fn can_ask_again(self) -> bool {
+        // It refuses sign-ins with a `prompt` that it does not know.
+        self != Self::Google
+    }
+
     /// Whether its token answers hold tokens for other services (`other_tokens`).
     pub(crate) fn sends_other_tokens(self) -> bool {
         self == Self::Globus

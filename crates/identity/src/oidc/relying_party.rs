@@ -35,6 +35,10 @@ use crate::service_account::ServiceAccount;
 /// The shortest and longest sleep between looks at a provider.
 const WATCH: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 
+/// How a provider is told to let the person prove who they are, and to say when that was in
+/// `auth_time` (OpenID Connect Core 3.1.2.1).
+const ASK_AGAIN: [(&str, &str); 2] = [("prompt", "login"), ("max_age", "0")];
+
 /// What an ID token says about itself, which userinfo cannot replace.
 const ABOUT_THE_TOKEN: [&str; 14] = [
     "acr",
@@ -210,6 +214,17 @@ impl OidcProvider {
 
     /// The parameters of the authorize request, the client id first.
     fn authorize_parameters(&self, attempt: &LoginAttempt) -> Vec<(String, String)> {
+        let asks_again = attempt.reauthenticate && self.settings.kind.can_ask_again();
+        let mut parameters = self.usual_parameters(attempt);
+        if asks_again {
+            parameters.retain(|(name, _)| !ASK_AGAIN.iter().any(|(ours, _)| ours == name));
+            let ours = ASK_AGAIN.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            parameters.extend(ours);
+        }
+        parameters
+    }
+
+    fn usual_parameters(&self, attempt: &LoginAttempt) -> Vec<(String, String)> {
         let hints = &self.settings.hint_parameters;
         let hinted = attempt
             .extra
@@ -360,6 +375,10 @@ impl IdentityProvider for OidcProvider {
 
 #[async_trait]
 impl RedirectLogin for OidcProvider {
+    fn can_ask_again(&self) -> bool {
+        self.settings.kind.can_ask_again()
+    }
+
     async fn begin(&self, attempt: &LoginAttempt) -> Result<Url, IdentityError> {
         let metadata = self.metadata().await?;
         let mut url = metadata.authorization.clone();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_identity::{
-    ExternalIdentity, FormLogin as _, IdentityError, LdapGroups, LdapLookup, LdapProvider,
-    LdapSettings,
+    ExternalIdentity, FormLogin as _, IdentityError, IdentityProvider as _, LdapGroups, LdapLookup,
+    LdapProvider, LdapSettings,
 };
 use jansky_model::Secret;
 use rustls::pki_types::CertificateDer;
@@ -165,6 +165,121 @@ async fn groups_come_from_a_search_or_from_the_entry() {
     assert_eq!(wash.expect("right").claims["groups"], json!(["operators"]));
     let group = format!("cn=radio,ou=groups,{}", base());
     assert_eq!(entry.expect("right").claims["groups"], json!([group]));
+}
+
+/// Changes the directory as its administrator: `ldapadd`, `ldapmodify` or `ldapdelete`.
+fn administer(program: &str, arguments: &[&str], text: &str) {
+    use std::io::Write as _;
+
+    let url = variable("JANSKY_TEST_LDAP_URL");
+    let (name, password) = (
+        variable("JANSKY_TEST_LDAP_ADMIN_DN"),
+        variable("JANSKY_TEST_LDAP_ADMIN_PASSWORD"),
+    );
+    let mut child = std::process::Command::new(program)
+        .args(["-x", "-H", &url, "-D", &name, "-w", &password])
+        .args(arguments)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("it is installed");
+    let mut input = child.stdin.take().expect("it is piped");
+    input.write_all(text.as_bytes()).expect("it reads");
+    drop(input);
+    assert!(child.wait().expect("it ends").success(), "{program} {text}");
+}
+
+#[tokio::test]
+async fn a_person_is_looked_up_again_without_their_password() {
+    let base = base();
+    let mut mark = [0; 4];
+    aws_lc_rs::rand::fill(&mut mark).expect("the machine has randomness");
+    let name = format!("kaylee-{:08x}", u32::from_be_bytes(mark));
+    let dn = format!("uid={name},ou=people,{base}");
+    administer(
+        "ldapadd",
+        &[],
+        &format!(
+            "dn: {dn}\nobjectClass: inetOrgPerson\nuid: {name}\ncn: Kaylee\nsn: Frye\n\
+             employeeType: staff\nuserPassword: right\n"
+        ),
+    );
+    let only_staff = LdapLookup::Search {
+        base: format!("ou=people,{base}"),
+        filter: "(&(uid={username})(employeeType=staff))".to_owned(),
+        bind: Some((
+            variable("JANSKY_TEST_LDAP_BIND_DN"),
+            Secret::new(variable("JANSKY_TEST_LDAP_BIND_PASSWORD")),
+        )),
+    };
+    let provider = directory(only_staff.clone(), with_groups);
+    let people = provider.people().expect("it searches");
+    let first = verify(&provider, &name, "right")
+        .await
+        .expect("the password is right");
+
+    let again = people.look_up(&first.subject).await.expect("she is there");
+    assert_eq!(again.subject, first.subject);
+    assert_eq!(again.claims, first.claims);
+    assert_eq!(again.claims["groups"], json!([]));
+    let by_dn = directory(only_staff.clone(), |settings| {
+        settings.subject_attribute = "dn".to_owned();
+    });
+    let by_dn = by_dn.people().expect("it searches").look_up(&dn).await;
+    assert_eq!(by_dn.expect("she is there").username, Some(name.clone()));
+
+    // Groups that are taken away, or that cannot be seen.
+    let change = |text: String| administer("ldapmodify", &[], &text);
+    let member =
+        |how: &str| format!("dn: cn=radio,ou=groups,{base}\n{how}: member\nmember: {dn}\n");
+    change(member("add"));
+    let with_group = people.look_up(&first.subject).await.expect("she is there");
+    assert_eq!(with_group.claims["groups"], json!(["radio"]));
+    change(member("delete"));
+    let elsewhere = directory(only_staff, |settings| {
+        with_groups(settings);
+        if let Some(groups) = &mut settings.groups {
+            groups.base = format!("ou=moved,{base}");
+        }
+    });
+    let elsewhere = elsewhere.people().expect("it searches");
+    let unseen = elsewhere.look_up(&first.subject).await;
+    assert_eq!(unseen.expect_err("no groups to be seen").code(), "refused");
+
+    // Who does not fit the filter any more is as gone as who is.
+    let gone = async || {
+        let looked = people.look_up(&first.subject).await;
+        assert_eq!(looked.expect_err("she is gone").code(), "account_unusable");
+    };
+    change(format!(
+        "dn: {dn}\nchangetype: modify\nreplace: employeeType\nemployeeType: guest\n"
+    ));
+    gone().await;
+    administer("ldapdelete", &[&dn], "");
+    gone().await;
+}
+
+#[tokio::test]
+async fn a_directory_that_shows_nothing_has_not_said_that_somebody_is_gone() {
+    let nothing = LdapLookup::Search {
+        base: format!("ou=nowhere,{}", base()),
+        filter: "(uid={username})".to_owned(),
+        bind: Some((
+            variable("JANSKY_TEST_LDAP_BIND_DN"),
+            Secret::new(variable("JANSKY_TEST_LDAP_BIND_PASSWORD")),
+        )),
+    };
+    let nothing = directory(nothing, |_| {});
+    let down = directory(search(), |settings| {
+        settings.url = "ldap://127.0.0.1:1".to_owned();
+    });
+
+    for (provider, code) in [(nothing, "refused"), (down, "unavailable")] {
+        let people = provider.people().expect("it searches");
+        let failed = people.look_up("some-subject").await;
+        assert_eq!(failed.expect_err("it cannot tell").code(), code);
+    }
+    assert!(directory(template(), |_| {}).people().is_none());
 }
 
 #[tokio::test]

@@ -81,6 +81,30 @@ async fn only_hints_that_the_settings_name_reach_the_provider() {
 }
 
 #[tokio::test]
+async fn a_provider_is_told_to_ask_again_who_is_there() {
+    let rig = Rig::with(|settings| {
+        settings.extra_authorize_parameters =
+            [("prompt".to_owned(), "select_account".to_owned())].into();
+    })
+    .await;
+    let mut attempt = attempt();
+    attempt.reauthenticate = true;
+
+    let url = rig.provider.begin(&attempt).await;
+
+    let url = url.expect("the provider is up");
+    let sent = |wanted: &str| {
+        let pairs = url.query_pairs().filter(|(name, _)| name == wanted);
+        pairs
+            .map(|(_, value)| value.into_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(sent("prompt"), ["login"], "in place of what is configured");
+    assert_eq!(sent("max_age"), ["0"]);
+    assert!(rig.provider.can_ask_again());
+}
+
+#[tokio::test]
 async fn sign_in_yields_the_identity_and_its_tokens() {
     let rig = Rig::new().await;
 

@@ -140,6 +140,7 @@ pub(crate) fn attempt() -> LoginAttempt {
         verifier: Secret::new(random()),
         redirect_uri: CALLBACK.to_owned(),
         extra: BTreeMap::new(),
+        reauthenticate: false,
     }
 }
 

@@ -101,6 +101,7 @@ pub(crate) fn attempt() -> LoginAttempt {
         verifier: Secret::new("canary-verifier-0123456789abcdef0123456789abcdef"),
         redirect_uri: REDIRECT_URI.to_owned(),
         extra: BTreeMap::new(),
+        reauthenticate: false,
     }
 }
 

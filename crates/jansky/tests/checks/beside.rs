@@ -16,7 +16,7 @@ use crate::site::{Site, within};
 use crate::tokens::ARCHIVE;
 
 /// The variable with the agent's socket, in the environment of a person's running server.
-async fn variable_of_server(house: &House, user: &str, name: &str) -> PathBuf {
+pub(crate) async fn variable_of_server(house: &House, user: &str, name: &str) -> PathBuf {
     until("the server has no agent", async || {
         let processes = house.processes();
         let server = processes.iter().find(|process| {
@@ -28,7 +28,7 @@ async fn variable_of_server(house: &House, user: &str, name: &str) -> PathBuf {
 }
 
 /// Asks the agent, as the code on a server does. `None` when it does not answer.
-async fn ask(socket: &Path, path: &str, headers: &str) -> Option<(u16, Value)> {
+pub(crate) async fn ask(socket: &Path, path: &str, headers: &str) -> Option<(u16, Value)> {
     let mut stream = UnixStream::connect(socket).await.ok()?;
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: agent\r\n{headers}Connection: close\r\n\r\n");
@@ -41,7 +41,7 @@ async fn ask(socket: &Path, path: &str, headers: &str) -> Option<(u16, Value)> {
 }
 
 /// Asks for a token that is good for some seconds until there is one.
-async fn token(socket: &Path) -> String {
+pub(crate) async fn token(socket: &Path) -> String {
     until("the agent gives no token", async || {
         let path = "/v1/token?audience=archive&min_ttl=6";
         let (status, body) = ask(socket, path, "").await?;
@@ -60,15 +60,21 @@ async fn somebody_at_work(site: &Site, hub: &Hub<'_>) -> (Browser, PathBuf) {
     (browser, socket)
 }
 
+/// The setting with which an agent finds the next hub where this one was.
+fn address(hub: &Hub<'_>) -> String {
+    let address = hub.url.trim_start_matches("http://");
+    format!("hub.bind={}", address.trim_end_matches('/'))
+}
+
 /// Whether a text is in a file, a process's environment, or the like.
-fn holds(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     bytes
         .windows(text.len())
         .any(|part| part == text.as_bytes())
 }
 
 /// Every file below a directory.
-fn files(directory: &Path, found: &mut Vec<PathBuf>) {
+pub(crate) fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() && !path.is_symlink() {
@@ -81,7 +87,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
 
 /// Everything that can be looked into: files of the hub and of the person, what every process was
 /// started with, and the logs.
-fn everything(site: &Site, socket: &Path) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn everything(site: &Site, socket: &Path) -> Vec<(String, Vec<u8>)> {
     let mut places = Vec::new();
     let house = site.house.path();
     let mut paths = Vec::new();
@@ -156,8 +162,9 @@ async fn a_day_of_tokens_leaves_none_of_them_lying_about() {
     browser.post("hub/logout", &[]).await;
     browser.sign_in(&site.op, "subject-1").await;
     token(&socket).await;
+    let bind = address(&hub);
     assert!(hub.terminate().await.success());
-    let hub = site.house.start(&settings).await;
+    let hub = site.house.start(&[settings[0], &bind]).await;
     token(&socket).await;
     look("after a restart");
     let browser = browser.at(&hub.url);
@@ -235,6 +242,36 @@ async fn a_token_file_is_whole_at_every_read_and_goes_with_the_tokens() {
     .await;
 }
 
+/// D40, for the file: tools that only know files would go on with what lies there.
+#[tokio::test]
+async fn a_token_file_is_gone_while_its_server_is_shared_and_comes_back() {
+    let site = Site::new().await;
+    site.configure(&format!("{ARCHIVE}token_file = true\n"));
+    site.op
+        .script()
+        .people
+        .push(jansky_testing::Person::new("subject-2", "wash"));
+    let hub = site.house.start(&["hub.admin_users=[\"wash\"]"]).await;
+    let (_, socket) = somebody_at_work(&site, &hub).await;
+    let admin = Browser::new(&hub.url);
+    admin.sign_in(&site.op, "subject-2").await;
+    token(&socket).await;
+    let file = variable_of_server(&site.house, "river", "BEARER_TOKEN_FILE").await;
+    let is_there = async |expected: bool, limit: u64| {
+        let limit = Duration::from_secs(limit);
+        let look = async || file.exists() == expected;
+        within(limit, &format!("the file is there: {expected}"), look).await;
+    };
+    is_there(true, 10).await;
+
+    let path = "hub/api/shares/river/";
+    let with_wash = serde_json::json!({ "user": "wash" });
+    admin.api("POST", path, Some(with_wash)).await.must_be(200);
+    is_there(false, 2).await;
+    admin.api("DELETE", path, None).await.must_be(204);
+    is_there(true, 10).await;
+}
+
 /// D42, for the agent's socket, which is the only way to it.
 #[tokio::test]
 async fn the_agent_answers_no_browser_and_no_proxy() {
@@ -269,11 +306,7 @@ async fn code_goes_on_with_its_tokens_while_the_hub_is_restarted() {
     let hub = site.house.start(&[]).await;
     let (_, socket) = somebody_at_work(&site, &hub).await;
     let before = token(&socket).await;
-    // The agent finds the hub again where it was.
-    let bind = format!(
-        "hub.bind={}",
-        hub.url.trim_start_matches("http://").trim_end_matches('/')
-    );
+    let bind = address(&hub);
 
     assert!(hub.terminate().await.success());
     for _ in 0..20 {

@@ -265,6 +265,7 @@ impl Browser {
         request = match body {
             Some(Body::Json(body)) => request.json(&body),
             Some(Body::Form(fields)) => request.form(&fields),
+            Some(Body::Text(text)) => request.body(text),
             None => request,
         };
         let response = request.send().await?;
@@ -293,6 +294,8 @@ impl Browser {
 pub(crate) enum Body {
     Json(Value),
     Form(Vec<(String, String)>),
+    /// As it is; its type is one of the headers.
+    Text(String),
 }
 
 /// The fields of a form.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jansky_testing::browser::Browser as LoginForm;
 use jansky_testing::keycloak::{Administrator, variable};
 use serde_json::json;
+use url::Url;
 
 use crate::browser::{Answer, Browser};
 use crate::house::{House, Hub};
@@ -16,9 +17,14 @@ pub(crate) const KEYCLOAK: &str = "kc";
 
 /// A house whose people come from Keycloak, through a client of this name.
 pub(crate) fn house(client: &str, keys: &str) -> House {
+    house_of("JANSKY_TEST_KEYCLOAK", client, keys)
+}
+
+/// The same with the Keycloak whose variables begin so.
+pub(crate) fn house_of(keycloak: &str, client: &str, keys: &str) -> House {
     let house = House::new();
-    let issuer = variable("JANSKY_TEST_KEYCLOAK_ISSUER");
-    let secret = variable("JANSKY_TEST_KEYCLOAK_CLIENT_SECRET");
+    let issuer = variable(&format!("{keycloak}_ISSUER"));
+    let secret = variable(&format!("{keycloak}_CLIENT_SECRET"));
     add_oidc(
         &house,
         KEYCLOAK,
@@ -187,6 +193,54 @@ async fn a_group_that_keycloak_takes_away_is_gone_here_within_the_lifetime_of_a_
     );
 }
 
+/// D50
+#[tokio::test]
+async fn who_was_made_to_sign_in_again_is_asked_by_keycloak_whatever_session_it_has() {
+    let keycloak = Administrator::sign_in().await;
+    let (name, boss) = (own_name("zoe"), own_name("boss"));
+    keycloak.make_person(&name).await;
+    keycloak.make_person(&boss).await;
+    let house = house("jansky", "allow_all = true\n");
+    let hub = house
+        .start(&[&format!("hub.admin_users=[\"{boss}\"]")])
+        .await;
+    let browser = Browser::new(&hub.url);
+    let at_keycloak = LoginForm::new();
+    sign_in(&hub, &browser, &name, &at_keycloak)
+        .await
+        .must_be(302);
+    // Keycloak's session goes with the last client that uses it, so there is another one.
+    let client = own_name("other");
+    keycloak.copy_client("jansky", &client, &[]).await;
+    let elsewhere = self::house(&client, "allow_all = true\n");
+    let other_hub = elsewhere.start(&[]).await;
+    let other = Browser::new(&other_hub.url);
+    sign_in(&other_hub, &other, &name, &at_keycloak)
+        .await
+        .must_be(302);
+    let boss = let_in(&hub, &boss).await;
+    let path = format!("hub/api/users/{name}/reauthenticate");
+    boss.api("POST", &path, None).await.must_be(204);
+    assert!(browser.get("hub/home").await.asks_to_sign_in());
+
+    // Keycloak knows the browser and sends it back at once, which is not enough.
+    let callback = format!("{}hub/oauth_callback", hub.url);
+    let authorize = browser.leave(KEYCLOAK).await;
+    let back = at_keycloak.sign_in(&authorize, &callback, &[]).await;
+    let again = browser.come_back(back.query().unwrap_or_default()).await;
+    let again = Url::parse(again.must_be(302).location()).expect("Keycloak's address");
+    let asked = at_keycloak.land(&again).await;
+    assert!(asked.path().starts_with("/realms/"), "{asked}");
+    assert!(browser.get("hub/home").await.asks_to_sign_in());
+
+    let password = format!("{name}-password");
+    let values = [("username", name.as_str()), ("password", &password)];
+    let back = at_keycloak.sign_in(&again, &callback, &values).await;
+    let query = back.query().unwrap_or_default();
+    browser.come_back(query).await.must_be(302);
+    assert_eq!(browser.whoami().await["name"], json!(name));
+}
+
 /// D45
 #[tokio::test]
 async fn signing_out_ends_the_session_at_keycloak_without_a_question() {
@@ -212,6 +266,40 @@ async fn signing_out_ends_the_session_at_keycloak_without_a_question() {
     assert!(keycloak.sessions(&person).await.is_empty());
 }
 
+/// D45, and from a browser that did not sign in last.
+#[tokio::test]
+async fn signing_out_of_one_browser_asks_nothing_and_leaves_the_other_one_signed_in() {
+    let keycloak = Administrator::sign_in().await;
+    let name = own_name("zoe");
+    let person = keycloak.make_person(&name).await;
+    let house = house("jansky", "allow_all = true\n");
+    let hub = house.start(&[]).await;
+    let (first, second) = (Browser::new(&hub.url), Browser::new(&hub.url));
+    let (first_there, second_there) = (LoginForm::new(), LoginForm::new());
+    for (browser, there) in [(&first, &first_there), (&second, &second_there)] {
+        let answer = sign_in(&hub, browser, &name, there).await;
+        assert_eq!(answer.status, 302, "{answer:#?}");
+    }
+    assert_eq!(keycloak.sessions(&person).await.len(), 2);
+    let sign_out = async |browser: &Browser, there: &LoginForm| {
+        let answer = browser.post("hub/logout", &[]).await;
+        let end = farewell(&answer, &variable("JANSKY_TEST_KEYCLOAK_ISSUER"));
+        let landed = there.land(&end).await;
+        assert!(
+            landed.as_str().starts_with(&hub.url),
+            "Keycloak asks: {landed}"
+        );
+    };
+
+    sign_out(&first, &first_there).await;
+
+    assert!(first.get("hub/home").await.asks_to_sign_in());
+    second.get("hub/home").await.must_be(200);
+    assert_eq!(keycloak.sessions(&person).await.len(), 1);
+    sign_out(&second, &second_there).await;
+    assert!(keycloak.sessions(&person).await.is_empty());
+}
+
 /// D46
 #[tokio::test]
 async fn a_session_that_keycloak_ends_is_over_here_at_once() {
@@ -229,14 +317,20 @@ async fn a_session_that_keycloak_ends_is_over_here_at_once() {
     ];
     keycloak.set_attributes(&client, &attributes).await;
     let browser = let_in(&hub, &name).await;
+    let of_first = keycloak.sessions(&person).await[0]["id"].clone();
+    let other = let_in(&hub, &name).await;
     browser.get("hub/home").await.must_be(200);
+    let has_ended = async |browser: &Browser| {
+        let limit = Duration::from_secs(2);
+        let ended = async || browser.get("hub/home").await.asks_to_sign_in();
+        within(limit, "the session has ended", ended).await;
+    };
+
+    let of_first = of_first.as_str().expect("an id");
+    keycloak.end_session(of_first).await;
+    has_ended(&browser).await;
+    other.get("hub/home").await.must_be(200);
 
     keycloak.sign_out(&person).await;
-
-    within(
-        Duration::from_secs(2),
-        "the session has ended",
-        async || browser.get("hub/home").await.asks_to_sign_in(),
-    )
-    .await;
+    has_ended(&other).await;
 }

@@ -6,7 +6,7 @@ use jansky_testing::keycloak::Administrator;
 use jansky_testing::signing::decode;
 
 use crate::agent::{stand_in, token_of};
-use crate::keycloak::{house, own_name};
+use crate::keycloak::{house, house_of, own_name};
 use crate::keycloak_tokens::somebody_at_work;
 use crate::site::{configure, within};
 
@@ -20,9 +20,6 @@ source = \"exchange\"
 allow_all = true
 [audience.nobody]
 source = \"exchange\"
-allow_all = true
-[audience.ext]
-source = \"identity-broker\"
 allow_all = true
 ";
 
@@ -55,16 +52,34 @@ async fn keycloak_exchanges_a_token_for_one_service_and_what_it_refuses_is_told(
     .await;
 }
 
-/// D29
+/// D29, with a Keycloak for each of the two ways that one has, and the way before both.
 #[tokio::test]
 async fn keycloak_hands_on_the_token_of_the_realm_behind_it() {
-    let house = house("jansky", "allow_all = true\nidp_hint = \"ext\"\n");
-    configure(&house, AUDIENCES);
-    let hub = house.start(&[&stand_in()]).await;
-    let (_, agent) = somebody_at_work(&house, &hub, "kaylee").await;
+    for (keycloak, its_way, other) in [
+        ("JANSKY_TEST_KEYCLOAK", "v2", "v1"),
+        ("JANSKY_TEST_KEYCLOAK_V1", "v1", "v2"),
+    ] {
+        let house = house_of(keycloak, "jansky", "allow_all = true\nidp_hint = \"ext\"\n");
+        for mode in ["auto", its_way, other, "legacy"] {
+            let audience = format!(
+                "[audience.in-{mode}]\n\
+                 source = \"identity-broker\"\n\
+                 alias = \"ext\"\n\
+                 mode = \"{mode}\"\n\
+                 allow_all = true\n"
+            );
+            configure(&house, &audience);
+        }
+        let hub = house.start(&[&stand_in()]).await;
+        let (_, agent) = somebody_at_work(&house, &hub, "kaylee").await;
 
-    let token = token_of(&agent.token("ext").await);
-    let (_, claims) = decode(&token);
-    let issuer = claims["iss"].as_str().unwrap_or_default();
-    assert!(issuer.ends_with("/realms/ext"), "{claims}");
+        for mode in ["auto", its_way, "legacy"] {
+            let token = token_of(&agent.token(&format!("in-{mode}")).await);
+            let (_, claims) = decode(&token);
+            let issuer = claims["iss"].as_str().unwrap_or_default();
+            assert!(issuer.ends_with("/realms/ext"), "{mode}: {claims}");
+        }
+        let refused = agent.token(&format!("in-{other}")).await;
+        assert_ne!(refused.status, 200, "{keycloak} has no {other}");
+    }
 }

@@ -1,13 +1,17 @@
-//! Tokens with a real Keycloak (D16, D20, D26, D46).
+//! Tokens with a real Keycloak (D8, D16, D20, D26, D46).
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use jansky_model::{Clock as _, SystemClock};
 use jansky_testing::browser::Browser as LoginForm;
-use jansky_testing::keycloak::Administrator;
+use jansky_testing::keycloak::{Administrator, variable};
 use jansky_testing::signing::decode;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::agent::{Agent, stand_in, statuses, token_of};
 use crate::browser::Browser;
@@ -81,6 +85,74 @@ async fn keycloak_sees_one_refresh_however_many_ask() {
         newest = tokens.into_iter().next().expect("there is one");
     }
     browser.get("hub/home").await.must_be(200);
+}
+
+/// A place that hands on Keycloak's public keys, and counts how often it is asked.
+async fn counted_keys(issuer: &str) -> (SocketAddr, Arc<AtomicUsize>) {
+    let place = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = place.local_addr().expect("it listens");
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let source = format!("{issuer}/protocol/openid-connect/certs");
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = place.accept().await {
+            let mut question = Vec::new();
+            while !question.ends_with(b"\r\n\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => question.push(byte),
+                    Err(_) => break,
+                }
+            }
+            count.fetch_add(1, Ordering::SeqCst);
+            let keys = reqwest::get(&source).await.expect("Keycloak answers");
+            let keys = keys.text().await.expect("it is text");
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+                 Connection: close\r\n\r\n{keys}",
+                keys.len()
+            );
+            // Whoever has gone away needs no answer.
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (address, asked)
+}
+
+/// D8
+#[tokio::test]
+async fn a_key_that_keycloak_changes_costs_one_request_and_keeps_nobody_out() {
+    let keycloak = Administrator::sign_in().await;
+    let name = own_name("zoe");
+    keycloak.make_person(&name).await;
+    let client = client(&keycloak, 5).await;
+    let issuer = variable("JANSKY_TEST_KEYCLOAK_ISSUER");
+    let (keys, asked) = counted_keys(&issuer).await;
+    let endpoints = format!(
+        "allow_all = true\n\
+         [provider.{KEYCLOAK}.endpoints]\n\
+         authorization = \"{issuer}/protocol/openid-connect/auth\"\n\
+         token = \"{issuer}/protocol/openid-connect/token\"\n\
+         userinfo = \"{issuer}/protocol/openid-connect/userinfo\"\n\
+         jwks = \"http://{keys}/\"\n"
+    );
+    let house = house(&client, &endpoints);
+    configure(&house, ARCHIVE);
+    let hub = house.start(&[&stand_in()]).await;
+    let (_, agent) = somebody_at_work(&house, &hub, &name).await;
+    let before = token_of(&agent.token("archive").await);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+
+    keycloak.change_signing_key().await;
+    has_ended(&before).await;
+    let after = token_of(&agent.token("archive").await);
+    let browser = Browser::new(&hub.url);
+    let answer = sign_in(&hub, &browser, &name, &LoginForm::new()).await;
+
+    answer.must_be(302);
+    assert_ne!(decode(&before).0["kid"], decode(&after).0["kid"]);
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    let log = house.said("stderr");
+    assert!(!log.contains("could not read the claims"), "{log}");
 }
 
 /// D20, D46

@@ -4,6 +4,7 @@
 //! check knows is what a browser, a program with a token, a provider or an operator sees.
 
 mod agent;
+mod batch;
 mod beside;
 mod browser;
 mod crawl;
@@ -22,6 +23,7 @@ mod operators;
 #[path = "../it/processes.rs"]
 #[expect(dead_code, reason = "the other tests of the program use more of it")]
 mod processes;
+mod security_events;
 mod services;
 mod sign_in;
 mod sign_out;

@@ -101,7 +101,9 @@ async fn a_new_key_seals_all_again_while_people_work() {
         Browser::new(&hub.url).sign_in(&site.op, &name).await;
     }
     let database = site.house.path().join("data/jansky.sqlite");
-    let sealed = "select access_token, refresh_token, id_token from grants order by id";
+    let sealed = "select access_token, refresh_token, id_token from grants;
+                  select id_token from sessions where session_id in
+                      (select session_id from sessions order by created_at limit 8)";
     let before = sqlite(&database, sealed);
     assert!(hub.terminate().await.success());
 

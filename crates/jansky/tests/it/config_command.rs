@@ -196,3 +196,29 @@ async fn explain_login_says_which_rule_keeps_somebody_out() {
     assert_eq!(code, Some(1));
     assert!(told.contains("holds no JSON object"), "{told}");
 }
+
+#[tokio::test]
+async fn who_gets_in_with_a_local_account_is_explained_without_claims() {
+    let house = House::new();
+    let file = write(
+        &house,
+        "[provider.local]\nkind = \"local\"\nsign_up = \"open\"\nsecond_factor = \"required\"\n",
+    );
+    let claims = house.path().join("claims.json");
+    std::fs::write(&claims, "{}").expect("the directory is ours");
+    let claims = claims.display().to_string();
+    let arguments = ["config", "explain-login", "--config", &file];
+    let more = ["--provider", "local", "--claims", &claims];
+
+    let output = run(&[&arguments[..], &more[..]].concat()).await;
+
+    let told = told(&output);
+    assert!(!output.status.success());
+    assert!(
+        told.contains(
+            "provider `local` has no claims: whoever signs up gets in, with the code of a second \
+             factor, which everybody has to have"
+        ),
+        "{told}"
+    );
+}

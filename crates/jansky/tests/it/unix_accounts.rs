@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use crate::house::House;
+use crate::house::{House, until};
 use crate::visitor::Visitor;
 
 const UNIX_PASSWORD: &str = "Reber-9.5m-Wheaton";
@@ -35,6 +35,52 @@ impl Drop for UnixAccount {
     fn drop(&mut self) {
         let _ = Command::new("userdel").arg(&self.0).output();
     }
+}
+
+/// D15, for the account database of the machine.
+#[tokio::test]
+async fn rights_follow_the_groups_of_a_unix_account_until_it_is_gone() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let (member, staff) = (UnixAccount::make("jkmem"), UnixAccount::make("jkstaff"));
+    run(
+        "usermod",
+        &["--append", "--groups", &staff.0, &member.0],
+        "",
+    );
+    let house = House::new();
+    let (allowed, admins) = (
+        format!("provider.unix.allowed_groups=[{:?}]", member.0),
+        format!("provider.unix.admin_groups=[{:?}]", staff.0),
+    );
+    let hub = house
+        .start(&[
+            "provider.unix.kind=pam",
+            "provider.unix.service=other",
+            "session.rights_refresh=1s",
+            "hub.no_longer_allowed=stop",
+            &allowed,
+            &admins,
+        ])
+        .await;
+    let visitor = Visitor::new(&hub.url);
+    let answer = visitor.sign_in_at("unix", &member.0, UNIX_PASSWORD).await;
+    answer.expect(302);
+    let home = async || visitor.get("hub/home").await;
+    assert!(home().await.expect(200).text.contains("administrator"));
+
+    run("gpasswd", &["--delete", &member.0, &staff.0], "");
+    until("the admin flag stays", async || {
+        let page = home().await.expect(200);
+        (!page.text.contains("administrator")).then_some(())
+    })
+    .await;
+    run("userdel", &[&member.0], "");
+    until("an account that is gone goes on", async || {
+        (home().await.status.as_u16() == 302).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
-//! D35, the part of Docker: what came over standard input is nowhere else.
+//! D35, the part of Docker and Podman: what came over standard input is nowhere else.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::bench::{Bench, SERVER, container, get, until, variable};
 
@@ -8,16 +8,51 @@ const CANARY: &str = "canary-api-token";
 
 #[tokio::test]
 async fn no_secret_is_where_people_with_docker_rights_or_a_disk_can_read_it() {
-    let mut bench = Bench::python(SERVER);
-    bench
-        .settings
-        .environment
-        .insert("KEY".to_owned(), "canary-api-token-2".to_owned());
+    let bench = bench("DOCKER");
     let spawner = bench.spawner();
     let started = bench.start(&spawner).await;
     until("the server answers", async || get(&started, "/")).await;
     let id = container(&started.handle);
 
+    look_at_what_the_engine_tells(&bench, &id);
+    let root = PathBuf::from(variable("JANSKY_TEST_DOCKER_ROOT"));
+    let places = [root.join("data/containers").join(&id), root.join("run")];
+    look_at_files(&places);
+    let others = elsewhere();
+    assert!(others.is_empty(), "processes {others:?} hold the token");
+}
+
+#[tokio::test]
+async fn what_podman_keeps_holds_no_secret() {
+    let bench = bench("PODMAN");
+    let spawner = bench.spawner();
+    let started = bench.start(&spawner).await;
+    until("the server answers", async || get(&started, "/")).await;
+
+    look_at_what_the_engine_tells(&bench, &container(&started.handle));
+    let root = PathBuf::from(variable("JANSKY_TEST_DOCKER_ROOT")).join("podman");
+    let data = std::fs::read_dir(root.join("data")).expect("Podman's files");
+    // Everything but the layers of images: containers, volumes and the database.
+    let layers = ["overlay", "vfs"].map(|name| root.join("data").join(name));
+    let kept = data.flatten().map(|entry| entry.path());
+    let mut places: Vec<PathBuf> = kept.filter(|path| !layers.contains(path)).collect();
+    places.extend(["run", "tmp"].map(|name| root.join(name)));
+    look_at_files(&places);
+    let others = elsewhere();
+    assert!(others.is_empty(), "processes {others:?} hold the token");
+}
+
+/// A bench with a second secret, in the configuration.
+fn bench(engine: &str) -> Bench {
+    let image = variable(&format!("JANSKY_TEST_{engine}_BASE"));
+    let mut bench = Bench::on(engine, &image, SERVER);
+    let environment = &mut bench.settings.environment;
+    environment.insert("KEY".to_owned(), "canary-api-token-2".to_owned());
+    bench
+}
+
+/// What everybody with rights at the engine can ask for, an image of the container included.
+fn look_at_what_the_engine_tells(bench: &Bench, id: &str) {
     let inspected = bench.engine_bytes("GET", &format!("/containers/{id}/json"));
     let archive = bench.engine_bytes("GET", &format!("/containers/{id}/export"));
     let image = bench.engine(
@@ -38,16 +73,14 @@ async fn no_secret_is_where_people_with_docker_rights_or_a_disk_can_read_it() {
         assert!(!bytes.is_empty(), "{what} is empty");
         assert!(!holds(&bytes), "{what} holds the token");
     }
-    let root = variable("JANSKY_TEST_DOCKER_ROOT");
+}
+
+fn look_at_files(places: &[PathBuf]) {
     let mut files = 0;
-    scan(
-        &Path::new(&root).join("data/containers").join(&id),
-        &mut files,
-    );
-    scan(&Path::new(&root).join("run"), &mut files);
+    for place in places {
+        scan(place, &mut files);
+    }
     assert!(files > 5, "only {files} files were looked at");
-    let others = elsewhere();
-    assert!(others.is_empty(), "processes {others:?} hold the token");
 }
 
 fn holds(bytes: &[u8]) -> bool {

@@ -117,6 +117,7 @@ impl TestStore {
             expires_at: at(1000),
             provider_session: None,
             grant_id: None,
+            id_token: None,
         };
         self.create_session(new).await.expect("the id is free");
     }

@@ -16,6 +16,7 @@ on_both! {
     a_code_is_taken_once_by_two_at_the_same_time,
     an_older_code_than_the_last_one_is_not_taken,
     many_wrong_codes_make_pauses_that_grow,
+    no_pause_is_longer_than_a_quarter_of_an_hour,
     a_recovery_code_works_once,
     a_second_factor_goes_with_everything_of_it,
     what_another_key_sealed_is_found_page_by_page,
@@ -304,6 +305,21 @@ async fn many_wrong_codes_make_pauses_that_grow(store: TestStore) {
     for _ in 0..5 {
         assert!(matches!(attempt(at(101)).await, CodeAttempt::Counted(_)));
     }
+}
+
+async fn no_pause_is_longer_than_a_quarter_of_an_hour(store: TestStore) {
+    let river = store.add_user("river").await;
+    confirmed(&store, river.id).await;
+    store
+        .meddle("UPDATE second_factors SET failures = 1000")
+        .await;
+    let attempt = async || {
+        let attempt = store.count_code_attempt(river.id, at(10)).await;
+        attempt.expect("an answer")
+    };
+
+    assert!(matches!(attempt().await, CodeAttempt::Counted(_)));
+    assert_eq!(attempt().await, CodeAttempt::TooEarly(at(10 + 15 * 60)));
 }
 
 async fn a_recovery_code_works_once(store: TestStore) {

@@ -1,7 +1,9 @@
 //! Sessions, codes, sign-ins under way, one-time links and settings.
 
 use jansky_model::{Secret, UserId};
-use jansky_store::{Challenge, Code, LoginAttemptRow, NewToken, StoreError, TokenKind};
+use jansky_store::{
+    Challenge, Code, LoginAttemptRow, NewSession, NewToken, Sealed, StoreError, TokenKind,
+};
 use tokio::task::JoinSet;
 
 use crate::harness::{TestStore, at, digest, on_both, provider, token};
@@ -10,6 +12,7 @@ on_both! {
     a_session_is_found_by_the_digest_of_its_cookie,
     the_end_of_a_session_ends_its_tokens_and_codes,
     all_sessions_of_a_user_end_together,
+    the_id_token_of_a_session_is_its_own_and_goes_with_it,
     an_expired_session_is_not_found_and_purged_with_its_tokens,
     a_code_can_be_looked_at_until_it_expires,
     a_code_is_redeemed_exactly_once,
@@ -44,6 +47,7 @@ fn attempt() -> LoginAttemptRow {
         next: Some("/hub/spawn".to_owned()),
         browser_digest: digest("browser"),
         link_session: None,
+        reauthenticates: true,
         created_at: at(0),
         expires_at: at(600),
     }
@@ -101,6 +105,46 @@ async fn the_end_of_a_session_ends_its_tokens_and_codes(store: TestStore) {
         let found = store.code(&digest, at(1)).await;
         assert_eq!(found.expect("an answer").is_some(), left);
     }
+}
+
+async fn the_id_token_of_a_session_is_its_own_and_goes_with_it(store: TestStore) {
+    let river = store.add_user("river").await.id;
+    let sealed = |text: &str| Sealed(text.as_bytes().to_vec());
+    for (id, token) in [("s1", Some("old-1")), ("s2", Some("old-2")), ("s3", None)] {
+        let new = NewSession {
+            session_id: id.to_owned(),
+            digest: digest(id),
+            user_id: river,
+            provider: provider("campus"),
+            created_at: at(0),
+            expires_at: at(1000),
+            provider_session: None,
+            grant_id: None,
+            id_token: token.map(sealed),
+        };
+        store.create_session(new).await.expect("made");
+    }
+    let read = async |id: &str| store.id_token_of_session(id).await.expect("an answer");
+
+    assert_eq!(read("s2").await, Some(sealed("old-2")));
+    assert_eq!(read("s3").await, None);
+    let find = async |prefix: &str, after: &str| {
+        let found = store.session_tokens_not_sealed_with(prefix.as_bytes(), after, 10);
+        let found = found.await.expect("an answer").into_iter();
+        found.map(|(id, _)| id).collect::<Vec<_>>()
+    };
+    assert_eq!(find("new", "").await, ["s1", "s2"]);
+    assert_eq!(find("new", "s1").await, ["s2"]);
+    assert!(find("old", "").await.is_empty());
+    let new = sealed("new-1");
+    let replaced = store.replace_session_token_seal("s1", &new).await;
+    assert!(replaced.expect("replaced"));
+    assert_eq!(find("new", "").await, ["s2"]);
+
+    store.delete_session("s1", at(1)).await.expect("deleted");
+    assert_eq!(read("s1").await, None);
+    let gone = store.replace_session_token_seal("s1", &new).await;
+    assert!(!gone.expect("nothing to replace"));
 }
 
 async fn all_sessions_of_a_user_end_together(store: TestStore) {

@@ -194,7 +194,10 @@ impl Endpoint {
         let mut take = |name: &str| query.remove(name).ok_or("a parameter is missing");
         let (redirect_uri, state) = (take("redirect_uri")?, take("state")?);
         let (nonce, challenge) = (take("nonce")?, take("code_challenge")?);
-        let session = script.records.begin_session(subject);
+        let asks = query.get("prompt").is_some_and(|prompt| prompt == "login");
+        let since = script.signed_in_since.filter(|_| !asks);
+        let proved_at = since.unwrap_or_else(|| self.now());
+        let session = script.records.begin_session(subject, proved_at);
         let code = script.records.name("code");
         script.records.issue("code", &code);
         let grant = Code {

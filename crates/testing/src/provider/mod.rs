@@ -104,6 +104,16 @@ impl ScriptedProvider {
         self.endpoint.script()
     }
 
+    /// What says whose an access token is, as a service does that looks at its signature and its end
+    /// only: the end of a session changes nothing for a token that is out.
+    pub fn judge(&self) -> impl Fn(&str) -> Option<Access> + Send + Sync + 'static {
+        let endpoint = self.endpoint.clone();
+        move |token| {
+            let known = endpoint.script().records.access(token).cloned();
+            known.filter(|access| access.expires_at > endpoint.now())
+        }
+    }
+
     /// How often an endpoint was called.
     pub fn calls(&self, path: &str) -> usize {
         self.calls_of(path).len()

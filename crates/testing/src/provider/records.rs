@@ -14,6 +14,8 @@ pub const STANDING_REFRESH: &str = "canary-refresh";
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     pub(super) subject: String,
+    /// When the person proved who they are, in seconds since 1970.
+    pub(super) proved_at: i64,
     pub(super) sid: String,
     pub(super) is_dead: bool,
 }
@@ -40,6 +42,19 @@ pub struct Access {
     /// When it ends, in seconds since 1970.
     pub expires_at: i64,
     pub(super) session: Option<usize>,
+}
+
+impl Access {
+    /// A token of somebody, as one that nobody asked a provider for.
+    pub fn new(subject: &str, expires_at: i64) -> Self {
+        Self {
+            subject: subject.to_owned(),
+            audience: Vec::new(),
+            scope: String::new(),
+            expires_at,
+            session: None,
+        }
+    }
 }
 
 /// What a code stands for.
@@ -146,10 +161,11 @@ impl Records {
         theirs.map(|one| one.sid.clone()).collect()
     }
 
-    pub(super) fn begin_session(&mut self, subject: &str) -> usize {
+    pub(super) fn begin_session(&mut self, subject: &str, proved_at: i64) -> usize {
         let sid = self.name("session").replacen("canary-", "", 1);
         self.sessions.push(Session {
             subject: subject.to_owned(),
+            proved_at,
             sid,
             is_dead: false,
         });

@@ -135,6 +135,9 @@ pub struct Script {
     pub token_answer: BTreeMap<&'static str, Value>,
     /// Who has an account. The first is at the browser unless a test says who is.
     pub people: Vec<Person>,
+    /// Since when browsers are signed in here, in seconds since 1970: nobody is asked who they are
+    /// unless the client wants that. Whoever comes is asked if not given.
+    pub signed_in_since: Option<i64>,
     /// What userinfo says about everybody, in place of their claims.
     pub userinfo: Option<Value>,
     /// The secrets that our client may use; none for a public client.
@@ -170,6 +173,7 @@ impl Script {
             metadata: BTreeMap::new(),
             token_answer: BTreeMap::new(),
             people: vec![Person::new("subject-1", "river")],
+            signed_in_since: None,
             userinfo: None,
             secrets: vec![secret.to_owned()],
             sends_issuer: true,

@@ -68,7 +68,7 @@ impl Endpoint {
             .clone();
         if token == STANDING_REFRESH && !script.records.refresh.contains_key(&token) {
             let subject = script.people[0].subject.clone();
-            let session = script.records.begin_session(&subject);
+            let session = script.records.begin_session(&subject, self.now());
             let standing = Refresh {
                 session,
                 service: None,
@@ -232,6 +232,7 @@ impl Endpoint {
         let lifetimes = script.lifetimes;
         let subject = script.records.sessions[session].subject.clone();
         let sid = script.records.sessions[session].sid.clone();
+        let proved_at = script.records.sessions[session].proved_at;
         let access = Access {
             subject: subject.clone(),
             audience: vec![CLIENT_ID.to_owned()],
@@ -254,6 +255,7 @@ impl Endpoint {
             ("aud", json!(CLIENT_ID)),
             ("sub", json!(subject)),
             ("sid", json!(sid)),
+            ("auth_time", json!(proved_at)),
             ("iat", json!(now)),
             ("exp", json!(now + lifetimes.id_token)),
             ("at_hash", json!(hash)),

@@ -3,7 +3,7 @@
 use axum::response::Response;
 use jansky_crypto::token::s256;
 use jansky_hub::HubError;
-use jansky_hub::{CallbackQuery, LoginMethod, Return};
+use jansky_hub::{CallbackQuery, Departure, LoginMethod, Return};
 use jansky_model::Secret;
 
 use crate::cookies::{self, SetCookie};
@@ -38,16 +38,19 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         .query_pairs()
         .filter(|(key, _)| !matches!(key.as_str(), "idp" | "next" | "link"))
         .collect();
-    let departure = match account::wants_link(visit)? {
-        Some(actor) => {
-            hub.begin_link(actor, &chosen, callback.into(), next)
-                .await?
-        }
-        None => {
-            hub.begin_sign_in(&chosen, callback.into(), next, hints)
-                .await?
-        }
+    let departure = if let Some(actor) = account::wants_link(visit)? {
+        hub.begin_link(actor, &chosen, callback.into(), next)
+            .await?
+    } else {
+        let cookies: Vec<&str> = cookies::values(&visit.headers, cookies::SIGN_IN).collect();
+        hub.begin_sign_in(&chosen, callback.into(), next, hints, &cookies)
+            .await?
     };
+    Ok(send_away(visit, &departure))
+}
+
+/// Sends the browser to a provider, with a cookie that ties the attempt to it.
+fn send_away(visit: &Visit, departure: &Departure) -> Response {
     let mut response = redirect(departure.url.as_str());
     let name = attempt_cookie(&departure.state);
     let cookie = SetCookie {
@@ -56,10 +59,10 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         path: &visit.hub(),
         secure: visit.is_secure(),
         http_only: true,
-        max_age: Some(hub.settings().sign_in_timeout),
+        max_age: Some(visit.web.hub.settings().sign_in_timeout),
     };
     visit.set_cookie(&mut response, &cookie.to_header());
-    Ok(response)
+    response
 }
 
 fn is_by_header(visit: &Visit, id: &str) -> bool {
@@ -121,12 +124,13 @@ pub(crate) async fn back(visit: Visit) -> Response {
     let began = tokio::time::Instant::now();
     let actor = visit.person().map(|actor| &**actor);
     let finished = visit.web.hub.finish_sign_in(query, &browsers, actor).await;
-    visit
-        .web
-        .hub
-        .metrics()
-        .sign_in(finished.is_ok(), began.elapsed());
+    // Whoever is sent there once more has not signed in yet.
+    if !matches!(finished, Ok(Return::Again(_))) {
+        let metrics = visit.web.hub.metrics();
+        metrics.sign_in(finished.is_ok(), began.elapsed());
+    }
     let opened = match finished {
+        Ok(Return::Again(departure)) => Ok(send_away(&visit, &departure)),
         Ok(Return::Linked(linked)) => Ok(account::after_link(&visit, linked)),
         Ok(Return::SignedIn(arrival)) => {
             let next = arrival.next.as_deref();

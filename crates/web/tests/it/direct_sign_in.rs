@@ -317,6 +317,41 @@ async fn whom_the_proxy_names_comes_in_by_the_rules() {
     assert!(river.admin, "the same person again, with what is true now");
 }
 
+/// There is nobody to ask in between, so what the proxy says with each request counts.
+#[tokio::test]
+async fn what_the_proxy_says_of_groups_counts_from_the_next_request_on() {
+    let hub = TestHub::with(|recipe| {
+        with_proxy(recipe, "127.0.0.1/32");
+        recipe.settings.no_longer_allowed = jansky_hub::NoLongerAllowed::Stop;
+    })
+    .await;
+    let browser = hub.anonymous();
+    let sign_in = "/hub/oauth_login?idp=sso";
+    through_proxy(&browser, sign_in, "river", "radio;operators")
+        .await
+        .must_be(302);
+    let home = async |user: &str, groups: &str| {
+        let answer = through_proxy(&browser, "/hub/home", user, groups).await;
+        (
+            answer.status.as_u16(),
+            answer.text().contains("administrator"),
+        )
+    };
+    assert_eq!(home("river", "radio;operators").await, (200, true));
+
+    assert_eq!(home("river", "radio").await, (200, false));
+    let river = hub.user("river").await;
+    let groups = hub.hub.groups_of(&river).await.expect("an answer");
+    assert_eq!(groups, ["radio"]);
+    // Past the proxy nothing is said, and of somebody else nothing that matters here.
+    browser.get("/hub/home").await.must_be(200);
+    assert_eq!(home("zoe", "operators").await, (200, false));
+    assert_eq!(home("river", "operators;radio").await, (200, true));
+
+    assert_eq!(home("river", "evn").await.0, 302, "the rules let nobody in");
+    assert!(!hub.user("river").await.admin);
+}
+
 #[tokio::test]
 async fn a_header_from_anywhere_else_is_refused() {
     let hub = TestHub::with(|recipe| {

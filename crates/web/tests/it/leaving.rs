@@ -63,6 +63,31 @@ async fn signing_out_leads_to_the_provider_with_everything_that_it_needs() {
     assert!(page.text().contains("You are signed out"));
 }
 
+/// D45: each browser ends its own session at the provider, whichever signed in last.
+#[tokio::test]
+async fn signing_out_of_one_browser_leaves_the_other_one_signed_in_here_and_there() {
+    let (hub, home, first) = scene(SignOutAtProvider::Provider).await;
+    let latest = |kind: &str| home.op.script().records.latest(kind);
+    let of_first = latest("id");
+    let second = hub.anonymous();
+    home.sign_in(&second, "subject-1").await.must_be(302);
+    let (of_second, refresh) = (latest("id"), latest("refresh"));
+    let hint = async |browser: &Client| {
+        let answer = browser.post("/hub/logout", &[]).await.must_be(302);
+        let url = Url::parse(answer.location()).expect("an address");
+        let query: HashMap<_, _> = url.query_pairs().into_owned().collect();
+        query["id_token_hint"].clone()
+    };
+
+    assert_eq!(hint(&first).await, of_first);
+
+    first.get("/hub/home").await.must_be(302);
+    second.get("/hub/home").await.must_be(200);
+    assert!(!home.op.script().records.is_revoked(&refresh));
+    assert_eq!(hint(&second).await, of_second);
+    assert!(home.op.script().records.is_revoked(&refresh));
+}
+
 #[tokio::test]
 async fn the_page_that_asks_signs_nobody_out_and_lets_its_form_lead_to_the_provider() {
     let (_hub, home, browser) = scene(SignOutAtProvider::Provider).await;

@@ -80,7 +80,7 @@ impl Scene {
     async fn sign_in(&self) -> User {
         let hub = &self.hub.hub;
         let departure = hub
-            .begin_sign_in("op", CALLBACK.to_owned(), None, BTreeMap::new())
+            .begin_sign_in("op", CALLBACK.to_owned(), None, BTreeMap::new(), &[])
             .await
             .expect("the provider is up");
         let back = self.op.sign_in(&departure.url);

@@ -50,6 +50,7 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
             limits_without_groups(process, rules);
         }
         Spawner::Docker(docker) => super::docker::check(docker, config, rules),
+        Spawner::Firecrest(firecrest) => super::firecrest::check(firecrest, config, rules),
     }
 }
 

@@ -35,6 +35,7 @@ pub(crate) struct Upstream {
     claims: Mutex<Claims>,
     refreshes: AtomicUsize,
     delay: Mutex<Duration>,
+    padding: AtomicUsize,
 }
 
 impl Upstream {
@@ -47,6 +48,7 @@ impl Upstream {
             claims: Mutex::default(),
             refreshes: AtomicUsize::new(0),
             delay: Mutex::default(),
+            padding: AtomicUsize::new(0),
         })
     }
 
@@ -71,6 +73,12 @@ impl Upstream {
     /// Takes so long for every refresh from now on.
     pub(crate) fn be_slow(&self, delay: Duration) {
         *self.delay.lock().expect("no test panicked here") = delay;
+    }
+
+    /// Makes access tokens longer by so many characters.
+    #[cfg_attr(test, expect(dead_code, reason = "only the bench wants it"))]
+    pub(crate) fn pad_tokens(&self, length: usize) {
+        self.padding.store(length, Ordering::SeqCst);
     }
 
     fn mood(&self) -> MutexGuard<'_, Mood> {
@@ -112,8 +120,9 @@ impl Upstream {
     }
 
     fn tokens(&self, subject: &str, number: usize) -> UpstreamTokens {
+        let padding = "x".repeat(self.padding.load(Ordering::SeqCst));
         UpstreamTokens {
-            access: Secret::new(format!("access-{subject}-{number}")),
+            access: Secret::new(format!("access-{subject}-{number}{padding}")),
             refresh: Some(Secret::new(format!("refresh-{subject}"))),
             // A refresh brings none, so that there is nothing in it to be checked.
             id_token: (number == 0).then(|| Secret::new("an-id-token")),

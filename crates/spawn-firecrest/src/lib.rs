@@ -1,0 +1,25 @@
+//! Servers as batch jobs, submitted through FirecREST (API v2).
+//!
+//! [`FirecrestSpawner`] submits a job in the person's name and looks at it with a service account, so
+//! a session that ended stops nobody's work. Nothing secret is in the job: its script starts the
+//! agent, and that reads ticket, command and environment from a file that is closed before
+//! anything is in it and gone before anything is done with it.
+//!
+//! A job is found again by its name, which is the hub's, and by its working directory, which says
+//! server and start.
+//!
+//! What is about jobs of any scheduler of Slurm's kind (states, nodes, script, names) is in `job`; what
+//! is about FirecREST in `api`.
+
+mod api;
+mod check;
+mod handle;
+mod handover;
+mod job;
+mod place;
+mod settings;
+mod spawner;
+mod start;
+
+pub use settings::{FirecrestSettings, JobLimits};
+pub use spawner::FirecrestSpawner;
