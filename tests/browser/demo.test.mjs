@@ -105,7 +105,7 @@ describe("the demo", () => {
     await screenshot(grote, "demo-5-jupyterlab");
   });
 
-  step("runs the notebook with a radio map in it", async () => {
+  step("runs the notebook with a radio map and a token in it", async () => {
     const cells = await lab.runAll(grote);
     await screenshot(grote, "demo-6-notebook");
 
@@ -117,6 +117,7 @@ describe("the demo", () => {
     assert.match(cells[0].text, /^1420\.406 MHz, beam \d+\.\d arcmin/m);
     assert.match(cells[1].text, /^brightest: \d+\.\d+ Jy\/beam at 19h39m\d+s -63d\d+m\d+s/m);
     assert.equal(cells[2].images, 1);
+    assert.match(cells[3].text, /^a token with archive:read for archive, good for 10 minutes/);
 
     const { text } = await lab.run(grote, "kept = round(float(sky[y, x]), 3); print('kept', kept)");
     assert.match(text, /^kept \d+\.\d+/);

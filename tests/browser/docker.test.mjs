@@ -2,22 +2,15 @@
 // containers and this machine reach.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
 import { after, before, describe } from "node:test";
 
-import { launch, openPage, screenshot, story, until } from "./browser.mjs";
+import { launch, look, openPage, screenshot, story, until } from "./browser.mjs";
+import { inContainers, labImage } from "./docker.mjs";
 import { makeToken, setUp, startServer, stopServer } from "./hub.mjs";
-import { BINARY, configuration, freePort, Jansky } from "./jansky.mjs";
+import { configuration, freePort, Jansky } from "./jansky.mjs";
 import * as lab from "./lab.mjs";
 
 const ADMIN = { name: "grote", password: "a dish behind the house" };
-const AGENT = join(dirname(BINARY), "jansky-agent");
-
-function variable(name) {
-  assert.ok(process.env[name], `${name} is not set; source what tests/services/docker writes`);
-  return process.env[name];
-}
 
 describe("a server in a container", () => {
   let browser;
@@ -30,26 +23,15 @@ describe("a server in a container", () => {
   before(
     async () => {
       const port = await freePort();
-      assert.ok(existsSync(AGENT), `${AGENT} is not built`);
       hub = Jansky.serve("docker", {
         config: (folder) =>
           configuration(folder, {
-            port,
-            python: "/opt/venv",
-            hub: { bind: `${variable("JANSKY_TEST_DOCKER_GATEWAY")}:${port}` },
-            spawner: {
-              kind: "docker",
-              host: variable("JANSKY_TEST_DOCKER"),
-              "images.lab": variable("JANSKY_TEST_DOCKER_LAB"),
-              network: variable("JANSKY_TEST_DOCKER_NETWORK"),
-              agent: AGENT,
-              arguments: [],
-              volumes: [`jansky-test-${port}-{username}:/home/jovyan`],
-              memory_limit: "1 GiB",
-              cpu_limit: 2,
-              http_timeout: "2m",
-              default_url: "/lab",
-            },
+            ...inContainers(port, {
+              images: {
+                lab: labImage(),
+                again: { image: labImage(), title: "Lab again", description: "The same image." },
+              },
+            }),
             audiences: {
               archive: { source: "jansky", scopes: ["archive:read"], allow_all: true },
             },
@@ -70,7 +52,16 @@ describe("a server in a container", () => {
   });
 
   step("starts and runs cells over a WebSocket", async () => {
-    const seen = await startServer(page, { hub: hub.hub });
+    const seen = await startServer(page, {
+      hub: hub.hub,
+      onChoice: async () => {
+        assert.ok(await page.getByRole("radio", { name: "lab", exact: true }).isChecked());
+        await look(page, "docker-0-choice");
+        await page.getByText("Lab again").click();
+      },
+    });
+    const { body } = await hub.api("users/grote", { token });
+    assert.deepEqual(body.servers[""].user_options, { image: "again" });
     assert.ok(seen.messages.includes("Making the container"), seen.messages.join());
 
     await lab.openLab(page, `${hub.url}user/grote/`);
@@ -96,7 +87,12 @@ describe("a server in a container", () => {
     await lab.run(page, "open('/home/jovyan/kept', 'w').write('a survey')");
     await lab.save(page);
     await stopServer(page, { hub: hub.hub });
-    await startServer(page, { hub: hub.hub });
+    await startServer(page, {
+      hub: hub.hub,
+      onChoice: async () => {
+        assert.ok(await page.getByRole("radio", { name: "Lab again" }).isChecked(), "remembered");
+      },
+    });
     await lab.openLab(page, `${hub.url}user/grote/`);
     await lab.createNotebook(page);
 
@@ -105,18 +101,12 @@ describe("a server in a container", () => {
   });
 
   step("gets a token from its agent, and finds none anywhere else", async () => {
-    const ask = [
-      "import json, os, socket",
-      "s = socket.socket(socket.AF_UNIX)",
-      "s.connect(os.environ['JANSKY_AGENT_SOCKET'])",
-      "s.sendall(b'GET /v1/token?audience=archive HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n')",
-      "answer = s.makefile().read()",
-      "head, body = answer.split('\\n\\n', 1)",
-      "token = json.loads(body[body.index('{'):body.rindex('}') + 1])",
-      "print(token['token_type'], token['scope'], token['access_token'].count('.'), sorted(name for name in os.environ if 'TICKET' in name))",
-    ];
-    const { text, error } = await lab.run(page, ask.join("\n"));
-    assert.match(text, /^Bearer archive:read 2 \[\]/, error);
+    const code = `
+import jansky, os
+token = jansky.token("archive")
+print(token.scope, token.count("."), sorted(name for name in os.environ if "TICKET" in name))`;
+    const { text, error } = await lab.run(page, code.trim());
+    assert.match(text, /^archive:read 2 \[\]/, error);
   });
 
   step("ends with its hub when that is asked to", async () => {

@@ -63,12 +63,18 @@ export function askHub(page, path) {
 /**
  * Starts the default server from the home page and waits until the browser is in it.
  *
- * Returns what the page showed on the way: messages in their order and every percentage.
+ * `onChoice` is for hubs that ask what to start with: it chooses on the page that does. Returns what the
+ * page showed on the way: messages in their order and every percentage.
  */
-export async function startServer(page, { hub, seconds = 120, onPending }) {
+export async function startServer(page, { hub, seconds = 120, onChoice, onPending }) {
   await page.goto(`${hub}home`);
   const mine = page.locator("section", { has: page.locator("h1") });
   await mine.getByRole("button", { name: /^Start( again)?$/ }).click();
+  if (onChoice) {
+    await page.getByRole("group", { name: "Image" }).waitFor();
+    await onChoice();
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+  }
   if (onPending) {
     await page.locator("#pending").waitFor();
     await onPending();

@@ -233,6 +233,7 @@ export class Jansky {
  * beside them, `audiences` what servers get tokens for.
  */
 export function configuration(folder, { port, python, providers = {}, ...sections }) {
+  const isProcess = (sections.spawner?.kind ?? "process") === "process";
   const tables = {
     hub: { bind: `127.0.0.1:${port}`, data_dir: join(folder, "data"), ...sections.hub },
     ...(sections.database && { database: sections.database }),
@@ -242,6 +243,8 @@ export function configuration(folder, { port, python, providers = {}, ...section
       command: [join(python, "bin/jupyterhub-singleuser")],
       // Jupyter refuses to run as root unless it is told that this is meant.
       arguments: process.getuid() === 0 ? ["--allow-root"] : [],
+      // What a killed hub leaves goes with the rest.
+      ...(isProcess && { runtime_dir: join(folder, "run") }),
       ...sections.spawner,
     },
   };
@@ -252,8 +255,13 @@ export function configuration(folder, { port, python, providers = {}, ...section
     tables[`provider.${id}`] = { kind: "oidc", ...provider };
   }
   // What JSON says of texts, numbers, switches and lists is TOML as well.
-  const value = (it) =>
-    it?.env ? `{ env = ${JSON.stringify(it.env)} }` : JSON.stringify(it);
+  const value = (it) => {
+    if (Object.getPrototypeOf(it) !== Object.prototype) {
+      return JSON.stringify(it);
+    }
+    const pairs = Object.entries(it).map(([key, it]) => `${key} = ${value(it)}`);
+    return `{ ${pairs.join(", ")} }`;
+  };
   return Object.entries(tables)
     .map(([name, keys]) => {
       const lines = Object.entries(keys).map(([key, it]) => `${key} = ${value(it)}`);

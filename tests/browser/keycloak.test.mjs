@@ -19,6 +19,7 @@ import {
   startServer,
 } from "./hub.mjs";
 import { configuration, freePort, Jansky } from "./jansky.mjs";
+import { fromEnvironment } from "./keycloak.mjs";
 import * as lab from "./lab.mjs";
 import { demoPython, INSTALL_SECONDS } from "./python.mjs";
 
@@ -37,12 +38,6 @@ before(
 );
 
 after(() => browser?.close());
-
-function fromEnvironment(name) {
-  const value = process.env[`JANSKY_TEST_${name}`];
-  assert.ok(value, `JANSKY_TEST_${name} is not set; see tests/services`);
-  return value;
-}
 
 function provider(title, name) {
   return {

@@ -32,6 +32,20 @@ impl Answer {
         }
     }
 
+    /// There are no tokens until the hub says otherwise; the hub's own answer looks like this, too.
+    pub(crate) fn frozen(reason: &str, description: &str) -> Self {
+        let body = json!({
+            "error": "session_frozen",
+            "error_description": description,
+            "frozen_reason": reason,
+        });
+        Self {
+            status: StatusCode::UNAUTHORIZED,
+            retry_after: None,
+            body: body.to_string().into(),
+        }
+    }
+
     /// The hub cannot be asked now.
     pub(crate) fn unavailable(description: &str) -> Self {
         Self {

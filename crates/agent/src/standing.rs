@@ -58,5 +58,5 @@ fn frozen(reason: &str) -> Answer {
         _ => "start the server again",
     };
     let description = format!("this server gets no tokens at the moment ({reason}): {what_to_do}");
-    Answer::problem(StatusCode::UNAUTHORIZED, "session_frozen", &description)
+    Answer::frozen(reason, &description)
 }

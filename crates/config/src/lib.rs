@@ -28,11 +28,12 @@ pub use problem::{Origin, Problem, Problems, Severity};
 pub use reference::{reference, schema};
 pub use sections::{
     AdmissionKeys, Audience, AudienceSource, Broker, Cgroups, ClaimsSource, Client,
-    ClientAuthentication, CommonSpawner, Config, ContainerRemoval, Database, DockerSpawner,
-    Endpoints, FirecrestSpawner, GithubProvider, HeaderProvider, Hub, IdentityBrokerMode, Issuer,
-    IssuerAlgorithm, LdapProvider, LocalProvider, Log, LogFormat, NoLongerAllowed, OidcProvider,
-    PamProvider, ProcessSpawner, Provider, Proxy, Pull, Reach, Role, RunAs, SecondFactor,
-    SecurityEvents, Session, SignOut, SignUp, Spawner, Tls, Tripwire, VolumeEntry,
+    ClientAuthentication, CommonSpawner, Config, ContainerRemoval, Database, DescribedImage,
+    DockerSpawner, Endpoints, FirecrestSpawner, GithubProvider, HeaderProvider, Hub,
+    IdentityBrokerMode, Issuer, IssuerAlgorithm, LdapProvider, LocalProvider, Log, LogFormat,
+    NoLongerAllowed, OfferedImage, OidcProvider, PamProvider, ProcessSpawner, Provider, Proxy,
+    Pull, Reach, Role, RunAs, SecondFactor, SecurityEvents, Session, SignOut, SignUp, Spawner, Tls,
+    Tripwire, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

@@ -11,6 +11,7 @@ mod actor;
 mod admission;
 mod broker;
 mod changes;
+mod choices;
 mod direct_sign_in;
 mod ended;
 mod environment;
@@ -62,6 +63,7 @@ use tokio_util::task::TaskTracker;
 pub use jansky_identity::{
     CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus, ServiceClient,
 };
+pub use jansky_spawn::{Choice, Offer};
 pub use jansky_store::{
     ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, Exclusion, FreezeReason,
     GrantState, Identity, IdentityId, LocalAccount, Server, Session, Share, SignUp, Token, TokenId,

@@ -121,6 +121,9 @@ impl Hub {
         // The refresh may have found out that the owner may no longer be here, so it comes first.
         self.demand_login_token(user).await?;
         self.must_be_allowed(user).await?;
+        let options = self
+            .options_of_start(user, options, &server.user_options)
+            .await?;
         self.check_load().await?;
         let token = self.random.secret("");
         let now = self.clock.now();
@@ -132,7 +135,7 @@ impl Hub {
                 server.version,
                 BeginStart {
                     start,
-                    user_options: options.unwrap_or_else(|| server.user_options.clone()),
+                    user_options: options,
                     spawner: self.spawner.kind().to_owned(),
                     token: server_token(&server, start, &token, now),
                     at: now,

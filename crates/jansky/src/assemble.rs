@@ -200,6 +200,11 @@ fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> anyhow::Resu
             allow_all: audience.allow_all,
             allowed_users: names.collect(),
             allowed_groups: audience.allowed_groups.iter().cloned().collect(),
+            server_options: audience
+                .server_options
+                .iter()
+                .map(|(key, values)| (key.clone(), values.iter().cloned().collect()))
+                .collect(),
         },
         shared: audience.shared,
         token_file: audience.token_file,

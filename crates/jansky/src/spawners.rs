@@ -6,16 +6,16 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jansky_config::{
-    Cgroups, Config, ContainerRemoval, DockerSpawner, FirecrestSpawner, ProcessSpawner, Pull,
-    Spawner as Spawners, Tripwire, VolumeEntry,
+    Cgroups, Config, ContainerRemoval, DescribedImage, DockerSpawner, FirecrestSpawner,
+    OfferedImage, ProcessSpawner, Pull, Spawner as Spawners, Tripwire, VolumeEntry,
 };
 use jansky_hub::SpawnerTokens;
 use jansky_spawn::{
     CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner as RunningProcesses, RunAs, Spawner,
 };
 use jansky_spawn_docker::{
-    Agent, DockerSettings, DockerSpawner as RunningContainers, Network, PullPolicy, Reach, Removal,
-    TripwirePolicy, Volume, VolumeSource,
+    AboutImage, Agent, DockerSettings, DockerSpawner as RunningContainers, Network, PullPolicy,
+    Reach, Removal, TripwirePolicy, Volume, VolumeSource,
 };
 use jansky_spawn_firecrest::{FirecrestSettings, FirecrestSpawner as RunningJobs, JobLimits};
 
@@ -117,14 +117,23 @@ fn containers(
     let default_image = docker
         .default_image()
         .context("spawner.images names no default")?;
-    let image = docker.images.get(default_image).cloned();
+    let image = docker.images.get(default_image).map(OfferedImage::image);
     let mut settings = DockerSettings::new(
         docker.host.clone(),
         instance,
-        image.unwrap_or_default(),
+        image.unwrap_or_default().to_owned(),
         agent(docker)?,
     );
-    settings.images.clone_from(&docker.images);
+    settings.images = docker
+        .images
+        .iter()
+        .map(|(id, offered)| (id.clone(), offered.image().to_owned()))
+        .collect();
+    settings.about = docker
+        .images
+        .iter()
+        .filter_map(|(id, offered)| Some((id.clone(), about(offered.described()?))))
+        .collect();
     default_image.clone_into(&mut settings.default_image);
     settings.pull = match docker.pull {
         Pull::Missing => PullPolicy::Missing,
@@ -176,6 +185,17 @@ fn containers(
         Tripwire::Freeze => TripwirePolicy::Freeze,
     };
     Ok(Arc::new(RunningContainers::new(settings)?))
+}
+
+/// What is said about an image.
+fn about(described: &DescribedImage) -> AboutImage {
+    let users = described.allowed_users.iter();
+    AboutImage {
+        title: described.title.clone(),
+        description: described.description.clone(),
+        allowed_users: users.map(ToString::to_string).collect(),
+        allowed_groups: described.allowed_groups.iter().cloned().collect(),
+    }
 }
 
 fn jobs(

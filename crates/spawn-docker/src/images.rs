@@ -3,16 +3,44 @@
 use std::collections::HashMap;
 
 use bollard::models::CreateImageInfo;
+use jansky_spawn::{Choice, Offer};
 use serde_json::Value;
 
 use crate::settings::DockerSettings;
+
+/// The key in the options of a server that holds the id of an image.
+const KEY: &str = "image";
+
+/// The images that people may choose, the usual one first.
+pub(crate) fn choice(settings: &DockerSettings) -> Choice {
+    let mut offers: Vec<Offer> = settings
+        .images
+        .keys()
+        .map(|id| {
+            let about = settings.about.get(id).cloned().unwrap_or_default();
+            Offer {
+                value: id.clone(),
+                title: about.title.unwrap_or_else(|| id.clone()),
+                description: about.description,
+                allowed_users: about.allowed_users,
+                allowed_groups: about.allowed_groups,
+            }
+        })
+        .collect();
+    offers.sort_by_key(|offer| offer.value != settings.default_image);
+    Choice {
+        key: KEY.to_owned(),
+        title: "Image".to_owned(),
+        offers,
+    }
+}
 
 /// The image that a person's options choose: an id of the list, never the name of an image.
 ///
 /// # Errors
 /// What is wrong with the choice, for a person.
 pub(crate) fn chosen<'a>(settings: &'a DockerSettings, options: &Value) -> Result<&'a str, String> {
-    let id = match options.get("image") {
+    let id = match options.get(KEY) {
         None | Some(Value::Null) => settings.default_image.as_str(),
         Some(Value::String(id)) => id,
         Some(_) => return Err("the option `image` must be a text".to_owned()),
@@ -144,6 +172,22 @@ mod tests {
             assert!(refused.contains("casa, default"), "{refused}");
         }
         assert!(chosen(&settings, &json!({ "image": ["casa"] })).is_err());
+    }
+
+    #[test]
+    fn the_usual_image_is_offered_first_and_each_under_its_title() {
+        let mut settings = settings();
+        let about = settings.about.entry("casa".to_owned()).or_default();
+        about.title = Some("CASA 6.7".to_owned());
+
+        let titles = |settings: &DockerSettings| {
+            let offers = choice(settings).offers.into_iter();
+            offers.map(|offer| offer.title).collect::<Vec<_>>()
+        };
+
+        assert_eq!(titles(&settings), ["default", "CASA 6.7"]);
+        settings.default_image = "casa".to_owned();
+        assert_eq!(titles(&settings), ["CASA 6.7", "default"]);
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod state;
 mod tripwire;
 
 pub use settings::{
-    Agent, DockerSettings, Network, PullPolicy, Reach, Removal, TripwirePolicy, Volume,
+    AboutImage, Agent, DockerSettings, Network, PullPolicy, Reach, Removal, TripwirePolicy, Volume,
     VolumeSource,
 };
 pub use spawner::DockerSpawner;

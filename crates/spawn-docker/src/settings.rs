@@ -1,6 +1,6 @@
 //! What the operator decides about servers that are containers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub struct DockerSettings {
     pub instance: String,
     /// The images that people may choose, by their ids.
     pub images: BTreeMap<String, String>,
+    /// What is said about images, by their ids. One of which nothing is said is for everybody.
+    pub about: BTreeMap<String, AboutImage>,
     /// The id of the image of those who choose none.
     pub default_image: String,
     /// When images are fetched from their registry.
@@ -59,6 +61,19 @@ pub struct DockerSettings {
     pub stop_timeout: Duration,
     /// What happens when somebody else reaches into a container.
     pub tripwire: TripwirePolicy,
+}
+
+/// What is said about an image.
+#[derive(Clone, Debug, Default)]
+pub struct AboutImage {
+    /// Its name for people; else its id.
+    pub title: Option<String>,
+    /// What it is good for.
+    pub description: Option<String>,
+    /// The names of people who may choose it.
+    pub allowed_users: BTreeSet<String>,
+    /// The groups whose members may choose it. Without any name or group everybody may.
+    pub allowed_groups: BTreeSet<String>,
 }
 
 /// What happens when somebody else reaches into a container.
@@ -154,6 +169,7 @@ impl DockerSettings {
             host: host.into(),
             instance: instance.into(),
             images: BTreeMap::from([("default".to_owned(), image.into())]),
+            about: BTreeMap::new(),
             default_image: "default".to_owned(),
             pull: PullPolicy::Missing,
             command: vec!["jupyterhub-singleuser".to_owned()],

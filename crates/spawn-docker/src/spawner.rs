@@ -8,8 +8,8 @@ use bollard::models::ContainerCreateBody;
 use futures_util::StreamExt;
 use jansky_model::{ProgressEvent, Secret, ServerId, StartId};
 use jansky_spawn::{
-    Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle, Spawner,
-    Started, StopMode, Tampering,
+    Choice, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
+    Spawner, Started, StopMode, Tampering,
 };
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -409,6 +409,10 @@ impl DockerSpawner {
 impl Spawner for DockerSpawner {
     fn kind(&self) -> &'static str {
         KIND
+    }
+
+    fn choices(&self) -> Vec<Choice> {
+        vec![images::choice(&self.settings)]
     }
 
     async fn start(

@@ -182,7 +182,7 @@ impl FirecrestSpawner {
     }
 
     /// Puts the document where only the agent finds it. The directory is closed before anything is in
-    /// it, and the file before it has content, whatever the person's files are made with.
+    /// it, and the file before the document is in it, whatever the person's files are made with.
     async fn hand_over(
         &self,
         token: &Secret,
@@ -197,9 +197,10 @@ impl FirecrestSpawner {
                 directory.0
             )));
         }
-        let nothing = Secret::new("");
+        // FirecREST never ends the input of the command that writes an empty file, which then fails.
+        let next_to_nothing = Secret::new("\n");
         self.api
-            .write(token, &directory.0, DOCUMENT, &nothing)
+            .write(token, &directory.0, DOCUMENT, &next_to_nothing)
             .await?;
         self.api.set_mode(token, &path, "600").await?;
         self.api

@@ -18,8 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::{
-    Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle, Spawner,
-    Started, StopMode,
+    Choice, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
+    Spawner, Started, StopMode,
 };
 
 /// What a [`FakeSpawner`] does when it is asked.
@@ -37,6 +37,8 @@ pub struct FakeBehaviour {
     pub stop_failure: Option<String>,
     /// The log of every server.
     pub log: String,
+    /// What people may choose.
+    pub choices: Vec<Choice>,
 }
 
 /// How the starts of a [`FakeSpawner`] turn out.
@@ -71,6 +73,8 @@ struct Inner {
 }
 
 struct FakeServer {
+    /// Which of all that were ever made it is.
+    number: usize,
     port: u16,
     task: JoinHandle<()>,
     exited: Option<String>,
@@ -86,6 +90,7 @@ impl Drop for FakeServer {
 struct Handle {
     server: ServerId,
     start: StartId,
+    number: usize,
 }
 
 impl FakeSpawner {
@@ -151,8 +156,8 @@ impl FakeServer {
     }
 }
 
-fn handle(server: ServerId, start: StartId) -> SpawnHandle {
-    SpawnHandle(json!({ "kind": "fake", "server": server, "start": start }))
+fn handle(server: ServerId, start: StartId, number: usize) -> SpawnHandle {
+    SpawnHandle(json!({ "kind": "fake", "server": server, "start": start, "number": number }))
 }
 
 fn read(handle: &SpawnHandle) -> Option<Handle> {
@@ -163,6 +168,10 @@ fn read(handle: &SpawnHandle) -> Option<Handle> {
 impl Spawner for FakeSpawner {
     fn kind(&self) -> &'static str {
         "fake"
+    }
+
+    fn choices(&self) -> Vec<Choice> {
+        self.inner().behaviour.choices.clone()
     }
 
     async fn start(
@@ -193,24 +202,25 @@ impl Spawner for FakeSpawner {
             FakeStart::Refused(reason) => return Err(SpawnError::refused(reason)),
             FakeStart::Unavailable(reason) => return Err(SpawnError::unavailable(reason)),
         };
+        let mut inner = self.inner();
         let new = FakeServer {
+            number: inner.starts.len(),
             port,
             task,
             exited: None,
         };
-        let mut inner = self.inner();
         let running = inner
             .servers
             .get(&key)
             .filter(|found| found.status().is_none());
-        let url = running.map(FakeServer::url);
-        let url = url.unwrap_or_else(|| {
-            let url = new.url();
+        let found = running.map(|found| (found.number, found.url()));
+        let (number, url) = found.unwrap_or_else(|| {
+            let made = (new.number, new.url());
             inner.servers.insert(key, new);
-            url
+            made
         });
         Ok(Started {
-            handle: handle(spec.server, spec.start),
+            handle: handle(spec.server, spec.start, number),
             url,
         })
     }
@@ -227,6 +237,7 @@ impl Spawner for FakeSpawner {
         let status = inner
             .servers
             .get(&(handle.server, handle.start))
+            .filter(|found| found.number == handle.number)
             .map_or_else(|| Some("ended".to_owned()), FakeServer::status);
         status.map_or(PollStatus::Running, |reason| PollStatus::Exited { reason })
     }
@@ -240,7 +251,14 @@ impl Spawner for FakeSpawner {
         if let Some(reason) = behaviour.stop_failure {
             return Err(SpawnError::unavailable(reason));
         }
-        inner.servers.remove(&(handle.server, handle.start));
+        let key = (handle.server, handle.start);
+        if inner
+            .servers
+            .get(&key)
+            .is_some_and(|found| found.number == handle.number)
+        {
+            inner.servers.remove(&key);
+        }
         Ok(())
     }
 
@@ -250,7 +268,7 @@ impl Spawner for FakeSpawner {
         let found = found.map(|((server, start), found)| FoundServer {
             server: *server,
             start: *start,
-            handle: handle(*server, *start),
+            handle: handle(*server, *start, found.number),
             url: Some(found.url()),
         });
         Ok(found.collect())

@@ -7,6 +7,9 @@
 //!
 //! What the hub does with servers (tokens, routes, readiness, limits on how many) is not here.
 
+mod choice;
+#[cfg(feature = "testing")]
+pub mod conformance;
 mod error;
 #[cfg(feature = "testing")]
 pub mod fake;
@@ -18,6 +21,7 @@ mod spawner;
 mod tampering;
 mod tokens;
 
+pub use choice::{Choice, Offer};
 pub use error::SpawnError;
 pub use finding::{Finding, Severity};
 pub use process::{CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner, RunAs};

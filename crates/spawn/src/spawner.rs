@@ -7,7 +7,7 @@ use jansky_model::{Secret, ServerId, ServerName, StartId, UserName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
-use crate::{Finding, ProgressSink, SpawnError, Tampering};
+use crate::{Choice, Finding, ProgressSink, SpawnError, Tampering};
 
 /// Starts, watches and ends servers.
 ///
@@ -26,6 +26,12 @@ use crate::{Finding, ProgressSink, SpawnError, Tampering};
 pub trait Spawner: Send + Sync {
     /// The kind of spawner as one word, for logs and for the operator.
     fn kind(&self) -> &'static str;
+
+    /// What people may choose when they start a server. Whoever starts one asks only for what is
+    /// offered here; what else stands in the options is the person's own.
+    fn choices(&self) -> Vec<Choice> {
+        Vec::new()
+    }
 
     /// Starts the server described by `spec`, or finds it if an earlier attempt already did.
     ///
@@ -106,7 +112,7 @@ pub struct ServerSpec {
     pub prefix: String,
     /// The environment of the server, all but `JUPYTERHUB_SERVICE_URL`, which the spawner adds.
     pub environment: BTreeMap<String, Secret>,
-    /// What the user asked for in the form.
+    /// What the user asked for; for each of [`Spawner::choices`] it holds one of its offers.
     pub options: serde_json::Value,
     /// What the agent beside the server begins with; `None` when the server gets no agent.
     pub agent: Option<AgentTicket>,

@@ -233,6 +233,47 @@ pub struct NotRunningPage {
     pub next: String,
 }
 
+/// Asks what to start a server with, where there is something to choose.
+///
+/// The form posts one value for each field, and `next`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChoosePage {
+    /// What people call the server.
+    pub title: String,
+    /// Where the form that starts it is posted.
+    pub start_action: String,
+    /// The home page.
+    pub home_url: String,
+    /// Path to go to once it runs; empty for the server itself.
+    pub next: String,
+    /// What can be chosen.
+    pub fields: Vec<ChoiceField>,
+}
+
+/// Something that can be chosen.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChoiceField {
+    /// The name of the field.
+    pub key: String,
+    /// What it is called.
+    pub title: String,
+    /// What is offered.
+    pub offers: Vec<OfferRow>,
+}
+
+/// One thing that is offered.
+#[derive(Clone, Debug, Serialize)]
+pub struct OfferRow {
+    /// The value that is posted.
+    pub value: String,
+    /// Its name for people.
+    pub title: String,
+    /// What it is good for.
+    pub description: Option<String>,
+    /// Whether it is chosen at first.
+    pub is_chosen: bool,
+}
+
 /// Somebody opened a server that is stopping.
 #[derive(Clone, Debug, Serialize)]
 pub struct StoppingPage {
@@ -654,6 +695,7 @@ pages! {
     PendingPage => "pending.html";
     FailedPage => "failed.html";
     NotRunningPage => "not_running.html";
+    ChoosePage => "choose.html";
     StoppingPage => "stopping.html";
     SignOutPage => "sign_out.html";
     SignedOutPage => "signed_out.html";

@@ -27,6 +27,7 @@ async fn a_freeze_takes_effect_within_a_second_and_can_be_lifted() {
 
     let told = agent.token("audience=archive").await;
     assert_eq!(told.refusal(), (401, "session_frozen"));
+    assert_eq!(told.body["frozen_reason"], "signed_out");
     let status = agent.status().await;
     assert_eq!(status["state"], "frozen");
     assert_eq!(status["frozen_reason"], "signed_out");

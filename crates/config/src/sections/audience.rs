@@ -1,5 +1,6 @@
 //! `[audience.<id>]` and `[broker]`: tokens for the code on servers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jansky_model::{ProviderId, UserName};
@@ -92,6 +93,13 @@ pub struct Audience {
     #[serde(default)]
     #[schemars(extend("examples" = [["/astronomers"]]))]
     pub allowed_groups: Vec<String>,
+
+    /// Gives tokens only to servers that were started with one of these values, for each option that is
+    /// named. The option `image` of containers holds an id of `spawner.images`. Command lines, which
+    /// are no servers, then get none.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "every server", "examples" = [{ "image": ["casa"] }]))]
+    pub server_options: BTreeMap<String, Vec<String>>,
 
     /// Gives tokens also to servers that are shared with others, who then act in the name of the
     /// owner.

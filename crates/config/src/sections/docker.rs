@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jansky_model::ByteSize;
+use jansky_model::{ByteSize, UserName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +22,15 @@ pub struct DockerSpawner {
     pub host: String,
 
     /// The images that people may choose, each with an id of your choice. Write each with its digest
-    /// (`name@sha256:…`): what a tag means can change at any time. At least one is needed.
-    #[schemars(extend("x-default" = "none", "examples" = [{ "lab": "quay.io/jupyter/scipy-notebook@sha256:6bb2aff0d0f2a2b6a3c4f1ab6e9a9b7a0e0f3f8d2b1c0d9e8f7a6b5c4d3e2f10" }]))]
-    pub images: BTreeMap<String, String>,
+    /// (`name@sha256:…`): what a tag means can change at any time. At least one is needed. Who may
+    /// have several is asked before a start.
+    ///
+    /// An image is its name, or a table that says more: `image` is the name, `title` what people read
+    /// in place of the id, `description` what it is good for, in a sentence or two. With
+    /// `allowed_users` or `allowed_groups` only these people and the members of these groups may
+    /// choose it.
+    #[schemars(extend("x-default" = "none", "examples" = [{ "lab": { "image": "quay.io/jupyter/scipy-notebook@sha256:6bb2aff0d0f2a2b6a3c4f1ab6e9a9b7a0e0f3f8d2b1c0d9e8f7a6b5c4d3e2f10", "title": "Python for astronomy" } }]))]
+    pub images: BTreeMap<String, OfferedImage>,
 
     /// The id of the image of those who choose none.
     #[schemars(extend("x-default" = "the only one in `images`"), example = &"lab")]
@@ -201,6 +207,65 @@ impl DockerSpawner {
     }
 }
 
+/// An image that people may choose.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum OfferedImage {
+    /// The name of the image.
+    Name(String),
+    /// The name, and what is said about it.
+    Described(DescribedImage),
+}
+
+/// An image with what is said about it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct DescribedImage {
+    /// The name of the image, with its digest.
+    #[schemars(length(min = 1), example = &"registry.example.org/casa@sha256:9f8e7d6c5b4a3f2e1d0c9b8a7f6e5d4c3b2a1f0e9d8c7b6a5f4e3d2c1b0a9f8e")]
+    pub image: String,
+
+    /// What people read in place of the id.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "the id"), example = &"CASA 6.7")]
+    pub title: Option<String>,
+
+    /// What it is good for, in a sentence or two.
+    #[serde(default)]
+    #[schemars(example = &"Calibration and imaging of radio data.")]
+    pub description: Option<String>,
+
+    /// The names of people who may choose it.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "everybody", "examples" = [["river", "wash"]]))]
+    pub allowed_users: Vec<Written<UserName>>,
+
+    /// The groups whose members may choose it.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "everybody", "examples" = [["/radio"]]))]
+    pub allowed_groups: Vec<String>,
+}
+
+impl OfferedImage {
+    /// The name of the image.
+    pub fn image(&self) -> &str {
+        match self {
+            Self::Name(image) => image,
+            Self::Described(described) => &described.image,
+        }
+    }
+
+    /// What is said about it.
+    pub const fn described(&self) -> Option<&DescribedImage> {
+        match self {
+            Self::Name(_) => None,
+            Self::Described(described) => Some(described),
+        }
+    }
+}
+
 /// One entry of `spawner.volumes`, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeEntry<'a> {
@@ -332,9 +397,10 @@ mod tests {
     fn the_only_image_is_the_default() {
         let mut docker = DockerSpawner::default();
         assert_eq!(docker.default_image(), None);
-        docker.images.insert("lab".to_owned(), "lab:1".to_owned());
+        let image = |name: &str| OfferedImage::Name(name.to_owned());
+        docker.images.insert("lab".to_owned(), image("lab:1"));
         assert_eq!(docker.default_image(), Some("lab"));
-        docker.images.insert("casa".to_owned(), "casa:1".to_owned());
+        docker.images.insert("casa".to_owned(), image("casa:1"));
         assert_eq!(docker.default_image(), None);
         docker.default_image = Some("casa".to_owned());
         assert_eq!(docker.default_image(), Some("casa"));

@@ -26,7 +26,10 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 pub use self::audience::{Audience, AudienceSource, Broker, IdentityBrokerMode};
-pub use self::docker::{ContainerRemoval, DockerSpawner, Pull, Reach, Tripwire, VolumeEntry};
+pub use self::docker::{
+    ContainerRemoval, DescribedImage, DockerSpawner, OfferedImage, Pull, Reach, Tripwire,
+    VolumeEntry,
+};
 pub use self::firecrest::FirecrestSpawner;
 pub use self::github::GithubProvider;
 pub use self::header::HeaderProvider;

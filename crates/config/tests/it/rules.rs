@@ -1,5 +1,7 @@
 //! Rules over several keys.
 
+use jansky_config::Spawner;
+
 use crate::{DOCKER, FIRECREST, LOCAL, OIDC, message, messages, read};
 
 #[test]
@@ -324,6 +326,14 @@ fn settings_of_containers_that_cannot_work_are_refused() {
             "spawner.images: found several images and no default",
         ),
         (
+            "images = { lab = { image = \"lab:1\", title = \"Lab\" } }",
+            "spawner.images.lab: found `lab:1`, which names no digest",
+        ),
+        (
+            "images = { lab = { image = \"lab@sha256:1\", titel = \"Lab\" } }",
+            "spawner.images.lab.titel: found an unknown key",
+        ),
+        (
             "default_image = \"other\"",
             "spawner.default_image: found `other`",
         ),
@@ -380,6 +390,55 @@ fn settings_of_containers_that_cannot_work_are_refused() {
             "{line}: {found:#?}"
         );
     }
+}
+
+#[test]
+fn what_is_said_about_an_image_may_stand_beside_its_name() {
+    let images = r#"images.lab = "lab@sha256:12"
+        images.casa = { image = "casa@sha256:12", title = "CASA", allowed_groups = ["/radio"] }
+        default_image = "lab""#;
+    let text = DOCKER.replace("images = { lab = \"lab@sha256:12\" }", images);
+
+    let loaded = read(&text).expect("it is right");
+
+    assert_eq!(loaded.warnings, []);
+    let Spawner::Docker(docker) = loaded.config.spawner else {
+        panic!("it is about containers");
+    };
+    assert_eq!(docker.images["lab"].image(), "lab@sha256:12");
+    assert_eq!(docker.images["lab"].described(), None);
+    assert_eq!(docker.images["casa"].image(), "casa@sha256:12");
+    let about = docker.images["casa"].described().expect("it is described");
+    assert_eq!(about.title.as_deref(), Some("CASA"));
+    assert_eq!(about.allowed_groups, ["/radio"]);
+}
+
+#[test]
+fn an_audience_can_be_for_servers_with_certain_images_and_nothing_that_people_invent() {
+    let audience = |options: &str| {
+        format!(
+            "[audience.archive]\nsource = \"jansky\"\nallow_all = true\n\
+             server_options = {options}\n"
+        )
+    };
+    let docker = |options: &str| messages(&format!("{DOCKER}{}", audience(options)));
+
+    assert_eq!(docker("{ image = [\"lab\"] }"), Vec::<String>::new());
+    let unknown = docker("{ image = [\"lab\", \"other\"] }").join("");
+    assert!(
+        unknown.contains("audience.archive.server_options: found `other`, which is no image"),
+        "{unknown}"
+    );
+    let invented = docker("{ memory = [\"2G\"] }").join("");
+    assert!(
+        invented.contains("found `memory`, which people can set"),
+        "{invented}"
+    );
+    let process = messages(&format!("{}{LOCAL}", audience("{ image = [\"lab\"] }"))).join("");
+    assert!(
+        process.contains("found `image`, which people can set"),
+        "{process}"
+    );
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! What tokens can be asked for, how they are obtained and who may have them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jansky_identity::ServiceClient;
 use jansky_model::ProviderId;
-use jansky_store::User;
+use jansky_store::{Server, User};
 
 use super::BrokerError;
 
@@ -136,7 +136,7 @@ impl Source {
     }
 }
 
-/// Who may have the tokens of an audience. Without any rule nobody may.
+/// Who may have the tokens of an audience, and on which servers. Without any rule nobody may.
 #[derive(Clone, Debug, Default)]
 pub struct AudienceRules {
     /// Everybody.
@@ -145,16 +145,27 @@ pub struct AudienceRules {
     pub allowed_users: BTreeSet<String>,
     /// Members of these groups.
     pub allowed_groups: BTreeSet<String>,
+    /// Only on servers that were started with one of these values for each of these options.
+    pub server_options: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl AudienceRules {
-    /// Whether somebody may.
+    /// Whether somebody may, on a server that fits.
     pub fn allow(&self, user: &User, groups: &[String]) -> bool {
         self.allow_all
             || self.allowed_users.contains(user.name.as_str())
             || groups
                 .iter()
                 .any(|group| self.allowed_groups.contains(group))
+    }
+
+    /// Whether a server fits. Where there is none, as on a command line, only an audience that asks
+    /// for no options does.
+    pub fn fit(&self, server: Option<&Server>) -> bool {
+        self.server_options.iter().all(|(key, values)| {
+            let option = server.and_then(|server| server.user_options.get(key)?.as_str());
+            option.is_some_and(|option| values.contains(option))
+        })
     }
 }
 
@@ -164,10 +175,16 @@ impl Audience {
         &self,
         user: &User,
         groups: &[String],
+        server: &Server,
         is_shared: bool,
     ) -> Result<(), BrokerError> {
         if !self.rules.allow(user, groups) {
             return Err(BrokerError::NotInPolicy {
+                audience: self.id.clone(),
+            });
+        }
+        if !self.rules.fit(Some(server)) {
+            return Err(BrokerError::OtherServer {
                 audience: self.id.clone(),
             });
         }

@@ -81,6 +81,12 @@ pub enum BrokerError {
         /// What was asked for.
         audience: String,
     },
+    /// The audience is for servers with other options.
+    #[error("the audience `{audience}` is only for servers that were started with other options")]
+    OtherServer {
+        /// What was asked for.
+        audience: String,
+    },
     /// Others can use the server, too.
     #[error("the server is shared with others; it gets no tokens as long as it is")]
     ServerShared,
@@ -140,7 +146,9 @@ impl BrokerError {
             Self::Proof(refusal) => refusal.code(),
             Self::Frozen(_) => "session_frozen",
             Self::NotAllowed => "not_allowed",
-            Self::NotInPolicy { .. } | Self::InvalidTarget(_) => "invalid_target",
+            Self::NotInPolicy { .. } | Self::OtherServer { .. } | Self::InvalidTarget(_) => {
+                "invalid_target"
+            }
             Self::ServerShared => "server_shared",
             Self::InvalidScope(_) => "invalid_scope",
             Self::Reauth { .. } => "reauth_required",
@@ -157,6 +165,7 @@ impl BrokerError {
         match self {
             Self::Proof(refusal) => refusal.word(),
             Self::NotInPolicy { .. } => "not_in_policy",
+            Self::OtherServer { .. } => "other_server",
             other => other.code(),
         }
     }

@@ -96,7 +96,8 @@ impl Hub {
         audience: &Audience,
     ) -> Result<Option<ExposedToken>, BrokerError> {
         let is_login = matches!(audience.source, Source::Login { provider: None, .. });
-        if is_login || !audience.rules.allow(user, groups) {
+        let rules = &audience.rules;
+        if is_login || !rules.allow(user, groups) || !rules.fit(Some(server)) {
             return Ok(None);
         }
         let wish = Wish {

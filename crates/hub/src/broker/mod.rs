@@ -34,8 +34,8 @@ use jansky_model::{Clock, UserId};
 use jansky_store::Store;
 
 pub use audience::{Audience, AudienceRules, BrokerMode, Source};
-pub(crate) use audit::Note;
 pub use audit::check_audit;
+pub(crate) use audit::{About as AuditEntry, Note};
 pub use caller::{Agent, Presented, Proofs};
 pub use error::{BrokerError, ProofRefusal};
 pub use exposed::{ExposedToken, ExposedTokens};

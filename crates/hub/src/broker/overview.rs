@@ -60,7 +60,7 @@ pub enum AudienceState {
     ReauthRequired,
     /// Later: the provider does not answer.
     Unavailable,
-    /// No: there is no rule that says so.
+    /// No: there is no rule that says so, or only on servers with other options.
     NotAllowed,
     /// Not as long as the server is shared.
     ServerShared,
@@ -129,7 +129,8 @@ impl Hub {
     }
 
     fn state_of(&self, agent: &Agent, audience: &Audience, grant: Option<&Grant>) -> AudienceState {
-        if !audience.rules.allow(&agent.user, &agent.groups) {
+        let rules = &audience.rules;
+        if !rules.allow(&agent.user, &agent.groups) || !rules.fit(Some(&agent.server)) {
             return AudienceState::NotAllowed;
         }
         if agent.is_shared && !audience.shared {

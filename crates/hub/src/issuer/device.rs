@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use governor::clock::Clock as _;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use jansky_crypto::dpop::token_hash;
 use jansky_crypto::token::{digest, digest_text, equal, s256};
 use jansky_model::{Secret, UserId};
 use jansky_store::{DeviceRequest, DeviceState, StoreError, User};
+use serde_json::{Value, json};
 use tracing::info;
 
 use super::client::KnownClient;
@@ -19,7 +21,7 @@ use super::tokens::TokenContent;
 use super::{IssuedAccess, IssuerError, PresentedClient};
 use crate::Hub;
 use crate::actor::Actor;
-use crate::broker::{Audience, Source};
+use crate::broker::{Audience, AuditEntry, Source};
 use crate::error::HubError;
 
 /// How long a program waits for the person.
@@ -212,6 +214,7 @@ impl Hub {
             return Ok(false);
         };
         if allow && !self.may_have(&actor.user, &request.audience).await? {
+            self.note_answer(actor, &request, "not_in_policy").await?;
             return Err(HubError::forbidden(
                 "You may not have tokens for this service. Ask the operator.",
             ));
@@ -226,6 +229,8 @@ impl Hub {
             .answer_device_request(&code, actor.user.id, state, now)
             .await?;
         if answered {
+            let outcome = if allow { "ok" } else { "denied" };
+            self.note_answer(actor, &request, outcome).await?;
             info!(user.name = %actor.user.name, client.id = %request.client_id, audience.id = %request.audience,
                 "a command line was answered: {}", state.word());
         }
@@ -288,6 +293,8 @@ impl Hub {
         let denied = || IssuerError::AccessDenied("the person may not have it any more".to_owned());
         let user = self.store.user(user).await?.ok_or_else(denied)?;
         if !self.may_have(&user, &request.audience).await? {
+            self.note_device_token(&user, request, "not_in_policy", json!({}))
+                .await?;
             return Err(denied());
         }
         let audience = self.issued_audience(Some(&request.audience))?;
@@ -309,9 +316,56 @@ impl Hub {
                 lifetime: *lifetime,
             })
             .await?;
+        let made = json!({
+            "source": audience.source.word(),
+            "token": token_hash(issued.token.expose()),
+            "expires_at": issued.expires_at,
+        });
+        self.note_device_token(&user, request, "ok", made).await?;
         info!(user.name = %user.name, client.id = %client.id, audience.id = %audience.id,
             "a command line got a token");
         Ok(issued)
+    }
+
+    /// Writes down what a person answered.
+    async fn note_answer(
+        &self,
+        actor: &Actor,
+        request: &DeviceRequest,
+        outcome: &str,
+    ) -> Result<(), HubError> {
+        self.write_down(AuditEntry {
+            event: "device_answer",
+            actor: actor.user.name.to_string(),
+            user: Some(&actor.user),
+            server: None,
+            outcome,
+            detail: about(request),
+        })
+        .await
+    }
+
+    /// Writes down that a program fetched a token, before it has it, or why it does not get one.
+    async fn note_device_token(
+        &self,
+        user: &User,
+        request: &DeviceRequest,
+        outcome: &str,
+        made: Value,
+    ) -> Result<(), HubError> {
+        let mut detail = about(request);
+        if let (Some(detail), Value::Object(made)) = (detail.as_object_mut(), made) {
+            detail.extend(made);
+        }
+        self.write_down(AuditEntry {
+            event: "device_token",
+            actor: "command line".to_owned(),
+            user: Some(user),
+            server: None,
+            outcome,
+            detail,
+        })
+        .await
     }
 
     /// An audience whose tokens this issuer makes.
@@ -338,7 +392,10 @@ impl Hub {
     async fn may_have(&self, user: &User, audience: &str) -> Result<bool, HubError> {
         let groups = self.store.groups_of(user.id).await?;
         let audience = self.issued_audience(Some(audience));
-        Ok(audience.is_ok_and(|audience| audience.rules.allow(user, &groups)))
+        Ok(audience.is_ok_and(|audience| {
+            // A command line is no server, whatever options that would have.
+            audience.rules.allow(user, &groups) && audience.rules.fit(None)
+        }))
     }
 
     fn count_typed_code(&self, actor: &Actor) -> Result<(), HubError> {
@@ -374,6 +431,15 @@ impl Hub {
 fn scopes_of(audience: &Audience, asked: Option<&str>) -> Result<Vec<String>, IssuerError> {
     let scopes = audience.scopes_for(asked);
     scopes.map_err(|error| IssuerError::InvalidScope(error.to_string()))
+}
+
+/// What the audit trail says about a request.
+fn about(request: &DeviceRequest) -> Value {
+    json!({
+        "client": request.client_id,
+        "audience": request.audience,
+        "scope": request.scope,
+    })
 }
 
 fn words(text: &str) -> Vec<String> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::agent::token_of;
+use crate::house::{run, told};
 use crate::site::Site;
 use crate::storage::sqlite;
 use crate::tokens::{ARCHIVE, somebody_at_work, start};
@@ -109,6 +110,45 @@ async fn each_token_stands_in_an_audit_trail_that_shows_every_change() {
         .any(|event| event["event"] == "token" && event["outcome"] != "ok");
     assert!(refused, "{events:#?}");
     assert!(!lines.contains("canary"), "no token itself is written down");
+}
+
+/// D50
+#[tokio::test]
+async fn an_audit_trail_that_somebody_changed_does_not_verify() {
+    let site = Site::new().await;
+    site.configure(ARCHIVE);
+    let hub = start(&site).await;
+    let (_, agent) = somebody_at_work(&site, &hub).await;
+    agent.token("archive").await.must_be(200);
+    agent.token("nothing-of-the-kind").await.must_be(403);
+    let config = site.house.config().display().to_string();
+    let verify = ["audit", "verify", "--config", &config];
+    let database = site.house.path().join("data/jansky.sqlite");
+    let one = sqlite(
+        &database,
+        "select seq from audit_events where event = 'token' and outcome != 'ok'",
+    );
+    let change = |outcome: &str| {
+        let statement = format!("update audit_events set outcome = '{outcome}' where seq = {one}");
+        sqlite(&database, &statement)
+    };
+
+    let whole = run(&verify).await;
+    let before = sqlite(
+        &database,
+        &format!("select outcome from audit_events where seq = {one}"),
+    );
+    change("ok");
+    let changed = run(&verify).await;
+    change(before.trim());
+    let again = run(&verify).await;
+
+    assert_eq!(whole.status.code(), Some(0), "{}", told(&whole));
+    assert!(told(&whole).contains("whole; the hash"), "{}", told(&whole));
+    assert_eq!(changed.status.code(), Some(1), "{}", told(&changed));
+    let broken = format!("broken at entry {}:", one.trim());
+    assert!(told(&changed).contains(&broken), "{}", told(&changed));
+    assert_eq!(again.status.code(), Some(0), "{}", told(&again));
 }
 
 /// D50

@@ -1,6 +1,7 @@
 //! A directory with a configuration, and the program that runs on it.
 
 use std::fmt::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
@@ -24,6 +25,8 @@ pub(crate) const PASSWORD: &str = "Wheaton-Illinois-1937";
 /// A home for one hub. At its end nothing of it runs any more.
 pub(crate) struct House {
     directory: TempDir,
+    /// Where its servers meet their agents: in memory, and gone with the house.
+    meeting_place: TempDir,
     /// The id that the hub gives what it starts, once it was seen.
     instance: OnceLock<String>,
 }
@@ -37,10 +40,7 @@ impl House {
 
     /// A house with a configuration, which is made for its directory.
     pub(crate) fn with_config(config: impl FnOnce(&Path) -> String) -> Self {
-        let house = Self {
-            directory: tempfile::tempdir().expect("a directory"),
-            instance: OnceLock::new(),
-        };
+        let house = Self::empty();
         let config = config(house.path());
         std::fs::write(house.config(), config).expect("the directory is ours");
         house
@@ -48,10 +48,7 @@ impl House {
 
     /// A house whose servers run another command.
     pub(crate) fn with_command(command: &[&str]) -> Self {
-        let house = Self {
-            directory: tempfile::tempdir().expect("a directory"),
-            instance: OnceLock::new(),
-        };
+        let house = Self::empty();
         let config = format!(
             "[hub]\n\
              bind = \"127.0.0.1:0\"\n\
@@ -62,11 +59,25 @@ impl House {
              kind = \"process\"\n\
              command = {command:?}\n\
              environment = {{ {HOUSE} = \"{path}\" }}\n\
+             runtime_dir = \"{meeting_place}/run\"\n\
              poll_interval = \"1s\"\n",
             path = house.path().display(),
+            meeting_place = house.meeting_place.path().display(),
         );
         std::fs::write(house.config(), config).expect("the directory is ours");
         house
+    }
+
+    fn empty() -> Self {
+        // Accounts of all servers pass through it.
+        let passable = std::fs::Permissions::from_mode(0o711);
+        let mut place = tempfile::Builder::new();
+        let place = place.prefix("jansky-test-").permissions(passable);
+        Self {
+            directory: tempfile::tempdir().expect("a directory"),
+            meeting_place: place.tempdir_in("/dev/shm").expect("memory to share"),
+            instance: OnceLock::new(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -87,10 +87,13 @@ impl Bench {
     }
 
     pub(crate) fn engine_bytes(&self, method: &str, path: &str) -> Vec<u8> {
+        self.exchange(&request(method, path, &Value::Null))
+    }
+
+    /// Sends a request and reads the body of the answer.
+    fn exchange(&self, request: &[u8]) -> Vec<u8> {
         let mut stream = self.connection();
-        stream
-            .write_all(&request(method, path, &Value::Null))
-            .expect("sent");
+        stream.write_all(request).expect("sent");
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).expect("answered");
         let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
@@ -98,13 +101,9 @@ impl Bench {
     }
 
     /// Sends the engine JSON as well.
-    pub(crate) fn engine_with(&self, method: &str, path: &str, body: &Value) {
-        let mut stream = self.connection();
-        stream
-            .write_all(&request(method, path, body))
-            .expect("sent");
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).expect("answered");
+    pub(crate) fn engine_with(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = self.exchange(&request(method, path, body));
+        serde_json::from_slice(&answer).unwrap_or(Value::Null)
     }
 
     /// Sends a request whose answer has no end, and hangs up.

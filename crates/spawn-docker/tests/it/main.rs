@@ -2,6 +2,7 @@
 
 mod bench;
 mod check;
+mod conformance;
 mod failures;
 mod lifecycle;
 mod limits;

@@ -55,10 +55,9 @@ fn bench(engine: &str) -> Bench {
 fn look_at_what_the_engine_tells(bench: &Bench, id: &str) {
     let inspected = bench.engine_bytes("GET", &format!("/containers/{id}/json"));
     let archive = bench.engine_bytes("GET", &format!("/containers/{id}/export"));
-    let image = bench.engine(
-        "POST",
-        &format!("/commit?container={id}&repo=jansky-test/stolen&tag={id}"),
-    );
+    let commit = format!("/commit?container={id}&repo=localhost/jansky-test/stolen&tag={id}");
+    // Podman wants a document, if only an empty one.
+    let image = bench.engine_with("POST", &commit, &serde_json::json!({}));
     let image = image["Id"].as_str().expect("an image").to_owned();
     let saved = bench.engine_bytes("GET", &format!("/images/{image}/get"));
     let history = bench.engine_bytes("GET", &format!("/images/{image}/history"));

@@ -29,7 +29,7 @@ async fn the_document_is_closed_before_it_has_content_and_gone_when_the_agent_ha
 
     let uploads = rig.firecrest.calls("upload");
     let notes: Vec<&str> = uploads.iter().map(|call| call.note.as_str()).collect();
-    assert_eq!(notes[0], "document: 0 bytes into 700, ");
+    assert_eq!(notes[0], "document: 1 bytes into 700, ");
     assert!(notes[1].ends_with(" bytes into 700, 600"), "{notes:?}");
     assert_eq!(notes.len(), 2);
     assert!(!rig.of_job().join("document").exists());

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use jansky_model::ServerId;
 use jansky_spawn::fake::{FakeBehaviour, FakeSpawner, FakeStart};
-use jansky_spawn::{PollStatus, ProgressSink, SpawnError, Spawner, StopMode};
+use jansky_spawn::{PollStatus, ProgressSink, SpawnError, Spawner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -11,31 +11,6 @@ use crate::bench::spec;
 async fn start(spawner: &FakeSpawner) -> jansky_spawn::Started {
     let started = spawner.start(&spec(1, 1), &ProgressSink::discard()).await;
     started.expect("it starts")
-}
-
-#[tokio::test]
-async fn it_keeps_the_contract_of_a_spawner() {
-    let spawner = FakeSpawner::default();
-
-    let started = start(&spawner).await;
-    let again = start(&spawner.clone()).await;
-
-    assert_eq!(again, started);
-    assert_eq!((spawner.running(), spawner.starts().len()), (1, 2));
-    assert_eq!(spawner.poll(&started.handle).await, PollStatus::Running);
-    spawner
-        .stop(&started.handle, StopMode::Polite)
-        .await
-        .expect("ended");
-    spawner
-        .stop(&started.handle, StopMode::Now)
-        .await
-        .expect("gone already");
-    assert!(matches!(
-        spawner.poll(&started.handle).await,
-        PollStatus::Exited { .. }
-    ));
-    assert!(spawner.list().await.expect("listed").is_empty());
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
-//! The process spawner against real processes, and the fake one against its contract.
+//! The process spawner against real processes, and the fake one against the same claims.
 
 mod accounts;
 mod agent;
 mod bench;
+mod conformance;
 mod failures;
 mod fake;
 mod finding;

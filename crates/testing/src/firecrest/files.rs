@@ -136,6 +136,10 @@ pub(super) fn upload(account: &str, directory: &Path, kind: &str, body: &[u8]) -
     let Some((name, content)) = part(kind, body) else {
         return failed(422, account, "file: Field required");
     };
+    if content.is_empty() {
+        // The input of the command that would write it is never closed.
+        return failed(408, account, "Remote process failed with exit status:124");
+    }
     answer(
         account,
         fs::write(directory.join(name), content).map(|()| (204, Value::Null)),

@@ -45,9 +45,10 @@ fn status(error: &BrokerError) -> StatusCode {
         | BrokerError::Proof(_)
         | BrokerError::Frozen(_)
         | BrokerError::Reauth { .. } => StatusCode::UNAUTHORIZED,
-        BrokerError::NotAllowed | BrokerError::NotInPolicy { .. } | BrokerError::ServerShared => {
-            StatusCode::FORBIDDEN
-        }
+        BrokerError::NotAllowed
+        | BrokerError::NotInPolicy { .. }
+        | BrokerError::OtherServer { .. }
+        | BrokerError::ServerShared => StatusCode::FORBIDDEN,
         BrokerError::Later { .. } => StatusCode::SERVICE_UNAVAILABLE,
         BrokerError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         BrokerError::Hub(error) => status_of(error),

@@ -63,9 +63,7 @@ fn row(event: &AuditEvent) -> AuditRow {
         at: event.at,
         words: words(event, &detail),
         user: event.user_name.clone(),
-        server: account_words(event, &detail)
-            .is_none()
-            .then(|| event.server.clone()),
+        server: server(event, &detail),
         actor: event.actor.clone(),
         worked: event.outcome == "ok",
         outcome: event.outcome.clone(),
@@ -74,6 +72,14 @@ fn row(event: &AuditEvent) -> AuditRow {
         address: text("address"),
         key: text("key").map(|key| key.chars().take(8).collect()),
     }
+}
+
+/// Which server an event is about, if it is about one: neither accounts nor command lines are.
+fn server(event: &AuditEvent, detail: &Value) -> Option<String> {
+    let is_of_server = !event.event.starts_with("device_")
+        && !event.user_name.is_empty()
+        && account_words(event, detail).is_none();
+    is_of_server.then(|| event.server.clone())
 }
 
 /// What was done with an account, in words; `None` for what is about a server.
@@ -109,6 +115,14 @@ fn words(event: &AuditEvent, detail: &Value) -> String {
         "exposed_path" | "auth_state" => {
             format!("Token for {} over the API", of("audience"))
         }
+        "device_answer" if event.outcome == "ok" => {
+            format!(
+                "Command line allowed to have a token for {}",
+                of("audience")
+            )
+        }
+        "device_answer" => format!("Command line asked for a token for {}", of("audience")),
+        "device_token" => format!("Token for {} on a command line", of("audience")),
         "enroll" => "Agent came in".to_owned(),
         "ticket_replay" => "A ticket was used twice".to_owned(),
         "refused" => format!("Request refused at {}", of("endpoint")),

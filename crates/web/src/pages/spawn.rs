@@ -5,13 +5,16 @@ use std::time::Duration;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
-use jansky_hub::{Actor, HubError};
+use jansky_hub::{Actor, HubError, Offer};
 use jansky_hub::{Server, User};
 use jansky_model::{Scope, ServerName, ServerState};
 use serde_json::{Map, Value};
 
 use crate::pages::{find_server, server_segments, title_of};
-use crate::views::{FailedPage, NotRunningPage, PendingEvent, PendingPage, StoppingPage};
+use crate::views::{
+    ChoiceField, ChoosePage, FailedPage, NotRunningPage, OfferRow, PendingEvent, PendingPage,
+    StoppingPage,
+};
 use crate::visit::{PageResult, Refusal, Visit, redirect};
 
 /// How long a page waits for an immediate failure before it shows progress.
@@ -121,6 +124,16 @@ async fn start(
             _ => {}
         }
     }
+    let is_starting = subject
+        .server
+        .as_ref()
+        .is_some_and(|server| matches!(server.state, ServerState::Starting { .. }));
+    if options.is_none() && !is_starting {
+        let fields = fields(visit, subject).await?;
+        if !fields.is_empty() {
+            return Ok(choose(visit, subject, fields, next));
+        }
+    }
     let started = hub
         .start_server(&subject.user, &subject.name, options)
         .await;
@@ -134,6 +147,59 @@ async fn start(
     };
     hub.settled(&server, FIRST_LOOK).await?;
     Ok(redirect(&pending_url(visit, subject, next.as_deref())))
+}
+
+/// What the owner of a server can choose, with what it had the last time; nothing where there is only
+/// one of each.
+async fn fields(visit: &Visit, subject: &Subject) -> Result<Vec<ChoiceField>, HubError> {
+    let choices = visit.web.hub.choices_of(&subject.user).await?;
+    let fields = choices.into_iter().filter(|choice| choice.offers.len() > 1);
+    let last = |key: &str| subject.server.as_ref()?.user_options.get(key)?.as_str();
+    Ok(fields
+        .map(|choice| {
+            let last = last(&choice.key);
+            let of_last = |offer: &Offer| Some(offer.value.as_str()) == last;
+            let chosen = choice.offers.iter().position(of_last).unwrap_or(0);
+            let offers = choice.offers.into_iter().enumerate();
+            ChoiceField {
+                key: choice.key,
+                title: choice.title,
+                offers: offers
+                    .map(|(at, offer)| OfferRow {
+                        value: offer.value,
+                        title: offer.title,
+                        description: offer.description,
+                        is_chosen: at == chosen,
+                    })
+                    .collect(),
+            }
+        })
+        .collect())
+}
+
+/// Asks what to start the server with.
+fn choose(
+    visit: &Visit,
+    subject: &Subject,
+    fields: Vec<ChoiceField>,
+    next: Option<String>,
+) -> Response {
+    let segments = server_segments(subject.user.name.as_str(), &subject.name);
+    let page = ChoosePage {
+        title: subject_title(visit, subject),
+        start_action: visit.hub_path(&format!("spawn/{segments}")),
+        home_url: visit.hub_path("home"),
+        next: next.unwrap_or_default(),
+        fields,
+    };
+    visit.page("Start", &page)
+}
+
+fn subject_title(visit: &Visit, subject: &Subject) -> String {
+    match &subject.server {
+        Some(server) => title_of(visit, server),
+        None => "My server".to_owned(),
+    }
 }
 
 fn is_own(visit: &Visit, subject: &Subject) -> bool {
@@ -240,12 +306,8 @@ fn not_running(
     next: Option<String>,
 ) -> Response {
     let segments = server_segments(subject.user.name.as_str(), &subject.name);
-    let title = match &subject.server {
-        Some(server) => title_of(visit, server),
-        None => "My server".to_owned(),
-    };
     let page = NotRunningPage {
-        title,
+        title: subject_title(visit, subject),
         start_action: visit.hub_path(&format!("spawn/{segments}")),
         home_url: visit.hub_path("home"),
         next: next.unwrap_or_default(),

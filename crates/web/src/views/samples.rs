@@ -90,6 +90,7 @@ pub fn samples() -> Vec<Sample> {
     all.extend(sign_in::sign_out());
     all.extend(sign_in::setup());
     all.extend(servers::home());
+    all.extend(servers::choose());
     all.extend(servers::spawn());
     all.extend(people::account());
     all.extend(people::admin());

@@ -181,6 +181,44 @@ async fn an_agent_comes_in_with_its_ticket_and_gets_tokens() {
 }
 
 #[tokio::test]
+async fn an_audience_can_be_for_servers_with_certain_options_only() {
+    let scene = Scene::with(|recipe| {
+        let only = &mut recipe.settings.broker.audiences[0].rules.server_options;
+        only.insert("image".to_owned(), ["casa".to_owned()].into());
+    })
+    .await;
+    let start = async |image: &str| {
+        let owner = scene.hub.token("river", &["self"]).await;
+        let path = "/hub/api/users/river/server";
+        let options = json!({ "image": image });
+        owner.api("POST", path, Some(options)).await.must_be(201);
+        let agent = TestAgent::of_last_server(&scene.hub).await;
+        let answer = agent.token("archive").await;
+        let overview = agent.audiences().await.must_be(200).json();
+        owner.api("DELETE", path, None).await.must_be(204);
+        (answer, overview["audiences"][0]["state"].clone())
+    };
+    scene.sign_in("river").await;
+
+    let (given, state) = start("casa").await;
+    given.must_be(200);
+    assert_eq!(state, "ready");
+
+    let (refused, state) = start("lab").await;
+    let refused = refused.must_be(403);
+    assert_eq!(error_of(&refused), "invalid_target");
+    assert!(
+        refused.text().contains("other options"),
+        "{}",
+        refused.text()
+    );
+    assert_eq!(state, "not_allowed");
+    let trail = scene.trail().await;
+    let last = trail.iter().rfind(|event| event.event == "token");
+    assert_eq!(last.expect("it stands there").outcome, "other_server");
+}
+
+#[tokio::test]
 async fn without_audiences_there_is_no_ticket() {
     let scene = Scene::with(|recipe| recipe.settings.broker.audiences.clear()).await;
     scene.hub.start("river").await;

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jansky_crypto::SignatureAlgorithm;
+use jansky_crypto::dpop::token_hash;
 use jansky_crypto::token::s256;
-use jansky_hub::{Audience, AudienceRules, IssuerClient, Source};
+use jansky_hub::{Audience, AudienceRules, AuditQuery, IssuerClient, Source};
 use jansky_model::{Clock as _, Secret};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -254,6 +255,61 @@ async fn no_answer_a_no_and_somebody_who_may_not_give_no_token() {
     program.wait(600);
     answer(&river, &late, "allow").await.must_be(404);
     assert_eq!(program.error(&late).await, "expired_token");
+}
+
+#[tokio::test]
+async fn what_people_answer_and_what_programs_get_stands_in_the_audit_trail() {
+    let hub = hub().await;
+    let program = Program::of(&hub);
+    let river = hub.session("river").await;
+    let wash = hub.session("wash").await;
+
+    let begun = program.begin(&[("scope", "read")]).await;
+    answer(&river, &begun, "allow").await.must_be(200);
+    let token = program.ask(&begun, &[]).await.must_be(200).json();
+    let refused = program.begin(&[]).await;
+    answer(&river, &refused, "deny").await.must_be(200);
+    let of_wash = program.begin(&[]).await;
+    answer(&wash, &of_wash, "allow").await.must_be(403);
+
+    let query = AuditQuery {
+        limit: 10,
+        ..AuditQuery::default()
+    };
+    let mut events = hub.hub.audit(&query).await.expect("the trail");
+    events.reverse();
+    let seen: Vec<_> = events
+        .iter()
+        .map(|event| {
+            let (event, outcome) = (event.event.as_str(), event.outcome.as_str());
+            (event, outcome)
+        })
+        .collect();
+    let expected = [
+        ("device_answer", "ok"),
+        ("device_token", "ok"),
+        ("device_answer", "denied"),
+        ("device_answer", "not_in_policy"),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(
+        (&*events[0].actor, &*events[0].user_name),
+        ("river", "river")
+    );
+    assert_eq!(events[3].user_name, "wash");
+    let token = token["access_token"].as_str().expect("a token");
+    let detail: Value = serde_json::from_str(&events[1].detail).expect("JSON");
+    assert_eq!(detail["client"], "jansky-cli");
+    assert_eq!(detail["audience"], "archive");
+    assert_eq!(detail["scope"], "read");
+    assert_eq!(detail["token"], token_hash(token));
+    let page = river.get("/hub/account/audit").await.must_be(200).text();
+    assert!(
+        page.contains("Token for archive on a command line"),
+        "{page}"
+    );
+    assert!(!page.contains("Default server"), "{page}");
+    assert!(!page.contains("wash"), "{page}");
 }
 
 #[tokio::test]

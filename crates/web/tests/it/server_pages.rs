@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use jansky_spawn::fake::{FakeBehaviour, FakeStart};
+use jansky_spawn::{Choice, Offer};
+use serde_json::json;
 
 use crate::html::Document;
 use crate::support::{Client, TestHub};
@@ -332,4 +334,141 @@ async fn an_admin_stops_the_server_of_another() {
 
     assert_eq!(hub.spawner.running(), 0);
     zoe.post("/hub/stop/ghost", &[]).await.must_be(404);
+}
+
+/// A hub whose servers can begin with `lab`, with `casa`, and, for the crew, with `dev`.
+async fn hub_with_images() -> TestHub {
+    let hub = TestHub::new().await;
+    let offer = |value: &str, title: &str| Offer {
+        value: value.to_owned(),
+        title: title.to_owned(),
+        ..Offer::default()
+    };
+    hub.spawner.behave(FakeBehaviour {
+        choices: vec![Choice {
+            key: "image".to_owned(),
+            title: "Image".to_owned(),
+            offers: vec![
+                offer("lab", "Python"),
+                Offer {
+                    description: Some("For radio data.".to_owned()),
+                    ..offer("casa", "CASA")
+                },
+                Offer {
+                    allowed_groups: ["crew".to_owned()].into(),
+                    ..offer("dev", "Tomorrow's")
+                },
+            ],
+        }],
+        ..FakeBehaviour::default()
+    });
+    hub
+}
+
+/// What can be chosen on a page, and what is chosen.
+fn offered(page: &Document) -> (Vec<String>, Option<String>) {
+    let radios: Vec<_> = page
+        .all("input")
+        .filter(|(_, tag)| tag.get("type") == Some("radio"))
+        .map(|(_, tag)| {
+            let value = tag.get("value").unwrap_or_default().to_owned();
+            (value, tag.get("checked").is_some())
+        })
+        .collect();
+    let chosen = radios.iter().find(|(_, is_chosen)| *is_chosen);
+    let chosen = chosen.map(|(value, _)| value.clone());
+    (radios.into_iter().map(|(value, _)| value).collect(), chosen)
+}
+
+#[tokio::test]
+async fn who_may_have_several_images_is_asked_and_the_answer_is_remembered() {
+    let hub = hub_with_images().await;
+    let browser = hub.browser("river").await;
+    let options = |at: usize| hub.spawner.starts()[at].options.clone();
+
+    let asked = browser.post("/hub/spawn/river", &[]).await.must_be(200);
+    assert!(asked.text().contains("For radio data."), "{}", asked.text());
+    let asked = asked.html();
+    let expected = (
+        vec!["lab".to_owned(), "casa".to_owned()],
+        Some("lab".to_owned()),
+    );
+    assert_eq!(
+        offered(&asked),
+        expected,
+        "what is for the crew is not shown"
+    );
+    assert_eq!(actions(&asked), ["/hub/spawn/river"]);
+    assert!(hub.spawner.starts().is_empty());
+
+    let fields = [("image", "casa"), ("next", "/user/river/lab")];
+    let answer = browser.post("/hub/spawn/river", &fields).await.must_be(302);
+    assert!(answer.location().ends_with("next=%2Fuser%2Friver%2Flab"));
+    until_ready(&browser, answer.location()).await;
+    assert_eq!(options(0), json!({ "image": "casa" }));
+    browser.post("/hub/stop/river", &[]).await.must_be(302);
+    let again = browser.get("/hub/spawn/river").await.must_be(200).html();
+    assert_eq!(offered(&again).1.as_deref(), Some("casa"));
+
+    // An address with options asks nothing, and programs go on with what was chosen the last time.
+    let answer = browser.get("/hub/spawn?image=lab").await.must_be(302);
+    until_ready(&browser, answer.location()).await;
+    assert_eq!(options(1), json!({ "image": "lab" }));
+    browser.post("/hub/stop/river", &[]).await.must_be(302);
+    hub.start("river").await;
+    assert_eq!(options(2), json!({ "image": "lab" }));
+}
+
+#[tokio::test]
+async fn nobody_starts_with_an_image_that_is_not_for_them() {
+    let hub = hub_with_images().await;
+    let river = hub.user("river").await;
+    let program = hub.token("river", &["self"]).await;
+    let start = async |image: &str| {
+        let body = json!({ "image": image });
+        let path = "/hub/api/users/river/server";
+        program.api("POST", path, Some(body)).await
+    };
+
+    for image in ["dev", "alpine", ""] {
+        let refused = start(image).await.must_be(400).json();
+        let message = refused["message"].as_str().unwrap_or_default();
+        assert!(message.contains("choose one of: lab, casa"), "{refused}");
+    }
+    assert!(hub.spawner.starts().is_empty());
+
+    let crew = ["crew".to_owned()];
+    let now = hub.clock_now();
+    let set = hub.hub.store().set_groups(river.id, &crew, now).await;
+    set.expect("a user");
+    start("dev").await.must_be(201);
+    let stopped = program.api("DELETE", "/hub/api/users/river/server", None);
+    stopped.await.must_be(204);
+    // What was chosen the last time is offered no more: the first that is stands in for it.
+    let set = hub.hub.store().set_groups(river.id, &[], now).await;
+    set.expect("a user");
+    hub.start("river").await;
+    let starts = hub.spawner.starts();
+    assert_eq!(starts[1].options, json!({ "image": "lab" }));
+}
+
+#[tokio::test]
+async fn one_image_for_somebody_is_not_asked_for() {
+    let hub = hub_with_images().await;
+    let mut behaviour = FakeBehaviour::default();
+    behaviour.choices = vec![Choice {
+        key: "image".to_owned(),
+        title: "Image".to_owned(),
+        offers: vec![Offer {
+            value: "lab".to_owned(),
+            ..Offer::default()
+        }],
+    }];
+    hub.spawner.behave(behaviour);
+    let browser = hub.browser("river").await;
+
+    browser.post("/hub/spawn/river", &[]).await.must_be(302);
+
+    let starts = hub.spawner.starts();
+    assert_eq!(starts[0].options, json!({ "image": "lab" }));
 }

@@ -3,7 +3,7 @@
 use jansky_model::ProviderId;
 
 use super::Rules;
-use crate::sections::{Audience, AudienceSource, Config, IdentityBrokerMode, Provider};
+use crate::sections::{Audience, AudienceSource, Config, IdentityBrokerMode, Provider, Spawner};
 
 pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     for (id, audience) in &config.audience {
@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
         one.keys_of_source();
         one.who();
         one.scopes();
+        one.server_options();
     }
     let with_file = config.audience.iter().filter(|(_, a)| a.token_file);
     for (id, _) in with_file.skip(1) {
@@ -173,6 +174,31 @@ impl Examined<'_, '_, '_, '_> {
                 "an audience that nobody gets tokens for",
                 "add allowed_users, allowed_groups or allow_all = true",
             );
+        }
+    }
+
+    /// An option that no choice governs is whatever people say it is, so it can be no rule.
+    fn server_options(&mut self) {
+        let config = self.config;
+        for (option, values) in &self.audience.server_options {
+            let images = match &config.spawner {
+                Spawner::Docker(docker) if option == "image" => &docker.images,
+                _ => {
+                    self.error(
+                        "server_options",
+                        &format!("`{option}`, which people can set as they like"),
+                        "the only option that is looked at is `image`, of kind = \"docker\"",
+                    );
+                    continue;
+                }
+            };
+            if let Some(unknown) = values.iter().find(|id| !images.contains_key(*id)) {
+                self.error(
+                    "server_options",
+                    &format!("`{unknown}`, which is no image"),
+                    "write ids of `spawner.images`",
+                );
+            }
         }
     }
 

@@ -62,7 +62,8 @@ fn images(docker: &DockerSpawner, rules: &mut Rules<'_, '_>) {
         );
         return;
     }
-    for (id, image) in &docker.images {
+    for (id, offered) in &docker.images {
+        let image = offered.image();
         let key = &["spawner", "images", id.as_str()];
         let found = format!("`{image}`");
         if image.is_empty() || image.contains(char::is_whitespace) {

@@ -265,6 +265,13 @@ pub(super) fn audit() -> Vec<Sample> {
                 ..row("Password changed", "ok")
             },
             AuditRow {
+                server: None,
+                actor: "river".into(),
+                source: None,
+                key: None,
+                ..row("Command line allowed to have a token for archive", "ok")
+            },
+            AuditRow {
                 server: Some("gpu".into()),
                 source: None,
                 scope: None,

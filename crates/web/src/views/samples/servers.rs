@@ -2,9 +2,62 @@
 
 use super::{HOSTILE, Sample, at};
 use crate::views::{
-    FailedPage, HomePage, NotRunningPage, PendingEvent, PendingPage, ServerCard, ServerPhase,
-    StoppingPage,
+    ChoiceField, ChoosePage, FailedPage, HomePage, NotRunningPage, OfferRow, PendingEvent,
+    PendingPage, ServerCard, ServerPhase, StoppingPage,
 };
+
+/// The page that asks which image a server begins with.
+pub(super) fn choose() -> Vec<Sample> {
+    let offer = |value: &str, title: &str, description: Option<&str>, is_chosen| OfferRow {
+        value: value.into(),
+        title: title.into(),
+        description: description.map(Into::into),
+        is_chosen,
+    };
+    let page = ChoosePage {
+        title: "My server".into(),
+        start_action: "/hub/spawn/river".into(),
+        home_url: "/hub/home".into(),
+        next: "/user/river/lab/tree/ngc5921.ipynb".into(),
+        fields: vec![ChoiceField {
+            key: "image".into(),
+            title: "Image".into(),
+            offers: vec![
+                offer(
+                    "lab",
+                    "Python for astronomy",
+                    Some("Astropy, PyVO and matplotlib. Right for most work."),
+                    false,
+                ),
+                offer(
+                    "casa",
+                    "CASA 6.7",
+                    Some(
+                        "Calibration and imaging of radio data, with the plotting tools. It needs \
+                         about 4 GB of memory and takes a minute to start.",
+                    ),
+                    true,
+                ),
+                offer("minimal-2026-10", "minimal-2026-10", None, false),
+            ],
+        }],
+    };
+    let hostile = ChoosePage {
+        title: HOSTILE.into(),
+        start_action: "/hub/spawn/river".into(),
+        home_url: "/hub/home".into(),
+        next: HOSTILE.into(),
+        fields: vec![ChoiceField {
+            key: HOSTILE.into(),
+            title: HOSTILE.into(),
+            offers: vec![offer(HOSTILE, HOSTILE, Some(HOSTILE), true)],
+        }],
+    };
+    vec![
+        Sample::new("choose", "Start my server", true, page),
+        Sample::new("choose-hostile", "Start my server", true, hostile),
+    ]
+}
 
 fn server(name: &str, state: ServerPhase) -> ServerCard {
     let is_default = name.is_empty();
