@@ -58,6 +58,7 @@ impl Cluster {
                  command = [\"python3\", \"{script}\"]\n\
                  agent = \"{agent}\"\n\
                  home_dir = \"{home}\"\n\
+                 runtime_dir = \"{runtime}\"\n\
                  node_address = \"127.0.0.1\"\n\
                  environment = {{ {HOUSE} = \"{path}\" }}\n\
                  poll_interval = \"1s\"\n\
@@ -72,6 +73,7 @@ impl Cluster {
                 url = firecrest.url,
                 agent = agent.display(),
                 home = firecrest.home_template(),
+                runtime = directory.path().display(),
             )
         });
         let site = Site { house, op };

@@ -455,16 +455,17 @@ async fn nobody_starts_with_an_image_that_is_not_for_them() {
 #[tokio::test]
 async fn one_image_for_somebody_is_not_asked_for() {
     let hub = hub_with_images().await;
-    let mut behaviour = FakeBehaviour::default();
-    behaviour.choices = vec![Choice {
-        key: "image".to_owned(),
-        title: "Image".to_owned(),
-        offers: vec![Offer {
-            value: "lab".to_owned(),
-            ..Offer::default()
+    hub.spawner.behave(FakeBehaviour {
+        choices: vec![Choice {
+            key: "image".to_owned(),
+            title: "Image".to_owned(),
+            offers: vec![Offer {
+                value: "lab".to_owned(),
+                ..Offer::default()
+            }],
         }],
-    }];
-    hub.spawner.behave(behaviour);
+        ..FakeBehaviour::default()
+    });
     let browser = hub.browser("river").await;
 
     browser.post("/hub/spawn/river", &[]).await.must_be(302);
