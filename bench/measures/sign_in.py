@@ -1,9 +1,9 @@
 """Sign-ins by the authorization code flow, and what a token check costs with many sessions.
 
 A sign-in is what a browser without cookies does: to the hub, to the provider, which sends it back at
-once, and to the hub again, which gets tokens, reads the claims and makes a session. The provider is the
-same process for all; it signs with ES256, so that it is no bottleneck. A hundred people come again and
-again; each has been there before.
+once, and to the hub again, which gets tokens, reads the claims and makes a session. It comes through the
+public port, so that the proxy counts. The provider is the same process for all; it signs with ES256, so
+that it is no bottleneck. A hundred people come again and again; each has been there before.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ def run(machine: Machine, options) -> dict:
             hub, program = targets[name]
             arguments = ["sign-in", "--connections", str(browsers), "--path", hub.path]
             arguments += ["--provider", address, "--people", str(PEOPLE)]
-            target = f"127.0.0.1:{hub.hub_port}", program.family()
+            target = f"127.0.0.1:{hub.port}", program.family()
             return sample(machine, load, arguments, target, seconds, cpu=None)
 
         for name in targets:

@@ -290,10 +290,7 @@ impl Hub {
             }
         };
         let user = match known {
-            Some((bound, user)) => {
-                self.store.touch_identity(bound.id, now).await?;
-                user
-            }
+            Some((_, user)) => user,
             None => {
                 self.user_for_new_identity(provider, identity, &admission.name)
                     .await?
@@ -395,6 +392,7 @@ impl Hub {
             digest: digest(&cookie),
             session_id: session_id.clone(),
             user_id: user.id,
+            identity: identity.map(|who| (who.issuer.clone(), who.subject.clone())),
             provider: provider.clone(),
             created_at: now,
             expires_at: now.plus(self.settings.session_lifetime),

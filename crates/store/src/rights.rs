@@ -120,6 +120,14 @@ impl Store {
         decides: bool,
         at: Timestamp,
     ) -> Result<(), StoreError> {
+        // Most people come in the way that they came before, which a look shows.
+        let look = sql("SELECT 1 AS one FROM users
+             WHERE id = $1 AND last_provider = $2 AND ($3 = 0 OR rights_provider = $2)
+                 AND NOT EXISTS (SELECT 1 FROM exclusions WHERE user_id = $1)");
+        let look = look.bind(user).bind(provider).bind(decides);
+        if self.db.fetch_optional(look).await?.is_some() {
+            return Ok(());
+        }
         let mut transaction = self.db.begin().await?;
         let note = sql("UPDATE users SET last_provider = $2,
                  rights_provider = CASE WHEN $3 = 1 THEN $2 ELSE rights_provider END

@@ -38,6 +38,8 @@ pub struct NewSession {
     pub digest: Digest,
     /// Who is signed in.
     pub user_id: UserId,
+    /// The issuer and the subject by whose word they are signed in; `None` with a local account.
+    pub identity: Option<(String, String)>,
     /// How they signed in.
     pub provider: ProviderId,
     /// When they signed in.
@@ -273,6 +275,12 @@ async fn insert_session(
     transaction
         .later(touch(new.user_id, new.created_at))
         .await?;
+    if let Some((issuer, subject)) = &new.identity {
+        let seen = sql("UPDATE identities SET last_login_at = $3
+             WHERE issuer = $1 AND subject = $2 AND last_login_at < $3");
+        let seen = seen.bind(issuer).bind(subject).bind(new.created_at);
+        transaction.later(seen).await?;
+    }
     let statement = sql("INSERT INTO sessions
          (session_id, digest, user_id, provider, created_at, expires_at,
              provider_session, grant_id, id_token)

@@ -418,6 +418,7 @@ async fn the_id_token_of_a_session_is_sealed_for_it_and_sealed_again_with_a_new_
             session_id: session.to_owned(),
             digest: jansky_crypto::token::digest_text(session),
             user_id: scene.grant.user_id,
+            identity: None,
             provider: scene.grant.provider.clone(),
             created_at: scene.clock.now(),
             expires_at: scene.clock.now().plus(LIFETIME),

@@ -112,6 +112,7 @@ impl TestStore {
             session_id: session_id.to_owned(),
             digest: digest(session_id),
             user_id: user,
+            identity: None,
             provider: provider("local"),
             created_at: at(0),
             expires_at: at(1000),

@@ -1,9 +1,9 @@
 //! Identities at providers.
 
 use jansky_model::UserId;
-use jansky_store::{NewIdentity, StoreError};
+use jansky_store::{NewIdentity, NewSession, StoreError};
 
-use crate::harness::{TestStore, at, on_both, provider, user_name};
+use crate::harness::{TestStore, at, digest, on_both, provider, user_name};
 
 on_both! {
     an_identity_leads_to_its_user,
@@ -124,6 +124,25 @@ async fn sign_ins_of_an_identity_only_move_forward(store: TestStore) {
             .touch_identity(bound.id, at(seen))
             .await
             .expect("touched");
+        let identities = store.identities_of(river.id).await.expect("read");
+        assert_eq!(identities[0].last_login_at, at(expected));
+    }
+
+    // So does a session, for the identity by whose word it began.
+    for (subject, expected) in [("somebody else", 9), ("42", 12)] {
+        let session = NewSession {
+            session_id: subject.to_owned(),
+            digest: digest(subject),
+            user_id: river.id,
+            identity: Some((ISSUER.to_owned(), subject.to_owned())),
+            provider: campus.clone(),
+            created_at: at(12),
+            expires_at: at(1000),
+            provider_session: None,
+            grant_id: None,
+            id_token: None,
+        };
+        store.create_session(session).await.expect("made");
         let identities = store.identities_of(river.id).await.expect("read");
         assert_eq!(identities[0].last_login_at, at(expected));
     }

@@ -115,6 +115,7 @@ async fn the_id_token_of_a_session_is_its_own_and_goes_with_it(store: TestStore)
             session_id: id.to_owned(),
             digest: digest(id),
             user_id: river,
+            identity: None,
             provider: provider("campus"),
             created_at: at(0),
             expires_at: at(1000),
