@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jansky_model::{Secret, ServerId, ServerName, StartId};
@@ -34,6 +35,16 @@ pub(crate) fn variable(name: &str) -> String {
     })
 }
 
+/// The agent, which is built with everything else.
+fn agent() -> PathBuf {
+    let test = std::env::current_exe().expect("a test has a path");
+    let built = test.parent().and_then(Path::parent);
+    let agent = built.expect("it is below target").join("jansky-agent");
+    let advice = "run `cargo build -p jansky-agent`";
+    assert!(agent.exists(), "{} is not built; {advice}", agent.display());
+    agent
+}
+
 /// An instance of its own on an engine; all its containers are removed at its end.
 pub(crate) struct Bench {
     pub(crate) settings: DockerSettings,
@@ -54,12 +65,11 @@ impl Bench {
             .chars()
             .filter(char::is_ascii_alphanumeric)
             .collect();
-        let agent = ["python3", "-c", include_str!("stand_in.py")].map(str::to_owned);
         let mut settings = DockerSettings::new(
             variable(&format!("JANSKY_TEST_{engine}")),
             format!("test-{instance}"),
             image,
-            Agent::InImage(agent.to_vec()),
+            Agent::Mounted(agent()),
         );
         settings.command = ["python3", "-c", script].map(str::to_owned).to_vec();
         settings.network.name = variable(&format!("JANSKY_TEST_{engine}_NETWORK"));
