@@ -192,7 +192,11 @@ impl Hub {
         configured: &ConfiguredProvider,
         identity: ExternalIdentity,
     ) -> Result<Arrival, HubError> {
-        let user = self.admit(configured, &identity).await?;
+        let known = self
+            .store
+            .identity(&identity.issuer, &identity.subject)
+            .await?;
+        let user = self.admit(configured, &identity, known).await?;
         Ok(Arrival {
             user,
             provider: configured.provider.id().clone(),

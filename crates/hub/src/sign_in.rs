@@ -9,7 +9,7 @@ use jansky_identity::{
     CallbackQuery, ExternalIdentity, IdentityProvider, LoginAttempt, LoginMethod, RedirectLogin,
 };
 use jansky_model::{ProviderId, Secret};
-use jansky_store::{LoginAttemptRow, NewIdentity, NewSession, Rights, StoreError, User};
+use jansky_store::{Identity, LoginAttemptRow, NewIdentity, NewSession, Rights, StoreError, User};
 use tracing::{info, warn};
 use url::Url;
 
@@ -245,8 +245,8 @@ impl Hub {
             .store
             .identity(&identity.issuer, &identity.subject)
             .await?;
-        let known = known.map(|(_, user)| user.id);
-        if self.proof_of(login, &row, known, &identity).await? == Proof::Missing {
+        let user = known.as_ref().map(|(_, user)| user.id);
+        if self.proof_of(login, &row, user, &identity).await? == Proof::Missing {
             let errand = Errand {
                 link_session: None,
                 reauthenticate: true,
@@ -255,7 +255,7 @@ impl Hub {
             let departure = self.depart(id, back, row.next, BTreeMap::new(), errand);
             return Ok(Return::Again(departure.await?));
         }
-        let user = self.admit(configured, &identity).await?;
+        let user = self.admit(configured, &identity, known).await?;
         Ok(Return::SignedIn(Box::new(Arrival {
             user,
             provider: row.provider,
@@ -265,18 +265,15 @@ impl Hub {
     }
 
     /// Finds or makes the user of an identity, bound to its issuer and subject and never to a name
-    /// that the provider may let people change.
+    /// that the provider may let people change. `known` is what the database has under those two.
     pub(crate) async fn admit(
         self: &Arc<Self>,
         configured: &ConfiguredProvider,
         identity: &ExternalIdentity,
+        known: Option<(Identity, User)>,
     ) -> Result<User, HubError> {
         let provider = configured.provider.id();
         let now = self.clock.now();
-        let known = self
-            .store
-            .identity(&identity.issuer, &identity.subject)
-            .await?;
         let decision = configured.rules.decide(identity);
         let admission = match decision.outcome {
             Ok(admission) => admission,
