@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jansky_model::{Clock, SystemClock};
 use jansky_testing::browser::Browser as LoginForm;
 use jansky_testing::keycloak::{Administrator, variable};
 use serde_json::json;
@@ -209,6 +210,7 @@ async fn who_was_made_to_sign_in_again_is_asked_by_keycloak_whatever_session_it_
     sign_in(&hub, &browser, &name, &at_keycloak)
         .await
         .must_be(302);
+    let signed_in = SystemClock.now().seconds();
     // Keycloak's session goes with the last client that uses it, so there is another one.
     let client = own_name("other");
     keycloak.copy_client("jansky", &client, &[]).await;
@@ -223,7 +225,12 @@ async fn who_was_made_to_sign_in_again_is_asked_by_keycloak_whatever_session_it_
     boss.api("POST", &path, None).await.must_be(204);
     assert!(browser.get("hub/home").await.asks_to_sign_in());
 
-    // Keycloak knows the browser and sends it back at once, which is not enough.
+    // Keycloak knows the browser and sends it back at once, which is not enough. It tells the second in
+    // which somebody signed in, and nothing is older than what happens in the same one.
+    within(Duration::from_secs(3), "the second is over", async || {
+        SystemClock.now().seconds() > signed_in
+    })
+    .await;
     let callback = format!("{}hub/oauth_callback", hub.url);
     let authorize = browser.leave(KEYCLOAK).await;
     let back = at_keycloak.sign_in(&authorize, &callback, &[]).await;
