@@ -73,13 +73,13 @@ pub(crate) async fn record_named_change(
     at: Timestamp,
 ) -> Result<(), StoreError> {
     let count = sql("UPDATE change_counter SET last_seq = last_seq + 1");
-    transaction.later(count).await?;
+    transaction.execute(count).await?;
     let insert = sql("INSERT INTO changes (seq, topic, key, at)
              SELECT last_seq, $1, $2, $3 FROM change_counter")
     .bind(topic)
     .bind(key)
     .bind(at);
-    transaction.later(insert).await?;
+    transaction.execute(insert).await?;
     transaction.announce().await
 }
 
@@ -148,38 +148,49 @@ impl Store {
         row.map_or(Ok(0), |row| row.get("last_seq"))
     }
 
-    /// Waits until there is a change after the one with number `seq`, at most for `patience`; says
-    /// whether there is one.
+    /// Waits at most for `patience` until there are changes after the one with number `seq`, and
+    /// gives them as [`Store::changes_after`] does; none when it took longer.
     ///
     /// It is meant for one reader in each process: on PostgreSQL all callers share one connection
     /// and listen in turn. It can be dropped at any time.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database is away; wait before calling again.
-    pub async fn wait_for_changes(&self, seq: i64, patience: Duration) -> Result<bool, StoreError> {
-        match timeout(patience, self.next_change(seq)).await {
-            Ok(outcome) => outcome.map(|()| true),
-            Err(_) => Ok(false),
-        }
+    pub async fn wait_for_changes(
+        &self,
+        seq: i64,
+        limit: u32,
+        patience: Duration,
+    ) -> Result<Vec<Change>, StoreError> {
+        timeout(patience, self.next_changes(seq, limit))
+            .await
+            .unwrap_or_else(|_| Ok(Vec::new()))
     }
 
-    async fn next_change(&self, seq: i64) -> Result<(), StoreError> {
-        // Before waiting for a turn to listen.
-        if self.last_change().await? > seq {
-            return Ok(());
-        }
-        let mut ear = self.db.listen().await;
+    async fn next_changes(&self, seq: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        let mut ear = match self.db.listen_at_once() {
+            Some(ear) => ear,
+            None => {
+                // Before waiting for a turn to listen.
+                let found = self.changes_after(seq, limit).await?;
+                if !found.is_empty() {
+                    return Ok(found);
+                }
+                self.db.listen().await
+            }
+        };
+        let mut heard = true;
         loop {
             // Listening begins before the look, so that nothing comes in between.
             ear.open().await;
-            if self.last_change().await? > seq {
-                return Ok(());
+            let found = self.changes_after(seq, limit).await?;
+            if !found.is_empty() {
+                if !heard {
+                    ear.close();
+                }
+                return Ok(found);
             }
-            let heard = timeout(POLL_INTERVAL, ear.hear()).await.is_ok();
-            if !heard && self.last_change().await? > seq {
-                ear.close();
-                return Ok(());
-            }
+            heard = timeout(POLL_INTERVAL, ear.hear()).await.is_ok();
         }
     }
 

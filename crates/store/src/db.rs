@@ -2,7 +2,7 @@
 //!
 //! A [`Statement`] is a text with `$1` parameters that means the same to SQLite and PostgreSQL,
 //! plus its values. [`Db`] runs single statements, [`Transaction`] several as one; both give back
-//! [`Row`]s that are read by the name of a column. Nothing outside this file and `open.rs` knows
+//! [`Row`]s that are read by the name of a column. Nothing outside this file, `sqlite/` and `open.rs` knows
 //! which database it is.
 
 use std::future::Future;
@@ -11,15 +11,13 @@ use std::time::Duration;
 use jansky_model::{
     ProviderId, Secret, ServerId, ServerName, StartId, Timestamp, UserId, UserName,
 };
-use sqlx::postgres::{PgPool, PgRow, Postgres};
-use sqlx::sqlite::{Sqlite, SqliteRow};
+use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Decode, Row as _, SqlStr, Type};
 use tokio::sync::watch;
 
 use crate::StoreError;
 use crate::ear::{Ear, Listener, NOTIFY};
-use crate::readers::Readers;
-use crate::writer::{WriteTransaction, Writer};
+use crate::sqlite::{Readers, SqliteRow, SqliteValue, WriteTransaction, Writer};
 
 /// How long one statement may take on PostgreSQL before the connection is taken for dead.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -87,30 +85,6 @@ impl Composed {
             separator = ", ";
         }
         self.push(")")
-    }
-
-    /// Appends a statement, whose parameters get the numbers after those that are here.
-    pub(crate) fn push_statement(&mut self, statement: Statement) -> &mut Self {
-        let offset = self.values.len();
-        let mut pieces = statement.text.as_str().split('$');
-        self.text.push_str(pieces.next().unwrap_or_default());
-        for piece in pieces {
-            self.text.push('$');
-            let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
-            let (number, rest) = piece.split_at(digits);
-            match number.parse::<usize>() {
-                Ok(number) => self.text.push_str(&(number + offset).to_string()),
-                Err(_) => self.text.push_str(number),
-            }
-            self.text.push_str(rest);
-        }
-        self.values.extend(statement.values);
-        self
-    }
-
-    /// Whether there is nothing in it.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.text.is_empty()
     }
 
     /// Appends another composition, which must not have parameters if this one has some already.
@@ -188,14 +162,31 @@ pub(crate) enum Row {
 }
 
 /// What both databases can decode.
-pub(crate) trait Raw:
-    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
-{
+pub(crate) trait Raw: for<'r> Decode<'r, Postgres> + Type<Postgres> {
+    /// Decodes it; `None` when the value is of another kind.
+    fn from_sqlite(value: &SqliteValue) -> Option<Self>
+    where
+        Self: Sized;
 }
 
-impl Raw for String {}
-impl Raw for i64 {}
-impl Raw for Vec<u8> {}
+macro_rules! raw {
+    ($($raw:ty: $kind:ident;)*) => {$(
+        impl Raw for $raw {
+            fn from_sqlite(value: &SqliteValue) -> Option<Self> {
+                match value {
+                    SqliteValue::$kind(value) => Some(value.clone()),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+raw! {
+    String: Text;
+    i64: Integer;
+    Vec<u8>: Blob;
+}
 
 /// A type that a column can be read as.
 pub(crate) trait FromColumn: Sized {
@@ -266,12 +257,17 @@ impl Row {
         &self,
         column: &'static str,
     ) -> Result<Option<T>, StoreError> {
-        let raw: Option<T::Raw> = match self {
-            Self::Sqlite(row) => row.try_get(column)?,
-            Self::Postgres(row) => row.try_get(column)?,
+        let raw: Result<Option<T::Raw>, String> = match self {
+            Self::Sqlite(row) => match row.value(column) {
+                Some(SqliteValue::Null) => Ok(None),
+                Some(value) => T::Raw::from_sqlite(value)
+                    .map(Some)
+                    .ok_or_else(|| format!("it is of type {}", value.data_type())),
+                None => Err("the statement does not ask for it".to_owned()),
+            },
+            Self::Postgres(row) => Ok(row.try_get(column)?),
         };
-        raw.map(T::from_raw)
-            .transpose()
+        raw.and_then(|raw| raw.map(T::from_raw).transpose())
             .map_err(|reason| StoreError::InconsistentRow { column, reason })
     }
 }
@@ -301,23 +297,18 @@ pub(crate) enum Transaction {
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
-/// The query of a statement; the same text for both, but of another type in each place.
-macro_rules! query {
-    ($statement:expr) => {{
-        let $crate::db::Statement { text, values } = $statement;
-        let mut query = sqlx::query(text);
-        for value in values {
-            query = match value {
-                $crate::db::Value::Text(value) => query.bind(value),
-                $crate::db::Value::Int(value) => query.bind(value),
-                $crate::db::Value::Bytes(value) => query.bind(value),
-            };
-        }
-        query
-    }};
+/// The query of a statement for PostgreSQL.
+fn query(statement: Statement) -> sqlx::query::Query<'static, Postgres, PgArguments> {
+    let mut query = sqlx::query(statement.text);
+    for value in statement.values {
+        query = match value {
+            Value::Text(value) => query.bind(value),
+            Value::Int(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+        };
+    }
+    query
 }
-
-pub(crate) use query;
 
 /// Runs something on PostgreSQL, but not for ever: its machine may be gone without a word.
 pub(crate) async fn in_time<T>(
@@ -333,8 +324,8 @@ impl Db {
     /// Runs one writing statement and says how many rows it touched.
     pub(crate) async fn execute(&self, statement: Statement) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => writer.execute(statement).await?,
-            Self::Postgres { pool, .. } => in_time(query!(statement).execute(pool))
+            Self::Sqlite { writer, .. } => writer.execute(&statement).await?,
+            Self::Postgres { pool, .. } => in_time(query(statement).execute(pool))
                 .await?
                 .rows_affected(),
         })
@@ -347,10 +338,10 @@ impl Db {
     ) -> Result<Option<Row>, StoreError> {
         Ok(match self {
             Self::Sqlite { writer, .. } => {
-                let rows = writer.fetch_all(statement).await?;
+                let rows = writer.fetch_all(&statement).await?;
                 rows.into_iter().next().map(Row::Sqlite)
             }
-            Self::Postgres { pool, .. } => in_time(query!(statement).fetch_optional(pool))
+            Self::Postgres { pool, .. } => in_time(query(statement).fetch_optional(pool))
                 .await?
                 .map(Row::Postgres),
         })
@@ -362,11 +353,15 @@ impl Db {
         statement: Statement,
     ) -> Result<Option<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => query!(statement)
-                .fetch_optional(&mut *readers.acquire().await?)
-                .await?
-                .map(Row::Sqlite),
-            Self::Postgres { pool, .. } => in_time(query!(statement).fetch_optional(pool))
+            Self::Sqlite {
+                writer, readers, ..
+            } => {
+                // The connection that writes has in its cache what was just changed.
+                let at_once = writer.try_read(|connection| connection.fetch_optional(&statement));
+                let read = || readers.read(|connection| connection.fetch_optional(&statement));
+                at_once.unwrap_or_else(read)?.map(Row::Sqlite)
+            }
+            Self::Postgres { pool, .. } => in_time(query(statement).fetch_optional(pool))
                 .await?
                 .map(Row::Postgres),
         })
@@ -376,13 +371,11 @@ impl Db {
     pub(crate) async fn fetch_all(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
             Self::Sqlite { readers, .. } => {
-                let rows = query!(statement)
-                    .fetch_all(&mut *readers.acquire().await?)
-                    .await?;
+                let rows = readers.read(|connection| connection.fetch_all(&statement))?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres { pool, .. } => {
-                let rows = in_time(query!(statement).fetch_all(pool)).await?;
+                let rows = in_time(query(statement).fetch_all(pool)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
@@ -405,6 +398,17 @@ impl Db {
         })
     }
 
+    /// Listens for commits with a change in them, unless somebody else has the turn.
+    pub(crate) fn listen_at_once(&self) -> Option<Ear<'_>> {
+        match self {
+            Self::Sqlite { commits, .. } => Some(Ear::Sqlite(commits.subscribe())),
+            Self::Postgres { pool, listener } => Some(Ear::Postgres {
+                pool,
+                listener: listener.try_lock().ok()?,
+            }),
+        }
+    }
+
     /// Waits for its turn to listen for commits with a change in them.
     pub(crate) async fn listen(&self) -> Ear<'_> {
         match self {
@@ -418,23 +422,11 @@ impl Db {
 }
 
 impl Transaction {
-    /// Runs a statement of which nobody needs the answer. What is wrong with it may be said by the
-    /// next call only, so it is not for one that can fail on what somebody asked for.
-    pub(crate) async fn later(&mut self, statement: Statement) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite { transaction, .. } => transaction.later(statement),
-            Self::Postgres(_) => {
-                self.execute(statement).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Runs a statement and says how many rows it touched.
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite { transaction, .. } => transaction.execute(statement).await?,
-            Self::Postgres(transaction) => in_time(query!(statement).execute(&mut **transaction))
+            Self::Sqlite { transaction, .. } => transaction.execute(&statement)?,
+            Self::Postgres(transaction) => in_time(query(statement).execute(&mut **transaction))
                 .await?
                 .rows_affected(),
         })
@@ -446,12 +438,11 @@ impl Transaction {
         statement: Statement,
     ) -> Result<Option<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite { transaction, .. } => transaction
-                .fetch_optional(statement)
-                .await?
-                .map(Row::Sqlite),
+            Self::Sqlite { transaction, .. } => {
+                transaction.fetch_optional(&statement)?.map(Row::Sqlite)
+            }
             Self::Postgres(transaction) => {
-                in_time(query!(statement).fetch_optional(&mut **transaction))
+                in_time(query(statement).fetch_optional(&mut **transaction))
                     .await?
                     .map(Row::Postgres)
             }
@@ -469,11 +460,11 @@ impl Transaction {
     pub(crate) async fn fetch_all(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
             Self::Sqlite { transaction, .. } => {
-                let rows = transaction.fetch_all(statement).await?;
+                let rows = transaction.fetch_all(&statement)?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres(transaction) => {
-                let rows = in_time(query!(statement).fetch_all(&mut **transaction)).await?;
+                let rows = in_time(query(statement).fetch_all(&mut **transaction)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
@@ -491,15 +482,6 @@ impl Transaction {
         Ok(())
     }
 
-    /// Runs the last statement and makes everything last, in one message where that can be.
-    pub(crate) async fn execute_and_commit(
-        mut self,
-        statement: Statement,
-    ) -> Result<(), StoreError> {
-        self.later(statement).await?;
-        self.commit().await
-    }
-
     /// Makes everything in it last; after this it survives the death of the process.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
         match self {
@@ -508,7 +490,7 @@ impl Transaction {
                 commits,
                 announced,
             } => {
-                transaction.commit().await?;
+                transaction.commit()?;
                 if announced {
                     commits.send_replace(());
                 }

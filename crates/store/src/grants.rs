@@ -336,7 +336,7 @@ pub(crate) async fn put_grant(
     .bind(grant.tokens.access.as_ref())
     .bind(grant.tokens.refresh.as_ref())
     .bind(grant.tokens.id.as_ref());
-    transaction.later(fill).await?;
+    transaction.execute(fill).await?;
     record_change(transaction, GRANT_CHANGED, grant.id.0, new.at).await?;
     Ok(grant)
 }

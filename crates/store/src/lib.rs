@@ -29,7 +29,6 @@ mod logouts;
 mod lookups;
 mod migrate;
 mod open;
-mod readers;
 mod refresh;
 mod revoked_tokens;
 mod rights;
@@ -40,11 +39,11 @@ mod sessions;
 mod settings;
 mod shares;
 mod sign_ups;
+mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokens;
 mod users;
-mod writer;
 
 pub use accounts::LocalAccount;
 pub use agents::{AgentSession, AgentSessionId, Agents, Enrolment, FreezeReason, NewTicket};

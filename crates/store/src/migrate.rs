@@ -16,10 +16,11 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use crate::StoreError;
+use crate::db::{Row, sql};
+use crate::sqlite::Connection;
 
 /// Version, name and text of each migration, oldest first.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -70,24 +71,21 @@ fn pending(version: i64) -> Result<&'static [(i64, &'static str, &'static str)],
 }
 
 /// Migrates an SQLite database; the lock on the file keeps others away.
-pub(crate) async fn sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    sqlx::query(LEDGER).execute(&mut *connection).await?;
-    let row = sqlx::query(NEWEST).fetch_one(&mut *connection).await?;
-    for (version, name, text) in pending(row.try_get("version")?)? {
+///
+/// The connection must be closed, not used again, when this fails: a transaction may be open.
+pub(crate) fn sqlite(connection: &Connection) -> Result<(), StoreError> {
+    connection.run_script(LEDGER)?;
+    let newest = connection.fetch_optional(&sql(NEWEST))?.map(Row::Sqlite);
+    let version = newest.map_or(Ok(0), |row| row.get("version"))?;
+    for (version, name, text) in pending(version)? {
         let text = text
             .replace("{{identity}}", "INTEGER PRIMARY KEY AUTOINCREMENT")
             .replace("{{bytes}}", "BLOB")
             .replace("{{ordered}}", "TEXT");
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::raw_sql(AssertSqlSafe(text))
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query(RECORD)
-            .bind(version)
-            .bind(name)
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
+        connection.run_script("BEGIN IMMEDIATE")?;
+        connection.run_script(&text)?;
+        connection.execute(&sql(RECORD).bind(*version).bind(*name))?;
+        connection.run_script("COMMIT")?;
         tracing::info!(version, name, "database schema is migrated");
     }
     Ok(())

@@ -93,7 +93,7 @@ impl Scene {
             panic!("nobody links anything")
         };
         let identity = arrival.identity.as_ref();
-        hub.open_session(&arrival.user, &arrival.provider, identity)
+        hub.open_session(&arrival.user, &arrival.provider, identity, None)
             .await
             .expect("a session is opened");
         arrival.user
