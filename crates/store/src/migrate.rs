@@ -9,6 +9,7 @@
 //! | `{{identity}}` | `INTEGER PRIMARY KEY AUTOINCREMENT` | `BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY` |
 //! | `{{bytes}}`    | `BLOB`                              | `BYTEA`                                    |
 //! | `{{ordered}}`  | `TEXT`                              | `TEXT COLLATE "C"`                         |
+//! | `{{by_key}}`   | ` WITHOUT ROWID`                    |                                            |
 //!
 //! A change expands first and contracts in a later version, so that the version before keeps
 //! working while replicas are replaced one by one.
@@ -40,6 +41,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "sign_ins",
         include_str!("../migrations/0008_sign_ins.sql"),
     ),
+    (9, "lean", include_str!("../migrations/0009_lean.sql")),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -81,7 +83,8 @@ pub(crate) fn sqlite(connection: &Connection) -> Result<(), StoreError> {
         let text = text
             .replace("{{identity}}", "INTEGER PRIMARY KEY AUTOINCREMENT")
             .replace("{{bytes}}", "BLOB")
-            .replace("{{ordered}}", "TEXT");
+            .replace("{{ordered}}", "TEXT")
+            .replace("{{by_key}}", " WITHOUT ROWID");
         connection.run_script("BEGIN IMMEDIATE")?;
         connection.run_script(&text)?;
         connection.execute(&sql(RECORD).bind(*version).bind(*name))?;
@@ -105,7 +108,8 @@ pub(crate) async fn postgres(connection: &mut PgConnection) -> Result<(), StoreE
                 "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
             )
             .replace("{{bytes}}", "BYTEA")
-            .replace("{{ordered}}", "TEXT COLLATE \"C\"");
+            .replace("{{ordered}}", "TEXT COLLATE \"C\"")
+            .replace("{{by_key}}", "");
         let mut transaction = connection.begin().await?;
         sqlx::raw_sql(AssertSqlSafe(text))
             .execute(&mut *transaction)

@@ -1,0 +1,39 @@
+-- What a sign-in writes, in fewer pages. SQLite keeps a table by its key instead of a number of its own
+-- where the key is all that anybody looks for.
+
+CREATE TABLE lean_attempts (
+    state_digest {{bytes}} NOT NULL PRIMARY KEY,
+    provider TEXT NOT NULL,
+    nonce TEXT NOT NULL,
+    verifier TEXT NOT NULL,
+    redirect_uri TEXT NOT NULL,
+    next TEXT,
+    browser_digest {{bytes}} NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT NOT NULL,
+    link_session TEXT,
+    reauthenticates BIGINT NOT NULL DEFAULT 0
+){{by_key}};
+INSERT INTO lean_attempts
+    SELECT state_digest, provider, nonce, verifier, redirect_uri, next, browser_digest,
+        created_at, expires_at, link_session, reauthenticates
+    FROM login_attempts;
+DROP TABLE login_attempts;
+-- They do not live long, so those that are too old are found without an index.
+ALTER TABLE lean_attempts RENAME TO login_attempts;
+
+CREATE TABLE lean_changes (
+    seq BIGINT NOT NULL PRIMARY KEY,
+    topic TEXT NOT NULL,
+    key TEXT NOT NULL,
+    at BIGINT NOT NULL
+){{by_key}};
+INSERT INTO lean_changes SELECT seq, topic, key, at FROM changes;
+DROP TABLE changes;
+ALTER TABLE lean_changes RENAME TO changes;
+CREATE INDEX changes_at ON changes (at);
+
+-- Many providers do not name their sessions.
+DROP INDEX sessions_provider_session;
+CREATE INDEX sessions_provider_session ON sessions (provider, provider_session)
+    WHERE provider_session IS NOT NULL;
