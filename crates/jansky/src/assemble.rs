@@ -547,13 +547,13 @@ fn admission_rules(config: &Config, provider: &Provider) -> AdmissionRules {
             .map(ToString::to_string)
             .collect::<std::collections::BTreeSet<_>>()
     };
-    let mut allowed_users = names(keys.allowed_users);
+    let mut allowed_users = names(&keys.allowed_users);
     allowed_users.extend(names(&config.hub.admin_users));
     AdmissionRules {
         allow_all: keys.allow_all,
         allowed_users,
         allowed_groups: keys.allowed_groups.iter().cloned().collect(),
-        blocked_users: names(keys.blocked_users),
+        blocked_users: names(&keys.blocked_users),
         admin_groups: keys.admin_groups.iter().cloned().collect(),
         groups: GroupRules::default(),
         home: HomeRules::default(),
