@@ -34,7 +34,7 @@ impl Cluster {
         let directory = tempfile::tempdir().expect("a directory");
         let op = scripted_provider().await;
         op.script().lifetimes.access = lifetime;
-        let firecrest = ScriptedFirecrest::start(directory.path(), op.judge()).await;
+        let firecrest = ScriptedFirecrest::start(directory.path(), op.judge());
         firecrest.add_account("subject-1", "river1002");
         firecrest.add_account(SERVICE, "svc");
         let agent = directory.path().join("jansky-agent");
