@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::beside;
-use crate::browser::{Browser, PROVIDER};
+use crate::browser::Browser;
 use crate::house::{House, Hub, PATIENCE};
+use crate::person::PROVIDER;
 use crate::processes::HOUSE;
 use crate::site::{EVERYBODY, Site, scripted_provider, within};
 use crate::tokens::ARCHIVE;
