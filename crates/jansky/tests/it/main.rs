@@ -6,6 +6,7 @@ mod browser;
 mod config_command;
 mod containers;
 mod crash;
+mod demo;
 mod failing_servers;
 mod house;
 mod lifecycle;
