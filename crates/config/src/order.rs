@@ -1,8 +1,12 @@
 //! The order in which the section types declare their keys, which the schema does not keep.
 
+use std::fmt;
 use std::sync::LazyLock;
 
-use serde::de::{Deserialize, Deserializer, Visitor, value::Error};
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use crate::sections::{
     Audience, Broker, Client, Config, Database, DockerSpawner, Endpoints, FirecrestSpawner,
@@ -11,78 +15,89 @@ use crate::sections::{
 };
 use crate::shape::KIND;
 
-static DECLARATIONS: LazyLock<Vec<&'static [&'static str]>> = LazyLock::new(|| {
+static DECLARATIONS: LazyLock<Vec<Vec<String>>> = LazyLock::new(|| {
     vec![
-        fields::<Config>(),
-        fields::<Hub>(),
-        fields::<Database>(),
-        fields::<Tls>(),
-        fields::<Session>(),
-        fields::<LocalProvider>(),
-        fields::<OidcProvider>(),
-        fields::<GithubProvider>(),
-        fields::<HeaderProvider>(),
-        fields::<PamProvider>(),
-        fields::<LdapProvider>(),
-        fields::<Endpoints>(),
-        fields::<SecurityEvents>(),
-        fields::<Audience>(),
-        fields::<Broker>(),
-        fields::<Issuer>(),
-        fields::<Client>(),
-        fields::<ProcessSpawner>(),
-        fields::<DockerSpawner>(),
-        fields::<FirecrestSpawner>(),
-        fields::<Proxy>(),
-        fields::<Log>(),
+        keys::<Config>(),
+        keys::<Hub>(),
+        keys::<Database>(),
+        keys::<Tls>(),
+        keys::<Session>(),
+        keys::<LocalProvider>(),
+        keys::<OidcProvider>(),
+        keys::<GithubProvider>(),
+        keys::<HeaderProvider>(),
+        keys::<PamProvider>(),
+        keys::<LdapProvider>(),
+        keys::<Endpoints>(),
+        keys::<SecurityEvents>(),
+        keys::<Audience>(),
+        keys::<Broker>(),
+        keys::<Issuer>(),
+        keys::<Client>(),
+        keys::<ProcessSpawner>(),
+        keys::<DockerSpawner>(),
+        keys::<FirecrestSpawner>(),
+        keys::<Proxy>(),
+        keys::<Log>(),
     ]
 });
 
 /// Sorts the keys of a table as its type declares them, with `kind` before all others.
 pub(crate) fn as_declared<T>(keys: &mut [(&'static str, T)]) {
-    let declaration = DECLARATIONS.iter().find(|fields| {
+    let place = |declared: &[String], key: &str| declared.iter().position(|one| one == key);
+    let declaration = DECLARATIONS.iter().find(|declared| {
         let others = keys.iter().filter(|(key, _)| *key != KIND);
-        others.clone().count() == fields.len()
-            && others.clone().all(|(key, _)| fields.contains(key))
+        others.clone().count() == declared.len()
+            && others
+                .clone()
+                .all(|(key, _)| place(declared, key).is_some())
     });
-    if let Some(fields) = declaration {
-        keys.sort_by_key(|(key, _)| fields.iter().position(|field| field == key));
+    if let Some(declared) = declaration {
+        keys.sort_by_key(|(key, _)| place(declared, key));
     }
 }
 
-/// The names of the fields of a struct: serde tells them to the deserializer before it reads.
-fn fields<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
-    let mut fields: &'static [&'static str] = &[];
-    // The error is always there: there is nothing to read.
-    drop(T::deserialize(FieldNames(&mut fields)));
-    fields
+/// The keys of a section, as they come when it is written out. One to write is made of the examples
+/// of what is required.
+fn keys<T: DeserializeOwned + Serialize + JsonSchema>() -> Vec<String> {
+    let schema = SchemaGenerator::default().into_root_schema_for::<T>();
+    let required = schema.get("required").and_then(Value::as_array);
+    let required = required.into_iter().flatten().filter_map(Value::as_str);
+    let example = |key: &str| {
+        let example = schema.pointer(&format!("/properties/{key}/examples/0"));
+        (key.to_owned(), example.cloned().unwrap_or_default())
+    };
+    let section = T::deserialize(Value::Object(required.map(example).collect()));
+    let written = section.and_then(|section| serde_json::to_string(&section));
+    let keys = written.and_then(|text| serde_json::from_str(&text));
+    let Keys(keys) = keys.expect("the examples of this program can be read");
+    keys
 }
 
-struct FieldNames<'a>(&'a mut &'static [&'static str]);
+/// The keys of an object in their order.
+struct Keys(Vec<String>);
 
-impl<'de> Deserializer<'de> for FieldNames<'_> {
-    type Error = Error;
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ReadKeys)
+    }
+}
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        Err(serde::de::Error::custom(
-            "only the names of fields are wanted",
-        ))
+struct ReadKeys;
+
+impl<'de> Visitor<'de> for ReadKeys {
+    type Value = Keys;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a section")
     }
 
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Error> {
-        *self.0 = fields;
-        self.deserialize_any(visitor)
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        option unit unit_struct newtype_struct seq tuple tuple_struct map enum identifier
-        ignored_any
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+        let mut keys = Vec::new();
+        while let Some((key, IgnoredAny)) = map.next_entry()? {
+            keys.push(key);
+        }
+        Ok(Keys(keys))
     }
 }
 
@@ -92,9 +107,9 @@ mod tests {
 
     #[test]
     fn every_declaration_is_found() {
-        for fields in DECLARATIONS.iter() {
-            assert!(!fields.is_empty());
+        for keys in DECLARATIONS.iter() {
+            assert!(!keys.is_empty());
         }
-        assert_eq!(fields::<Tls>(), ["certificate", "key"]);
+        assert_eq!(keys::<Tls>(), ["certificate", "key"]);
     }
 }

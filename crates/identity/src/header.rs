@@ -11,7 +11,7 @@ use jansky_model::{ProviderId, Secret};
 use serde_json::{Value, json};
 
 use crate::error::IdentityError;
-use crate::identity::{Claims, ExternalIdentity, UpstreamTokens};
+use crate::identity::ExternalIdentity;
 use crate::oidc::same;
 use crate::provider::{HeaderLogin, IdentityProvider, LoginMethod, ProviderStatus};
 
@@ -114,26 +114,16 @@ impl HeaderLogin for HeaderProvider {
                 settings.user_header
             ))
         })?;
-        let mut claims = Claims::new();
-        claims.insert("iss".to_owned(), json!(self.issuer));
-        claims.insert("sub".to_owned(), json!(user));
-        claims.insert("preferred_username".to_owned(), json!(user));
-        if let Some(name) = &settings.email_header
-            && let Some(email) = one(headers, name)?
-        {
-            claims.insert("email".to_owned(), json!(email));
-        }
-        if let Some(groups) = self.groups(headers)? {
-            claims.insert("groups".to_owned(), groups);
-        }
-        Ok(ExternalIdentity {
-            provider: settings.id.clone(),
-            issuer: self.issuer.clone(),
-            subject: user.to_owned(),
-            username: Some(user.to_owned()),
-            claims,
-            tokens: UpstreamTokens::none(),
-        })
+        let email = settings
+            .email_header
+            .as_ref()
+            .map(|name| one(headers, name));
+        let email = email.transpose()?.flatten();
+        let groups = self.groups(headers)?;
+        Ok(
+            ExternalIdentity::named(&settings.id, &self.issuer, user, Some(user), groups)
+                .with_text("email", email),
+        )
     }
 }
 

@@ -1,12 +1,13 @@
 //! What a provider says about a person.
 
 use jansky_model::{ProviderId, Secret, Timestamp};
+use serde_json::Value;
 
 use crate::error::TokenProblem;
 use crate::oidc::token_subject;
 
 /// Claims as the provider sent them.
-pub type Claims = serde_json::Map<String, serde_json::Value>;
+pub type Claims = serde_json::Map<String, Value>;
 
 /// A person as a provider knows them.
 #[derive(Clone, Debug)]
@@ -24,6 +25,45 @@ pub struct ExternalIdentity {
     pub claims: Claims,
     /// The tokens that came with the sign-in.
     pub tokens: UpstreamTokens,
+}
+
+impl ExternalIdentity {
+    /// A person of whom a provider without tokens says a name and groups: these are put into the
+    /// claims that a provider with tokens would send. `groups` is `None` where nothing is known
+    /// about them.
+    pub(crate) fn named(
+        provider: &ProviderId,
+        issuer: &str,
+        subject: &str,
+        username: Option<&str>,
+        groups: Option<Value>,
+    ) -> Self {
+        let standard = [
+            ("iss", Some(issuer.into())),
+            ("sub", Some(subject.into())),
+            ("preferred_username", Some(username.into())),
+            ("groups", groups),
+        ];
+        let said = standard
+            .into_iter()
+            .filter_map(|(claim, value)| Some((claim.to_owned(), value?)));
+        Self {
+            provider: provider.clone(),
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+            username: username.map(str::to_owned),
+            claims: said.collect(),
+            tokens: UpstreamTokens::none(),
+        }
+    }
+
+    /// Adds a claim with a text, if there is one.
+    pub(crate) fn with_text(mut self, claim: &str, text: Option<&str>) -> Self {
+        if let Some(text) = text {
+            self.claims.insert(claim.to_owned(), text.into());
+        }
+        self
+    }
 }
 
 /// Tokens of an upstream provider.
@@ -95,7 +135,7 @@ pub struct ServiceTokens {
 
 /// Finds a claim by its name, or by a dotted path such as `realm_access.roles` if no claim has the
 /// whole text as its name (names of claims may be URLs, which hold dots).
-pub fn claim_at<'a>(claims: &'a Claims, path: &str) -> Option<&'a serde_json::Value> {
+pub fn claim_at<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
     if let Some(value) = claims.get(path) {
         return Some(value);
     }

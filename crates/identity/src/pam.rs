@@ -12,7 +12,7 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 
 use crate::error::IdentityError;
-use crate::identity::{Claims, ExternalIdentity, UpstreamTokens};
+use crate::identity::ExternalIdentity;
 use crate::patience::in_time;
 use crate::provider::{FormLogin, IdentityProvider, LoginMethod, PeopleLookup, ProviderStatus};
 
@@ -68,7 +68,7 @@ impl PamProvider {
         let asking = async {
             let _place = self.places.acquire().await;
             match self.ask(request).await {
-                Ok(Outcome::Good(account)) => Ok(self.identity(account)),
+                Ok(Outcome::Good(account)) => Ok(self.identity(&account)),
                 Ok(Outcome::Wrong) => Err(IdentityError::InvalidCredentials),
                 Ok(Outcome::Unusable(context)) => Err(IdentityError::AccountUnusable { context }),
                 Ok(Outcome::Trouble(context)) => Err(unavailable(context)),
@@ -107,23 +107,15 @@ impl PamProvider {
             .map_err(|_| std::io::Error::other(format!("the helper ended with {status}")))
     }
 
-    fn identity(&self, account: Account) -> ExternalIdentity {
-        let mut claims = Claims::new();
-        claims.insert("iss".to_owned(), json!(self.issuer));
-        claims.insert("sub".to_owned(), json!(account.name));
-        claims.insert("preferred_username".to_owned(), json!(account.name));
-        claims.insert("groups".to_owned(), json!(account.groups));
-        if let Some(name) = account.full_name {
-            claims.insert("name".to_owned(), json!(name));
-        }
-        ExternalIdentity {
-            provider: self.settings.id.clone(),
-            issuer: self.issuer.clone(),
-            subject: account.name.clone(),
-            username: Some(account.name),
-            claims,
-            tokens: UpstreamTokens::none(),
-        }
+    fn identity(&self, account: &Account) -> ExternalIdentity {
+        let Account {
+            name,
+            full_name,
+            groups,
+        } = account;
+        let groups = Some(json!(groups));
+        ExternalIdentity::named(&self.settings.id, &self.issuer, name, Some(name), groups)
+            .with_text("name", full_name.as_deref())
     }
 }
 

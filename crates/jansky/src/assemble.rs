@@ -39,6 +39,9 @@ const USUAL_NAME: &str = "preferred_username";
 /// The setting in the database that tells this hub from others on the same machine.
 const INSTANCE: &str = "instance";
 
+/// How many hexadecimal digits that has.
+const INSTANCE_LENGTH: usize = 12;
+
 /// Opens the database, making the data directory if needed.
 pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
     make_private_dir(&config.hub.data_dir)?;
@@ -46,6 +49,11 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
         .database_url()
         .context("database.url cannot be read")?;
     Ok(Arc::new(Store::open(url.expose()).await?))
+}
+
+/// Whether a text may be the id by which a hub knows what it has started.
+pub(crate) fn is_instance(text: &str) -> bool {
+    text.len() == INSTANCE_LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Makes a hub on an open database.
@@ -57,7 +65,7 @@ pub(crate) async fn hub(
 ) -> anyhow::Result<Arc<Hub>> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let instance = store
-        .put_setting_if_absent(INSTANCE, &random.hex_id()[..12])
+        .put_setting_if_absent(INSTANCE, &random.hex_id()[..INSTANCE_LENGTH])
         .await?;
     let tokens = tokens(config);
     let spawner = spawner(config, &instance, &tokens)?;
@@ -547,13 +555,13 @@ fn admission_rules(config: &Config, provider: &Provider) -> AdmissionRules {
             .map(ToString::to_string)
             .collect::<std::collections::BTreeSet<_>>()
     };
-    let mut allowed_users = names(keys.allowed_users);
+    let mut allowed_users = names(&keys.allowed_users);
     allowed_users.extend(names(&config.hub.admin_users));
     AdmissionRules {
         allow_all: keys.allow_all,
         allowed_users,
         allowed_groups: keys.allowed_groups.iter().cloned().collect(),
-        blocked_users: names(keys.blocked_users),
+        blocked_users: names(&keys.blocked_users),
         admin_groups: keys.admin_groups.iter().cloned().collect(),
         groups: GroupRules::default(),
         home: HomeRules::default(),

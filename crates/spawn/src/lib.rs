@@ -24,7 +24,9 @@ mod tokens;
 pub use choice::{Choice, Offer};
 pub use error::SpawnError;
 pub use finding::{Finding, Severity};
-pub use process::{CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner, RunAs};
+pub use process::{
+    CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner, RunAs, remove_left_over,
+};
 pub use progress::ProgressSink;
 pub use spawner::{
     AgentTicket, FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started, StopMode,

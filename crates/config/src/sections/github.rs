@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jansky_model::UserName;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::admission::{AdmissionKeys, say};
 use super::written;
 use crate::notation::{HttpUrl, SecretSources, Written};
 
 /// Accounts at GitHub, the public one or one's own.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = in_terms_of_github)]
 pub struct GithubProvider {
     /// The text on the sign-in button.
     #[serde(default)]
@@ -70,36 +72,31 @@ pub struct GithubProvider {
     #[schemars(example = true)]
     pub auto_login: bool,
 
-    /// Lets everybody in who has an account at GitHub.
-    #[serde(default)]
-    #[schemars(example = true)]
-    pub allow_all: bool,
-
-    /// The names of people who may come in.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["river", "wash"]]))]
-    pub allowed_users: Vec<Written<UserName>>,
-
-    /// The groups whose members may come in: organizations as `org`, teams as `org:team`.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["observatory", "observatory:correlator"]]))]
-    pub allowed_groups: Vec<String>,
-
-    /// The groups whose members may come in and are administrators.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["observatory:operators"]]))]
-    pub admin_groups: Vec<String>,
-
-    /// The names of people who may not come in whatever the other rules say.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["mallory"]]))]
-    pub blocked_users: Vec<Written<UserName>>,
+    /// Who comes in.
+    #[serde(flatten)]
+    pub admission: AdmissionKeys,
 
     /// The domains of e-mail addresses that people must have; only the verified primary address
     /// counts. This keeps people out and lets nobody in by itself.
     #[serde(default)]
     #[schemars(extend("examples" = [["example.org"]]))]
     pub hosted_domains: Vec<String>,
+}
+
+fn in_terms_of_github(schema: &mut Schema) {
+    say(
+        schema,
+        &json!({
+            "allow_all": { "description": "Lets everybody in who has an account at GitHub." },
+            "allowed_groups": {
+                "description":
+                    "The groups whose members may come in: organizations as `org`, teams as \
+                     `org:team`.",
+                "examples": [["observatory", "observatory:correlator"]],
+            },
+            "admin_groups": { "examples": [["observatory:operators"]] },
+        }),
+    );
 }
 
 fn github() -> Written<HttpUrl> {

@@ -1,15 +1,17 @@
 //! `[provider.<id>]` with `kind = "header"`.
 
 use ipnet::IpNet;
-use jansky_model::UserName;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::admission::{AdmissionKeys, say};
 use crate::notation::{SecretSource, Written};
 
 /// A reverse proxy that has signed people in and says in headers who they are.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = in_terms_of_header)]
 pub struct HeaderProvider {
     /// The text on the sign-in button.
     #[serde(default)]
@@ -56,30 +58,18 @@ pub struct HeaderProvider {
     #[schemars(example = true)]
     pub auto_login: bool,
 
-    /// Lets everybody in whom the proxy names.
-    #[serde(default)]
-    #[schemars(example = true)]
-    pub allow_all: bool,
+    /// Who comes in.
+    #[serde(flatten)]
+    pub admission: AdmissionKeys,
+}
 
-    /// The names of people who may come in.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["river", "wash"]]))]
-    pub allowed_users: Vec<Written<UserName>>,
-
-    /// The groups whose members may come in.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["astronomers"]]))]
-    pub allowed_groups: Vec<String>,
-
-    /// The groups whose members may come in and are administrators.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["operators"]]))]
-    pub admin_groups: Vec<String>,
-
-    /// The names of people who may not come in whatever the other rules say.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["mallory"]]))]
-    pub blocked_users: Vec<Written<UserName>>,
+fn in_terms_of_header(schema: &mut Schema) {
+    say(
+        schema,
+        &json!({
+            "allow_all": { "description": "Lets everybody in whom the proxy names." },
+        }),
+    );
 }
 
 fn secret_header() -> String {

@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jansky_model::UserName;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::admission::{AdmissionKeys, say};
 use super::written;
 use crate::notation::{SecretSource, Written};
 
 /// Accounts in an LDAP directory, such as `OpenLDAP`, `FreeIPA` or Active Directory.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = in_terms_of_ldap)]
 pub struct LdapProvider {
     /// What people call these accounts on the sign-in page.
     #[serde(default = "title")]
@@ -114,30 +116,18 @@ pub struct LdapProvider {
     #[schemars(range(min = 1), example = 5)]
     pub attempts_per_minute: u32,
 
-    /// Lets everybody in who has an account in the directory.
-    #[serde(default)]
-    #[schemars(example = true)]
-    pub allow_all: bool,
+    /// Who comes in.
+    #[serde(flatten)]
+    pub admission: AdmissionKeys,
+}
 
-    /// The names of people who may come in.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["river", "wash"]]))]
-    pub allowed_users: Vec<Written<UserName>>,
-
-    /// The groups whose members may come in.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["astronomers"]]))]
-    pub allowed_groups: Vec<String>,
-
-    /// The groups whose members may come in and are administrators.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["operators"]]))]
-    pub admin_groups: Vec<String>,
-
-    /// The names of people who may not come in whatever the other rules say.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["mallory"]]))]
-    pub blocked_users: Vec<Written<UserName>>,
+fn in_terms_of_ldap(schema: &mut Schema) {
+    say(
+        schema,
+        &json!({
+            "allow_all": { "description": "Lets everybody in who has an account in the directory." },
+        }),
+    );
 }
 
 fn title() -> String {

@@ -3,6 +3,7 @@
 //! The comments of sections and keys are what operators read in the reference and in the schema:
 //! they are written for them.
 
+mod admission;
 mod audience;
 mod docker;
 mod firecrest;
@@ -25,6 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+pub use self::admission::AdmissionKeys;
 pub use self::audience::{Audience, AudienceSource, Broker, IdentityBrokerMode};
 pub use self::docker::{
     ContainerRemoval, DescribedImage, DockerSpawner, OfferedImage, Pull, Reach, Tripwire,
@@ -38,8 +40,8 @@ pub use self::issuer::{Client, Issuer, IssuerAlgorithm};
 pub use self::ldap::LdapProvider;
 pub use self::pam::PamProvider;
 pub use self::provider::{
-    AdmissionKeys, ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
-    Provider, SecondFactor, SecurityEvents, SignOut, SignUp,
+    ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider, Provider,
+    SecondFactor, SecurityEvents, SignOut, SignUp,
 };
 pub use self::role::Role;
 pub use self::spawner::{Cgroups, CommonSpawner, ProcessSpawner, RunAs, Spawner};

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use jansky_model::UserName;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::admission::{AdmissionKeys, say};
 use super::written;
 use crate::notation::Written;
 
 /// Unix accounts of this machine, checked by PAM.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = in_terms_of_pam)]
 pub struct PamProvider {
     /// What people call these accounts on the sign-in page.
     #[schemars(example = &"Institute account")]
@@ -30,25 +32,25 @@ pub struct PamProvider {
     #[schemars(range(min = 1), example = 5)]
     pub attempts_per_minute: u32,
 
-    /// Lets everybody in who can sign in to this machine.
-    #[schemars(example = true)]
-    pub allow_all: bool,
+    /// Who comes in.
+    #[serde(flatten)]
+    pub admission: AdmissionKeys,
+}
 
-    /// The names of people who may come in.
-    #[schemars(extend("examples" = [["river", "wash"]]))]
-    pub allowed_users: Vec<Written<UserName>>,
-
-    /// The Unix groups whose members may come in.
-    #[schemars(extend("examples" = [["astronomers"]]))]
-    pub allowed_groups: Vec<String>,
-
-    /// The Unix groups whose members may come in and are administrators.
-    #[schemars(extend("examples" = [["sudo"]]))]
-    pub admin_groups: Vec<String>,
-
-    /// The names of people who may not come in whatever the other rules say.
-    #[schemars(extend("examples" = [["root"]]))]
-    pub blocked_users: Vec<Written<UserName>>,
+fn in_terms_of_pam(schema: &mut Schema) {
+    say(
+        schema,
+        &json!({
+            "allow_all": { "description": "Lets everybody in who can sign in to this machine." },
+            "allowed_groups": { "description": "The Unix groups whose members may come in." },
+            "admin_groups": {
+                "description":
+                    "The Unix groups whose members may come in and are administrators.",
+                "examples": [["sudo"]],
+            },
+            "blocked_users": { "examples": [["root"]] },
+        }),
+    );
 }
 
 impl Default for PamProvider {
@@ -58,11 +60,7 @@ impl Default for PamProvider {
             service: "login".to_owned(),
             timeout: written("30s"),
             attempts_per_minute: 10,
-            allow_all: false,
-            allowed_users: Vec::new(),
-            allowed_groups: Vec::new(),
-            admin_groups: Vec::new(),
-            blocked_users: Vec::new(),
+            admission: AdmissionKeys::default(),
         }
     }
 }

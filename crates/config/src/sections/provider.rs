@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use jansky_model::UserName;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::admission::{AdmissionKeys, say};
 use super::github::GithubProvider;
 use super::header::HeaderProvider;
 use super::ldap::LdapProvider;
@@ -101,42 +102,16 @@ impl Provider {
     }
 
     /// The keys that decide who comes in; none for local accounts.
-    pub fn admission(&self) -> Option<AdmissionKeys<'_>> {
-        macro_rules! keys_of {
-            ($provider:expr) => {
-                AdmissionKeys {
-                    allow_all: $provider.allow_all,
-                    allowed_users: &$provider.allowed_users,
-                    allowed_groups: &$provider.allowed_groups,
-                    admin_groups: &$provider.admin_groups,
-                    blocked_users: &$provider.blocked_users,
-                }
-            };
-        }
+    pub fn admission(&self) -> Option<&AdmissionKeys> {
         match self {
             Self::Local(_) => None,
-            Self::Github(github) => Some(keys_of!(github)),
-            Self::Header(header) => Some(keys_of!(header)),
-            Self::Pam(pam) => Some(keys_of!(pam)),
-            Self::Ldap(ldap) => Some(keys_of!(ldap)),
-            _ => self.oidc().map(|oidc| keys_of!(oidc)),
+            Self::Github(github) => Some(&github.admission),
+            Self::Header(header) => Some(&header.admission),
+            Self::Pam(pam) => Some(&pam.admission),
+            Self::Ldap(ldap) => Some(&ldap.admission),
+            _ => self.oidc().map(|oidc| &oidc.admission),
         }
     }
-}
-
-/// The keys that decide who comes in, which all providers but local accounts have.
-#[derive(Clone, Copy, Debug)]
-pub struct AdmissionKeys<'a> {
-    /// As in [`OidcProvider::allow_all`].
-    pub allow_all: bool,
-    /// As in [`OidcProvider::allowed_users`].
-    pub allowed_users: &'a [Written<UserName>],
-    /// As in [`OidcProvider::allowed_groups`].
-    pub allowed_groups: &'a [String],
-    /// As in [`OidcProvider::admin_groups`].
-    pub admin_groups: &'a [String],
-    /// As in [`OidcProvider::blocked_users`].
-    pub blocked_users: &'a [Written<UserName>],
 }
 
 /// Accounts with a password that Jansky keeps itself.
@@ -209,6 +184,7 @@ impl Default for LocalProvider {
 /// An identity provider that speaks OpenID Connect, such as Keycloak.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = in_terms_of_oidc)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a key that operators read by itself"
@@ -334,30 +310,9 @@ pub struct OidcProvider {
     #[schemars(example = true)]
     pub auto_login: bool,
 
-    /// Lets everybody in who can sign in at the provider.
-    #[serde(default)]
-    #[schemars(example = true)]
-    pub allow_all: bool,
-
-    /// The names of people who may come in.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["river", "wash"]]))]
-    pub allowed_users: Vec<Written<UserName>>,
-
-    /// The groups whose members may come in.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["/astronomers"]]))]
-    pub allowed_groups: Vec<String>,
-
-    /// The groups whose members may come in and are administrators.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["/operators"]]))]
-    pub admin_groups: Vec<String>,
-
-    /// The names of people who may not come in whatever the other rules say.
-    #[serde(default)]
-    #[schemars(extend("examples" = [["mallory"]]))]
-    pub blocked_users: Vec<Written<UserName>>,
+    /// Who comes in.
+    #[serde(flatten)]
+    pub admission: AdmissionKeys,
 
     /// What signing out here does at the provider, if it can end sessions (OpenID Connect
     /// RP-Initiated Logout).
@@ -533,6 +488,17 @@ pub enum ClientAuthentication {
     Post,
     /// By requests signed with `client_key` (`private_key_jwt`).
     PrivateKeyJwt,
+}
+
+fn in_terms_of_oidc(schema: &mut Schema) {
+    say(
+        schema,
+        &json!({
+            "allow_all": { "description": "Lets everybody in who can sign in at the provider." },
+            "allowed_groups": { "examples": [["/astronomers"]] },
+            "admin_groups": { "examples": [["/operators"]] },
+        }),
+    );
 }
 
 fn scopes() -> Vec<String> {

@@ -17,7 +17,7 @@ use ldap3::{Scope, SearchEntry, dn_escape, ldap_escape};
 use serde_json::json;
 
 use crate::error::IdentityError;
-use crate::identity::{Claims, ExternalIdentity, UpstreamTokens};
+use crate::identity::ExternalIdentity;
 use crate::patience::in_time;
 use crate::provider::{FormLogin, IdentityProvider, LoginMethod, PeopleLookup, ProviderStatus};
 
@@ -143,30 +143,13 @@ impl LdapProvider {
             let reason = format!("the entry shows no `{attribute}`; set `subject_attribute`");
             misconfigured("no_subject", &reason)
         })?;
-        let username = first(person, &settings.username_attribute).map(str::to_owned);
-        let mut claims = Claims::new();
-        claims.insert("iss".to_owned(), json!(self.issuer));
-        claims.insert("sub".to_owned(), json!(subject));
-        claims.insert("preferred_username".to_owned(), json!(username));
-        for (claim, attribute) in [
-            ("email", &settings.email_attribute),
-            ("name", &settings.name_attribute),
-        ] {
-            if let Some(value) = first(person, attribute) {
-                claims.insert(claim.to_owned(), json!(value));
-            }
-        }
-        if let Some(groups) = groups {
-            claims.insert("groups".to_owned(), json!(groups));
-        }
-        Ok(ExternalIdentity {
-            provider: settings.id.clone(),
-            issuer: self.issuer.clone(),
-            subject,
-            username,
-            claims,
-            tokens: UpstreamTokens::none(),
-        })
+        let username = first(person, &settings.username_attribute);
+        let groups = groups.map(|groups| json!(groups));
+        Ok(
+            ExternalIdentity::named(&settings.id, &self.issuer, &subject, username, groups)
+                .with_text("email", first(person, &settings.email_attribute))
+                .with_text("name", first(person, &settings.name_attribute)),
+        )
     }
 }
 

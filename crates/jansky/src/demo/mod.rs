@@ -14,8 +14,11 @@ use anyhow::Context as _;
 use clap::Args;
 use jansky_config::Loaded;
 use jansky_hub::{Hub, TokenRequest};
+use jansky_spawn::remove_left_over;
 use serde_json::json;
+use tracing::warn;
 
+use crate::assemble::is_instance;
 use crate::files::{make_private_dir, write_private};
 use crate::serve::{Running, load_text, runtime};
 use crate::telemetry::{self, say};
@@ -160,6 +163,7 @@ async fn serve(
     for account in accounts {
         give_notebook(&home.join("homes").join(account.name))?;
     }
+    clear_away();
     let running = Running::begin(&loaded.config).await?;
     let admin_token = make_accounts(&running.hub, accounts).await?;
     let url = format!("http://{}/", running.address);
@@ -189,6 +193,13 @@ async fn serve(
     say("\nThen start your server and run the notebook that opens. Ctrl-C ends Jansky;");
     say("servers that are running go on and are found again at the next start.");
     running.until_told().await
+}
+
+/// Removes what demos have left in memory that were killed.
+fn clear_away() {
+    if let Err(error) = remove_left_over(is_instance) {
+        warn!(%error, "could not remove what an earlier demo has left in memory");
+    }
 }
 
 /// Makes the accounts, and a token with which scripts can be the admin until the next start.

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::beside;
-use crate::browser::{Browser, PROVIDER};
+use crate::browser::Browser;
 use crate::house::{House, Hub, PATIENCE};
+use crate::person::PROVIDER;
 use crate::processes::HOUSE;
 use crate::site::{EVERYBODY, Site, scripted_provider, within};
 use crate::tokens::ARCHIVE;
@@ -34,7 +35,7 @@ impl Cluster {
         let directory = tempfile::tempdir().expect("a directory");
         let op = scripted_provider().await;
         op.script().lifetimes.access = lifetime;
-        let firecrest = ScriptedFirecrest::start(directory.path(), op.judge()).await;
+        let firecrest = ScriptedFirecrest::start(directory.path(), op.judge());
         firecrest.add_account("subject-1", "river1002");
         firecrest.add_account(SERVICE, "svc");
         let agent = directory.path().join("jansky-agent");

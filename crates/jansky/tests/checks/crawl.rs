@@ -9,7 +9,6 @@ use crate::browser::{Answer, Body, Browser};
 use crate::house::{House, Hub};
 use crate::site::Site;
 use crate::tokens::{ARCHIVE, somebody_at_work, start};
-use crate::visitor::Visitor;
 
 /// Somebody else, whose name, group and server stand nowhere by chance.
 const OTHER: &str = "inara-x9";
@@ -62,7 +61,7 @@ async fn visitors_token(house: &House, hub: &Hub<'_>, browser: &Browser) -> Stri
     let (_, code) = answer.location().split_once("code=").expect("a code");
     let code = code.split('&').next().unwrap_or_default();
     let secret = server.variable("JUPYTERHUB_API_TOKEN");
-    Visitor::new(&hub.url)
+    Browser::new(&hub.url)
         .exchange(client, secret, code, back)
         .await
 }

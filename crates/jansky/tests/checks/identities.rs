@@ -3,7 +3,8 @@
 use jansky_testing::Person;
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, PROVIDER};
+use crate::browser::Browser;
+use crate::person::PROVIDER;
 use crate::site::{EVERYBODY, Site, scripted_provider};
 
 /// D10

@@ -6,6 +6,8 @@
 mod agent;
 mod batch;
 mod beside;
+#[path = "../it/browser.rs"]
+#[expect(dead_code, reason = "the other tests of the program use more of it")]
 mod browser;
 mod crawl;
 mod hand_over;
@@ -20,6 +22,7 @@ mod keycloak_tokens;
 mod mapping;
 mod operations;
 mod operators;
+mod person;
 #[path = "../it/processes.rs"]
 #[expect(dead_code, reason = "the other tests of the program use more of it")]
 mod processes;
@@ -31,6 +34,3 @@ mod site;
 mod storage;
 mod table;
 mod tokens;
-#[path = "../it/visitor.rs"]
-#[expect(dead_code, reason = "the other tests of the program use more of it")]
-mod visitor;

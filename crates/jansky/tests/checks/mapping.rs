@@ -5,7 +5,8 @@ use std::time::Duration;
 use jansky_testing::Person;
 use serde_json::json;
 
-use crate::browser::{Browser, PROVIDER};
+use crate::browser::Browser;
+use crate::person::PROVIDER;
 use crate::site::{Site, scripted_provider, within};
 
 /// D13

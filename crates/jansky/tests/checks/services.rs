@@ -9,8 +9,8 @@ use jansky_testing::signing::decode;
 use tokio::time::Instant;
 
 use crate::agent::{Agent, token_of};
-use crate::browser::PROVIDER;
 use crate::house::House;
+use crate::person::PROVIDER;
 use crate::site::{EVERYBODY, Site, add_oidc, configure, scripted_provider, within};
 use crate::tokens::{somebody_at_work, start};
 

@@ -13,8 +13,9 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::browser::{Body, Browser, PROVIDER, form};
+use crate::browser::{Body, Browser, form};
 use crate::house::House;
+use crate::person::PROVIDER;
 use crate::site::{EVERYBODY, Site, add_oidc, scripted_provider, within};
 
 const SOON: Duration = Duration::from_secs(20);

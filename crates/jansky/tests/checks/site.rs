@@ -11,8 +11,8 @@ use jansky_testing::ScriptedProvider;
 use jansky_testing::provider::{CLIENT_ID, CLIENT_SECRET};
 use tokio::time::Instant;
 
-use crate::browser::PROVIDER;
 use crate::house::{House, Hub};
+use crate::person::PROVIDER;
 
 /// The keys of a provider that lets everybody in.
 pub(crate) const EVERYBODY: &str = "allow_all = true\n";

@@ -10,8 +10,9 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::agent::{Agent, stand_in, statuses, token_of};
-use crate::browser::{Browser, PROVIDER};
+use crate::browser::Browser;
 use crate::house::{Hub, PATIENCE};
+use crate::person::PROVIDER;
 use crate::site::{Site, within};
 
 /// An audience that gets the token of the sign-in.

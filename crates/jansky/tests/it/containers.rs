@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
+use crate::browser::Browser;
 use crate::house::{ADMIN, House, Hub, told, until};
 use crate::lifecycle::pid_of;
-use crate::visitor::Visitor;
 
 /// Asks the agent for a token, as code in the container does.
 const ASK: &str = "import socket; s = socket.socket(socket.AF_UNIX); \
@@ -127,11 +127,11 @@ fn engine_bytes(method: &str, path: &str, body: &Value) -> Vec<u8> {
 }
 
 /// Starts a server and waits until it is ready.
-async fn start(hub: &Hub<'_>, admin: &Visitor, name: &str, options: Value) -> i64 {
+async fn start(hub: &Hub<'_>, admin: &Browser, name: &str, options: Value) -> i64 {
     let path = format!("hub/api/users/{ADMIN}/servers/{name}");
-    let answer = admin.post(&path, options).await;
+    let answer = admin.api("POST", &path, Some(options)).await;
     assert!(
-        matches!(answer.status.as_u16(), 201 | 202),
+        matches!(answer.status, 201 | 202),
         "{answer:?} {}",
         hub.house.said("stderr")
     );
@@ -175,7 +175,7 @@ async fn a_container_outlives_a_hub_that_was_killed_and_is_taken_over_by_the_nex
 
     let hub = harbour.start().await;
 
-    let admin = hub.visitor(admin.token.as_deref().expect("it has one"));
+    let admin = hub.program(admin.token.as_deref().expect("it has one"));
     let servers = admin.settled(ADMIN).await;
     assert_eq!(servers["one"]["ready"], true, "{servers:?}");
     pid_of(&hub, "one").await;
@@ -184,7 +184,7 @@ async fn a_container_outlives_a_hub_that_was_killed_and_is_taken_over_by_the_nex
     })
     .await;
     let path = format!("hub/api/users/{ADMIN}/servers/one");
-    admin.delete(&path).await;
+    admin.api("DELETE", &path, None).await;
     until("the container is still there", async || {
         harbour.containers().is_empty().then_some(())
     })
@@ -199,7 +199,7 @@ async fn a_server_that_does_not_come_up_says_why_and_leaves_nothing() {
     let admin = hub.make_admin().await;
     let path = format!("hub/api/users/{ADMIN}/servers/broken-one");
 
-    admin.post(&path, json!({})).await;
+    admin.api("POST", &path, Some(json!({}))).await;
     admin.settled(ADMIN).await;
 
     let progress = admin.get(&format!("{path}/progress")).await;
@@ -210,7 +210,7 @@ async fn a_server_that_does_not_come_up_says_why_and_leaves_nothing() {
     assert!(harbour.containers().is_empty());
     let other = json!({ "image": "alpine" });
     let path = format!("hub/api/users/{ADMIN}/servers/other");
-    let refused = admin.post(&path, other).await;
+    let refused = admin.api("POST", &path, Some(other)).await;
     assert_eq!(refused.status, 400, "{refused:?}");
     assert!(refused.text.contains("choose one of: base"), "{refused:?}");
     assert!(harbour.containers().is_empty());

@@ -4,22 +4,25 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::json;
 
+use crate::browser::Browser;
 use crate::house::{ADMIN, House, Hub, PASSWORD, until};
-use crate::visitor::Visitor;
 
 /// Starts a server over the API and returns what its person sees after it failed.
-async fn failed_start(hub: &Hub<'_>, admin: &Visitor, name: &str) -> String {
+async fn failed_start(hub: &Hub<'_>, admin: &Browser, name: &str) -> String {
     let path = format!("hub/api/users/{ADMIN}/servers/{name}");
-    let answer = admin.post(&path, json!({})).await;
-    assert!(matches!(answer.status.as_u16(), 202 | 500), "{answer:?}");
+    let answer = admin.api("POST", &path, Some(json!({}))).await;
+    assert!(matches!(answer.status, 202 | 500), "{answer:?}");
     let servers = admin.settled(ADMIN).await;
     assert_eq!(servers[name]["ready"], false, "{servers:?}");
     assert_eq!(servers[name]["stopped"], true, "{servers:?}");
-    let events = admin.get(&format!("{path}/progress")).await.expect(200);
+    let events = admin.get(&format!("{path}/progress")).await.must_be(200);
     assert!(events.text.contains("\"failed\":true"), "{events:?}");
 
-    let browser = Visitor::new(&hub.url);
-    browser.sign_in(ADMIN, PASSWORD).await.expect(302);
+    let browser = Browser::new(&hub.url);
+    browser
+        .give_password("", ADMIN, PASSWORD)
+        .await
+        .must_be(302);
     let page = browser
         .get(&format!("hub/spawn-pending/{ADMIN}/{name}"))
         .await;
@@ -48,7 +51,7 @@ async fn a_command_that_does_not_exist_is_named_and_works_once_it_does() {
     let executable = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(&command, executable).expect("the file is ours");
     let path = format!("hub/api/users/{ADMIN}/servers/one");
-    admin.post(&path, json!({})).await.expect(201);
+    admin.api("POST", &path, Some(json!({}))).await.must_be(201);
 }
 
 #[tokio::test]
@@ -88,7 +91,7 @@ async fn a_server_that_ends_by_itself_is_noticed() {
     let hub = house.start(&[]).await;
     let admin = hub.make_admin().await;
     let path = format!("hub/api/users/{ADMIN}/servers/one");
-    admin.post(&path, json!({})).await.expect(201);
+    admin.api("POST", &path, Some(json!({}))).await.must_be(201);
 
     for process in house.processes() {
         crate::processes::signal(process.pid, rustix::process::Signal::KILL);
@@ -99,5 +102,5 @@ async fn a_server_that_ends_by_itself_is_noticed() {
         (servers["one"]["stopped"] == true).then_some(())
     })
     .await;
-    admin.post(&path, json!({})).await.expect(201);
+    admin.api("POST", &path, Some(json!({}))).await.must_be(201);
 }

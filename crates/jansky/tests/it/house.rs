@@ -7,13 +7,15 @@ use std::process::{ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use http::Method;
 use rustix::process::Signal;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 
+use crate::browser::{Body, Browser};
 use crate::processes::{self, HOUSE, Process};
-use crate::visitor::Visitor;
 
 /// How long anything may take here before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -207,22 +209,27 @@ impl Hub<'_> {
     }
 
     /// Makes the first admin by the one-time link, and a token for the API.
-    pub(crate) async fn make_admin(&self) -> Visitor {
-        let browser = Visitor::new(&self.url);
+    pub(crate) async fn make_admin(&self) -> Browser {
+        let browser = Browser::new(&self.url);
         browser
             .set_up(&self.house.setup_link().await, ADMIN, PASSWORD)
             .await;
         self.token(ADMIN, PASSWORD).await
     }
 
-    /// A visitor with a new token that was made with a password.
-    pub(crate) async fn token(&self, name: &str, password: &str) -> Visitor {
-        Visitor::new(&self.url).with_new_token(name, password).await
+    /// A program with a new token that was made with a password.
+    pub(crate) async fn token(&self, name: &str, password: &str) -> Browser {
+        let body = json!({ "auth": { "username": name, "password": password } });
+        let path = format!("hub/api/users/{name}/tokens");
+        let stranger = Browser::new(&self.url);
+        let made = stranger.send(Method::POST, &path, &[], Some(Body::Json(body)));
+        let made = made.await.must_be(201).json();
+        self.program(made["token"].as_str().expect("the token is told once"))
     }
 
-    /// A visitor with a token from an earlier run.
-    pub(crate) fn visitor(&self, token: &str) -> Visitor {
-        Visitor::new(&self.url).with_token(token)
+    /// A program with a token from an earlier run.
+    pub(crate) fn program(&self, token: &str) -> Browser {
+        Browser::program(&self.url, token)
     }
 
     /// Ends it as a crash would.
@@ -247,7 +254,7 @@ impl Hub<'_> {
 }
 
 /// The program, without anything of this process's environment that could configure it.
-fn jansky(arguments: &[&str]) -> Command {
+pub(crate) fn jansky(arguments: &[&str]) -> Command {
     let binary = std::env::var_os("JANSKY_TEST_BINARY");
     let mut command = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_jansky").into()));
     command.args(arguments).stdin(Stdio::null());

@@ -2,20 +2,20 @@
 
 use serde_json::json;
 
+use crate::browser::Browser;
 use crate::house::{ADMIN, House, Hub, until};
-use crate::visitor::Visitor;
 
 /// Starts a server and returns the pid that it says it has.
-async fn start(hub: &Hub<'_>, admin: &Visitor, name: &str) -> i64 {
+async fn start(hub: &Hub<'_>, admin: &Browser, name: &str) -> i64 {
     let path = format!("hub/api/users/{ADMIN}/servers/{name}");
-    admin.post(&path, json!({})).await.expect(201);
+    admin.api("POST", &path, Some(json!({}))).await.must_be(201);
     pid_of(hub, name).await
 }
 
 /// The pid that a server answers with through the proxy.
 pub(crate) async fn pid_of(hub: &Hub<'_>, name: &str) -> i64 {
     let path = format!("user/{ADMIN}/{name}/self");
-    let told = Visitor::new(&hub.url).get(&path).await.expect(200).json();
+    let told = Browser::new(&hub.url).get(&path).await.must_be(200).json();
     assert_eq!(told["name"], name);
     told["pid"].as_i64().expect("a pid")
 }
@@ -33,10 +33,10 @@ async fn servers_outlive_a_hub_that_was_told_to_end_and_are_found_by_the_next_on
     let hub = house.start(&[]).await;
 
     assert_eq!(pid_of(&hub, "one").await, pid);
-    let admin = hub.visitor(admin.token.as_deref().expect("it has one"));
+    let admin = hub.program(admin.token.as_deref().expect("it has one"));
     assert_eq!(admin.servers(ADMIN).await["one"]["ready"], true);
     let path = format!("hub/api/users/{ADMIN}/servers/one");
-    admin.delete(&path).await.expect(204);
+    admin.api("DELETE", &path, None).await.must_be(204);
     assert!(house.processes().is_empty());
 }
 
@@ -53,7 +53,7 @@ async fn servers_end_with_the_hub_when_that_is_wanted() {
     assert!(status.success(), "{status}: {}", house.said("stderr"));
     assert!(house.processes().is_empty(), "{:?}", house.processes());
     let hub = house.start(&[]).await;
-    let admin = hub.visitor(admin.token.as_deref().expect("it has one"));
+    let admin = hub.program(admin.token.as_deref().expect("it has one"));
     for (name, server) in admin.servers(ADMIN).await {
         assert_eq!(server["stopped"], true, "{name}");
     }
@@ -67,21 +67,24 @@ async fn the_api_ends_the_hub_with_or_without_its_servers() {
     start(&hub, &admin, "one").await;
     let token = admin.token.clone().expect("it has one");
 
-    Visitor::new(&hub.url)
-        .post("hub/api/shutdown", json!({}))
+    Browser::new(&hub.url)
+        .api("POST", "hub/api/shutdown", Some(json!({})))
         .await
-        .expect(403);
+        .must_be(403);
     let without = json!({ "servers": false });
-    admin.post("hub/api/shutdown", without).await.expect(202);
+    admin
+        .api("POST", "hub/api/shutdown", Some(without))
+        .await
+        .must_be(202);
     assert!(hub.ended().await.success());
     assert_eq!(house.processes().len(), 1);
 
     let hub = house.start(&[]).await;
     let with = json!({ "servers": true });
-    hub.visitor(&token)
-        .post("hub/api/shutdown", with)
+    hub.program(&token)
+        .api("POST", "hub/api/shutdown", Some(with))
         .await
-        .expect(202);
+        .must_be(202);
     assert!(hub.ended().await.success());
     assert!(house.processes().is_empty(), "{:?}", house.processes());
 }
@@ -92,21 +95,21 @@ async fn the_link_for_the_first_admin_works_once() {
     let hub = house.start(&[]).await;
     let link = house.setup_link().await;
 
-    let browser = Visitor::new(&hub.url);
+    let browser = Browser::new(&hub.url);
     browser
         .set_up(&link, "karl", "a sentence of nine words is good enough")
         .await;
-    let page = browser.get("hub/home").await.expect(200);
+    let page = browser.get("hub/home").await.must_be(200);
 
     assert!(page.text.contains("karl"), "{page:?}");
     let path = link.strip_prefix(&hub.url).expect("the hub's own address");
-    Visitor::new(&hub.url).get(path).await.expect(404);
+    Browser::new(&hub.url).get(path).await.must_be(404);
     let code = link.rsplit('=').next().expect("a code");
     assert!(!house.said("stderr").contains(code));
     // Who restarts a hub that has an admin is told nothing.
     assert!(hub.terminate().await.success());
     let hub = house.start(&[]).await;
-    Visitor::new(&hub.url).get("hub/health").await.expect(200);
+    Browser::new(&hub.url).get("hub/health").await.must_be(200);
     assert_eq!(house.said("stdout").matches("setup?code=").count(), 1);
 }
 
@@ -116,12 +119,12 @@ async fn health_is_for_everybody_and_metrics_are_for_those_who_may() {
     let hub = house.start(&[]).await;
     let admin = hub.make_admin().await;
     start(&hub, &admin, "one").await;
-    let stranger = Visitor::new(&hub.url);
+    let stranger = Browser::new(&hub.url);
 
-    stranger.get("hub/health").await.expect(200);
-    stranger.get("hub/api/health").await.expect(200);
-    stranger.get("hub/metrics").await.expect(403);
-    let metrics = admin.get("hub/metrics").await.expect(200).text;
+    stranger.get("hub/health").await.must_be(200);
+    stranger.get("hub/api/health").await.must_be(200);
+    stranger.get("hub/metrics").await.must_be(403);
+    let metrics = admin.get("hub/metrics").await.must_be(200).text;
 
     for name in [
         "jupyterhub_running_servers 1",
@@ -137,8 +140,8 @@ async fn health_is_for_everybody_and_metrics_are_for_those_who_may() {
 async fn a_hub_that_is_told_to_end_does_not_wait_for_idle_connections() {
     let house = House::new();
     let hub = house.start(&["proxy.drain_timeout=1h"]).await;
-    let visitor = Visitor::new(&hub.url);
-    visitor.get("hub/health").await.expect(200);
+    let visitor = Browser::new(&hub.url);
+    visitor.get("hub/health").await.must_be(200);
 
     let status = hub.terminate().await;
 

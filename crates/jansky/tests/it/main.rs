@@ -1,9 +1,12 @@
 //! The program as people run it, and the rules that hold for the workspace as a whole.
 
 mod architecture;
+#[expect(dead_code, reason = "the checks use more of it")]
+mod browser;
 mod config_command;
 mod containers;
 mod crash;
+mod demo;
 mod failing_servers;
 mod house;
 mod lifecycle;
@@ -12,4 +15,3 @@ mod refusals;
 mod secrets;
 mod streaming;
 mod unix_accounts;
-mod visitor;

@@ -65,7 +65,7 @@ async fn a_second_hub_on_the_same_database_is_refused_and_the_first_goes_on() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("jansky.sqlite"), "{told}");
     assert!(told.contains("another"), "{told}");
-    admin.get("hub/api/user").await.expect(200);
+    admin.get("hub/api/user").await.must_be(200);
 }
 
 #[tokio::test]

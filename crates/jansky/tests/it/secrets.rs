@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
+use crate::browser::Browser;
 use crate::house::{ADMIN, House, PASSWORD, until};
-use crate::visitor::Visitor;
 
 #[tokio::test]
 async fn no_secret_is_in_the_log_at_its_most_talkative() {
@@ -12,23 +12,26 @@ async fn no_secret_is_in_the_log_at_its_most_talkative() {
     let link = house.setup_link().await;
     let admin = hub.make_admin().await;
     let api = admin.token.clone().expect("it has one");
-    let browser = Visitor::new(&hub.url);
+    let browser = Browser::new(&hub.url);
     browser
-        .sign_in(ADMIN, "a-password-that-is-wrong")
+        .give_password("", ADMIN, "a-password-that-is-wrong")
         .await
-        .expect(403);
-    browser.sign_in(ADMIN, PASSWORD).await.expect(302);
-    browser.get("hub/home").await.expect(200);
+        .must_be(403);
+    browser
+        .give_password("", ADMIN, PASSWORD)
+        .await
+        .must_be(302);
+    browser.get("hub/home").await.must_be(200);
     let path = format!("hub/api/users/{ADMIN}/servers/one");
-    admin.post(&path, json!({})).await.expect(201);
+    admin.api("POST", &path, Some(json!({}))).await.must_be(201);
     let process = house.processes().remove(0);
     let server = process.variable("JUPYTERHUB_API_TOKEN").to_owned();
-    let whoami = Visitor::new(&hub.url).with_token(&server);
-    whoami.get("hub/api/user").await.expect(200);
+    let whoami = hub.program(&server);
+    whoami.get("hub/api/user").await.must_be(200);
     browser
         .get(&format!("user/{ADMIN}/one/self"))
         .await
-        .expect(200);
+        .must_be(200);
 
     // The way of an OAuth token: the code goes through the browser, the token to the server.
     let client = process.variable("JUPYTERHUB_CLIENT_ID");
@@ -39,9 +42,8 @@ async fn no_secret_is_in_the_log_at_its_most_talkative() {
         "hub/api/oauth2/authorize?client_id={client_in_url}&redirect_uri={back_in_url}\
          &response_type=code&state=a-state-of-the-visitor"
     );
-    let answer = browser.get(&authorize).await.expect(302);
-    let location = answer.location.expect("a redirect goes somewhere");
-    let code = between(&location, "code=", "&").to_owned();
+    let answer = browser.get(&authorize).await.must_be(302);
+    let code = between(answer.location(), "code=", "&").to_owned();
     let token = whoami.exchange(client, &server, &code, back).await;
 
     assert!(hub.terminate().await.success());
@@ -49,7 +51,7 @@ async fn no_secret_is_in_the_log_at_its_most_talkative() {
         Some(house.said("stderr")).filter(|log| log.contains("TRACE"))
     })
     .await;
-    let cookies = browser.cookies().clone();
+    let cookies = browser.jar().clone();
     let secrets = [
         ("password", PASSWORD),
         ("wrong password", "a-password-that-is-wrong"),

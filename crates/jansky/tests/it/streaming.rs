@@ -6,9 +6,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::browser::Browser;
 use crate::house::{ADMIN, House, Hub, PATIENCE};
 use crate::processes::{memory, reset_peak_memory};
-use crate::visitor::Visitor;
 
 const MIB: u64 = 1 << 20;
 
@@ -64,7 +64,7 @@ async fn with_server(house: &House) -> Hub<'_> {
     let hub = house.start(&[]).await;
     let admin = hub.make_admin().await;
     let path = format!("hub/api/users/{ADMIN}/servers/one");
-    admin.post(&path, json!({})).await.expect(201);
+    admin.api("POST", &path, Some(json!({}))).await.must_be(201);
     hub
 }
 
@@ -119,11 +119,11 @@ async fn readers_that_do_not_read_hold_nobody_up() {
         for _ in 0..16 {
             idle.push(download(&hub, 1024 * MIB).await);
         }
-        let visitor = Visitor::new(&hub.url);
+        let visitor = Browser::new(&hub.url);
         for _ in 0..50 {
             let path = format!("user/{ADMIN}/one/self");
-            visitor.get(&path).await.expect(200);
-            visitor.get("hub/health").await.expect(200);
+            visitor.get(&path).await.must_be(200);
+            visitor.get("hub/health").await.must_be(200);
         }
         let mut stream = download(&hub, 64 * MIB).await;
         drain(&mut stream, 64 * MIB).await;

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use crate::browser::Browser;
 use crate::house::{House, until};
-use crate::visitor::Visitor;
 
 const UNIX_PASSWORD: &str = "Reber-9.5m-Wheaton";
 
@@ -64,21 +64,23 @@ async fn rights_follow_the_groups_of_a_unix_account_until_it_is_gone() {
             &admins,
         ])
         .await;
-    let visitor = Visitor::new(&hub.url);
-    let answer = visitor.sign_in_at("unix", &member.0, UNIX_PASSWORD).await;
-    answer.expect(302);
+    let visitor = Browser::new(&hub.url);
+    let answer = visitor
+        .give_password("unix", &member.0, UNIX_PASSWORD)
+        .await;
+    answer.must_be(302);
     let home = async || visitor.get("hub/home").await;
-    assert!(home().await.expect(200).text.contains("administrator"));
+    assert!(home().await.must_be(200).text.contains("administrator"));
 
     run("gpasswd", &["--delete", &member.0, &staff.0], "");
     until("the admin flag stays", async || {
-        let page = home().await.expect(200);
+        let page = home().await.must_be(200);
         (!page.text.contains("administrator")).then_some(())
     })
     .await;
     run("userdel", &[&member.0], "");
     until("an account that is gone goes on", async || {
-        (home().await.status.as_u16() == 302).then_some(())
+        (home().await.status == 302).then_some(())
     })
     .await;
 }
@@ -100,8 +102,8 @@ async fn a_unix_account_signs_in_by_its_groups_and_with_its_password_only() {
         ])
         .await;
     let attempt = async |name: &str, password: &str| {
-        let visitor = Visitor::new(&hub.url);
-        let answer = visitor.sign_in_at("unix", name, password).await;
+        let visitor = Browser::new(&hub.url);
+        let answer = visitor.give_password("unix", name, password).await;
         (answer, visitor)
     };
 
@@ -114,12 +116,12 @@ async fn a_unix_account_signs_in_by_its_groups_and_with_its_password_only() {
     );
 
     let (answer, browser) = right;
-    answer.expect(302);
-    let home = browser.get("hub/home").await.expect(200);
+    answer.must_be(302);
+    let home = browser.get("hub/home").await.must_be(200);
     assert!(home.text.contains(&member.0));
     let told = |answer: &str| answer.contains("The user name or the password is wrong.");
-    assert!(told(&wrong.0.expect(403).text) && told(&unknown.0.expect(403).text));
-    let refused = outside.0.expect(403).text;
+    assert!(told(&wrong.0.must_be(403).text) && told(&unknown.0.must_be(403).text));
+    let refused = outside.0.must_be(403).text;
     assert!(refused.contains("may not use this hub"), "{refused}");
     let said = house.said("stderr") + &house.said("stdout");
     assert!(!said.contains(UNIX_PASSWORD), "the password is in the log");

@@ -9,7 +9,7 @@ use crate::rig::{Rig, in_time, spec};
 
 #[tokio::test]
 async fn no_answer_is_no_end() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let (_, started) = rig.running().await;
     let spawner = rig.spawner_with(|settings| {
         settings.request_timeout = Duration::from_millis(500);
@@ -53,7 +53,7 @@ async fn no_answer_is_no_end() {
 
 #[tokio::test]
 async fn who_is_asked_to_wait_waits_and_asks_again() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let spawner = rig.spawner();
     let fault = Fault::TooMany {
         times: 1,
@@ -73,7 +73,7 @@ async fn who_is_asked_to_wait_waits_and_asks_again() {
 
 #[tokio::test]
 async fn a_start_goes_on_while_nobody_can_look_at_its_job() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let fault = Fault::Status(500, "Error executing Slurm command.");
     rig.firecrest.script().faults.insert("job", fault);
     let spawner = rig.spawner();
@@ -102,7 +102,7 @@ async fn a_start_goes_on_while_nobody_can_look_at_its_job() {
 async fn the_doctor_says_whether_somebody_is_there() {
     use jansky_spawn::Severity;
 
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let spawner = rig.spawner();
 
     let well = spawner.check().await;

@@ -8,7 +8,7 @@ use crate::rig::{Rig, in_time, spec};
 
 #[tokio::test]
 async fn a_server_is_a_job_that_is_found_again_and_leaves_nothing() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let (spawner, started) = rig.running().await;
 
     let answer = reqwest::get(&started.url).await.expect("it answers");
@@ -39,7 +39,7 @@ async fn a_server_is_a_job_that_is_found_again_and_leaves_nothing() {
 
 #[tokio::test]
 async fn two_starts_at_once_make_one_job() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let (one, other) = (rig.spawner(), rig.spawner());
     let nobody = ProgressSink::discard();
     let spec = spec();
@@ -53,8 +53,25 @@ async fn two_starts_at_once_make_one_job() {
 }
 
 #[tokio::test]
+async fn jobs_of_another_hub_on_the_same_cluster_are_left_alone() {
+    let rig = Rig::new();
+    let (one, of_one) = rig.running().await;
+    let other = rig.spawner_with(|settings| "a1b2-3".clone_into(&mut settings.instance));
+
+    let of_other = in_time(other.start(&spec(), &ProgressSink::discard())).await;
+
+    let of_other = of_other.expect("it starts");
+    assert_ne!(of_other.handle, of_one.handle);
+    for (hub, started) in [(one, of_one), (other, of_other)] {
+        let listed = hub.list().await.expect("it answers");
+        assert_eq!(listed.len(), 1);
+        assert_eq!(listed[0].handle, started.handle);
+    }
+}
+
+#[tokio::test]
 async fn who_waits_in_the_queue_reads_why() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     rig.firecrest.script().holds_queue = true;
     let spawner = rig.spawner();
     let (sink, mut events) = ProgressSink::channel();
@@ -78,7 +95,7 @@ async fn who_waits_in_the_queue_reads_why() {
 
 #[tokio::test]
 async fn a_job_that_ends_at_once_is_told_of_with_its_log_and_started_anew_next_time() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let broken = rig.spawner_with(|settings| {
         settings.prologue = "echo no module of this name; exit 3".to_owned();
     });
@@ -97,7 +114,7 @@ async fn a_job_that_ends_at_once_is_told_of_with_its_log_and_started_anew_next_t
 
 #[tokio::test]
 async fn what_somebody_began_and_never_submitted_is_submitted_by_the_next() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     std::fs::create_dir_all(rig.of_job()).expect("ours");
     let spawner = rig.spawner_with(|settings| {
         settings.claim_patience = Duration::from_millis(300);
@@ -112,7 +129,7 @@ async fn what_somebody_began_and_never_submitted_is_submitted_by_the_next() {
 
 #[tokio::test]
 async fn a_server_that_lost_its_node_has_ended() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let (spawner, started) = rig.running().await;
 
     rig.firecrest.lose("8");
@@ -126,7 +143,7 @@ async fn a_server_that_lost_its_node_has_ended() {
 
 #[tokio::test]
 async fn what_the_scheduler_refuses_is_told_in_its_words() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let message = "sbatch: error: invalid partition specified: nowhere";
     let fault = jansky_testing::firecrest::Fault::Status(500, message);
     rig.firecrest.script().faults.insert("submit", fault);

@@ -2,6 +2,7 @@
 //! in a job is tried by the checks of the program.
 
 mod answers;
+mod conformance;
 mod jobs;
 mod rig;
 mod secrets;

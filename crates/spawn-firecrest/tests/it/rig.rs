@@ -68,7 +68,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    pub(crate) async fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let ends = SystemClock.now().seconds() + 300;
         let known = BTreeMap::from([
@@ -76,7 +76,7 @@ impl Rig {
             (SERVICE.to_owned(), Access::new("service", ends)),
         ]);
         let judge = move |token: &str| known.get(token).cloned();
-        let firecrest = ScriptedFirecrest::start(directory.path(), judge).await;
+        let firecrest = ScriptedFirecrest::start(directory.path(), judge);
         firecrest.add_account("subject-1", "river1002");
         firecrest.add_account("service", "svc");
         Self {

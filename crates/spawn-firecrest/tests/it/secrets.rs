@@ -9,7 +9,7 @@ use crate::rig::{PERSON, Rig, SERVER_TOKEN, SERVICE, TICKET, in_time, spec};
 
 #[tokio::test]
 async fn nothing_secret_is_in_the_job() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let (_, started) = rig.running().await;
 
     let job = &rig.firecrest.jobs()[0];
@@ -24,7 +24,7 @@ async fn nothing_secret_is_in_the_job() {
 
 #[tokio::test]
 async fn the_document_is_closed_before_it_has_content_and_gone_when_the_agent_has_it() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     rig.running().await;
 
     let uploads = rig.firecrest.calls("upload");
@@ -49,7 +49,7 @@ async fn the_document_is_closed_before_it_has_content_and_gone_when_the_agent_ha
 
 #[tokio::test]
 async fn a_directory_that_cannot_be_closed_gets_nothing() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let fault = Fault::Status(500, "chmod: timeout");
     rig.firecrest.script().faults.insert("chmod", fault);
     let spawner = rig.spawner();

@@ -1,6 +1,7 @@
 """Stands in for the agent and the server of a job: reads the document, says where it listens, answers.
 
-It writes the document beside its log, in a file of which the test knows.
+It writes the document beside its log, in a file of which the test knows. With LIFE_SECONDS in the
+environment it ends by itself.
 """
 
 import http.server
@@ -8,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 
 document = json.load(sys.stdin)
 with open(os.path.join(os.environ["HOME"], "told"), "w") as file:
@@ -31,4 +33,7 @@ announce = document["listen"]["announce"]
 with open(announce + ".new", "w") as file:
     json.dump({"port": server.server_port}, file)
 os.rename(announce + ".new", announce)
+life = document["environment"].get("LIFE_SECONDS")
+if life:
+    threading.Timer(float(life), os._exit, [0]).start()
 server.serve_forever()

@@ -14,7 +14,7 @@ fn tokens(rig: &Rig, kind: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_person_starts_and_stops_and_the_service_account_looks() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let (spawner, started) = rig.running().await;
     spawner.poll(&started.handle).await;
     spawner.list().await.expect("it answers");
@@ -37,7 +37,7 @@ async fn the_person_starts_and_stops_and_the_service_account_looks() {
 
 #[tokio::test]
 async fn without_a_service_account_the_person_looks() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let spawner = rig.spawner_with(|settings| settings.has_service_account = false);
     let started = in_time(spawner.start(&spec(), &ProgressSink::discard())).await;
     let started = started.expect("it starts");
@@ -55,7 +55,7 @@ async fn without_a_service_account_the_person_looks() {
 
 #[tokio::test]
 async fn a_session_that_is_over_keeps_the_server_and_refuses_a_start_and_a_stop() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let (spawner, started) = rig.running().await;
     rig.tokens.end_session();
 
@@ -81,7 +81,7 @@ async fn a_session_that_is_over_keeps_the_server_and_refuses_a_start_and_a_stop(
 
 #[tokio::test]
 async fn a_service_account_that_is_no_operator_is_told_so() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let (_, started) = rig.running().await;
     rig.tokens.end_session();
     let spawner = rig.spawner_with(|settings| settings.service_account_may_cancel = true);
@@ -94,7 +94,7 @@ async fn a_service_account_that_is_no_operator_is_told_so() {
 
 #[tokio::test]
 async fn an_operator_at_the_scheduler_ends_jobs_of_others() {
-    let rig = Rig::new().await;
+    let rig = Rig::new();
     let (_, started) = rig.running().await;
     rig.tokens.end_session();
     rig.firecrest.script().operators.insert("svc".to_owned());

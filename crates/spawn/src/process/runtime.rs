@@ -1,12 +1,14 @@
 //! Where a server meets its agent: a directory in memory for each start, which only the server's
 //! account can enter.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{Access, FsWord};
+use rustix::fs::{Access, FlockOperation, FsWord, flock};
+use rustix::io::retry_on_intr;
 
 use super::account::Account;
 use super::table::Marker;
@@ -14,9 +16,20 @@ use super::table::Marker;
 /// What statfs(2) says of file systems that are never on a disk.
 const IN_MEMORY: [FsWord; 2] = [0x0102_1994, 0x8584_58f6];
 
+/// How the name of the usual directory of a hub begins; the rest is the id of the hub.
+pub(crate) const PREFIX: &str = "jansky-";
+
+/// The file name of the socket of an agent.
+pub(crate) const SOCKET: &str = "agent.sock";
+
 /// The directory that those of all servers are in.
-#[derive(Clone, Debug)]
-pub(crate) struct RuntimeDirs(PathBuf);
+#[derive(Debug)]
+pub(crate) struct RuntimeDirs {
+    path: PathBuf,
+    /// The directory, open with a lock (flock(2)) that ends with this process however it ends: what
+    /// nobody holds may be cleared away.
+    held: Mutex<Option<File>>,
+}
 
 /// The directory of one start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,33 +42,22 @@ pub(crate) struct RuntimeDir {
 impl RuntimeDirs {
     /// The directory that was chosen, or the usual one of this machine.
     pub(crate) fn new(chosen: Option<&Path>, instance: &str) -> Self {
-        Self(chosen.map_or_else(|| usual(instance), Path::to_owned))
+        Self {
+            path: chosen.map_or_else(|| usual(instance), Path::to_owned),
+            held: Mutex::default(),
+        }
     }
 
     /// Makes the directory of a start, empty, for its account.
     pub(crate) fn prepare(&self, marker: &Marker, account: &Account) -> io::Result<RuntimeDir> {
-        // Accounts pass through it on the way to their own.
-        let made = DirBuilder::new().mode(0o711).create(&self.0);
-        if let Err(error) = made
-            && error.kind() != io::ErrorKind::AlreadyExists
-        {
-            return Err(error);
-        }
-        let found = std::fs::symlink_metadata(&self.0)?;
-        let own = rustix::process::geteuid().as_raw();
-        if !found.is_dir() || found.uid() != own || found.mode() & 0o022 != 0 {
-            return Err(io::Error::other(format!(
-                "`{}` is not a directory that only the hub can write to",
-                self.0.display()
-            )));
-        }
+        self.hold()?;
         forget(&self.path(marker))?;
         let path = self.path(marker);
         let make = || DirBuilder::new().mode(0o700).create(&path);
         match make() {
             // Another server, the last one so far, was removed together with what they are all in.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                DirBuilder::new().mode(0o711).create(&self.0)?;
+                self.hold()?;
                 make()?;
             }
             made => made?,
@@ -69,23 +71,56 @@ impl RuntimeDirs {
         })
     }
 
+    /// Makes the directory that those of all servers are in unless it is there, and holds it.
+    fn hold(&self) -> io::Result<()> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            // Accounts pass through it on the way to their own.
+            let made = DirBuilder::new().mode(0o711).create(&self.path);
+            if let Err(error) = made
+                && error.kind() != io::ErrorKind::AlreadyExists
+            {
+                return Err(error);
+            }
+            let found = std::fs::symlink_metadata(&self.path)?;
+            let own = rustix::process::geteuid().as_raw();
+            if !found.is_dir() || found.uid() != own || found.mode() & 0o022 != 0 {
+                return Err(io::Error::other(format!(
+                    "`{}` is not a directory that only the hub can write to",
+                    self.path.display()
+                )));
+            }
+            if let Some(directory) = &*held
+                && is_same(&directory.metadata()?, &found)
+            {
+                return Ok(());
+            }
+            let directory = File::open(&self.path)?;
+            // A file system without locks was chosen by the operator; nothing is cleared away there.
+            let _ = retry_on_intr(|| flock(&directory, FlockOperation::LockShared));
+            // It may have been removed before it was locked, so it is looked at once more.
+            *held = Some(directory);
+        }
+    }
+
     /// Removes the directory of a start with everything in it, if it is there.
     pub(crate) fn remove(&self, marker: &Marker) -> io::Result<()> {
         forget(&self.path(marker))?;
         // Nothing is left of a hub without servers; with others it is not empty.
-        let _ = std::fs::remove_dir(&self.0);
+        let _ = std::fs::remove_dir(&self.path);
         Ok(())
     }
 
     fn path(&self, marker: &Marker) -> PathBuf {
-        self.0.join(format!("{}-{}", marker.server, marker.start))
+        self.path
+            .join(format!("{}-{}", marker.server, marker.start))
     }
 }
 
 impl RuntimeDir {
     /// Where the agent listens.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.path.join("agent.sock")
+        self.path.join(SOCKET)
     }
 
     /// Where the agent may write token files.
@@ -106,8 +141,16 @@ fn forget(directory: &Path) -> io::Result<()> {
     }
 }
 
-/// Below the first of the usual places that can be used and is in memory, or that can be used.
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
 fn usual(instance: &str) -> PathBuf {
+    usual_place().join(format!("{PREFIX}{instance}"))
+}
+
+/// The first of the usual places that can be used and is in memory, or that can be used.
+pub(crate) fn usual_place() -> PathBuf {
     let is_root = rustix::process::geteuid().is_root();
     let mut places = Vec::new();
     places.extend(is_root.then(|| PathBuf::from("/run")));
@@ -120,9 +163,7 @@ fn usual(instance: &str) -> PathBuf {
     places.retain(|place| place.is_dir() && rustix::fs::access(place, Access::WRITE_OK).is_ok());
     let best = places.iter().find(|place| is_in_memory(place));
     let place = best.or(places.first()).cloned();
-    place
-        .unwrap_or_else(|| PathBuf::from("/tmp"))
-        .join(format!("jansky-{instance}"))
+    place.unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
 fn is_in_memory(path: &Path) -> bool {

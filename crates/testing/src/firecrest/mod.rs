@@ -9,7 +9,7 @@ mod http;
 mod jobs;
 mod script;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -54,15 +54,20 @@ impl Cluster {
     }
 }
 
+fn listen() -> std::io::Result<TcpListener> {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
 impl ScriptedFirecrest {
-    /// Starts one on a free port, with a cluster in a directory. `judge` says whose a token is.
-    pub async fn start(
+    /// Starts one on a free port, with a cluster in a directory. `judge` says whose a token is. Only
+    /// within a runtime.
+    pub fn start(
         root: &Path,
         judge: impl Fn(&str) -> Option<Access> + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
-            .await
-            .expect("a free port");
+        let listener = listen().expect("a free port");
         let address = listener.local_addr().expect("it listens");
         let cluster = Cluster {
             root: root.to_owned(),

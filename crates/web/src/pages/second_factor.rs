@@ -28,68 +28,73 @@ pub(crate) async fn get(visit: Visit) -> Response {
 
 /// `POST /hub/account/second-factor`: makes it count.
 pub(crate) async fn turn_on(visit: Visit, request: Request) -> Response {
-    let result = async {
-        let actor = visit.signed_in()?;
-        let fields = visit.form(request).await?;
-        let address = visit.peer.address.to_string();
-        let (current, otp) = (fields.secret("current"), fields.secret("otp"));
-        let hub = &visit.web.hub;
-        match hub
-            .turn_on_second_factor(actor, current, &otp, &address)
-            .await
-        {
-            Ok(codes) => {
-                let page = codes_page(codes, true, visit.hub_path("account"));
-                Ok(visit.secret_page(StatusCode::OK, "Recovery codes", &page))
-            }
-            Err(error) => refuse(&visit, actor, "on", error).await,
-        }
-    }
-    .await;
-    visit.answer(result)
+    send(visit, request, Form::On).await
 }
 
 /// `POST /hub/account/second-factor/off`
 pub(crate) async fn turn_off(visit: Visit, request: Request) -> Response {
+    send(visit, request, Form::Off).await
+}
+
+/// `POST /hub/account/second-factor/recovery-codes`: makes new ones.
+pub(crate) async fn recovery_codes(visit: Visit, request: Request) -> Response {
+    send(visit, request, Form::Codes).await
+}
+
+/// The forms of the page.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    On,
+    Off,
+    Codes,
+}
+
+impl Form {
+    /// Its name on the page.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Codes => "codes",
+        }
+    }
+}
+
+/// Does what a form asks for, or shows the page again with what is wrong.
+async fn send(visit: Visit, request: Request, form: Form) -> Response {
     let result = async {
         let actor = visit.signed_in()?;
         let fields = visit.form(request).await?;
         let address = visit.peer.address.to_string();
         let (current, otp) = (fields.secret("current"), fields.secret("otp"));
         let hub = &visit.web.hub;
-        match hub
-            .turn_off_second_factor(actor, current, &otp, &address)
-            .await
-        {
+        let done = match form {
+            Form::On => {
+                let codes = hub.turn_on_second_factor(actor, current, &otp, &address);
+                codes.await.map(Some)
+            }
+            Form::Codes => {
+                let codes = hub.new_recovery_codes(actor, &otp, &address);
+                codes.await.map(Some)
+            }
+            Form::Off => {
+                let off = hub.turn_off_second_factor(actor, current, &otp, &address);
+                off.await.map(|()| None)
+            }
+        };
+        match done {
+            Ok(Some(codes)) => {
+                let is_new = form == Form::On;
+                let page = codes_page(codes, is_new, visit.hub_path("account"));
+                Ok(visit.secret_page(StatusCode::OK, "Recovery codes", &page))
+            }
             // Their session has ended; they have just shown both and set up another one at once.
-            Ok(()) if hub.settings().second_factor == SecondFactorRule::Required => {
+            Ok(None) if hub.settings().second_factor == SecondFactorRule::Required => {
                 let cookie = hub.begin_step(&actor.user, None).await?;
                 Ok(second_step::begin(&visit, &cookie))
             }
-            Ok(()) => Ok(redirect(&visit.hub_path("account?done=second-factor-off"))),
-            Err(error) => refuse(&visit, actor, "off", error).await,
-        }
-    }
-    .await;
-    visit.answer(result)
-}
-
-/// `POST /hub/account/second-factor/recovery-codes`: makes new ones.
-pub(crate) async fn recovery_codes(visit: Visit, request: Request) -> Response {
-    let result = async {
-        let actor = visit.signed_in()?;
-        let fields = visit.form(request).await?;
-        let address = visit.peer.address.to_string();
-        let hub = &visit.web.hub;
-        match hub
-            .new_recovery_codes(actor, &fields.secret("otp"), &address)
-            .await
-        {
-            Ok(codes) => {
-                let page = codes_page(codes, false, visit.hub_path("account"));
-                Ok(visit.secret_page(StatusCode::OK, "Recovery codes", &page))
-            }
-            Err(error) => refuse(&visit, actor, "codes", error).await,
+            Ok(None) => Ok(redirect(&visit.hub_path("account?done=second-factor-off"))),
+            Err(error) => refuse(&visit, actor, form, error).await,
         }
     }
     .await;
@@ -109,14 +114,14 @@ pub(crate) const fn codes_page(
     }
 }
 
-async fn refuse(visit: &Visit, actor: &Actor, form: &str, error: FormError) -> PageResult {
+async fn refuse(visit: &Visit, actor: &Actor, form: Form, error: FormError) -> PageResult {
     match error.error {
         HubError::NotFound(_) | HubError::Internal { .. } => Err(Refusal::Error(error.error)),
         // Set up or taken away in another browser: the page says how it stands.
         HubError::Conflict(_) => Ok(redirect(&visit.hub_path("account/second-factor"))),
         _ => {
             log(&error.error);
-            show(visit, actor, form, Some(&error)).await
+            show(visit, actor, form.name(), Some(&error)).await
         }
     }
 }

@@ -1,17 +1,11 @@
 //! Signing in without a round trip: several forms on one page, and a proxy that says who is there.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-use async_trait::async_trait;
-use jansky_hub::{AdmissionRules, ConfiguredProvider};
-use jansky_identity::{
-    Claims, ExternalIdentity, FormLogin, HeaderProvider, HeaderSettings, IdentityError,
-    IdentityProvider, LoginMethod, ProviderStatus, UpstreamTokens,
-};
-use jansky_model::{ProviderId, Secret};
+use jansky_hub::AdmissionRules;
+use jansky_identity::{HeaderProvider, HeaderSettings};
 
-use crate::support::{Client, PASSWORD, Recipe, TestHub};
+use crate::support::{Client, Directory, PASSWORD, Recipe, TestHub, configured};
 
 fn everybody() -> AdmissionRules {
     AdmissionRules {
@@ -20,86 +14,9 @@ fn everybody() -> AdmissionRules {
     }
 }
 
-fn configured(provider: Arc<dyn IdentityProvider>, rules: AdmissionRules) -> ConfiguredProvider {
-    ConfiguredProvider {
-        provider,
-        rules,
-        callback_url: None,
-        auto_login: false,
-        hint_parameters: Vec::new(),
-        client_id: String::new(),
-        username_claim: "preferred_username".to_owned(),
-        widens_logout: false,
-        sign_out: jansky_hub::SignOutAtProvider::Hub,
-    }
-}
-
-/// A directory in which everybody has the password `right`, but the account `old` has expired.
-struct Directory {
-    id: ProviderId,
-    asked: AtomicU32,
-}
-
-impl Directory {
-    fn new(id: &str) -> Arc<Self> {
-        Arc::new(Self {
-            id: id.parse().expect("a valid id"),
-            asked: AtomicU32::new(0),
-        })
-    }
-}
-
-impl IdentityProvider for Directory {
-    fn id(&self) -> &ProviderId {
-        &self.id
-    }
-
-    fn title(&self) -> &'static str {
-        "Institute account"
-    }
-
-    fn method(&self) -> LoginMethod<'_> {
-        LoginMethod::Form(self)
-    }
-
-    fn status(&self) -> ProviderStatus {
-        ProviderStatus::Ready
-    }
-}
-
-#[async_trait]
-impl FormLogin for Directory {
-    fn attempts_per_minute(&self) -> u32 {
-        3
-    }
-
-    async fn verify(
-        &self,
-        name: &str,
-        password: &Secret,
-    ) -> Result<ExternalIdentity, IdentityError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        match (name, password.expose()) {
-            ("old", "right") => Err(IdentityError::AccountUnusable {
-                context: "expired".to_owned(),
-            }),
-            (_, "right") => Ok(ExternalIdentity {
-                provider: self.id.clone(),
-                issuer: format!("directory:{}", self.id),
-                subject: name.to_owned(),
-                username: Some(name.to_owned()),
-                claims: Claims::new(),
-                tokens: UpstreamTokens::none(),
-            }),
-            _ => Err(IdentityError::InvalidCredentials),
-        }
-    }
-}
-
 fn with_directory(recipe: &mut Recipe) -> Arc<Directory> {
-    let directory = Directory::new("institute");
-    let provider = configured(Arc::clone(&directory) as _, everybody());
-    recipe.providers.push(provider);
+    let directory = Directory::new(&[]);
+    recipe.providers.push(directory.with_rules(everybody()));
     directory
 }
 
@@ -217,7 +134,7 @@ async fn nobody_is_asked_about_an_empty_password_or_name() {
         assert_eq!(status, 403, "`{name}` came in with `{password}`");
     }
 
-    assert_eq!(directory.asked.load(Ordering::SeqCst), 0);
+    assert_eq!(directory.sign_ins(), 0);
 }
 
 #[tokio::test]

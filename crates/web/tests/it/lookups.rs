@@ -1,140 +1,15 @@
 //! Rights of people whose provider gives no tokens: a directory is asked about them while they are
 //! active.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use jansky_hub::{AdmissionRules, ConfiguredProvider, NoLongerAllowed, SignOutAtProvider};
-use jansky_identity::{
-    Claims, ExternalIdentity, FormLogin, IdentityError, IdentityProvider, LoginMethod,
-    PeopleLookup, ProviderStatus, UpstreamTokens,
-};
-use jansky_model::{ProviderId, Secret};
+use jansky_hub::{AdmissionRules, NoLongerAllowed};
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestHub};
+use crate::support::{Client, Directory, Entry, TestHub};
 
 const INTERVAL: Duration = Duration::from_mins(5);
-
-/// What the directory makes of one person.
-#[derive(Clone)]
-enum Entry {
-    InGroups(Vec<&'static str>),
-    Gone,
-    Down,
-}
-
-/// A directory with one entry for everybody, and how often it was asked about people.
-struct Directory {
-    id: ProviderId,
-    state: Mutex<(Entry, usize)>,
-}
-
-impl Directory {
-    fn new(groups: &[&'static str]) -> Arc<Self> {
-        Arc::new(Self {
-            id: "institute".parse().expect("a valid id"),
-            state: Mutex::new((Entry::InGroups(groups.to_vec()), 0)),
-        })
-    }
-
-    fn set(&self, entry: Entry) {
-        self.state.lock().expect("nobody panicked with it").0 = entry;
-    }
-
-    fn lookups(&self) -> usize {
-        self.state.lock().expect("nobody panicked with it").1
-    }
-
-    fn person(&self, name: &str) -> Result<ExternalIdentity, IdentityError> {
-        let entry = self
-            .state
-            .lock()
-            .expect("nobody panicked with it")
-            .0
-            .clone();
-        match entry {
-            Entry::InGroups(groups) => Ok(ExternalIdentity {
-                provider: self.id.clone(),
-                issuer: "directory:institute".to_owned(),
-                subject: name.to_owned(),
-                username: Some(name.to_owned()),
-                claims: Claims::from_iter([("groups".to_owned(), json!(groups))]),
-                tokens: UpstreamTokens::none(),
-            }),
-            Entry::Gone => Err(IdentityError::AccountUnusable {
-                context: "no entry".to_owned(),
-            }),
-            Entry::Down => Err(IdentityError::Unavailable {
-                context: "no connection".to_owned(),
-                retry: Duration::from_secs(1),
-                source: None,
-            }),
-        }
-    }
-
-    fn configured(self: &Arc<Self>) -> ConfiguredProvider {
-        let mut rules = AdmissionRules {
-            allowed_groups: ["radio".to_owned()].into(),
-            admin_groups: ["operators".to_owned()].into(),
-            ..AdmissionRules::default()
-        };
-        rules.groups.claims = vec!["groups".to_owned()];
-        ConfiguredProvider {
-            provider: Arc::clone(self) as _,
-            rules,
-            callback_url: None,
-            auto_login: false,
-            hint_parameters: Vec::new(),
-            client_id: String::new(),
-            username_claim: "preferred_username".to_owned(),
-            widens_logout: false,
-            sign_out: SignOutAtProvider::Hub,
-        }
-    }
-}
-
-impl IdentityProvider for Directory {
-    fn id(&self) -> &ProviderId {
-        &self.id
-    }
-
-    fn title(&self) -> &'static str {
-        "Institute account"
-    }
-
-    fn method(&self) -> LoginMethod<'_> {
-        LoginMethod::Form(self)
-    }
-
-    fn status(&self) -> ProviderStatus {
-        ProviderStatus::Ready
-    }
-
-    fn people(&self) -> Option<&dyn PeopleLookup> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl FormLogin for Directory {
-    fn attempts_per_minute(&self) -> u32 {
-        100
-    }
-
-    async fn verify(&self, name: &str, _: &Secret) -> Result<ExternalIdentity, IdentityError> {
-        self.person(name)
-    }
-}
-
-#[async_trait]
-impl PeopleLookup for Directory {
-    async fn look_up(&self, subject: &str) -> Result<ExternalIdentity, IdentityError> {
-        self.state.lock().expect("nobody panicked with it").1 += 1;
-        self.person(subject)
-    }
-}
 
 struct Scene {
     hub: TestHub,
@@ -146,8 +21,14 @@ impl Scene {
     /// River is an admin and allowed in, by groups.
     async fn new(policy: NoLongerAllowed) -> Self {
         let directory = Directory::new(&["radio", "operators"]);
+        let mut rules = AdmissionRules {
+            allowed_groups: ["radio".to_owned()].into(),
+            admin_groups: ["operators".to_owned()].into(),
+            ..AdmissionRules::default()
+        };
+        rules.groups.claims = vec!["groups".to_owned()];
         let hub = TestHub::with(|recipe| {
-            recipe.providers = vec![directory.configured()];
+            recipe.providers = vec![directory.with_rules(rules)];
             recipe.settings.rights_refresh = INTERVAL;
             recipe.settings.no_longer_allowed = policy;
         })

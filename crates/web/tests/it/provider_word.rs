@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::support::{Answer, Client, Database, TestHub};
+use crate::support::{self, Answer, Client, Database, TestHub};
 
 const AUDIENCE: &str = "https://hub.test";
 const AGREED: &str = "Bearer agreed with the transmitter";
@@ -57,15 +57,8 @@ fn configured(op: &ScriptedProvider, change: impl FnOnce(&mut OidcSettings)) -> 
     };
     rules.groups.claims = vec!["groups".to_owned()];
     ConfiguredProvider {
-        provider: Arc::new(provider),
-        rules,
-        callback_url: None,
-        auto_login: false,
-        hint_parameters: Vec::new(),
         client_id: CLIENT_ID.to_owned(),
-        username_claim: "preferred_username".to_owned(),
-        widens_logout: false,
-        sign_out: jansky_hub::SignOutAtProvider::Hub,
+        ..support::configured(Arc::new(provider), rules)
     }
 }
 

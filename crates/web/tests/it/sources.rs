@@ -18,7 +18,7 @@ use jansky_testing::provider::{
 use jansky_testing::signing::decode;
 use serde_json::{Value, json};
 
-use crate::support::{TestAgent, TestHub};
+use crate::support::{TestAgent, TestHub, configured};
 
 const CALLBACK: &str = "http://127.0.0.1:8000/hub/oauth_callback";
 
@@ -53,19 +53,14 @@ impl Scene {
         settings.client_secrets = vec![Secret::new(CLIENT_SECRET)];
         let http = http_client().expect("the client is made");
         let made = OidcProvider::new(settings, http, Arc::clone(&clock) as Arc<dyn Clock>);
+        let rules = AdmissionRules {
+            allow_all: true,
+            ..AdmissionRules::default()
+        };
         let configured = ConfiguredProvider {
-            provider: Arc::new(made.expect("the settings are right")),
-            rules: AdmissionRules {
-                allow_all: true,
-                ..AdmissionRules::default()
-            },
-            callback_url: None,
-            auto_login: false,
-            hint_parameters: Vec::new(),
             client_id: CLIENT_ID.to_owned(),
-            username_claim: "preferred_username".to_owned(),
             sign_out: SignOutAtProvider::Provider,
-            widens_logout: false,
+            ..configured(Arc::new(made.expect("the settings are right")), rules)
         };
         let hub = TestHub::with(|recipe| {
             recipe.clock = clock;

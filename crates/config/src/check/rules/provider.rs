@@ -128,8 +128,7 @@ fn github_requests(id: &ProviderId, github: &GithubProvider, rules: &mut Rules<'
             );
         }
     }
-    let by_group = !github.allowed_groups.is_empty() || !github.admin_groups.is_empty();
-    if by_group && !github.scopes.iter().any(|scope| scope == "read:org") {
+    if github.admission.name_groups() && !github.scopes.iter().any(|scope| scope == "read:org") {
         rules.error(
             &["provider", id.as_str(), "scopes"],
             "rules that name groups, and scopes without `read:org`",
@@ -163,8 +162,7 @@ fn header_trust(id: &ProviderId, header: &HeaderProvider, rules: &mut Rules<'_, 
              each of them could sign in as anybody",
         );
     }
-    let by_group = !header.allowed_groups.is_empty() || !header.admin_groups.is_empty();
-    if by_group && header.groups_header.is_none() {
+    if header.admission.name_groups() && header.groups_header.is_none() {
         rules.error(
             &["provider", id.as_str(), "groups_header"],
             "nothing, and rules that name groups",
@@ -270,8 +268,7 @@ fn directory(id: &ProviderId, ldap: &LdapProvider, rules: &mut Rules<'_, '_>) {
             "`bind_dn` and `bind_password` belong together",
         );
     }
-    let by_group = !ldap.allowed_groups.is_empty() || !ldap.admin_groups.is_empty();
-    if by_group && ldap.groups_from.is_none() && ldap.groups_base.is_none() {
+    if ldap.admission.name_groups() && ldap.groups_from.is_none() && ldap.groups_base.is_none() {
         error(
             "groups_base",
             "nothing, and rules that name groups",
@@ -510,7 +507,7 @@ impl Examined<'_, '_, '_> {
     }
 }
 
-fn admission(id: &ProviderId, keys: AdmissionKeys<'_>, config: &Config, rules: &mut Rules<'_, '_>) {
+fn admission(id: &ProviderId, keys: &AdmissionKeys, config: &Config, rules: &mut Rules<'_, '_>) {
     let mut warn = |key: &[&str], found: &str, advice: &str| {
         let path = [&["provider", id.as_str()], key].concat();
         rules.warning(&path, found, advice);
@@ -531,7 +528,7 @@ fn admission(id: &ProviderId, keys: AdmissionKeys<'_>, config: &Config, rules: &
             "remove `allow_all`, or the rules: they change nothing",
         );
     }
-    let blocked = names(keys.blocked_users);
+    let blocked = names(&keys.blocked_users);
     let both = |others: &[Written<UserName>]| {
         let others = names(others);
         blocked
@@ -539,7 +536,7 @@ fn admission(id: &ProviderId, keys: AdmissionKeys<'_>, config: &Config, rules: &
             .next()
             .map(ToString::to_string)
     };
-    if let Some(name) = both(keys.allowed_users) {
+    if let Some(name) = both(&keys.allowed_users) {
         warn(
             &["blocked_users"],
             &format!("`{name}`, who is also in `allowed_users`"),

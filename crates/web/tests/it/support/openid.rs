@@ -11,7 +11,7 @@ use jansky_testing::ScriptedProvider;
 use jansky_testing::provider::{CLIENT_ID, CLIENT_SECRET};
 use url::Url;
 
-use super::{Answer, Client};
+use super::{Answer, Client, configured};
 
 /// A provider with the settings of the hub for it.
 pub(crate) struct OpenId {
@@ -72,16 +72,11 @@ impl OpenId {
         let http = http_client().expect("a client can be made");
         let clock = Arc::clone(clock) as _;
         let provider = OidcProvider::new(settings, http, clock);
+        let provider = Arc::new(provider.expect("the settings are right"));
         ConfiguredProvider {
-            provider: Arc::new(provider.expect("the settings are right")),
-            rules: self.rules.clone(),
-            callback_url: None,
-            auto_login: false,
-            hint_parameters: Vec::new(),
             client_id: CLIENT_ID.to_owned(),
-            username_claim: "preferred_username".to_owned(),
-            widens_logout: false,
             sign_out: self.sign_out,
+            ..configured(provider, self.rules.clone())
         }
     }
 

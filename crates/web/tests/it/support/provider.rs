@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use jansky_hub::{AdmissionRules, ConfiguredProvider};
+use jansky_hub::{AdmissionRules, ConfiguredProvider, SignOutAtProvider};
 use jansky_identity::{
     CallbackQuery, Claims, ExternalIdentity, IdentityError, IdentityProvider, LoginAttempt,
     LoginMethod, ProviderStatus, RedirectLogin, UpstreamTokens,
@@ -11,6 +11,8 @@ use jansky_identity::{
 use jansky_model::{ProviderId, Secret};
 use serde_json::Value;
 use url::Url;
+
+use super::configured;
 
 /// The id of the provider.
 pub(crate) const PROVIDER: &str = "observatory";
@@ -41,15 +43,10 @@ impl ScriptedProvider {
     /// The provider with its rules, as the hub takes it.
     pub(crate) fn with_rules(self: &Arc<Self>, rules: AdmissionRules) -> ConfiguredProvider {
         ConfiguredProvider {
-            provider: Arc::clone(self) as _,
-            rules,
-            callback_url: None,
-            auto_login: false,
             hint_parameters: vec!["login_hint".to_owned()],
             client_id: "jansky".to_owned(),
-            username_claim: "preferred_username".to_owned(),
-            widens_logout: false,
-            sign_out: jansky_hub::SignOutAtProvider::Provider,
+            sign_out: SignOutAtProvider::Provider,
+            ..configured(Arc::clone(self) as _, rules)
         }
     }
 }
@@ -106,11 +103,7 @@ impl RedirectLogin for ScriptedProvider {
             claims: self.claims.clone(),
             tokens: UpstreamTokens {
                 access: Secret::new("upstream"),
-                refresh: None,
-                id_token: None,
-                expires_at: None,
-                scope: None,
-                other: Vec::new(),
+                ..UpstreamTokens::none()
             },
         })
     }

@@ -14,6 +14,8 @@ use jansky_model::{Clock, ManualClock, ProviderId, Secret};
 use serde_json::json;
 use url::Url;
 
+use super::configured::configured;
+
 /// How it answers when it is asked to refresh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mood {
@@ -88,15 +90,8 @@ impl Upstream {
     /// The provider with rules, as the hub takes it.
     pub(crate) fn with_rules(self: &Arc<Self>, rules: AdmissionRules) -> ConfiguredProvider {
         ConfiguredProvider {
-            provider: Arc::clone(self) as _,
-            rules,
-            callback_url: None,
-            auto_login: false,
-            hint_parameters: Vec::new(),
             client_id: "jansky".to_owned(),
-            username_claim: "preferred_username".to_owned(),
-            widens_logout: false,
-            sign_out: jansky_hub::SignOutAtProvider::Hub,
+            ..configured(Arc::clone(self) as _, rules)
         }
     }
 

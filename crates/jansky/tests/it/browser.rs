@@ -1,4 +1,4 @@
-//! A browser: cookies, forms, and scripts on pages that call the API.
+//! A browser: cookies, forms, and scripts on pages that call the API. Or a program with a token.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
@@ -6,12 +6,9 @@ use std::time::Duration;
 
 use http::header::{COOKIE, LOCATION, SET_COOKIE};
 use http::{HeaderMap, Method};
-use jansky_testing::ScriptedProvider;
-use serde_json::{Value, json};
-use url::Url;
+use serde_json::Value;
 
-/// The id under which the scripted provider is configured, where there is one.
-pub(crate) const PROVIDER: &str = "op";
+use crate::house::until;
 
 /// A browser that follows no redirect by itself.
 pub(crate) struct Browser {
@@ -19,7 +16,7 @@ pub(crate) struct Browser {
     http: reqwest::Client,
     jar: Mutex<BTreeMap<String, String>>,
     /// The token of a program, in place of cookies.
-    token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 /// An answer, read to its end.
@@ -157,72 +154,61 @@ impl Browser {
         self.cookie("_xsrf")
     }
 
-    /// Leaves for a provider; returns its address.
-    pub(crate) async fn leave(&self, provider: &str) -> Url {
-        let path = format!("hub/oauth_login?idp={provider}");
-        let answer = self.get(&path).await.must_be(302);
-        Url::parse(answer.location()).expect("the address of a provider")
+    /// Follows the one-time link and makes an account.
+    pub(crate) async fn set_up(&self, link: &str, name: &str, password: &str) -> Answer {
+        self.get(link).await.must_be(200);
+        let fields = [("username", name), ("password", password)];
+        self.post(link, &fields).await.must_be(302)
     }
 
-    /// Comes back from a provider with what it said.
-    pub(crate) async fn come_back(&self, query: &str) -> Answer {
-        let path = format!("hub/oauth_callback?{query}");
-        let headers = [
-            ("sec-fetch-mode", "navigate"),
-            ("sec-fetch-site", "cross-site"),
+    /// Signs in on the page with a password, with the form of a provider; that of the first when its
+    /// id is empty.
+    pub(crate) async fn give_password(&self, provider: &str, name: &str, password: &str) -> Answer {
+        self.get("hub/login").await.must_be(200);
+        let fields = [
+            ("provider", provider),
+            ("username", name),
+            ("password", password),
         ];
-        self.send(Method::GET, &path, &headers, None).await
+        self.post("hub/login", &fields).await
     }
 
-    /// The whole way to a scripted provider and back.
-    pub(crate) async fn sign_in_at(
+    /// Exchanges an authorization code as a single-user server does, and returns the token.
+    pub(crate) async fn exchange(
         &self,
-        id: &str,
-        provider: &ScriptedProvider,
-        subject: &str,
-    ) -> Answer {
-        let authorize = self.leave(id).await;
-        self.come_back(&provider.sign_in_as(&authorize, subject))
-            .await
+        client: &str,
+        secret: &str,
+        code: &str,
+        back: &str,
+    ) -> String {
+        let body = Body::Form(form(&[
+            ("client_id", client),
+            ("client_secret", secret),
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", back),
+        ]));
+        let answer = self.send(Method::POST, "hub/api/oauth2/token", &[], Some(body));
+        let told = answer.await.must_be(200).json();
+        told["access_token"].as_str().expect("a token").to_owned()
     }
 
-    /// The whole way, where there is one scripted provider; must let the person in.
-    pub(crate) async fn sign_in(&self, provider: &ScriptedProvider, subject: &str) {
-        let answer = self.sign_in_at(PROVIDER, provider, subject).await;
-        assert_eq!(answer.status, 302, "{subject} was not let in: {answer:#?}");
+    /// All servers of a user, also those that do not run, by their names.
+    pub(crate) async fn servers(&self, user: &str) -> BTreeMap<String, Value> {
+        let path = format!("hub/api/users/{user}?include_stopped_servers=1");
+        let model = self.get(&path).await.must_be(200).json();
+        let servers = model["servers"].as_object().cloned().unwrap_or_default();
+        servers.into_iter().collect()
     }
 
-    /// Who the hub says this is.
-    pub(crate) async fn whoami(&self) -> Value {
-        self.api("GET", "hub/api/user", None)
-            .await
-            .must_be(200)
-            .json()
-    }
-
-    /// A new token of this person, as a program.
-    pub(crate) async fn new_token(&self) -> Self {
-        let user = self.whoami().await["name"].clone();
-        let path = format!("hub/api/users/{}/tokens", user.as_str().expect("a name"));
-        let made = self.api("POST", &path, Some(json!({}))).await.must_be(201);
-        let token = made.json()["token"].as_str().expect("told once").to_owned();
-        Self::program(&self.url, &token)
-    }
-
-    /// Starts the person's default server and waits until it is ready.
-    pub(crate) async fn start_server(&self, user: &str) {
-        let path = format!("hub/api/users/{user}/server");
-        let answer = self.api("POST", &path, Some(json!({}))).await;
-        assert_eq!(answer.status, 201, "no server: {answer:#?}");
-    }
-
-    /// The pid of a person's running server, asked through the proxy; none when it does not run.
-    pub(crate) async fn server_pid(&self, user: &str) -> Option<i64> {
-        let answer = self.get(&format!("user/{user}/self")).await;
-        if answer.status != 200 {
-            return None;
-        }
-        answer.json()["pid"].as_i64()
+    /// Waits until nothing is under way for any server of a user.
+    pub(crate) async fn settled(&self, user: &str) -> BTreeMap<String, Value> {
+        until("the servers did not come to rest", async || {
+            let servers = self.servers(user).await;
+            let at_rest = servers.values().all(|server| server["pending"].is_null());
+            at_rest.then_some(servers)
+        })
+        .await
     }
 
     /// Any request.

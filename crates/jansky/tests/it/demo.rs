@@ -1,0 +1,154 @@
+//! Demos that are killed, and what they leave.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Child;
+
+use crate::browser::Browser;
+use crate::house::{jansky, until};
+use crate::processes::{self, Process};
+
+/// The admin of the demo.
+const USER: &str = "grote";
+
+/// The variable by which everything is known that a hub has started.
+const INSTANCE: &str = "JANSKY_INSTANCE";
+
+/// A place for a demo. At its end nothing of it runs any more.
+struct Place(TempDir);
+
+/// A demo that runs.
+struct Demo {
+    child: Child,
+    url: String,
+    token: String,
+}
+
+impl Place {
+    /// A place with a Python environment in which the single-user server is our stand-in.
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().expect("a directory"));
+        let programs = place.0.path().join("python/bin");
+        std::fs::create_dir_all(&programs).expect("the directory is ours");
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/single_user.py");
+        let program = programs.join("jupyterhub-singleuser");
+        std::fs::write(&program, format!("#!/bin/sh\nexec python3 {script}\n")).expect("ours");
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(&program, mode).expect("the file is ours");
+        place
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).display().to_string()
+    }
+
+    async fn start(&self) -> Demo {
+        let (home, python) = (self.path("home"), self.path("python"));
+        let ready = self.path("ready.json");
+        // What an earlier demo has told is no news.
+        let _ = std::fs::remove_file(&ready);
+        let log = std::fs::File::create(self.path("log")).expect("the directory is ours");
+        let arguments = ["demo", "--port=0", "--home", &home, "--no-input"];
+        let child = jansky(&arguments)
+            .args(["--python", &python, "--ready-file", &ready])
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("it was built");
+        let told: Value = until("the demo is not ready", async || {
+            let text = std::fs::read_to_string(&ready).ok()?;
+            serde_json::from_str(&text).ok()
+        })
+        .await;
+        let text = |name: &str| told[name].as_str().expect("it is said").to_owned();
+        Demo {
+            child,
+            url: text("url"),
+            token: text("admin_token"),
+        }
+    }
+
+    /// Everything that runs as a server of this place.
+    fn servers(&self) -> Vec<Process> {
+        let home = Path::new(&self.path("home")).join("homes").join(USER);
+        processes::with_variable("HOME", &home.display().to_string())
+    }
+
+    /// Ends its servers, and waits for the end of everything that was beside them.
+    async fn end_servers(&self) {
+        let servers = self.servers();
+        let instance = servers.first().expect("one runs").variable(INSTANCE);
+        for server in &servers {
+            processes::signal(server.pid, Signal::KILL);
+        }
+        until("something is still there", async || {
+            let left = processes::with_variable(INSTANCE, instance);
+            left.is_empty().then_some(())
+        })
+        .await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        for process in self.servers() {
+            processes::signal(process.pid, Signal::KILL);
+        }
+    }
+}
+
+impl Demo {
+    /// Starts a server and returns where it meets its agent.
+    async fn start_server(&self, place: &Place) -> PathBuf {
+        let admin = Browser::program(&self.url, &self.token);
+        let path = format!("hub/api/users/{USER}/server");
+        let started = admin.api("POST", &path, Some(json!({}))).await;
+        assert_eq!(started.status, 201, "{started:?}");
+        let servers = place.servers();
+        let socket = servers
+            .iter()
+            .map(|process| process.variable("JANSKY_AGENT_SOCKET"))
+            .find(|socket| !socket.is_empty())
+            .expect("the server knows where its agent is");
+        let of_start = Path::new(socket).parent().expect("it is in a directory");
+        let of_hub = of_start.parent().expect("it is in a directory");
+        assert!(of_hub.exists(), "{}", of_hub.display());
+        of_hub.to_owned()
+    }
+
+    async fn kill(mut self) {
+        self.child.kill().await.expect("it is our child");
+    }
+}
+
+#[tokio::test]
+async fn the_next_demo_removes_what_a_killed_one_left_once_nothing_needs_it() {
+    let (place, other) = (Place::new(), Place::new());
+    let demo = place.start().await;
+    let left = demo.start_server(&place).await;
+    demo.kill().await;
+
+    // The server goes on, and whoever starts the demo again finds it.
+    other.start().await.kill().await;
+    assert!(left.exists(), "it was taken from a server that runs");
+
+    place.end_servers().await;
+    assert!(left.exists(), "who has removed it?");
+    let next = other.start().await;
+    assert!(!left.exists(), "it is still there");
+
+    // What belongs to a demo that runs stays.
+    let needed = next.start_server(&other).await;
+    other.end_servers().await;
+    place.start().await.kill().await;
+    assert!(needed.exists(), "it was taken from a demo that runs");
+    next.kill().await;
+    place.start().await.kill().await;
+    assert!(!needed.exists(), "it is still there");
+}
