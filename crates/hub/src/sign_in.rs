@@ -230,10 +230,14 @@ impl Hub {
             reauthenticate: row.reauthenticates,
         };
         let id = row.provider.as_str();
-        let identity = login
-            .finish(attempt, query)
-            .await
-            .map_err(|error| sign_in_error(id, error));
+        let said = async {
+            let identity = login.finish(attempt, query).await?;
+            if configured.rules.are_answered_by(&identity) {
+                return Ok(identity);
+            }
+            login.add_claims(identity).await
+        };
+        let identity = said.await.map_err(|error| sign_in_error(id, error));
         if let Some(session) = &row.link_session {
             let linked = async {
                 let identity = identity?;

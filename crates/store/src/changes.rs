@@ -168,16 +168,15 @@ impl Store {
     }
 
     async fn next_changes(&self, seq: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
-        let mut ear = match self.db.listen_at_once() {
-            Some(ear) => ear,
-            None => {
-                // Before waiting for a turn to listen.
-                let found = self.changes_after(seq, limit).await?;
-                if !found.is_empty() {
-                    return Ok(found);
-                }
-                self.db.listen().await
+        let mut ear = if let Some(ear) = self.db.listen_at_once() {
+            ear
+        } else {
+            // Before waiting for a turn to listen.
+            let found = self.changes_after(seq, limit).await?;
+            if !found.is_empty() {
+                return Ok(found);
             }
+            self.db.listen().await
         };
         let mut heard = true;
         loop {

@@ -394,6 +394,19 @@ impl Store {
         self.one_grant(statement.bind(user).bind(provider)).await
     }
 
+    /// The state of that grant alone, which costs less to read.
+    pub async fn login_grant_state(
+        &self,
+        user: UserId,
+        provider: &ProviderId,
+    ) -> Result<Option<GrantState>, StoreError> {
+        let statement = sql("SELECT state FROM grants
+             WHERE user_id = $1 AND provider = $2 AND kind = 'login'");
+        let statement = statement.bind(user).bind(provider);
+        let row = self.db.fetch_optional(statement).await?;
+        row.map(|row| row.get("state")).transpose()
+    }
+
     /// The grant for one other service that came along with the sign-in of a user at a provider.
     pub async fn service_grant(
         &self,

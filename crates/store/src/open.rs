@@ -77,7 +77,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`], and [`StoreError::Unavailable`] when there is no such file.
-    pub async fn open_to_read(url: &str) -> Result<Self, StoreError> {
+    pub fn open_to_read(url: &str) -> Result<Self, StoreError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         if scheme != "sqlite" {
             let options = PgConnectOptions::from_str(url)

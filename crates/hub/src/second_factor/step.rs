@@ -91,7 +91,7 @@ impl Hub {
         match (due, otp) {
             (None, _) => {}
             (Some(DueStep::Code), Some(code)) => {
-                self.show_code(user, code, visitor.address).await?
+                self.show_code(user, code, visitor.address).await?;
             }
             (Some(_), _) => return Ok(Entered::SecondStep(self.begin_step(user, next).await?)),
         }

@@ -94,11 +94,7 @@ impl Connection {
 
     fn fetch(&self, statement: &Statement, limit: usize) -> rusqlite::Result<Vec<SqliteRow>> {
         let mut prepared = self.prepare(statement)?;
-        let names: Arc<[String]> = prepared
-            .column_names()
-            .into_iter()
-            .map(Into::into)
-            .collect();
+        let names: Arc<[String]> = prepared.column_names().map(Into::into).collect();
         let mut found = Vec::new();
         let mut rows = prepared.raw_query();
         while found.len() < limit
