@@ -37,3 +37,6 @@ CREATE INDEX changes_at ON changes (at);
 DROP INDEX sessions_provider_session;
 CREATE INDEX sessions_provider_session ON sessions (provider, provider_session)
     WHERE provider_session IS NOT NULL;
+DROP INDEX grants_provider_session;
+CREATE INDEX grants_provider_session ON grants (issuer, provider_session)
+    WHERE provider_session IS NOT NULL;

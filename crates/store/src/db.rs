@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::StoreError;
 use crate::ear::{Ear, Listener, NOTIFY};
-use crate::sqlite::{Readers, SqliteRow, SqliteValue, WriteTransaction, Writer};
+use crate::sqlite::{Connection, Readers, SqliteRow, SqliteValue, WriteTransaction, Writer};
 
 /// How long one statement may take on PostgreSQL before the connection is taken for dead.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -320,6 +320,17 @@ pub(crate) async fn in_time<T>(
     }
 }
 
+/// Reads with the connection that writes if nobody uses it: it has in its cache what was just changed.
+fn read_sqlite<T>(
+    writer: &Writer,
+    readers: &Readers,
+    read: impl Fn(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, StoreError> {
+    writer
+        .try_read(&read)
+        .unwrap_or_else(|| readers.read(&read))
+}
+
 impl Db {
     /// Runs one writing statement and says how many rows it touched.
     pub(crate) async fn execute(&self, statement: Statement) -> Result<u64, StoreError> {
@@ -355,12 +366,10 @@ impl Db {
         Ok(match self {
             Self::Sqlite {
                 writer, readers, ..
-            } => {
-                // The connection that writes has in its cache what was just changed.
-                let at_once = writer.try_read(|connection| connection.fetch_optional(&statement));
-                let read = || readers.read(|connection| connection.fetch_optional(&statement));
-                at_once.unwrap_or_else(read)?.map(Row::Sqlite)
-            }
+            } => read_sqlite(writer, readers, |connection| {
+                connection.fetch_optional(&statement)
+            })?
+            .map(Row::Sqlite),
             Self::Postgres { pool, .. } => in_time(query(statement).fetch_optional(pool))
                 .await?
                 .map(Row::Postgres),
@@ -370,8 +379,12 @@ impl Db {
     /// Runs one reading statement and gives back all its rows.
     pub(crate) async fn fetch_all(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => {
-                let rows = readers.read(|connection| connection.fetch_all(&statement))?;
+            Self::Sqlite {
+                writer, readers, ..
+            } => {
+                let rows = read_sqlite(writer, readers, |connection| {
+                    connection.fetch_all(&statement)
+                })?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres { pool, .. } => {

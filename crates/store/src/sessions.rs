@@ -100,7 +100,7 @@ impl Store {
         &self,
         mut new: NewSession,
         grant: &NewGrant,
-        seal: impl FnOnce(GrantId) -> SealedTokens + Send,
+        seal: impl Fn(GrantId) -> SealedTokens + Send,
     ) -> Result<(Session, Grant), StoreError> {
         let mut transaction = self.db.begin().await?;
         let grant = put_grant(&mut transaction, grant, seal).await?;
