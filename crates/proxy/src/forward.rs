@@ -1,5 +1,6 @@
 //! The path of a request: check, find the route, forward, answer.
 
+use std::convert::Infallible;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub(crate) async fn answer(
     worker: Arc<Worker>,
     client: Arc<Client>,
     request: Request<Incoming>,
-) -> Response<ResponseBody> {
+) -> Result<Response<ResponseBody>, Infallible> {
     let turn = Turn::begin(Arc::clone(&client));
     let (mut head, body) = request.into_parts();
     let response = match route(&worker, &mut head) {
@@ -54,7 +55,7 @@ pub(crate) async fn answer(
         },
     };
     worker.proxy.stats.count_response(response.status());
-    response.map(|body| body.in_turn(turn))
+    Ok(response.map(|body| body.in_turn(turn)))
 }
 
 /// Finds the route; `None` for the health check of the proxy itself.
