@@ -59,7 +59,7 @@ impl Pool {
         state.sweeps += 1;
         let oldest = state.sweeps - 1;
         state.idle.retain(|_, idle| {
-            idle.retain_mut(|one| one.since >= oldest && one.upstream.is_ready());
+            idle.retain_mut(|one| one.since >= oldest && one.upstream.is_open());
             !idle.is_empty()
         });
     }

@@ -100,8 +100,15 @@ impl Upstream {
         self.link.drive(cx);
     }
 
-    /// Whether another request can be sent. Nobody is woken when that changes.
+    /// Whether another request can be sent after a response has come as a whole.
     pub(crate) fn is_ready(&mut self) -> bool {
+        // hyper says so in the same round in which it hands the end of the response over, but for
+        // one that ended without our having driven it.
+        self.sender.is_ready() || self.is_open()
+    }
+
+    /// Whether it is ready and the server has not closed it. Nobody is woken when that changes.
+    pub(crate) fn is_open(&mut self) -> bool {
         let open = self.link.drive(&mut Context::from_waker(Waker::noop()));
         open && self.sender.is_ready()
     }
