@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
 use http_body::Body as _;
@@ -60,15 +60,12 @@ pub(crate) async fn answer(
 
 /// Finds the route; `None` for the health check of the proxy itself.
 fn route(worker: &Worker, head: &mut request::Parts) -> Result<Option<Arc<Route>>, StatusCode> {
-    headers::normalize(head)?;
-    if headers::size(head) > worker.proxy.settings.header_limit {
-        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    }
+    headers::normalize(head, worker.proxy.settings.header_limit)?;
     let path = head.uri.path();
     if path == HEALTH_PATH && head.method == Method::GET {
         return Ok(None);
     }
-    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = headers::host(&head.headers).and_then(|host| host.to_str().ok());
     match worker.proxy.routes.find(host, path) {
         Ok(Some(route)) => Ok(Some(route)),
         Ok(None) => Err(StatusCode::NOT_FOUND),
