@@ -37,7 +37,9 @@ impl Exchange {
 }
 
 /// The body of a request on its way to the server behind a route.
-pub(crate) struct RequestBody(Option<(Incoming, Exchange)>);
+///
+/// Boxed, because nearly all requests have none, and hyper moves it with the request many times.
+pub(crate) struct RequestBody(Option<Box<(Incoming, Exchange)>>);
 
 impl RequestBody {
     pub(crate) const fn empty() -> Self {
@@ -45,7 +47,7 @@ impl RequestBody {
     }
 
     pub(crate) fn new(body: Incoming, exchange: Exchange) -> Self {
-        Self(Some((body, exchange)))
+        Self(Some(Box::new((body, exchange))))
     }
 }
 
@@ -57,7 +59,7 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some((body, exchange)) = &mut self.0 else {
+        let Some((body, exchange)) = self.0.as_deref_mut() else {
             return Poll::Ready(None);
         };
         let frame = Pin::new(body).poll_frame(cx);
@@ -72,13 +74,13 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|(body, _)| body.is_end_stream())
+        self.0.as_ref().is_none_or(|both| both.0.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         self.0
             .as_ref()
-            .map_or(SizeHint::with_exact(0), |(body, _)| body.size_hint())
+            .map_or(SizeHint::with_exact(0), |both| both.0.size_hint())
     }
 }
 
