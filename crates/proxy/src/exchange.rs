@@ -166,9 +166,8 @@ impl ResponseBody {
     }
 
     /// Lets the turn of the proxy end with this body.
-    pub(crate) fn in_turn(mut self, turn: Turn) -> Self {
+    pub(crate) fn end_turn(&mut self, turn: Turn) {
         self.turn = Some(turn);
-        self
     }
 }
 

@@ -37,7 +37,7 @@ pub(crate) async fn answer(
 ) -> Result<Response<ResponseBody>, Infallible> {
     let turn = Turn::begin(Arc::clone(&client));
     let (mut head, body) = request.into_parts();
-    let response = match route(&worker, &mut head) {
+    let mut response = match route(&worker, &mut head) {
         Err(status) => worker.page(status, &head),
         Ok(None) => healthy(),
         Ok(Some(route)) => match route.target() {
@@ -50,12 +50,13 @@ pub(crate) async fn answer(
                     route: Arc::clone(&route),
                     worker: Arc::clone(&worker),
                 };
-                forward(exchange, &client, target, head, body).await
+                forward(exchange, &client, target, &mut head, body).await
             }
         },
     };
     worker.proxy.stats.count_response(response.status());
-    Ok(response.map(|body| body.in_turn(turn)))
+    response.body_mut().end_turn(turn);
+    Ok(response)
 }
 
 /// Finds the route; `None` for the health check of the proxy itself.
@@ -122,31 +123,31 @@ async fn forward(
     exchange: Exchange,
     client: &Client,
     target: &HttpTarget,
-    mut head: request::Parts,
+    head: &mut request::Parts,
     body: Incoming,
 ) -> Response<ResponseBody> {
     let has_body = !body.is_end_stream();
     let upgrade = head.extensions.remove::<OnUpgrade>();
-    let websocket = headers::forward_request(&mut head, client, has_body);
+    let websocket = headers::forward_request(head, client, has_body);
     if !target.base_path().is_empty() {
         prepend(&mut head.uri, target.base_path());
     }
     if let Some(filter) = &exchange.worker.proxy.filter {
-        filter.filter(&exchange.route, &mut head);
+        filter.filter(&exchange.route, head);
     }
     let body = if has_body {
         RequestBody::new(body, exchange.clone())
     } else {
         RequestBody::empty()
     };
-    let (response, driver) = match send(&exchange, &head, body).await {
+    let (response, driver) = match send(&exchange, head, body).await {
         Ok(answered) => answered,
-        Err(error) => return no_answer(&exchange, &error, &head),
+        Err(error) => return no_answer(&exchange, &error, head),
     };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return match upgrade.filter(|_| websocket) {
-            Some(upgrade) => Box::pin(switch(exchange, response, driver, upgrade, &head)).await,
-            None => no_answer(&exchange, &SendError::Unasked, &head),
+            Some(upgrade) => Box::pin(switch(exchange, response, driver, upgrade, head)).await,
+            None => no_answer(&exchange, &SendError::Unasked, head),
         };
     }
     let (mut head, body) = response.into_parts();
