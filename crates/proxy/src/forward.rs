@@ -128,19 +128,15 @@ async fn forward(
 ) -> Response<ResponseBody> {
     let has_body = !body.is_end_stream();
     let upgrade = head.extensions.remove::<OnUpgrade>();
-    let websocket = headers::forward_request(head, client, has_body);
-    if !target.base_path().is_empty() {
-        prepend(&mut head.uri, target.base_path());
-    }
-    if let Some(filter) = &exchange.worker.proxy.filter {
-        filter.filter(&exchange.route, head);
-    }
     let body = if has_body {
         RequestBody::new(body, exchange.clone())
     } else {
         RequestBody::empty()
     };
-    let (response, driver) = match send(&exchange, head, body).await {
+    let mut again = || prepare(&exchange, client, target, head, has_body);
+    let (prepared, websocket) = again();
+    let request = Request::from_parts(prepared, body);
+    let (response, driver) = match send(&exchange, request, || again().0).await {
         Ok(answered) => answered,
         Err(error) => return no_answer(&exchange, &error, head),
     };
@@ -158,6 +154,28 @@ async fn forward(
     Response::from_parts(head, body)
 }
 
+/// Makes a head for the server behind a route from one that a client sent, which stays as it is; says
+/// whether it asks for a WebSocket.
+fn prepare(
+    exchange: &Exchange,
+    client: &Client,
+    target: &HttpTarget,
+    head: &mut request::Parts,
+    has_body: bool,
+) -> (request::Parts, bool) {
+    // The copy stays here, because it is the smaller one: what is sent has room for more headers,
+    // and hyper uses that again.
+    let original = head.clone();
+    let websocket = headers::forward_request(head, client, has_body);
+    if !target.base_path().is_empty() {
+        prepend(&mut head.uri, target.base_path());
+    }
+    if let Some(filter) = &exchange.worker.proxy.filter {
+        filter.filter(&exchange.route, head);
+    }
+    (std::mem::replace(head, original), websocket)
+}
+
 /// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
 enum SendError {
@@ -172,13 +190,15 @@ enum SendError {
 /// Sends a request on a kept connection or else a new one.
 ///
 /// A kept connection may turn out to be closed. The request is sent again then if nothing of it was
-/// sent, or if sending it twice does no harm (RFC 9110 section 9.2.2) and it has no body.
+/// sent, or if sending it twice does no harm (RFC 9110 section 9.2.2) and it has no body; `again`
+/// makes its head once more.
 async fn send(
     exchange: &Exchange,
-    head: &request::Parts,
-    mut body: RequestBody,
+    mut request: Request<RequestBody>,
+    mut again: impl FnMut() -> request::Parts,
 ) -> Result<(Response<Incoming>, Driver), SendError> {
-    let has_body = !body.is_end_stream();
+    let has_body = !request.body().is_end_stream();
+    let may_repeat = !has_body && request.method().is_idempotent();
     let (worker, authority) = (&exchange.worker, &exchange.authority);
     let stats = &worker.proxy.stats;
     loop {
@@ -193,7 +213,6 @@ async fn send(
                 .await
                 .map_err(SendError::Connect)?
         };
-        let request = Request::from_parts(head.clone(), body);
         let sent = if has_body {
             let (mut sender, link) = upstream.split();
             let response = sender.try_send_request(request);
@@ -211,14 +230,10 @@ async fn send(
             Ok(answered) => return Ok(answered),
             Err(failure) => failure,
         };
-        body = match failure.take_message() {
-            Some(request) if is_kept => request.into_body(),
-            None if is_kept
-                && !has_body
-                && head.method.is_idempotent()
-                && was_closed(failure.error()) =>
-            {
-                RequestBody::empty()
+        request = match failure.take_message() {
+            Some(request) if is_kept => request,
+            None if is_kept && may_repeat && was_closed(failure.error()) => {
+                Request::from_parts(again(), RequestBody::empty())
             }
             _ => return Err(SendError::Exchange(failure.into_error())),
         };
