@@ -1,7 +1,7 @@
 //! The client of one connection, as far as every request on it shares it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, HeaderValue};
 
@@ -9,10 +9,12 @@ use crate::headers;
 use crate::route::ClientInfo;
 use crate::settings::ProxySettings;
 use crate::turns::Turns;
+use crate::worker::Worker;
 
 /// Who is at the other end of a connection, with the header values made once.
-#[derive(Debug)]
 pub(crate) struct Client {
+    /// Whose connection it is.
+    pub(crate) worker: Arc<Worker>,
     peer: SocketAddr,
     tls: bool,
     /// The peer is one of our own proxies.
@@ -26,22 +28,24 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(peer: SocketAddr, tls: bool, settings: &ProxySettings) -> Self {
+    pub(crate) fn new(peer: SocketAddr, tls: bool, worker: Arc<Worker>) -> Self {
         let ip = peer.ip().to_canonical();
         Self {
             peer: SocketAddr::new(ip, peer.port()),
             tls,
-            trusted: is_trusted(settings, ip),
+            trusted: is_trusted(&worker.proxy.settings, ip),
             forwarded_for: HeaderValue::from_str(&ip.to_string())
                 .unwrap_or_else(|_| HeaderValue::from_static("unknown")),
             first_port: OnceLock::new(),
             turns: Turns::default(),
+            worker,
         }
     }
 
     /// The peer, or whom a trusted peer speaks for.
-    pub(crate) fn info(&self, headers: &HeaderMap, settings: &ProxySettings) -> ClientInfo {
+    pub(crate) fn info(&self, headers: &HeaderMap) -> ClientInfo {
         let (address, secure) = if self.trusted {
+            let settings = &self.worker.proxy.settings;
             headers::claimed_client(headers, |ip| is_trusted(settings, ip))
         } else {
             (None, None)

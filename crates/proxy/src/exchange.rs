@@ -11,6 +11,7 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::sync::oneshot;
 
 use crate::body::{BodyError, ProxyBody};
+use crate::client::Client;
 use crate::route::Route;
 use crate::turns::Turn;
 use crate::upstream::{Link, Upstream, poll_unpin};
@@ -19,20 +20,24 @@ use crate::worker::Worker;
 /// What both bodies of an exchange need to know.
 #[derive(Clone)]
 pub(crate) struct Exchange {
-    pub(crate) worker: Arc<Worker>,
+    pub(crate) client: Arc<Client>,
     pub(crate) route: Arc<Route>,
     /// `host:port` of the server behind the route.
     pub(crate) authority: Arc<str>,
 }
 
 impl Exchange {
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.client.worker
+    }
+
     /// Records activity on the route.
     pub(crate) fn touch(&self) {
-        self.route.touch(self.worker.proxy.clock.now());
+        self.route.touch(self.worker().proxy.clock.now());
     }
 
     fn keep(&self, upstream: Box<Upstream>) {
-        self.worker.pool.keep(&self.authority, upstream);
+        self.worker().pool.keep(&self.authority, upstream);
     }
 }
 
@@ -66,7 +71,7 @@ impl Body for RequestBody {
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
         {
-            let stats = &exchange.worker.proxy.stats;
+            let stats = &exchange.worker().proxy.stats;
             stats.received_bytes.add(data.len() as u64);
             exchange.touch();
         }
@@ -206,7 +211,7 @@ impl UpstreamBody {
             Poll::Ready(Some(Err(_))) => self.driver = None,
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
-                    let stats = &self.exchange.worker.proxy.stats;
+                    let stats = &self.exchange.worker().proxy.stats;
                     stats.sent_bytes.add(data.len() as u64);
                 }
                 if self.body.is_end_stream() {

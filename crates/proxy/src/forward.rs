@@ -31,26 +31,24 @@ const HEALTH_PATH: &str = "/_chp_healthz";
 
 /// Answers one request.
 pub(crate) async fn answer(
-    worker: Arc<Worker>,
     client: Arc<Client>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let turn = Turn::begin(Arc::clone(&client));
+    let turn = Turn::begin(client);
+    let (client, worker) = (turn.client(), turn.client().worker.as_ref());
     let (mut head, body) = request.into_parts();
-    let mut response = match route(&worker, &mut head) {
+    let mut response = match route(worker, &mut head) {
         Err(status) => worker.page(status, &head),
         Ok(None) => healthy(),
         Ok(Some(route)) => match route.target() {
-            Target::Local(service) => {
-                Box::pin(local(&worker, &client, service, &route, head, body)).await
-            }
+            Target::Local(service) => Box::pin(local(client, service, &route, head, body)).await,
             Target::Http(target) => {
                 let exchange = Exchange {
                     authority: Arc::clone(target.authority()),
                     route: Arc::clone(&route),
-                    worker: Arc::clone(&worker),
+                    client: Arc::clone(client),
                 };
-                forward(exchange, &client, target, &mut head, body).await
+                forward(exchange, target, &mut head, body).await
             }
         },
     };
@@ -84,14 +82,14 @@ fn healthy() -> Response<ResponseBody> {
 
 /// Hands a request to a service of this program.
 async fn local(
-    worker: &Worker,
     client: &Client,
     service: &LocalService,
     route: &Route,
     mut head: request::Parts,
     body: Incoming,
 ) -> Response<ResponseBody> {
-    let info = client.info(&head.headers, &worker.proxy.settings);
+    let worker = &client.worker;
+    let info = client.info(&head.headers);
     head.extensions.insert(info);
     let request = Request::from_parts(head, body);
     let (answer, at_once) = {
@@ -121,7 +119,6 @@ async fn local(
 /// Forwards a request to the server behind its route.
 async fn forward(
     exchange: Exchange,
-    client: &Client,
     target: &HttpTarget,
     head: &mut request::Parts,
     body: Incoming,
@@ -133,7 +130,7 @@ async fn forward(
     } else {
         RequestBody::empty()
     };
-    let mut again = || prepare(&exchange, client, target, head, has_body);
+    let mut again = || prepare(&exchange, target, head, has_body);
     let (prepared, websocket) = again();
     let request = Request::from_parts(prepared, body);
     let (response, driver) = match send(&exchange, request, || again().0).await {
@@ -158,7 +155,6 @@ async fn forward(
 /// whether it asks for a WebSocket.
 fn prepare(
     exchange: &Exchange,
-    client: &Client,
     target: &HttpTarget,
     head: &mut request::Parts,
     has_body: bool,
@@ -166,11 +162,11 @@ fn prepare(
     // The copy stays here, because it is the smaller one: what is sent has room for more headers,
     // and hyper uses that again.
     let original = head.clone();
-    let websocket = headers::forward_request(head, client, has_body);
+    let websocket = headers::forward_request(head, &exchange.client, has_body);
     if !target.base_path().is_empty() {
         prepend(&mut head.uri, target.base_path());
     }
-    if let Some(filter) = &exchange.worker.proxy.filter {
+    if let Some(filter) = &exchange.worker().proxy.filter {
         filter.filter(&exchange.route, head);
     }
     (std::mem::replace(head, original), websocket)
@@ -199,7 +195,7 @@ async fn send(
 ) -> Result<(Response<Incoming>, Driver), SendError> {
     let has_body = !request.body().is_end_stream();
     let may_repeat = !has_body && request.method().is_idempotent();
-    let (worker, authority) = (&exchange.worker, &exchange.authority);
+    let (worker, authority) = (exchange.worker(), &exchange.authority);
     let stats = &worker.proxy.stats;
     loop {
         let kept = worker.pool.take(authority);
@@ -252,14 +248,16 @@ fn no_answer(
     error: &SendError,
     head: &request::Parts,
 ) -> Response<ResponseBody> {
-    exchange.worker.proxy.stats.upstream_errors.add(1);
+    exchange.worker().proxy.stats.upstream_errors.add(1);
     tracing::warn!(
         route.spec = exchange.route.spec(),
         error = error as &dyn std::error::Error,
         "server `{}` behind a route did not answer",
         exchange.authority
     );
-    exchange.worker.page(StatusCode::SERVICE_UNAVAILABLE, head)
+    exchange
+        .worker()
+        .page(StatusCode::SERVICE_UNAVAILABLE, head)
 }
 
 /// Answers 101 and joins both sockets as soon as the client's has left HTTP as well.
@@ -277,9 +275,9 @@ async fn switch(
     let Some((io, early)) = socket else {
         return no_answer(&exchange, &SendError::Unasked, head);
     };
-    let worker = Arc::clone(&exchange.worker);
+    let worker = Arc::clone(&exchange.client.worker);
     worker.tasks.spawn(async move {
-        let stats = &exchange.worker.proxy.stats;
+        let stats = &exchange.worker().proxy.stats;
         let _open = stats.upgrades.enter();
         let Ok(upgraded) = upgrade.await else {
             return;

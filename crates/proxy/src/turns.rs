@@ -31,6 +31,11 @@ impl Turn {
         client.turns.next();
         Self(client)
     }
+
+    /// Whose request is answered.
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.0
+    }
 }
 
 impl Drop for Turn {
