@@ -1,6 +1,7 @@
 //! The client of one connection, as far as every request on it shares it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, HeaderValue};
 
@@ -8,35 +9,43 @@ use crate::headers;
 use crate::route::ClientInfo;
 use crate::settings::ProxySettings;
 use crate::turns::Turns;
+use crate::worker::Worker;
 
 /// Who is at the other end of a connection, with the header values made once.
-#[derive(Debug)]
 pub(crate) struct Client {
+    /// Whose connection it is.
+    pub(crate) worker: Arc<Worker>,
     peer: SocketAddr,
     tls: bool,
     /// The peer is one of our own proxies.
     pub(crate) trusted: bool,
     /// The peer's address, for `X-Forwarded-For`.
     pub(crate) forwarded_for: HeaderValue,
+    /// The first `Host` on this connection and its value for `X-Forwarded-Port`: it is the only one
+    /// nearly always.
+    first_port: OnceLock<(HeaderValue, HeaderValue)>,
     pub(crate) turns: Turns,
 }
 
 impl Client {
-    pub(crate) fn new(peer: SocketAddr, tls: bool, settings: &ProxySettings) -> Self {
+    pub(crate) fn new(peer: SocketAddr, tls: bool, worker: Arc<Worker>) -> Self {
         let ip = peer.ip().to_canonical();
         Self {
             peer: SocketAddr::new(ip, peer.port()),
             tls,
-            trusted: is_trusted(settings, ip),
+            trusted: is_trusted(&worker.proxy.settings, ip),
             forwarded_for: HeaderValue::from_str(&ip.to_string())
                 .unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+            first_port: OnceLock::new(),
             turns: Turns::default(),
+            worker,
         }
     }
 
     /// The peer, or whom a trusted peer speaks for.
-    pub(crate) fn info(&self, headers: &HeaderMap, settings: &ProxySettings) -> ClientInfo {
+    pub(crate) fn info(&self, headers: &HeaderMap) -> ClientInfo {
         let (address, secure) = if self.trusted {
+            let settings = &self.worker.proxy.settings;
             headers::claimed_client(headers, |ip| is_trusted(settings, ip))
         } else {
             (None, None)
@@ -56,14 +65,30 @@ impl Client {
 
     /// The value for `X-Forwarded-Port`: the port in `host`, or the usual one of the scheme.
     pub(crate) fn port(&self, host: Option<&HeaderValue>) -> HeaderValue {
-        let usual = if self.tls { "443" } else { "80" };
-        host.and_then(|host| host.to_str().ok())
-            .and_then(|host| host.rsplit_once(':'))
-            .map(|(_, port)| port)
-            .filter(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|port| HeaderValue::from_str(port).ok())
-            .unwrap_or_else(|| HeaderValue::from_static(usual))
+        let usual = HeaderValue::from_static(if self.tls { "443" } else { "80" });
+        let Some(host) = host else {
+            return usual;
+        };
+        let port = || port_in(host).unwrap_or(usual);
+        match self.first_port.get() {
+            Some((first, port)) if first == host => port.clone(),
+            Some(_) => port(),
+            None => {
+                let port = port();
+                // A copy, because the header shares the memory of all that was read with it.
+                if let Ok(host) = HeaderValue::from_bytes(host.as_bytes()) {
+                    let _ = self.first_port.set((host, port.clone()));
+                }
+                port
+            }
+        }
     }
+}
+
+fn port_in(host: &HeaderValue) -> Option<HeaderValue> {
+    let (_, port) = host.to_str().ok()?.rsplit_once(':')?;
+    let is_number = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    HeaderValue::from_str(port).ok().filter(|_| is_number)
 }
 
 fn is_trusted(settings: &ProxySettings, ip: IpAddr) -> bool {

@@ -11,6 +11,7 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::sync::oneshot;
 
 use crate::body::{BodyError, ProxyBody};
+use crate::client::Client;
 use crate::route::Route;
 use crate::turns::Turn;
 use crate::upstream::{Link, Upstream, poll_unpin};
@@ -19,25 +20,31 @@ use crate::worker::Worker;
 /// What both bodies of an exchange need to know.
 #[derive(Clone)]
 pub(crate) struct Exchange {
-    pub(crate) worker: Arc<Worker>,
+    pub(crate) client: Arc<Client>,
     pub(crate) route: Arc<Route>,
     /// `host:port` of the server behind the route.
     pub(crate) authority: Arc<str>,
 }
 
 impl Exchange {
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.client.worker
+    }
+
     /// Records activity on the route.
     pub(crate) fn touch(&self) {
-        self.route.touch(self.worker.proxy.clock.now());
+        self.route.touch(self.worker().proxy.clock.now());
     }
 
     fn keep(&self, upstream: Box<Upstream>) {
-        self.worker.pool.keep(&self.authority, upstream);
+        self.worker().pool.keep(&self.authority, upstream);
     }
 }
 
 /// The body of a request on its way to the server behind a route.
-pub(crate) struct RequestBody(Option<(Incoming, Exchange)>);
+///
+/// Boxed, because nearly all requests have none, and hyper moves it with the request many times.
+pub(crate) struct RequestBody(Option<Box<(Incoming, Exchange)>>);
 
 impl RequestBody {
     pub(crate) const fn empty() -> Self {
@@ -45,7 +52,7 @@ impl RequestBody {
     }
 
     pub(crate) fn new(body: Incoming, exchange: Exchange) -> Self {
-        Self(Some((body, exchange)))
+        Self(Some(Box::new((body, exchange))))
     }
 }
 
@@ -57,14 +64,14 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some((body, exchange)) = &mut self.0 else {
+        let Some((body, exchange)) = self.0.as_deref_mut() else {
             return Poll::Ready(None);
         };
         let frame = Pin::new(body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &frame
             && let Some(data) = frame.data_ref()
         {
-            let stats = &exchange.worker.proxy.stats;
+            let stats = &exchange.worker().proxy.stats;
             stats.received_bytes.add(data.len() as u64);
             exchange.touch();
         }
@@ -72,13 +79,13 @@ impl Body for RequestBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|(body, _)| body.is_end_stream())
+        self.0.as_ref().is_none_or(|both| both.0.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         self.0
             .as_ref()
-            .map_or(SizeHint::with_exact(0), |(body, _)| body.size_hint())
+            .map_or(SizeHint::with_exact(0), |both| both.0.size_hint())
     }
 }
 
@@ -164,9 +171,8 @@ impl ResponseBody {
     }
 
     /// Lets the turn of the proxy end with this body.
-    pub(crate) fn in_turn(mut self, turn: Turn) -> Self {
+    pub(crate) fn end_turn(&mut self, turn: Turn) {
         self.turn = Some(turn);
-        self
     }
 }
 
@@ -205,7 +211,7 @@ impl UpstreamBody {
             Poll::Ready(Some(Err(_))) => self.driver = None,
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
-                    let stats = &self.exchange.worker.proxy.stats;
+                    let stats = &self.exchange.worker().proxy.stats;
                     stats.sent_bytes.add(data.len() as u64);
                 }
                 if self.body.is_end_stream() {

@@ -1,11 +1,12 @@
 //! The path of a request: check, find the route, forward, answer.
 
+use std::convert::Infallible;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::CONTENT_TYPE;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
 use http_body::Body as _;
@@ -30,44 +31,40 @@ const HEALTH_PATH: &str = "/_chp_healthz";
 
 /// Answers one request.
 pub(crate) async fn answer(
-    worker: Arc<Worker>,
     client: Arc<Client>,
     request: Request<Incoming>,
-) -> Response<ResponseBody> {
-    let turn = Turn::begin(Arc::clone(&client));
+) -> Result<Response<ResponseBody>, Infallible> {
+    let turn = Turn::begin(client);
+    let (client, worker) = (turn.client(), turn.client().worker.as_ref());
     let (mut head, body) = request.into_parts();
-    let response = match route(&worker, &mut head) {
+    let mut response = match route(worker, &mut head) {
         Err(status) => worker.page(status, &head),
         Ok(None) => healthy(),
         Ok(Some(route)) => match route.target() {
-            Target::Local(service) => {
-                Box::pin(local(&worker, &client, service, &route, head, body)).await
-            }
+            Target::Local(service) => Box::pin(local(client, service, &route, head, body)).await,
             Target::Http(target) => {
                 let exchange = Exchange {
                     authority: Arc::clone(target.authority()),
                     route: Arc::clone(&route),
-                    worker: Arc::clone(&worker),
+                    client: Arc::clone(client),
                 };
-                forward(exchange, &client, target, head, body).await
+                forward(exchange, target, &mut head, body).await
             }
         },
     };
     worker.proxy.stats.count_response(response.status());
-    response.map(|body| body.in_turn(turn))
+    response.body_mut().end_turn(turn);
+    Ok(response)
 }
 
 /// Finds the route; `None` for the health check of the proxy itself.
 fn route(worker: &Worker, head: &mut request::Parts) -> Result<Option<Arc<Route>>, StatusCode> {
-    headers::normalize(head)?;
-    if headers::size(head) > worker.proxy.settings.header_limit {
-        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-    }
+    headers::normalize(head, worker.proxy.settings.header_limit)?;
     let path = head.uri.path();
     if path == HEALTH_PATH && head.method == Method::GET {
         return Ok(None);
     }
-    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = headers::host(&head.headers).and_then(|host| host.to_str().ok());
     match worker.proxy.routes.find(host, path) {
         Ok(Some(route)) => Ok(Some(route)),
         Ok(None) => Err(StatusCode::NOT_FOUND),
@@ -85,14 +82,14 @@ fn healthy() -> Response<ResponseBody> {
 
 /// Hands a request to a service of this program.
 async fn local(
-    worker: &Worker,
     client: &Client,
     service: &LocalService,
     route: &Route,
     mut head: request::Parts,
     body: Incoming,
 ) -> Response<ResponseBody> {
-    let info = client.info(&head.headers, &worker.proxy.settings);
+    let worker = &client.worker;
+    let info = client.info(&head.headers);
     head.extensions.insert(info);
     let request = Request::from_parts(head, body);
     let (answer, at_once) = {
@@ -122,33 +119,28 @@ async fn local(
 /// Forwards a request to the server behind its route.
 async fn forward(
     exchange: Exchange,
-    client: &Client,
     target: &HttpTarget,
-    mut head: request::Parts,
+    head: &mut request::Parts,
     body: Incoming,
 ) -> Response<ResponseBody> {
     let has_body = !body.is_end_stream();
     let upgrade = head.extensions.remove::<OnUpgrade>();
-    let websocket = headers::forward_request(&mut head, client, has_body);
-    if !target.base_path().is_empty() {
-        prepend(&mut head.uri, target.base_path());
-    }
-    if let Some(filter) = &exchange.worker.proxy.filter {
-        filter.filter(&exchange.route, &mut head);
-    }
     let body = if has_body {
         RequestBody::new(body, exchange.clone())
     } else {
         RequestBody::empty()
     };
-    let (response, driver) = match send(&exchange, &head, body).await {
+    let mut again = || prepare(&exchange, target, head, has_body);
+    let (prepared, websocket) = again();
+    let request = Request::from_parts(prepared, body);
+    let (response, driver) = match send(&exchange, request, || again().0).await {
         Ok(answered) => answered,
-        Err(error) => return no_answer(&exchange, &error, &head),
+        Err(error) => return no_answer(&exchange, &error, head),
     };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return match upgrade.filter(|_| websocket) {
-            Some(upgrade) => Box::pin(switch(exchange, response, driver, upgrade, &head)).await,
-            None => no_answer(&exchange, &SendError::Unasked, &head),
+            Some(upgrade) => Box::pin(switch(exchange, response, driver, upgrade, head)).await,
+            None => no_answer(&exchange, &SendError::Unasked, head),
         };
     }
     let (mut head, body) = response.into_parts();
@@ -157,6 +149,27 @@ async fn forward(
     let is_success = head.status.as_u16() < 300;
     let body = ResponseBody::upstream(body, driver, exchange, is_success);
     Response::from_parts(head, body)
+}
+
+/// Makes a head for the server behind a route from one that a client sent, which stays as it is; says
+/// whether it asks for a WebSocket.
+fn prepare(
+    exchange: &Exchange,
+    target: &HttpTarget,
+    head: &mut request::Parts,
+    has_body: bool,
+) -> (request::Parts, bool) {
+    // The copy stays here, because it is the smaller one: what is sent has room for more headers,
+    // and hyper uses that again.
+    let original = head.clone();
+    let websocket = headers::forward_request(head, &exchange.client, has_body);
+    if !target.base_path().is_empty() {
+        prepend(&mut head.uri, target.base_path());
+    }
+    if let Some(filter) = &exchange.worker().proxy.filter {
+        filter.filter(&exchange.route, head);
+    }
+    (std::mem::replace(head, original), websocket)
 }
 
 /// Why a request got no answer.
@@ -173,14 +186,16 @@ enum SendError {
 /// Sends a request on a kept connection or else a new one.
 ///
 /// A kept connection may turn out to be closed. The request is sent again then if nothing of it was
-/// sent, or if sending it twice does no harm (RFC 9110 section 9.2.2) and it has no body.
+/// sent, or if sending it twice does no harm (RFC 9110 section 9.2.2) and it has no body; `again`
+/// makes its head once more.
 async fn send(
     exchange: &Exchange,
-    head: &request::Parts,
-    mut body: RequestBody,
+    mut request: Request<RequestBody>,
+    mut again: impl FnMut() -> request::Parts,
 ) -> Result<(Response<Incoming>, Driver), SendError> {
-    let has_body = !body.is_end_stream();
-    let (worker, authority) = (&exchange.worker, &exchange.authority);
+    let has_body = !request.body().is_end_stream();
+    let may_repeat = !has_body && request.method().is_idempotent();
+    let (worker, authority) = (exchange.worker(), &exchange.authority);
     let stats = &worker.proxy.stats;
     loop {
         let kept = worker.pool.take(authority);
@@ -194,7 +209,6 @@ async fn send(
                 .await
                 .map_err(SendError::Connect)?
         };
-        let request = Request::from_parts(head.clone(), body);
         let sent = if has_body {
             let (mut sender, link) = upstream.split();
             let response = sender.try_send_request(request);
@@ -212,14 +226,10 @@ async fn send(
             Ok(answered) => return Ok(answered),
             Err(failure) => failure,
         };
-        body = match failure.take_message() {
-            Some(request) if is_kept => request.into_body(),
-            None if is_kept
-                && !has_body
-                && head.method.is_idempotent()
-                && was_closed(failure.error()) =>
-            {
-                RequestBody::empty()
+        request = match failure.take_message() {
+            Some(request) if is_kept => request,
+            None if is_kept && may_repeat && was_closed(failure.error()) => {
+                Request::from_parts(again(), RequestBody::empty())
             }
             _ => return Err(SendError::Exchange(failure.into_error())),
         };
@@ -238,14 +248,16 @@ fn no_answer(
     error: &SendError,
     head: &request::Parts,
 ) -> Response<ResponseBody> {
-    exchange.worker.proxy.stats.upstream_errors.add(1);
+    exchange.worker().proxy.stats.upstream_errors.add(1);
     tracing::warn!(
         route.spec = exchange.route.spec(),
         error = error as &dyn std::error::Error,
         "server `{}` behind a route did not answer",
         exchange.authority
     );
-    exchange.worker.page(StatusCode::SERVICE_UNAVAILABLE, head)
+    exchange
+        .worker()
+        .page(StatusCode::SERVICE_UNAVAILABLE, head)
 }
 
 /// Answers 101 and joins both sockets as soon as the client's has left HTTP as well.
@@ -263,9 +275,9 @@ async fn switch(
     let Some((io, early)) = socket else {
         return no_answer(&exchange, &SendError::Unasked, head);
     };
-    let worker = Arc::clone(&exchange.worker);
+    let worker = Arc::clone(&exchange.client.worker);
     worker.tasks.spawn(async move {
-        let stats = &exchange.worker.proxy.stats;
+        let stats = &exchange.worker().proxy.stats;
         let _open = stats.upgrades.enter();
         let Ok(upgraded) = upgrade.await else {
             return;

@@ -1,7 +1,8 @@
 //! What happens to headers on their way: hop-by-hop fields end here, `X-Forwarded-*` begin here.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, HeaderName, HeaderValue, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Method, StatusCode, Version, request};
@@ -18,33 +19,46 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 /// After it, the request has exactly one `Host` and an origin-form target.
 ///
 /// # Errors
-/// 400 for a request that two servers could understand differently (RFC 9112 sections 3.2, 6.1).
-pub(crate) fn normalize(head: &mut request::Parts) -> Result<(), StatusCode> {
+/// 400 for a request that two servers could understand differently (RFC 9112 sections 3.2, 6.1),
+/// 431 for one whose head is larger than `limit` bytes, as far as its size depends on the client.
+pub(crate) fn normalize(head: &mut request::Parts, limit: usize) -> Result<(), StatusCode> {
     if head.uri.authority().is_some() {
         take_authority(head)?;
-    }
-    let mut hosts = head.headers.get_all(HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() || (host.is_none() && head.version != Version::HTTP_10) {
-        return Err(StatusCode::BAD_REQUEST);
     }
     if head.method == Method::CONNECT || !head.uri.path().starts_with('/') {
         return Err(StatusCode::BAD_REQUEST);
     }
-    if head.headers.contains_key(TRANSFER_ENCODING) {
-        // hyper decodes `chunked` alone, so nothing else may be announced further on.
-        let mut codings = head.headers.get_all(TRANSFER_ENCODING).iter();
-        let chunked = codings.next().is_some_and(|value| {
-            value
-                .as_bytes()
-                .trim_ascii()
-                .eq_ignore_ascii_case(b"chunked")
-        });
-        if !chunked || codings.next().is_some() {
-            return Err(StatusCode::BAD_REQUEST);
+    let path = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    let (mut size, mut hosts, mut codings) = (path.len(), 0, 0);
+    // To go through all headers once costs less than to look two of them up.
+    for (name, value) in &head.headers {
+        size += name.as_str().len() + value.len() + ": \r\n".len();
+        match *name {
+            HOST => hosts += 1,
+            // hyper decodes `chunked` alone, so nothing else may be announced further on.
+            TRANSFER_ENCODING if !is_chunked(value) => return Err(StatusCode::BAD_REQUEST),
+            TRANSFER_ENCODING => codings += 1,
+            _ => {}
         }
     }
+    if hosts > 1 || codings > 1 || (hosts == 0 && head.version != Version::HTTP_10) {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    if size > limit {
+        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
     Ok(())
+}
+
+fn is_chunked(coding: &HeaderValue) -> bool {
+    let coding = coding.as_bytes().trim_ascii();
+    coding.eq_ignore_ascii_case(b"chunked")
+}
+
+/// The value of `Host`. It comes first nearly always, so this costs less than to look it up.
+pub(crate) fn host(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut headers = headers.iter();
+    headers.find_map(|(name, value)| (*name == HOST).then_some(value))
 }
 
 /// RFC 9112 section 3.2.2: the authority of the target replaces `Host`; HTTP/2 has no other.
@@ -69,7 +83,7 @@ fn take_authority(head: &mut request::Parts) -> Result<(), StatusCode> {
 /// WebSocket.
 pub(crate) fn forward_request(head: &mut request::Parts, client: &Client, has_body: bool) -> bool {
     let headers = &mut head.headers;
-    let asks_upgrade = strip(headers, |name| is_claim(name) && !client.trusted);
+    let asks_upgrade = strip(headers, |name| !client.trusted && is_claim(name));
     let websocket = asks_upgrade
         && !has_body
         && head.version == Version::HTTP_11
@@ -104,26 +118,26 @@ pub(crate) fn forward_response(headers: &mut HeaderMap, is_upgraded: bool) {
 ///
 /// `Upgrade` stays if so. `Host` and `Content-Length` stay, whatever `Connection` says.
 fn strip(headers: &mut HeaderMap, is_unwanted: impl Fn(&str) -> bool) -> bool {
-    let mut names_upgrade = false;
+    let (mut has_upgrade, mut names_upgrade) = (false, false);
     let mut doomed = Vec::new();
     for (name, value) in &*headers {
-        match name.as_str() {
-            "connection" => {
-                doomed.push(name.clone());
+        match *name {
+            CONNECTION => {
+                doomed.push(CONNECTION);
                 names_upgrade |= named(value, &mut doomed);
             }
-            "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "expect"
-            | "transfer-encoding"
-            | "proxy-authenticate"
-            | "proxy-authorization" => doomed.push(name.clone()),
-            text if is_unwanted(text) => doomed.push(name.clone()),
-            _ => {}
+            UPGRADE => has_upgrade = true,
+            TE | EXPECT | TRANSFER_ENCODING | PROXY_AUTHENTICATE | PROXY_AUTHORIZATION => {
+                doomed.push(name.clone());
+            }
+            _ => match name.as_str() {
+                "keep-alive" | "proxy-connection" => doomed.push(name.clone()),
+                text if is_unwanted(text) => doomed.push(name.clone()),
+                _ => {}
+            },
         }
     }
-    if !names_upgrade && headers.contains_key(UPGRADE) {
+    if has_upgrade && !names_upgrade {
         doomed.push(UPGRADE);
     }
     for name in doomed {
@@ -165,7 +179,7 @@ fn is_websocket(upgrade: Option<&HeaderValue>) -> bool {
 /// What a trusted proxy said stays, with its own address added to `X-Forwarded-For`; what anybody
 /// else said about these things is removed.
 fn set_forwarded(headers: &mut HeaderMap, client: &Client) {
-    let host = headers.get(HOST).cloned();
+    let host = host(headers).cloned();
     if client.trusted {
         let mut chain = Vec::new();
         for value in headers.get_all(X_FORWARDED_FOR) {
@@ -192,19 +206,6 @@ fn set_forwarded(headers: &mut HeaderMap, client: &Client) {
     if let Some(host) = host {
         headers.insert(X_FORWARDED_HOST, host);
     }
-}
-
-/// The size of a head as a client sent it, as far as it depends on the client.
-pub(crate) fn size(head: &request::Parts) -> usize {
-    let path = head
-        .uri
-        .path_and_query()
-        .map_or(0, |path| path.as_str().len());
-    let fields = head
-        .headers
-        .iter()
-        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len());
-    path + fields.sum::<usize>()
 }
 
 /// What the headers of a trusted proxy say about the client: its address and whether it spoke TLS.

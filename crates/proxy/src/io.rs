@@ -2,6 +2,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
@@ -16,7 +18,40 @@ const HTTP2_START: &[u8; 4] = b"PRI ";
 const SMALL_WRITE: usize = 1024;
 
 /// A socket that gathers small writes.
-pub(crate) struct Socket(pub(crate) TcpStream);
+pub(crate) struct Socket {
+    pub(crate) stream: TcpStream,
+    /// Notes that there was nothing more to read, where somebody resets it.
+    dry: Option<Dry>,
+}
+
+/// Whether a socket had nothing more to read the last time it was asked.
+///
+/// hyper asks up to four times in one round, and each time costs a lock. So the socket is asked no
+/// more, after it has noted whom to wake, until the next round resets this.
+#[derive(Clone, Default)]
+pub(crate) struct Dry(Arc<AtomicBool>);
+
+impl Dry {
+    /// To be called before each round.
+    pub(crate) fn reset(&self) {
+        self.set(false);
+    }
+
+    // Only the task that drives the connection uses it, so no order has to be kept.
+    fn set(&self, is_dry: bool) {
+        self.0.store(is_dry, Ordering::Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Socket {
+    pub(crate) fn new(stream: TcpStream, dry: Option<Dry>) -> Self {
+        Self { stream, dry }
+    }
+}
 
 impl AsyncRead for Socket {
     fn poll_read(
@@ -24,7 +59,14 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
+        if self.dry.as_ref().is_some_and(Dry::is_set) {
+            return Poll::Pending;
+        }
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if let Some(dry) = &self.dry {
+            dry.set(read.is_pending());
+        }
+        read
     }
 }
 
@@ -34,7 +76,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -42,7 +84,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let socket = Pin::new(&mut self.0);
+        let socket = Pin::new(&mut self.stream);
         if let [slice] = slices {
             return socket.poll_write(cx, slice);
         }
@@ -65,11 +107,11 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -104,7 +146,7 @@ impl ClientIo {
             first.end += read;
         }
         let http2 = first.bytes == *HTTP2_START;
-        let io = Socket(io);
+        let io = Socket::new(io, None);
         Ok((Self::Plain { first, io }, http2))
     }
 }

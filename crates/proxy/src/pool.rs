@@ -1,7 +1,8 @@
 //! Unused connections to the servers behind routes, kept for the next request.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use fnv::FnvHashMap;
 
 use crate::upstream::Upstream;
 
@@ -14,7 +15,8 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct State {
-    idle: HashMap<Arc<str>, Vec<Idle>>,
+    /// The hub chooses the addresses of servers, so nobody can make them collide.
+    idle: FnvHashMap<Arc<str>, Vec<Idle>>,
     /// Sweeps so far: the clock by which connections grow old.
     sweeps: u64,
 }
@@ -59,7 +61,7 @@ impl Pool {
         state.sweeps += 1;
         let oldest = state.sweeps - 1;
         state.idle.retain(|_, idle| {
-            idle.retain_mut(|one| one.since >= oldest && one.upstream.is_ready());
+            idle.retain_mut(|one| one.since >= oldest && one.upstream.is_open());
             !idle.is_empty()
         });
     }

@@ -52,7 +52,8 @@ impl Default for ProxySettings {
 /// A place to change requests before they go to a server behind a route.
 ///
 /// It sees the head after hop-by-hop headers were removed and `X-Forwarded-*` were set, and is not
-/// called for [`Target::Local`](crate::Target::Local). This is where cookies that belong to the hub
+/// called for [`Target::Local`](crate::Target::Local). For a request that has to be sent again it is
+/// called again, with what it was given the first time. This is where cookies that belong to the hub
 /// alone are to be taken out, so that a user's server never sees them.
 pub trait RequestFilter: Send + Sync {
     /// Changes `head` in place.

@@ -31,6 +31,11 @@ impl Turn {
         client.turns.next();
         Self(client)
     }
+
+    /// Whose request is answered.
+    pub(crate) fn client(&self) -> &Arc<Client> {
+        &self.0
+    }
 }
 
 impl Drop for Turn {
@@ -46,6 +51,8 @@ impl Drop for Turn {
 pub(crate) struct Patience {
     period: Duration,
     sleep: Pin<Box<Sleep>>,
+    /// The sleep knows whom to wake.
+    is_armed: bool,
     seen: u64,
     strikes: u32,
 }
@@ -56,13 +63,19 @@ impl Patience {
         Self {
             period,
             sleep: Box::pin(sleep(period)),
+            is_armed: false,
             seen: 0,
             strikes: 0,
         }
     }
 
-    /// Ready when it is over.
+    /// Ready when it is over. It is always the same task that has to poll it.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, turns: &Turns) -> Poll<()> {
+        // Polling a sleep costs more than looking at it.
+        if self.is_armed && !self.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        self.is_armed = true;
         while self.sleep.as_mut().poll(cx).is_ready() {
             let turn = turns.0.load(Ordering::Relaxed);
             let waits = turn.is_multiple_of(2) && turn == self.seen;

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use crate::exchange::RequestBody;
-use crate::io::Socket;
+use crate::io::{Dry, Socket};
 
 /// How much of a response is read ahead of its client at most.
 const BUFFER_SIZE: usize = 256 << 10;
@@ -30,7 +30,7 @@ pub(crate) struct Upstream {
 
 /// The receiving half of [`Upstream`], which has to be driven.
 pub(crate) enum Link {
-    Open(Connection<TokioIo<Socket>, RequestBody>),
+    Open(Connection<TokioIo<Socket>, RequestBody>, Dry),
     /// HTTP has ended on it: it was closed or upgraded.
     Ended(Connection<TokioIo<Socket>, RequestBody>),
     Gone,
@@ -39,14 +39,15 @@ pub(crate) enum Link {
 impl Link {
     /// Moves bytes in both directions; `true` while the connection is open.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) -> bool {
-        let Self::Open(connection) = self else {
+        let Self::Open(connection, dry) = self else {
             return false;
         };
+        dry.reset();
         if connection.poll_without_shutdown(cx).is_pending() {
             return true;
         }
         // What went wrong, if anything, is reported by the response or its body.
-        if let Self::Open(connection) = std::mem::replace(self, Self::Gone) {
+        if let Self::Open(connection, _) = std::mem::replace(self, Self::Gone) {
             *self = Self::Ended(connection);
         }
         false
@@ -63,14 +64,15 @@ impl Upstream {
     pub(crate) async fn connect(authority: &str, timeout: Duration) -> io::Result<Box<Self>> {
         let io = tokio::time::timeout(timeout, TcpStream::connect(authority)).await??;
         io.set_nodelay(true)?;
+        let dry = Dry::default();
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(BUFFER_SIZE)
-            .handshake(TokioIo::new(Socket(io)))
+            .handshake(TokioIo::new(Socket::new(io, Some(dry.clone()))))
             .await
             .map_err(io::Error::other)?;
         Ok(Box::new(Self {
             sender,
-            link: Link::Open(connection),
+            link: Link::Open(connection, dry),
         }))
     }
 
@@ -100,8 +102,15 @@ impl Upstream {
         self.link.drive(cx);
     }
 
-    /// Whether another request can be sent. Nobody is woken when that changes.
+    /// Whether another request can be sent after a response has come as a whole.
     pub(crate) fn is_ready(&mut self) -> bool {
+        // hyper says so in the same round in which it hands the end of the response over, but for
+        // one that ended without our having driven it.
+        self.sender.is_ready() || self.is_open()
+    }
+
+    /// Whether it is ready and the server has not closed it. Nobody is woken when that changes.
+    pub(crate) fn is_open(&mut self) -> bool {
         let open = self.link.drive(&mut Context::from_waker(Waker::noop()));
         open && self.sender.is_ready()
     }
@@ -120,7 +129,7 @@ impl Upstream {
             return None;
         };
         let parts = connection.into_parts();
-        Some((parts.io.into_inner().0, parts.read_buf))
+        Some((parts.io.into_inner().stream, parts.read_buf))
     }
 
     /// Separates both halves, for a request whose body must go on while nobody reads the response.

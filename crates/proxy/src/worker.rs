@@ -1,6 +1,5 @@
 //! One thread of the proxy: its connections, its pool, its end.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -8,8 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response, StatusCode, request};
-use hyper::body::Incoming;
+use http::{Response, StatusCode, request};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -149,7 +147,7 @@ impl Worker {
     ) {
         let stats = Arc::clone(&self.proxy.stats);
         let _open = stats.connections.enter();
-        let client = Arc::new(Client::new(peer, tls.is_some(), &self.proxy.settings));
+        let client = Arc::new(Client::new(peer, tls.is_some(), Arc::clone(&self)));
         let started = tokio::select! {
             started = begin(stream, tls, self.proxy.settings.header_timeout) => started,
             () = self.stop.cancelled() => return,
@@ -174,10 +172,7 @@ impl Worker {
     }
 
     async fn serve_http1(self: &Arc<Self>, io: ClientIo, client: Arc<Client>) -> hyper::Result<()> {
-        let service = service_fn(|request: Request<Incoming>| {
-            let answer = forward::answer(Arc::clone(self), Arc::clone(&client), request);
-            async { Ok::<_, Infallible>(answer.await) }
-        });
+        let service = service_fn(|request| forward::answer(Arc::clone(&client), request));
         let connection = self.http1.serve_connection(TokioIo::new(io), service);
         let mut connection = pin!(connection.with_upgrades());
         let mut stop = pin!(self.stop.cancelled());
@@ -203,11 +198,7 @@ impl Worker {
     }
 
     async fn serve_http2(self: &Arc<Self>, io: ClientIo, client: Arc<Client>) -> hyper::Result<()> {
-        let worker = Arc::clone(self);
-        let service = service_fn(move |request: Request<Incoming>| {
-            let answer = forward::answer(Arc::clone(&worker), Arc::clone(&client), request);
-            async { Ok::<_, Infallible>(answer.await) }
-        });
+        let service = service_fn(move |request| forward::answer(Arc::clone(&client), request));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(io), service));
         tokio::select! {
             ended = connection.as_mut() => return ended,

@@ -177,6 +177,28 @@ async fn filter_changes_what_is_forwarded() {
 }
 
 #[tokio::test]
+async fn port_is_that_of_each_request() {
+    let proxy = TestProxy::start();
+    proxy.route("/", mirror().await);
+    let mut wire = proxy.connect().await;
+
+    for (host, port) in [
+        ("hub.test:81", "81"),
+        ("hub.test:81", "81"),
+        ("hub.test:82", "82"),
+        ("hub.test", "80"),
+        ("hub.test:x", "80"),
+    ] {
+        wire.send(format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"))
+            .await;
+        let head = wire.answer().await.body;
+
+        assert_eq!(header(&head, "x-forwarded-host"), Some(host));
+        assert_eq!(header(&head, "x-forwarded-port"), Some(port), "of {host}");
+    }
+}
+
+#[tokio::test]
 async fn absolute_target_is_reduced_and_its_host_wins() {
     let proxy = TestProxy::start();
     proxy.route("/", mirror().await);

@@ -1,11 +1,11 @@
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jansky_proxy::ProxySettings;
 
-use crate::support::{TestProxy, answers, backend, settings, until};
+use crate::support::{TestProxy, answers, backend, header, settings, until};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: hub.test\r\n\r\n";
 const POST: &str = "POST / HTTP/1.1\r\nHost: hub.test\r\nContent-Length: 0\r\n\r\n";
@@ -130,6 +130,33 @@ async fn get_is_sent_again_when_a_kept_connection_ends_without_an_answer() {
 
     assert_eq!(requests.load(Ordering::SeqCst), 3);
     assert_eq!(proxy.stats.upstream_retries.get(), 1);
+}
+
+#[tokio::test]
+async fn request_that_is_sent_again_is_the_same() {
+    let proxy = TestProxy::start();
+    let heads = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&heads);
+    let address = backend(move |mut wire| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let head = wire.head().await;
+            seen.lock().expect("nobody panicked").push(head);
+            wire.answer_200("ok").await;
+            if let Some(head) = wire.try_head().await {
+                seen.lock().expect("nobody panicked").push(head);
+            }
+        }
+    })
+    .await;
+    proxy.route("/", address);
+
+    assert_eq!(proxy.ask(GET).await.status, 200);
+    assert_eq!(proxy.ask(GET).await.status, 200);
+
+    let heads = heads.lock().expect("nobody panicked");
+    assert_eq!(header(&heads[0], "x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(*heads, vec![heads[0].clone(); 3]);
 }
 
 #[tokio::test]
