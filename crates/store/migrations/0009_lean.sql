@@ -22,17 +22,6 @@ DROP TABLE login_attempts;
 -- They do not live long, so those that are too old are found without an index.
 ALTER TABLE lean_attempts RENAME TO login_attempts;
 
-CREATE TABLE lean_changes (
-    seq BIGINT NOT NULL PRIMARY KEY,
-    topic TEXT NOT NULL,
-    key TEXT NOT NULL,
-    at BIGINT NOT NULL
-){{by_key}};
-INSERT INTO lean_changes SELECT seq, topic, key, at FROM changes;
-DROP TABLE changes;
-ALTER TABLE lean_changes RENAME TO changes;
-CREATE INDEX changes_at ON changes (at);
-
 -- Many providers do not name their sessions.
 DROP INDEX sessions_provider_session;
 CREATE INDEX sessions_provider_session ON sessions (provider, provider_session)

@@ -1,4 +1,5 @@
-//! The change feed: what other processes must know of, in the order of its commits.
+//! The change feed: what other processes must know of, in the order of its commits. On SQLite there is
+//! no other process, and the feed is in memory (see `feed.rs`).
 //!
 //! A change is written in the transaction of what it is about. It says only that something is no
 //! longer as it was; who cares reads again.
@@ -72,6 +73,13 @@ pub(crate) async fn record_named_change(
     key: &str,
     at: Timestamp,
 ) -> Result<(), StoreError> {
+    if let Some(unsaid) = transaction.unsaid() {
+        unsaid.push(topic, key, at);
+        // Servers must hear of these also after a restart.
+        if topic != SESSION_ENDED {
+            return Ok(());
+        }
+    }
     let count = sql("UPDATE change_counter SET last_seq = last_seq + 1");
     transaction.execute(count).await?;
     let insert = sql("INSERT INTO changes (seq, topic, key, at)
@@ -115,6 +123,9 @@ impl Store {
     /// If the first of them is not number `seq + 1`, the reader was away for so long that some are
     /// purged, and must forget everything that it remembers.
     pub async fn changes_after(&self, seq: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        if let Some(feed) = self.db.feed() {
+            return feed.after(seq, limit);
+        }
         let statement = sql("SELECT seq, topic, key, at FROM changes
              WHERE seq > $1 ORDER BY seq LIMIT $2")
         .bind(seq)
@@ -141,6 +152,9 @@ impl Store {
 
     /// The number of the last change; zero before the first.
     pub async fn last_change(&self) -> Result<i64, StoreError> {
+        if let Some(feed) = self.db.feed() {
+            return Ok(feed.last_seq());
+        }
         let row = self
             .db
             .fetch_optional(sql("SELECT last_seq FROM change_counter"))
@@ -196,6 +210,7 @@ impl Store {
     /// Deletes the changes that were made before a time and says how many that were.
     pub async fn purge_changes(&self, before: Timestamp) -> Result<u64, StoreError> {
         let statement = sql("DELETE FROM changes WHERE at < $1").bind(before);
-        self.db.execute(statement).await
+        let purged = self.db.execute(statement).await?;
+        Ok(self.db.feed().map_or(purged, |feed| feed.purge(before)))
     }
 }

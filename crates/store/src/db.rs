@@ -6,18 +6,18 @@
 //! which database it is.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::StoreError;
+use crate::ear::{Ear, Listener, NOTIFY};
+use crate::feed::{Feed, Unsaid};
+use crate::sqlite::{Connection, Readers, SqliteRow, SqliteValue, WriteTransaction, Writer};
 use jansky_model::{
     ProviderId, Secret, ServerId, ServerName, StartId, Timestamp, UserId, UserName,
 };
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Decode, Row as _, SqlStr, Type};
-use tokio::sync::watch;
-
-use crate::StoreError;
-use crate::ear::{Ear, Listener, NOTIFY};
-use crate::sqlite::{Connection, Readers, SqliteRow, SqliteValue, WriteTransaction, Writer};
 
 /// How long one statement may take on PostgreSQL before the connection is taken for dead.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -277,8 +277,7 @@ pub(crate) enum Db {
     Sqlite {
         writer: Writer,
         readers: Readers,
-        /// Told of each commit with a change in it.
-        commits: watch::Sender<()>,
+        feed: Arc<Feed>,
     },
     Postgres {
         pool: PgPool,
@@ -290,9 +289,8 @@ pub(crate) enum Db {
 pub(crate) enum Transaction {
     Sqlite {
         transaction: WriteTransaction,
-        commits: watch::Sender<()>,
-        /// Whether those who wait are to be told.
-        announced: bool,
+        feed: Arc<Feed>,
+        unsaid: Unsaid,
     },
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
@@ -400,21 +398,27 @@ impl Db {
     /// COMMITTED`, so a decision on what was read needs a condition in the statement that writes.
     pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
         Ok(match self {
-            Self::Sqlite {
-                writer, commits, ..
-            } => Transaction::Sqlite {
+            Self::Sqlite { writer, feed, .. } => Transaction::Sqlite {
                 transaction: writer.begin().await?,
-                commits: commits.clone(),
-                announced: false,
+                feed: Arc::clone(feed),
+                unsaid: Unsaid::default(),
             },
             Self::Postgres { pool, .. } => Transaction::Postgres(in_time(pool.begin()).await?),
         })
     }
 
+    /// The change feed, where it is in memory.
+    pub(crate) fn feed(&self) -> Option<&Feed> {
+        match self {
+            Self::Sqlite { feed, .. } => Some(feed),
+            Self::Postgres { .. } => None,
+        }
+    }
+
     /// Listens for commits with a change in them, unless somebody else has the turn.
     pub(crate) fn listen_at_once(&self) -> Option<Ear<'_>> {
         match self {
-            Self::Sqlite { commits, .. } => Some(Ear::Sqlite(commits.subscribe())),
+            Self::Sqlite { feed, .. } => Some(Ear::Sqlite(feed.listen())),
             Self::Postgres { pool, listener } => Some(Ear::Postgres {
                 pool,
                 listener: listener.try_lock().ok()?,
@@ -425,7 +429,7 @@ impl Db {
     /// Waits for its turn to listen for commits with a change in them.
     pub(crate) async fn listen(&self) -> Ear<'_> {
         match self {
-            Self::Sqlite { commits, .. } => Ear::Sqlite(commits.subscribe()),
+            Self::Sqlite { feed, .. } => Ear::Sqlite(feed.listen()),
             Self::Postgres { pool, listener } => Ear::Postgres {
                 pool,
                 listener: listener.lock().await,
@@ -483,14 +487,19 @@ impl Transaction {
         })
     }
 
-    /// Tells those who wait for changes once this is committed.
-    pub(crate) async fn announce(&mut self) -> Result<(), StoreError> {
+    /// Where changes are told once this is committed, if the change feed is in memory.
+    pub(crate) fn unsaid(&mut self) -> Option<&mut Unsaid> {
         match self {
-            Self::Sqlite { announced, .. } => *announced = true,
+            Self::Sqlite { unsaid, .. } => Some(unsaid),
+            Self::Postgres(_) => None,
+        }
+    }
+
+    /// Tells those who wait for changes in other processes once this is committed.
+    pub(crate) async fn announce(&mut self) -> Result<(), StoreError> {
+        if let Self::Postgres(_) = self {
             // PostgreSQL sends equal notifications of one transaction once.
-            Self::Postgres(_) => {
-                self.execute(sql(NOTIFY)).await?;
-            }
+            self.execute(sql(NOTIFY)).await?;
         }
         Ok(())
     }
@@ -500,15 +509,9 @@ impl Transaction {
         match self {
             Self::Sqlite {
                 transaction,
-                commits,
-                announced,
-            } => {
-                transaction.commit()?;
-                if announced {
-                    commits.send_replace(());
-                }
-                Ok(())
-            }
+                feed,
+                unsaid,
+            } => transaction.commit(|| feed.tell(unsaid)),
             Self::Postgres(transaction) => in_time(transaction.commit()).await,
         }
     }

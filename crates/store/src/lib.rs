@@ -20,6 +20,7 @@ mod db;
 mod device_requests;
 mod ear;
 mod error;
+mod feed;
 mod grants;
 mod groups;
 mod identities;

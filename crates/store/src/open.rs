@@ -10,7 +10,6 @@ use std::time::Duration;
 use jansky_model::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
-use tokio::sync::watch;
 
 use crate::StoreError;
 use crate::db::{Db, sql};
@@ -100,7 +99,7 @@ impl Store {
             db: Arc::new(Db::Sqlite {
                 writer: Writer::none(),
                 readers,
-                commits: watch::Sender::new(()),
+                feed: Arc::default(),
             }),
             lock: None,
         })
@@ -118,7 +117,7 @@ impl Store {
             db: Arc::new(Db::Sqlite {
                 writer: Writer::new(connection)?,
                 readers: Readers::open(path, SQLITE_READERS)?,
-                commits: watch::Sender::new(()),
+                feed: Arc::default(),
             }),
             lock: Some(Arc::new(lock)),
         })
@@ -209,8 +208,11 @@ impl Store {
     pub async fn close(&self) {
         match &*self.db {
             Db::Sqlite {
-                writer, readers, ..
+                writer,
+                readers,
+                feed,
             } => {
+                feed.close();
                 readers.close();
                 writer.close().await;
             }

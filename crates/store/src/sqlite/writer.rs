@@ -147,8 +147,10 @@ impl WriteTransaction {
         Ok(self.connection()?.fetch_all(statement)?)
     }
 
-    pub(crate) fn commit(mut self) -> Result<(), StoreError> {
+    /// Makes everything in it last, and does `then` before somebody else gets the turn.
+    pub(crate) fn commit(mut self, then: impl FnOnce()) -> Result<(), StoreError> {
         self.execute(&sql("COMMIT"))?;
+        then();
         if let Some(turn) = self.0.take() {
             turn.end();
         }
@@ -219,7 +221,7 @@ mod tests {
         let row = row.expect("it is there");
         assert_eq!(row.value("metres"), Some(&SqliteValue::Integer(76)));
         assert_eq!(row.value("seconds"), None);
-        transaction.commit().expect("done");
+        transaction.commit(|| ()).expect("done");
 
         assert_eq!(names(&writer).await, ["effelsberg", "lovell"]);
     }
@@ -249,7 +251,7 @@ mod tests {
 
         let transaction = writer.begin().await.expect("the turn");
         transaction.execute(&dish("lovell", 76)).expect("done");
-        transaction.commit().expect("done");
+        transaction.commit(|| ()).expect("done");
         assert_eq!(names(&writer).await, ["lovell"]);
     }
 
