@@ -16,7 +16,7 @@ from measures.proxy import sample
 from peers import jansky_sign_in, jupyterhub_sign_in
 
 HUBS = (jansky_sign_in.Hub, jupyterhub_sign_in.Hub)
-BROWSERS = (1, 8)
+BROWSERS = (1, 8, 32)
 PEOPLE = 100
 SESSIONS = (10, 10_000)
 

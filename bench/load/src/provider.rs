@@ -21,6 +21,9 @@ use crate::message::Message;
 /// The name of the client.
 const CLIENT: &str = "bench";
 
+/// The group of everybody.
+const GROUP: &str = "radio";
+
 /// How long tokens are good for.
 const LIFETIME: Duration = Duration::from_hours(1);
 
@@ -74,7 +77,9 @@ impl Provider {
             "/userinfo" => {
                 let bearer = request.header("authorization").unwrap_or_default();
                 let person = bearer.rsplit(' ').next().unwrap_or_default();
-                json_answer(&json!({ "sub": person, "preferred_username": person }))
+                json_answer(
+                    &json!({ "sub": person, "preferred_username": person, "groups": [GROUP] }),
+                )
             }
             _ => "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
         })
@@ -113,6 +118,7 @@ impl Provider {
             "iat": now.as_secs(),
             "exp": (now + LIFETIME).as_secs(),
             "preferred_username": person,
+            "groups": [GROUP],
         });
         if let Some(nonce) = nonce {
             claims["nonce"] = json!(nonce);

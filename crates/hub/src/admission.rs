@@ -278,6 +278,11 @@ impl AdmissionRules {
         (is_allowed || is_admin, is_admin)
     }
 
+    /// Whether everything is there that the rules read, also where they would do without it.
+    pub(crate) fn are_answered_by(&self, identity: &ExternalIdentity) -> bool {
+        self.groups.are_all_in(&identity.claims) && self.missing(identity).is_empty()
+    }
+
     /// The claims that the rules need and that are not there.
     fn missing(&self, identity: &ExternalIdentity) -> Vec<String> {
         let mut missing = self.home.missing(&identity.claims);

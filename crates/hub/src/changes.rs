@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_model::UserId;
-use jansky_store::{GRANT_CHANGED, GrantId, SESSION_ENDED, USER_CHANGED};
+use jansky_store::{Change, GRANT_CHANGED, GrantId, SESSION_ENDED, USER_CHANGED};
 use tracing::warn;
 
 use crate::Hub;
@@ -33,12 +33,11 @@ impl Hub {
         self.tasks.spawn(async move {
             loop {
                 let heard = tokio::select! {
-                    heard = hub.store.wait_for_changes(seen, PATIENCE) => heard,
+                    heard = hub.store.wait_for_changes(seen, PAGE, PATIENCE) => heard,
                     () = hub.stopping.cancelled() => break,
                 };
                 let taken = match heard {
-                    Ok(true) => hub.take_changes(&mut seen).await,
-                    Ok(false) => Ok(()),
+                    Ok(changes) => hub.take_changes(&changes, &mut seen).await,
                     Err(error) => Err(error.into()),
                 };
                 if let Err(error) = taken {
@@ -57,31 +56,29 @@ impl Hub {
         self.broker.memory.forget_everything();
     }
 
-    async fn take_changes(&self, seen: &mut i64) -> Result<(), HubError> {
-        loop {
-            let changes = self.store.changes_after(*seen, PAGE).await?;
-            let Some(last) = changes.last().map(|change| change.seq) else {
-                return Ok(());
-            };
-            if changes[0].seq != *seen + 1 {
-                self.forget_everything();
-            }
-            for change in &changes {
-                if change.topic == SESSION_ENDED {
-                    self.ended.insert(&change.key, self.clock.now());
-                    continue;
-                }
-                let Ok(key) = change.key.parse::<i64>() else {
-                    continue;
-                };
-                match change.topic.as_str() {
-                    USER_CHANGED => self.access.forget(UserId(key)),
-                    GRANT_CHANGED => self.take_grant_change(GrantId(key)).await?,
-                    _ => {}
-                }
-            }
-            *seen = last;
+    async fn take_changes(&self, changes: &[Change], seen: &mut i64) -> Result<(), HubError> {
+        let (Some(first), Some(last)) = (changes.first(), changes.last()) else {
+            return Ok(());
+        };
+        if first.seq != *seen + 1 {
+            self.forget_everything();
         }
+        for change in changes {
+            if change.topic == SESSION_ENDED {
+                self.ended.insert(&change.key, self.clock.now());
+                continue;
+            }
+            let Ok(key) = change.key.parse::<i64>() else {
+                continue;
+            };
+            match change.topic.as_str() {
+                USER_CHANGED => self.access.forget(UserId(key)),
+                GRANT_CHANGED => self.take_grant_change(GrantId(key)).await?,
+                _ => {}
+            }
+        }
+        *seen = last.seq;
+        Ok(())
     }
 
     /// A grant that was only refreshed changes nothing for its user; one that is new, dead or gone

@@ -51,8 +51,8 @@ impl Hub {
         user: UserId,
         provider: &ProviderId,
     ) -> Result<bool, HubError> {
-        let grant = self.store.login_grant(user, provider).await?;
-        Ok(grant.is_some_and(|grant| grant.state == GrantState::Reauth))
+        let state = self.store.login_grant_state(user, provider).await?;
+        Ok(state == Some(GrantState::Reauth))
     }
 
     /// Looks at what an answer proves about the person who is `user` here, if anybody is.

@@ -47,6 +47,15 @@ pub struct ConfiguredProvider {
     pub sign_out: SignOutAtProvider,
 }
 
+/// The other end of a request with which somebody signs in.
+#[derive(Clone, Copy, Default)]
+pub struct Visitor<'a> {
+    /// The network address, for limits.
+    pub address: &'a str,
+    /// What the browser calls itself, if it does.
+    pub browser: Option<&'a str>,
+}
+
 /// A browser session that was just made.
 pub struct NewBrowserSession {
     /// The value of the sign-in cookie; only its digest is kept.
@@ -221,10 +230,14 @@ impl Hub {
             reauthenticate: row.reauthenticates,
         };
         let id = row.provider.as_str();
-        let identity = login
-            .finish(attempt, query)
-            .await
-            .map_err(|error| sign_in_error(id, error));
+        let said = async {
+            let identity = login.finish(attempt, query).await?;
+            if configured.rules.are_answered_by(&identity) {
+                return Ok(identity);
+            }
+            login.add_claims(identity).await
+        };
+        let identity = said.await.map_err(|error| sign_in_error(id, error));
         if let Some(session) = &row.link_session {
             let linked = async {
                 let identity = identity?;
@@ -368,12 +381,13 @@ impl Hub {
     }
 
     /// Makes a browser session for a user who has proved who they are. What a provider gave with
-    /// its word is kept with it.
+    /// its word is kept with it, and so is what the `browser` calls itself.
     pub async fn open_session(
         &self,
         user: &User,
         provider: &ProviderId,
         identity: Option<&ExternalIdentity>,
+        browser: Option<&str>,
     ) -> Result<NewBrowserSession, HubError> {
         let cookie = self.random.secret("");
         let session_id = self.random.hex_id();
@@ -398,6 +412,7 @@ impl Hub {
             id_token: identity
                 .and_then(|identity| identity.tokens.id_token.as_ref())
                 .map(|token| self.grants.seal_for_session(&session_id, token)),
+            browser: browser.map(presentable),
         };
         match (identity, configured) {
             (Some(identity), Some(configured)) if !identity.tokens.is_none() => {
@@ -415,6 +430,13 @@ impl Hub {
         info!(user.name = %user.name, provider.id = %provider, "signed in");
         Ok(NewBrowserSession { cookie, session_id })
     }
+}
+
+/// What a browser calls itself, short enough and without control characters.
+fn presentable(browser: &str) -> String {
+    const LONGEST: usize = 300;
+    let plain = browser.chars().filter(|c| !c.is_control());
+    plain.take(LONGEST).collect()
 }
 
 fn redirect_login(configured: &ConfiguredProvider) -> Result<&dyn RedirectLogin, HubError> {

@@ -153,13 +153,4 @@ impl Hub {
         info!(user.name = %user.name, "has to sign in again");
         Ok(())
     }
-
-    /// Keeps what a browser calls itself with its session.
-    pub async fn note_browser(&self, session_id: &str, agent: &str) -> Result<(), HubError> {
-        const LONGEST: usize = 300;
-        let plain = agent.chars().filter(|c| !c.is_control()).take(LONGEST);
-        let text: String = plain.collect();
-        self.store.set_browser(session_id, &text).await?;
-        Ok(())
-    }
 }

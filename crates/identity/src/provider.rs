@@ -102,6 +102,15 @@ pub trait RedirectLogin: Send + Sync {
         attempt: LoginAttempt,
         query: CallbackQuery,
     ) -> Result<ExternalIdentity, IdentityError>;
+
+    /// Adds what the provider says elsewhere about somebody who has just come back, for whoever lacks
+    /// a claim. There may be nothing more.
+    async fn add_claims(
+        &self,
+        identity: ExternalIdentity,
+    ) -> Result<ExternalIdentity, IdentityError> {
+        Ok(identity)
+    }
 }
 
 /// Sign-in by the word of a reverse proxy.

@@ -483,6 +483,7 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
         jansky_config::ClaimsSource::IdToken => ClaimsSource::IdToken,
         jansky_config::ClaimsSource::Userinfo => ClaimsSource::UserInfo,
         jansky_config::ClaimsSource::Both => ClaimsSource::Both,
+        jansky_config::ClaimsSource::Auto => ClaimsSource::Auto,
     };
     settings.allow_insecure_issuer = oidc.allow_insecure_issuer;
     settings.security_events = match &oidc.security_events {

@@ -60,7 +60,7 @@ pub(crate) fn run(action: &Action) -> anyhow::Result<ExitCode> {
         .database_url()
         .context("database.url cannot be read")?;
     let check = runtime()?.block_on(async {
-        let store = Store::open_to_read(url.expose()).await?;
+        let store = Store::open_to_read(url.expose())?;
         let check = check_audit(&store).await;
         store.close().await;
         anyhow::Ok(check?)

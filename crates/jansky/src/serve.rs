@@ -89,9 +89,14 @@ pub(crate) fn rotate_keys(file: &ConfigFile) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The runtime of the hub; the proxy has threads of its own.
+/// The runtime of the hub.
+///
+/// The proxy has a thread for each CPU, which also begin what is asked of the hub; half as many more
+/// go on with what has to wait. With as many as there are CPUs, each piece of work would wake two.
 pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cpus.div_ceil(2))
         .enable_all()
         .build()
         .context("could not start the runtime")

@@ -397,7 +397,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let mut transaction = self.db.begin().await?;
-        transaction.later(sql(TICKETS).bind(user)).await?;
+        transaction.execute(sql(TICKETS).bind(user)).await?;
         let rows = transaction.fetch_all(sql(SESSIONS).bind(user)).await?;
         let thawed: Vec<_> = rows
             .iter()

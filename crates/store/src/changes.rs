@@ -1,4 +1,5 @@
-//! The change feed: what other processes must know of, in the order of its commits.
+//! The change feed: what other processes must know of, in the order of its commits. On SQLite there is
+//! no other process, and the feed is in memory (see `feed.rs`).
 //!
 //! A change is written in the transaction of what it is about. It says only that something is no
 //! longer as it was; who cares reads again.
@@ -72,14 +73,21 @@ pub(crate) async fn record_named_change(
     key: &str,
     at: Timestamp,
 ) -> Result<(), StoreError> {
+    if let Some(unsaid) = transaction.unsaid() {
+        unsaid.push(topic, key, at);
+        // Servers must hear of these also after a restart.
+        if topic != SESSION_ENDED {
+            return Ok(());
+        }
+    }
     let count = sql("UPDATE change_counter SET last_seq = last_seq + 1");
-    transaction.later(count).await?;
+    transaction.execute(count).await?;
     let insert = sql("INSERT INTO changes (seq, topic, key, at)
              SELECT last_seq, $1, $2, $3 FROM change_counter")
     .bind(topic)
     .bind(key)
     .bind(at);
-    transaction.later(insert).await?;
+    transaction.execute(insert).await?;
     transaction.announce().await
 }
 
@@ -115,6 +123,9 @@ impl Store {
     /// If the first of them is not number `seq + 1`, the reader was away for so long that some are
     /// purged, and must forget everything that it remembers.
     pub async fn changes_after(&self, seq: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        if let Some(feed) = self.db.feed() {
+            return feed.after(seq, limit);
+        }
         let statement = sql("SELECT seq, topic, key, at FROM changes
              WHERE seq > $1 ORDER BY seq LIMIT $2")
         .bind(seq)
@@ -141,6 +152,9 @@ impl Store {
 
     /// The number of the last change; zero before the first.
     pub async fn last_change(&self) -> Result<i64, StoreError> {
+        if let Some(feed) = self.db.feed() {
+            return Ok(feed.last_seq());
+        }
         let row = self
             .db
             .fetch_optional(sql("SELECT last_seq FROM change_counter"))
@@ -148,44 +162,55 @@ impl Store {
         row.map_or(Ok(0), |row| row.get("last_seq"))
     }
 
-    /// Waits until there is a change after the one with number `seq`, at most for `patience`; says
-    /// whether there is one.
+    /// Waits at most for `patience` until there are changes after the one with number `seq`, and
+    /// gives them as [`Store::changes_after`] does; none when it took longer.
     ///
     /// It is meant for one reader in each process: on PostgreSQL all callers share one connection
     /// and listen in turn. It can be dropped at any time.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the database is away; wait before calling again.
-    pub async fn wait_for_changes(&self, seq: i64, patience: Duration) -> Result<bool, StoreError> {
-        match timeout(patience, self.next_change(seq)).await {
-            Ok(outcome) => outcome.map(|()| true),
-            Err(_) => Ok(false),
-        }
+    pub async fn wait_for_changes(
+        &self,
+        seq: i64,
+        limit: u32,
+        patience: Duration,
+    ) -> Result<Vec<Change>, StoreError> {
+        timeout(patience, self.next_changes(seq, limit))
+            .await
+            .unwrap_or_else(|_| Ok(Vec::new()))
     }
 
-    async fn next_change(&self, seq: i64) -> Result<(), StoreError> {
-        // Before waiting for a turn to listen.
-        if self.last_change().await? > seq {
-            return Ok(());
-        }
-        let mut ear = self.db.listen().await;
+    async fn next_changes(&self, seq: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        let mut ear = if let Some(ear) = self.db.listen_at_once() {
+            ear
+        } else {
+            // Before waiting for a turn to listen.
+            let found = self.changes_after(seq, limit).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+            self.db.listen().await
+        };
+        let mut heard = true;
         loop {
             // Listening begins before the look, so that nothing comes in between.
             ear.open().await;
-            if self.last_change().await? > seq {
-                return Ok(());
+            let found = self.changes_after(seq, limit).await?;
+            if !found.is_empty() {
+                if !heard {
+                    ear.close();
+                }
+                return Ok(found);
             }
-            let heard = timeout(POLL_INTERVAL, ear.hear()).await.is_ok();
-            if !heard && self.last_change().await? > seq {
-                ear.close();
-                return Ok(());
-            }
+            heard = timeout(POLL_INTERVAL, ear.hear()).await.is_ok();
         }
     }
 
     /// Deletes the changes that were made before a time and says how many that were.
     pub async fn purge_changes(&self, before: Timestamp) -> Result<u64, StoreError> {
         let statement = sql("DELETE FROM changes WHERE at < $1").bind(before);
-        self.db.execute(statement).await
+        let purged = self.db.execute(statement).await?;
+        Ok(self.db.feed().map_or(purged, |feed| feed.purge(before)))
     }
 }

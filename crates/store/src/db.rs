@@ -2,24 +2,22 @@
 //!
 //! A [`Statement`] is a text with `$1` parameters that means the same to SQLite and PostgreSQL,
 //! plus its values. [`Db`] runs single statements, [`Transaction`] several as one; both give back
-//! [`Row`]s that are read by the name of a column. Nothing outside this file and `open.rs` knows
+//! [`Row`]s that are read by the name of a column. Nothing outside this file, `sqlite/` and `open.rs` knows
 //! which database it is.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
-
-use jansky_model::{
-    ProviderId, Secret, ServerId, ServerName, StartId, Timestamp, UserId, UserName,
-};
-use sqlx::postgres::{PgPool, PgRow, Postgres};
-use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::{AssertSqlSafe, Decode, Row as _, SqlStr, Type};
-use tokio::sync::watch;
 
 use crate::StoreError;
 use crate::ear::{Ear, Listener, NOTIFY};
-use crate::readers::Readers;
-use crate::writer::{WriteTransaction, Writer};
+use crate::feed::{Feed, Unsaid};
+use crate::sqlite::{Connection, Readers, SqliteRow, SqliteValue, WriteTransaction, Writer};
+use jansky_model::{
+    ProviderId, Secret, ServerId, ServerName, StartId, Timestamp, UserId, UserName,
+};
+use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
+use sqlx::{AssertSqlSafe, Decode, Row as _, SqlStr, Type};
 
 /// How long one statement may take on PostgreSQL before the connection is taken for dead.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -87,30 +85,6 @@ impl Composed {
             separator = ", ";
         }
         self.push(")")
-    }
-
-    /// Appends a statement, whose parameters get the numbers after those that are here.
-    pub(crate) fn push_statement(&mut self, statement: Statement) -> &mut Self {
-        let offset = self.values.len();
-        let mut pieces = statement.text.as_str().split('$');
-        self.text.push_str(pieces.next().unwrap_or_default());
-        for piece in pieces {
-            self.text.push('$');
-            let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
-            let (number, rest) = piece.split_at(digits);
-            match number.parse::<usize>() {
-                Ok(number) => self.text.push_str(&(number + offset).to_string()),
-                Err(_) => self.text.push_str(number),
-            }
-            self.text.push_str(rest);
-        }
-        self.values.extend(statement.values);
-        self
-    }
-
-    /// Whether there is nothing in it.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.text.is_empty()
     }
 
     /// Appends another composition, which must not have parameters if this one has some already.
@@ -188,14 +162,31 @@ pub(crate) enum Row {
 }
 
 /// What both databases can decode.
-pub(crate) trait Raw:
-    for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres>
-{
+pub(crate) trait Raw: for<'r> Decode<'r, Postgres> + Type<Postgres> {
+    /// Decodes it; `None` when the value is of another kind.
+    fn from_sqlite(value: &SqliteValue) -> Option<Self>
+    where
+        Self: Sized;
 }
 
-impl Raw for String {}
-impl Raw for i64 {}
-impl Raw for Vec<u8> {}
+macro_rules! raw {
+    ($($raw:ty: $kind:ident;)*) => {$(
+        impl Raw for $raw {
+            fn from_sqlite(value: &SqliteValue) -> Option<Self> {
+                match value {
+                    SqliteValue::$kind(value) => Some(value.clone()),
+                    _ => None,
+                }
+            }
+        }
+    )*};
+}
+
+raw! {
+    String: Text;
+    i64: Integer;
+    Vec<u8>: Blob;
+}
 
 /// A type that a column can be read as.
 pub(crate) trait FromColumn: Sized {
@@ -266,12 +257,17 @@ impl Row {
         &self,
         column: &'static str,
     ) -> Result<Option<T>, StoreError> {
-        let raw: Option<T::Raw> = match self {
-            Self::Sqlite(row) => row.try_get(column)?,
-            Self::Postgres(row) => row.try_get(column)?,
+        let raw: Result<Option<T::Raw>, String> = match self {
+            Self::Sqlite(row) => match row.value(column) {
+                Some(SqliteValue::Null) => Ok(None),
+                Some(value) => T::Raw::from_sqlite(value)
+                    .map(Some)
+                    .ok_or_else(|| format!("it is of type {}", value.data_type())),
+                None => Err("the statement does not ask for it".to_owned()),
+            },
+            Self::Postgres(row) => Ok(row.try_get(column)?),
         };
-        raw.map(T::from_raw)
-            .transpose()
+        raw.and_then(|raw| raw.map(T::from_raw).transpose())
             .map_err(|reason| StoreError::InconsistentRow { column, reason })
     }
 }
@@ -281,8 +277,7 @@ pub(crate) enum Db {
     Sqlite {
         writer: Writer,
         readers: Readers,
-        /// Told of each commit with a change in it.
-        commits: watch::Sender<()>,
+        feed: Arc<Feed>,
     },
     Postgres {
         pool: PgPool,
@@ -294,30 +289,24 @@ pub(crate) enum Db {
 pub(crate) enum Transaction {
     Sqlite {
         transaction: WriteTransaction,
-        commits: watch::Sender<()>,
-        /// Whether those who wait are to be told.
-        announced: bool,
+        feed: Arc<Feed>,
+        unsaid: Unsaid,
     },
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
-/// The query of a statement; the same text for both, but of another type in each place.
-macro_rules! query {
-    ($statement:expr) => {{
-        let $crate::db::Statement { text, values } = $statement;
-        let mut query = sqlx::query(text);
-        for value in values {
-            query = match value {
-                $crate::db::Value::Text(value) => query.bind(value),
-                $crate::db::Value::Int(value) => query.bind(value),
-                $crate::db::Value::Bytes(value) => query.bind(value),
-            };
-        }
-        query
-    }};
+/// The query of a statement for PostgreSQL.
+fn query(statement: Statement) -> sqlx::query::Query<'static, Postgres, PgArguments> {
+    let mut query = sqlx::query(statement.text);
+    for value in statement.values {
+        query = match value {
+            Value::Text(value) => query.bind(value),
+            Value::Int(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+        };
+    }
+    query
 }
-
-pub(crate) use query;
 
 /// Runs something on PostgreSQL, but not for ever: its machine may be gone without a word.
 pub(crate) async fn in_time<T>(
@@ -329,12 +318,23 @@ pub(crate) async fn in_time<T>(
     }
 }
 
+/// Reads with the connection that writes if nobody uses it: it has in its cache what was just changed.
+fn read_sqlite<T>(
+    writer: &Writer,
+    readers: &Readers,
+    read: impl Fn(&Connection) -> rusqlite::Result<T>,
+) -> Result<T, StoreError> {
+    writer
+        .try_read(&read)
+        .unwrap_or_else(|| readers.read(&read))
+}
+
 impl Db {
     /// Runs one writing statement and says how many rows it touched.
     pub(crate) async fn execute(&self, statement: Statement) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => writer.execute(statement).await?,
-            Self::Postgres { pool, .. } => in_time(query!(statement).execute(pool))
+            Self::Sqlite { writer, .. } => writer.execute(&statement).await?,
+            Self::Postgres { pool, .. } => in_time(query(statement).execute(pool))
                 .await?
                 .rows_affected(),
         })
@@ -347,10 +347,10 @@ impl Db {
     ) -> Result<Option<Row>, StoreError> {
         Ok(match self {
             Self::Sqlite { writer, .. } => {
-                let rows = writer.fetch_all(statement).await?;
+                let rows = writer.fetch_all(&statement).await?;
                 rows.into_iter().next().map(Row::Sqlite)
             }
-            Self::Postgres { pool, .. } => in_time(query!(statement).fetch_optional(pool))
+            Self::Postgres { pool, .. } => in_time(query(statement).fetch_optional(pool))
                 .await?
                 .map(Row::Postgres),
         })
@@ -362,11 +362,13 @@ impl Db {
         statement: Statement,
     ) -> Result<Option<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => query!(statement)
-                .fetch_optional(&mut *readers.acquire().await?)
-                .await?
-                .map(Row::Sqlite),
-            Self::Postgres { pool, .. } => in_time(query!(statement).fetch_optional(pool))
+            Self::Sqlite {
+                writer, readers, ..
+            } => read_sqlite(writer, readers, |connection| {
+                connection.fetch_optional(&statement)
+            })?
+            .map(Row::Sqlite),
+            Self::Postgres { pool, .. } => in_time(query(statement).fetch_optional(pool))
                 .await?
                 .map(Row::Postgres),
         })
@@ -375,14 +377,16 @@ impl Db {
     /// Runs one reading statement and gives back all its rows.
     pub(crate) async fn fetch_all(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite { readers, .. } => {
-                let rows = query!(statement)
-                    .fetch_all(&mut *readers.acquire().await?)
-                    .await?;
+            Self::Sqlite {
+                writer, readers, ..
+            } => {
+                let rows = read_sqlite(writer, readers, |connection| {
+                    connection.fetch_all(&statement)
+                })?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres { pool, .. } => {
-                let rows = in_time(query!(statement).fetch_all(pool)).await?;
+                let rows = in_time(query(statement).fetch_all(pool)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
@@ -394,21 +398,38 @@ impl Db {
     /// COMMITTED`, so a decision on what was read needs a condition in the statement that writes.
     pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
         Ok(match self {
-            Self::Sqlite {
-                writer, commits, ..
-            } => Transaction::Sqlite {
+            Self::Sqlite { writer, feed, .. } => Transaction::Sqlite {
                 transaction: writer.begin().await?,
-                commits: commits.clone(),
-                announced: false,
+                feed: Arc::clone(feed),
+                unsaid: Unsaid::default(),
             },
             Self::Postgres { pool, .. } => Transaction::Postgres(in_time(pool.begin()).await?),
         })
     }
 
+    /// The change feed, where it is in memory.
+    pub(crate) fn feed(&self) -> Option<&Feed> {
+        match self {
+            Self::Sqlite { feed, .. } => Some(feed),
+            Self::Postgres { .. } => None,
+        }
+    }
+
+    /// Listens for commits with a change in them, unless somebody else has the turn.
+    pub(crate) fn listen_at_once(&self) -> Option<Ear<'_>> {
+        match self {
+            Self::Sqlite { feed, .. } => Some(Ear::Sqlite(feed.listen())),
+            Self::Postgres { pool, listener } => Some(Ear::Postgres {
+                pool,
+                listener: listener.try_lock().ok()?,
+            }),
+        }
+    }
+
     /// Waits for its turn to listen for commits with a change in them.
     pub(crate) async fn listen(&self) -> Ear<'_> {
         match self {
-            Self::Sqlite { commits, .. } => Ear::Sqlite(commits.subscribe()),
+            Self::Sqlite { feed, .. } => Ear::Sqlite(feed.listen()),
             Self::Postgres { pool, listener } => Ear::Postgres {
                 pool,
                 listener: listener.lock().await,
@@ -418,23 +439,11 @@ impl Db {
 }
 
 impl Transaction {
-    /// Runs a statement of which nobody needs the answer. What is wrong with it may be said by the
-    /// next call only, so it is not for one that can fail on what somebody asked for.
-    pub(crate) async fn later(&mut self, statement: Statement) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite { transaction, .. } => transaction.later(statement),
-            Self::Postgres(_) => {
-                self.execute(statement).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Runs a statement and says how many rows it touched.
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         Ok(match self {
-            Self::Sqlite { transaction, .. } => transaction.execute(statement).await?,
-            Self::Postgres(transaction) => in_time(query!(statement).execute(&mut **transaction))
+            Self::Sqlite { transaction, .. } => transaction.execute(&statement)?,
+            Self::Postgres(transaction) => in_time(query(statement).execute(&mut **transaction))
                 .await?
                 .rows_affected(),
         })
@@ -446,12 +455,11 @@ impl Transaction {
         statement: Statement,
     ) -> Result<Option<Row>, StoreError> {
         Ok(match self {
-            Self::Sqlite { transaction, .. } => transaction
-                .fetch_optional(statement)
-                .await?
-                .map(Row::Sqlite),
+            Self::Sqlite { transaction, .. } => {
+                transaction.fetch_optional(&statement)?.map(Row::Sqlite)
+            }
             Self::Postgres(transaction) => {
-                in_time(query!(statement).fetch_optional(&mut **transaction))
+                in_time(query(statement).fetch_optional(&mut **transaction))
                     .await?
                     .map(Row::Postgres)
             }
@@ -469,35 +477,31 @@ impl Transaction {
     pub(crate) async fn fetch_all(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         Ok(match self {
             Self::Sqlite { transaction, .. } => {
-                let rows = transaction.fetch_all(statement).await?;
+                let rows = transaction.fetch_all(&statement)?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
             Self::Postgres(transaction) => {
-                let rows = in_time(query!(statement).fetch_all(&mut **transaction)).await?;
+                let rows = in_time(query(statement).fetch_all(&mut **transaction)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
     }
 
-    /// Tells those who wait for changes once this is committed.
-    pub(crate) async fn announce(&mut self) -> Result<(), StoreError> {
+    /// Where changes are told once this is committed, if the change feed is in memory.
+    pub(crate) fn unsaid(&mut self) -> Option<&mut Unsaid> {
         match self {
-            Self::Sqlite { announced, .. } => *announced = true,
-            // PostgreSQL sends equal notifications of one transaction once.
-            Self::Postgres(_) => {
-                self.execute(sql(NOTIFY)).await?;
-            }
+            Self::Sqlite { unsaid, .. } => Some(unsaid),
+            Self::Postgres(_) => None,
         }
-        Ok(())
     }
 
-    /// Runs the last statement and makes everything last, in one message where that can be.
-    pub(crate) async fn execute_and_commit(
-        mut self,
-        statement: Statement,
-    ) -> Result<(), StoreError> {
-        self.later(statement).await?;
-        self.commit().await
+    /// Tells those who wait for changes in other processes once this is committed.
+    pub(crate) async fn announce(&mut self) -> Result<(), StoreError> {
+        if let Self::Postgres(_) = self {
+            // PostgreSQL sends equal notifications of one transaction once.
+            self.execute(sql(NOTIFY)).await?;
+        }
+        Ok(())
     }
 
     /// Makes everything in it last; after this it survives the death of the process.
@@ -505,15 +509,9 @@ impl Transaction {
         match self {
             Self::Sqlite {
                 transaction,
-                commits,
-                announced,
-            } => {
-                transaction.commit().await?;
-                if announced {
-                    commits.send_replace(());
-                }
-                Ok(())
-            }
+                feed,
+                unsaid,
+            } => transaction.commit(|| feed.tell(unsaid)),
             Self::Postgres(transaction) => in_time(transaction.commit()).await,
         }
     }

@@ -1,6 +1,6 @@
 //! How a process that waits learns of a commit with a change in it.
 //!
-//! On SQLite there is no other process, so a channel within this one does. PostgreSQL has
+//! On SQLite there is no other process, so a channel within this one does (`feed.rs`). PostgreSQL has
 //! notifications; they come over one connection that is made when somebody first listens.
 //! Either way, hearing nothing proves nothing: who waits looks at the table from time to time.
 

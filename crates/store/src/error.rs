@@ -90,12 +90,27 @@ impl StoreError {
         }
     }
 
+    /// For those who use a store after its end.
+    pub(crate) fn closed() -> Self {
+        Self::unavailable("it is closed")
+    }
+
     pub(crate) fn not_found(what: impl Into<String>) -> Self {
         Self::NotFound { what: what.into() }
     }
 
     pub(crate) fn conflict(what: impl Into<String>) -> Self {
         Self::Conflict { what: what.into() }
+    }
+
+    fn key_is_taken() -> Self {
+        Self::AlreadyExists {
+            what: "a row with this key".to_owned(),
+        }
+    }
+
+    fn owner_is_missing() -> Self {
+        Self::not_found("row that the new one would belong to")
     }
 
     /// Says which thing a unique constraint was about; other errors stay as they are.
@@ -110,18 +125,12 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(refusal) if refusal.is_unique_violation() => {
-                Self::AlreadyExists {
-                    what: "a row with this key".to_owned(),
-                }
-            }
+            sqlx::Error::Database(refusal) if refusal.is_unique_violation() => Self::key_is_taken(),
             sqlx::Error::Database(refusal) if refusal.is_foreign_key_violation() => {
-                Self::not_found("row that the new one would belong to")
+                Self::owner_is_missing()
             }
             sqlx::Error::Database(refusal)
-                if refusal
-                    .code()
-                    .is_some_and(|code| may_pass(&code, refusal.as_ref())) =>
+                if refusal.code().is_some_and(|code| may_pass(&code)) =>
             {
                 Self::unavailable(error)
             }
@@ -137,21 +146,42 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Whether trying again may help, by the code of the database.
-fn may_pass(code: &str, refusal: &dyn sqlx::error::DatabaseError) -> bool {
-    if refusal
-        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
-        .is_some()
-    {
-        // https://sqlite.org/rescode.html: the low byte is the primary result code.
-        // BUSY 5, LOCKED 6, READONLY 8, IOERR 10, FULL 13, CANTOPEN 14.
-        return code
-            .parse::<i32>()
-            .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14));
-    }
-    // PostgreSQL, appendix A: connection exception, invalid authorization, unknown database,
-    // transaction rollback (deadlock), insufficient resources, operator intervention.
+/// Whether trying again may help, by the code of PostgreSQL (appendix A): connection exception, invalid
+/// authorization, unknown database, transaction rollback (deadlock), insufficient resources,
+/// operator intervention.
+fn may_pass(code: &str) -> bool {
     ["08", "28", "3D", "40", "53", "57", "58"]
         .iter()
         .any(|class| code.starts_with(class))
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode as Code;
+        use rusqlite::ffi;
+
+        let Some(failure) = error.sqlite_error() else {
+            return Self::Internal {
+                source: error.into(),
+            };
+        };
+        match (failure.code, failure.extended_code) {
+            (_, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => {
+                Self::key_is_taken()
+            }
+            (_, ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => Self::owner_is_missing(),
+            (
+                Code::DatabaseBusy
+                | Code::DatabaseLocked
+                | Code::ReadOnly
+                | Code::SystemIoFailure
+                | Code::DiskFull
+                | Code::CannotOpen,
+                _,
+            ) => Self::unavailable(error),
+            _ => Self::Internal {
+                source: error.into(),
+            },
+        }
+    }
 }

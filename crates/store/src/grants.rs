@@ -235,27 +235,17 @@ macro_rules! update_grant {
     };
 }
 
-/// Inserts a grant or replaces the one in its place.
-macro_rules! put_grant {
+/// Finds a place for a grant that has none, or the one that somebody else found at the same moment.
+macro_rules! reserve_grant {
     ($place:literal) => {
         concat!(
-            "INSERT INTO grants (user_id, session_id, provider, issuer, subject,
-                 provider_session, client_id, kind, scope, access_expires_at, refresh_expires_at,
-                 rights_hash, version, state, failures, refreshed_at, created_at, service)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 'ok', 0, $13, $13, $14)
+            "INSERT INTO grants (user_id, provider, issuer, subject, client_id, kind, service, scope,
+                 version, state, failures, refreshed_at, created_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, -1, 'ok', 0, $9, $9)
              ON CONFLICT ",
             $place,
-            " DO UPDATE
-             SET session_id = excluded.session_id, issuer = excluded.issuer,
-                 subject = excluded.subject, provider_session = excluded.provider_session,
-                 client_id = excluded.client_id, scope = excluded.scope,
-                 access_expires_at = excluded.access_expires_at,
-                 refresh_expires_at = excluded.refresh_expires_at,
-                 rights_hash = excluded.rights_hash, rights_asked_at = NULL, refreshed_at = excluded.refreshed_at,
-                 version = grants.version + 1, lease_owner = NULL, lease_until = NULL,
-                 state = 'ok', failures = 0, next_try_at = NULL, last_outcome = NULL
-             RETURNING ",
-            grant_columns!()
+            " DO UPDATE SET user_id = excluded.user_id
+             RETURNING id"
         )
     };
 }
@@ -305,40 +295,106 @@ impl Grant {
 pub(crate) async fn put_grant(
     transaction: &mut Transaction,
     new: &NewGrant,
-    seal: impl FnOnce(GrantId) -> SealedTokens + Send,
+    seal: impl Fn(GrantId) -> SealedTokens + Send,
 ) -> Result<Grant, StoreError> {
+    let mut kept = None;
+    if let Some(id) = earlier_grant(transaction, new).await? {
+        kept = fill_grant(transaction, id, new, seal(id)).await?;
+    }
+    let grant = if let Some(grant) = kept {
+        grant
+    } else {
+        let id = reserve_place(transaction, new).await?;
+        let filled = fill_grant(transaction, id, new, seal(id)).await?;
+        filled.ok_or_else(|| StoreError::not_found(named(id)))?
+    };
+    record_change(transaction, GRANT_CHANGED, grant.id.0, new.at).await?;
+    Ok(grant)
+}
+
+/// The grant in the place of a new one, which may have been somebody else's at the provider.
+async fn earlier_grant(
+    transaction: &mut Transaction,
+    new: &NewGrant,
+) -> Result<Option<GrantId>, StoreError> {
+    let look = sql(match new.kind {
+        GrantKind::Login => {
+            "SELECT id, issuer, subject FROM grants
+             WHERE user_id = $1 AND provider = $2 AND kind = 'login'"
+        }
+        GrantKind::Service => {
+            "SELECT id, issuer, subject FROM grants
+             WHERE user_id = $1 AND provider = $2 AND service = $3 AND kind = 'service'"
+        }
+    });
+    let mut look = look.bind(new.user_id).bind(&new.provider);
+    if new.kind == GrantKind::Service {
+        look = look.bind(new.service.as_ref());
+    }
+    let Some(row) = transaction.fetch_optional(look).await? else {
+        return Ok(None);
+    };
+    let id: GrantId = row.get("id")?;
+    let (issuer, subject): (String, String) = (row.get("issuer")?, row.get("subject")?);
+    // Mostly they are the same, and an index need not be written.
+    if issuer != new.issuer || subject != new.subject {
+        let change = sql("UPDATE grants SET issuer = $2, subject = $3 WHERE id = $1");
+        let change = change.bind(id).bind(&new.issuer).bind(&new.subject);
+        transaction.execute(change).await?;
+    }
+    Ok(Some(id))
+}
+
+async fn reserve_place(
+    transaction: &mut Transaction,
+    new: &NewGrant,
+) -> Result<GrantId, StoreError> {
     let reserve = sql(match new.kind {
-        GrantKind::Login => put_grant!("(user_id, provider) WHERE kind = 'login'"),
-        GrantKind::Service => put_grant!("(user_id, provider, service) WHERE kind = 'service'"),
+        GrantKind::Login => reserve_grant!("(user_id, provider) WHERE kind = 'login'"),
+        GrantKind::Service => reserve_grant!("(user_id, provider, service) WHERE kind = 'service'"),
     })
     .bind(new.user_id)
-    .bind(new.session_id.as_ref())
     .bind(&new.provider)
     .bind(&new.issuer)
     .bind(&new.subject)
-    .bind(new.provider_session.as_ref())
     .bind(&new.client_id)
     .bind(new.kind.word())
+    .bind(new.service.as_ref())
     .bind(&new.scope)
+    .bind(new.at);
+    transaction.fetch_one(reserve).await?.get("id")
+}
+
+/// Writes everything into the place of a grant; `None` when the place is gone.
+async fn fill_grant(
+    transaction: &mut Transaction,
+    id: GrantId,
+    new: &NewGrant,
+    tokens: SealedTokens,
+) -> Result<Option<Grant>, StoreError> {
+    let fill = sql(update_grant!(
+        "session_id = $2, provider_session = $3, client_id = $4, scope = $5,
+             access_token = $6, refresh_token = $7, id_token = $8,
+             access_expires_at = $9, refresh_expires_at = $10, rights_hash = $11,
+             refreshed_at = $12, version = version + 1, rights_asked_at = NULL,
+             lease_owner = NULL, lease_until = NULL, state = 'ok', failures = 0,
+             next_try_at = NULL, last_outcome = NULL
+         WHERE id = $1"
+    ))
+    .bind(id)
+    .bind(new.session_id.as_ref())
+    .bind(new.provider_session.as_ref())
+    .bind(&new.client_id)
+    .bind(&new.scope)
+    .bind(tokens.access.as_ref())
+    .bind(tokens.refresh.as_ref())
+    .bind(tokens.id.as_ref())
     .bind(new.access_expires_at)
     .bind(new.refresh_expires_at)
     .bind(new.rights_hash.as_ref())
-    .bind(new.at)
-    .bind(new.service.as_ref());
-    let row = transaction.fetch_one(reserve).await?;
-    let mut grant = Grant::from_row(&row)?;
-    grant.tokens = seal(grant.id);
-    let fill = sql(
-        "UPDATE grants SET access_token = $2, refresh_token = $3, id_token = $4
-         WHERE id = $1",
-    )
-    .bind(grant.id)
-    .bind(grant.tokens.access.as_ref())
-    .bind(grant.tokens.refresh.as_ref())
-    .bind(grant.tokens.id.as_ref());
-    transaction.later(fill).await?;
-    record_change(transaction, GRANT_CHANGED, grant.id.0, new.at).await?;
-    Ok(grant)
+    .bind(new.at);
+    let row = transaction.fetch_optional(fill).await?;
+    row.as_ref().map(Grant::from_row).transpose()
 }
 
 /// Names a grant, for an error.
@@ -358,7 +414,7 @@ impl Store {
     pub async fn keep_grant(
         &self,
         new: &NewGrant,
-        seal: impl FnOnce(GrantId) -> SealedTokens + Send,
+        seal: impl Fn(GrantId) -> SealedTokens + Send,
     ) -> Result<Grant, StoreError> {
         let mut transaction = self.db.begin().await?;
         let grant = put_grant(&mut transaction, new, seal).await?;
@@ -392,6 +448,19 @@ impl Store {
             "WHERE user_id = $1 AND provider = $2 AND kind = 'login'"
         ));
         self.one_grant(statement.bind(user).bind(provider)).await
+    }
+
+    /// The state of that grant alone, which costs less to read.
+    pub async fn login_grant_state(
+        &self,
+        user: UserId,
+        provider: &ProviderId,
+    ) -> Result<Option<GrantState>, StoreError> {
+        let statement = sql("SELECT state FROM grants
+             WHERE user_id = $1 AND provider = $2 AND kind = 'login'");
+        let statement = statement.bind(user).bind(provider);
+        let row = self.db.fetch_optional(statement).await?;
+        row.map(|row| row.get("state")).transpose()
     }
 
     /// The grant for one other service that came along with the sign-in of a user at a provider.

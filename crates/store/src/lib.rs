@@ -20,6 +20,7 @@ mod db;
 mod device_requests;
 mod ear;
 mod error;
+mod feed;
 mod grants;
 mod groups;
 mod identities;
@@ -29,7 +30,6 @@ mod logouts;
 mod lookups;
 mod migrate;
 mod open;
-mod readers;
 mod refresh;
 mod revoked_tokens;
 mod rights;
@@ -40,11 +40,11 @@ mod sessions;
 mod settings;
 mod shares;
 mod sign_ups;
+mod sqlite;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokens;
 mod users;
-mod writer;
 
 pub use accounts::LocalAccount;
 pub use agents::{AgentSession, AgentSessionId, Agents, Enrolment, FreezeReason, NewTicket};

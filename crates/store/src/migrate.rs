@@ -9,6 +9,7 @@
 //! | `{{identity}}` | `INTEGER PRIMARY KEY AUTOINCREMENT` | `BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY` |
 //! | `{{bytes}}`    | `BLOB`                              | `BYTEA`                                    |
 //! | `{{ordered}}`  | `TEXT`                              | `TEXT COLLATE "C"`                         |
+//! | `{{by_key}}`   | ` WITHOUT ROWID`                    |                                            |
 //!
 //! A change expands first and contracts in a later version, so that the version before keeps
 //! working while replicas are replaced one by one.
@@ -16,10 +17,11 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgConnection;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, Connection, Row};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use crate::StoreError;
+use crate::db::{Row, sql};
+use crate::sqlite::Connection;
 
 /// Version, name and text of each migration, oldest first.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -39,6 +41,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "sign_ins",
         include_str!("../migrations/0008_sign_ins.sql"),
     ),
+    (9, "lean", include_str!("../migrations/0009_lean.sql")),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -70,24 +73,22 @@ fn pending(version: i64) -> Result<&'static [(i64, &'static str, &'static str)],
 }
 
 /// Migrates an SQLite database; the lock on the file keeps others away.
-pub(crate) async fn sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    sqlx::query(LEDGER).execute(&mut *connection).await?;
-    let row = sqlx::query(NEWEST).fetch_one(&mut *connection).await?;
-    for (version, name, text) in pending(row.try_get("version")?)? {
+///
+/// The connection must be closed, not used again, when this fails: a transaction may be open.
+pub(crate) fn sqlite(connection: &Connection) -> Result<(), StoreError> {
+    connection.run_script(LEDGER)?;
+    let newest = connection.fetch_optional(&sql(NEWEST))?.map(Row::Sqlite);
+    let version = newest.map_or(Ok(0), |row| row.get("version"))?;
+    for (version, name, text) in pending(version)? {
         let text = text
             .replace("{{identity}}", "INTEGER PRIMARY KEY AUTOINCREMENT")
             .replace("{{bytes}}", "BLOB")
-            .replace("{{ordered}}", "TEXT");
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-        sqlx::raw_sql(AssertSqlSafe(text))
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query(RECORD)
-            .bind(version)
-            .bind(name)
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
+            .replace("{{ordered}}", "TEXT")
+            .replace("{{by_key}}", " WITHOUT ROWID");
+        connection.run_script("BEGIN IMMEDIATE")?;
+        connection.run_script(&text)?;
+        connection.execute(&sql(RECORD).bind(*version).bind(*name))?;
+        connection.run_script("COMMIT")?;
         tracing::info!(version, name, "database schema is migrated");
     }
     Ok(())
@@ -107,7 +108,8 @@ pub(crate) async fn postgres(connection: &mut PgConnection) -> Result<(), StoreE
                 "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
             )
             .replace("{{bytes}}", "BYTEA")
-            .replace("{{ordered}}", "TEXT COLLATE \"C\"");
+            .replace("{{ordered}}", "TEXT COLLATE \"C\"")
+            .replace("{{by_key}}", "");
         let mut transaction = connection.begin().await?;
         sqlx::raw_sql(AssertSqlSafe(text))
             .execute(&mut *transaction)

@@ -9,22 +9,26 @@ use std::time::Duration;
 
 use jansky_model::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection};
-use tokio::sync::watch;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::StoreError;
 use crate::db::{Db, sql};
 use crate::ear::Listener;
 use crate::migrate;
-use crate::readers::Readers;
-use crate::writer::Writer;
+use crate::sqlite::{Connection, OpenFlags, Readers, Writer};
 
 /// How long to wait for a free connection.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Connections that read an SQLite file at the same time.
 const SQLITE_READERS: usize = 4;
+
+/// How the connection that writes an SQLite file is set up.
+///
+/// In WAL mode a commit is in the file when it returns and survives the death of the process; only
+/// a power failure can take back the last ones, never corrupt the file.
+const WRITING: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; \
+     PRAGMA foreign_keys = ON;";
 
 /// Connections to PostgreSQL.
 const POSTGRES_CONNECTIONS: u32 = 16;
@@ -58,7 +62,7 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         match scheme {
-            "sqlite" => Self::open_sqlite(url).await,
+            "sqlite" => Self::open_sqlite(url),
             "postgres" | "postgresql" => Self::open_postgres(url).await,
             _ => Err(StoreError::BadUrl {
                 reason: "write `sqlite:///path/to/jansky.db` or `postgres://user@host/database`"
@@ -72,7 +76,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`], and [`StoreError::Unavailable`] when there is no such file.
-    pub async fn open_to_read(url: &str) -> Result<Self, StoreError> {
+    pub fn open_to_read(url: &str) -> Result<Self, StoreError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         if scheme != "sqlite" {
             let options = PgConnectOptions::from_str(url)
@@ -90,55 +94,30 @@ impl Store {
                 lock: None,
             });
         }
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(|error| bad_url(&error))?
-            .create_if_missing(false)
-            .busy_timeout(Duration::from_secs(5))
-            .read_only(true);
-        let readers = Readers::open(&options, 1).await?;
+        let readers = Readers::open(sqlite_path(url)?, 1)?;
         Ok(Self {
             db: Arc::new(Db::Sqlite {
                 writer: Writer::none(),
                 readers,
-                commits: watch::Sender::new(()),
+                feed: Arc::default(),
             }),
             lock: None,
         })
     }
 
-    async fn open_sqlite(url: &str) -> Result<Self, StoreError> {
-        if url.contains(":memory:") || url.contains("mode=memory") {
-            return Err(StoreError::BadUrl {
-                reason: "a database in memory would be lost; name a file".to_owned(),
-            });
-        }
-        let options = SqliteConnectOptions::from_str(url)
-            .map_err(|error| bad_url(&error))?
-            .create_if_missing(false)
-            .journal_mode(SqliteJournalMode::Wal)
-            // In WAL mode a commit is in the file when it returns and survives the death of the
-            // process; only a power failure can take back the last ones, never corrupt the file.
-            .synchronous(SqliteSynchronous::Normal)
-            .foreign_keys(true)
-            // Pages that change all the time are copied into the file once for many changes: with
-            // the usual 1,000 pages that copying was a third of what a sign-in wrote. 16 MiB.
-            .pragma("wal_autocheckpoint", "4000")
-            // What is sent together is a statement of its own to the cache.
-            .statement_cache_capacity(400)
-            .busy_timeout(Duration::from_secs(5))
-            .disable_statement_logging();
-        let path = options.get_filename().to_owned();
-        let lock = lock_file(&path)?;
-        create_file(&path)?;
+    fn open_sqlite(url: &str) -> Result<Self, StoreError> {
+        let path = sqlite_path(url)?;
+        let lock = lock_file(path)?;
+        create_file(path)?;
 
-        let mut connection = SqliteConnection::connect_with(&options).await?;
-        migrate::sqlite(&mut connection).await?;
-        let readers = Readers::open(&options.read_only(true), SQLITE_READERS).await?;
+        let connection = Connection::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.run_script(WRITING)?;
+        migrate::sqlite(&connection)?;
         Ok(Self {
             db: Arc::new(Db::Sqlite {
-                writer: Writer::new(connection),
-                readers,
-                commits: watch::Sender::new(()),
+                writer: Writer::new(connection)?,
+                readers: Readers::open(path, SQLITE_READERS)?,
+                feed: Arc::default(),
             }),
             lock: Some(Arc::new(lock)),
         })
@@ -229,9 +208,12 @@ impl Store {
     pub async fn close(&self) {
         match &*self.db {
             Db::Sqlite {
-                writer, readers, ..
+                writer,
+                readers,
+                feed,
             } => {
-                readers.close().await;
+                feed.close();
+                readers.close();
                 writer.close().await;
             }
             Db::Postgres { pool, listener } => {
@@ -245,6 +227,23 @@ impl Store {
         {
             tracing::warn!(%error, "the lock of the database file could not be released");
         }
+    }
+}
+
+/// The path in `sqlite:///path/to/jansky.db`.
+fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
+    let bad = |reason: &str| StoreError::BadUrl {
+        reason: reason.to_owned(),
+    };
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        return Err(bad("a database in memory would be lost; name a file"));
+    }
+    match url.strip_prefix("sqlite://") {
+        Some(path) if path.contains('?') => Err(bad(
+            "an SQLite database has no parameters; write `sqlite:///path/to/jansky.db`",
+        )),
+        Some(path) if !path.is_empty() => Ok(Path::new(path)),
+        _ => Err(bad("name a file: `sqlite:///path/to/jansky.db`")),
     }
 }
 

@@ -133,7 +133,7 @@ impl Store {
                  rights_provider = CASE WHEN $3 = 1 THEN $2 ELSE rights_provider END
              WHERE id = $1");
         let note = note.bind(user).bind(provider).bind(decides);
-        transaction.later(note).await?;
+        transaction.execute(note).await?;
         let readmit = sql("DELETE FROM exclusions WHERE user_id = $1").bind(user);
         if transaction.execute(readmit).await? > 0 {
             record_change(&mut transaction, USER_CHANGED, user.0, at).await?;

@@ -53,6 +53,8 @@ pub struct NewSession {
     /// The ID token that came with it, sealed for the table `sessions`, the column `id_token` and
     /// the session's id.
     pub id_token: Option<Sealed>,
+    /// What the browser calls itself, if that is known.
+    pub browser: Option<String>,
 }
 
 macro_rules! session_columns {
@@ -98,7 +100,7 @@ impl Store {
         &self,
         mut new: NewSession,
         grant: &NewGrant,
-        seal: impl FnOnce(GrantId) -> SealedTokens + Send,
+        seal: impl Fn(GrantId) -> SealedTokens + Send,
     ) -> Result<(Session, Grant), StoreError> {
         let mut transaction = self.db.begin().await?;
         let grant = put_grant(&mut transaction, grant, seal).await?;
@@ -208,14 +210,6 @@ impl Store {
         Ok(self.db.execute(statement).await? > 0)
     }
 
-    /// Keeps what the browser of a session calls itself.
-    pub async fn set_browser(&self, session_id: &str, browser: &str) -> Result<(), StoreError> {
-        let statement = sql("UPDATE sessions SET browser = $2 WHERE session_id = $1")
-            .bind(session_id)
-            .bind(browser);
-        self.db.execute(statement).await.map(|_| ())
-    }
-
     /// The sessions that came of one session at a provider, oldest first: `sid` of a logout token.
     pub async fn sessions_by_provider_session(
         &self,
@@ -273,18 +267,18 @@ async fn insert_session(
     new: NewSession,
 ) -> Result<Session, StoreError> {
     transaction
-        .later(touch(new.user_id, new.created_at))
+        .execute(touch(new.user_id, new.created_at))
         .await?;
     if let Some((issuer, subject)) = &new.identity {
         let seen = sql("UPDATE identities SET last_login_at = $3
              WHERE issuer = $1 AND subject = $2 AND last_login_at < $3");
         let seen = seen.bind(issuer).bind(subject).bind(new.created_at);
-        transaction.later(seen).await?;
+        transaction.execute(seen).await?;
     }
     let statement = sql("INSERT INTO sessions
          (session_id, digest, user_id, provider, created_at, expires_at,
-             provider_session, grant_id, id_token)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
+             provider_session, grant_id, id_token, browser)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")
     .bind(&new.session_id)
     .bind(&new.digest)
     .bind(new.user_id)
@@ -293,11 +287,13 @@ async fn insert_session(
     .bind(new.expires_at)
     .bind(new.provider_session.as_ref())
     .bind(new.grant_id)
-    .bind(new.id_token.as_ref());
+    .bind(new.id_token.as_ref())
+    .bind(new.browser.as_ref());
     transaction
-        .execute_and_commit(statement)
+        .execute(statement)
         .await
         .map_err(|error| error.naming(|| format!("session `{}`", new.session_id)))?;
+    transaction.commit().await?;
     Ok(Session {
         session_id: new.session_id,
         user_id: new.user_id,
@@ -306,6 +302,6 @@ async fn insert_session(
         expires_at: new.expires_at,
         provider_session: new.provider_session,
         grant_id: new.grant_id,
-        browser: None,
+        browser: new.browser,
     })
 }

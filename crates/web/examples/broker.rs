@@ -229,7 +229,7 @@ async fn come_in(
         let user = user.expect("the name is free");
         let identity = provider.identity(&name);
         let session = hub
-            .open_session(&user, provider.id(), Some(&identity))
+            .open_session(&user, provider.id(), Some(&identity), None)
             .await;
         session.expect("a session");
         let server = hub

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE, USER_AGENT,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -243,6 +243,11 @@ impl Visit {
     /// A path below the hub's prefix.
     pub(crate) fn hub_path(&self, rest: &str) -> String {
         format!("{}{rest}", self.hub())
+    }
+
+    /// What the browser calls itself, if it does.
+    pub(crate) fn browser(&self) -> Option<&str> {
+        self.headers.get(USER_AGENT)?.to_str().ok()
     }
 
     /// Scheme, host and port under which the browser sees the hub.

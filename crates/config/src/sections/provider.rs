@@ -473,8 +473,11 @@ pub enum ClaimsSource {
     /// From the userinfo endpoint.
     Userinfo,
     /// From both; where they differ, userinfo counts.
-    #[default]
     Both,
+    /// From both, but after a sign-in userinfo is only asked when the ID token lacks the user name,
+    /// the groups, or what `hosted_domains` and `identity_providers` need.
+    #[default]
+    Auto,
 }
 
 /// How this hub proves to the provider who it is.

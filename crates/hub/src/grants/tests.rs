@@ -425,6 +425,7 @@ async fn the_id_token_of_a_session_is_sealed_for_it_and_sealed_again_with_a_new_
             provider_session: None,
             grant_id: None,
             id_token: Some(token),
+            browser: None,
         };
         scene.store.create_session(new).await.expect("a session");
     }

@@ -12,7 +12,7 @@ use jansky_store::User;
 
 use super::{SecondFactorRule, SetUpBrowser};
 use crate::error::{FormError, HubError};
-use crate::sign_in::NewBrowserSession;
+use crate::sign_in::{NewBrowserSession, Visitor};
 use crate::{Hub, LOCAL_PROVIDER};
 
 /// How long somebody may take; enough to install an app.
@@ -81,7 +81,7 @@ impl Hub {
         identity: Option<&ExternalIdentity>,
         otp: Option<&Secret>,
         next: Option<&str>,
-        address: &str,
+        visitor: Visitor<'_>,
     ) -> Result<Entered, HubError> {
         let due = match identity {
             Some(_) => None,
@@ -90,10 +90,14 @@ impl Hub {
         let otp = otp.filter(|code| !code.expose().trim().is_empty());
         match (due, otp) {
             (None, _) => {}
-            (Some(DueStep::Code), Some(code)) => self.show_code(user, code, address).await?,
+            (Some(DueStep::Code), Some(code)) => {
+                self.show_code(user, code, visitor.address).await?;
+            }
             (Some(_), _) => return Ok(Entered::SecondStep(self.begin_step(user, next).await?)),
         }
-        let session = self.open_session(user, provider, identity).await?;
+        let session = self
+            .open_session(user, provider, identity, visitor.browser)
+            .await?;
         Ok(Entered::Session(session))
     }
 
@@ -132,7 +136,7 @@ impl Hub {
         &self,
         cookie: &Secret,
         code: &Secret,
-        address: &str,
+        visitor: Visitor<'_>,
     ) -> Result<Finished, FormError> {
         let again =
             || HubError::SignInAgain("This took too long. Please sign in again.".to_owned());
@@ -143,10 +147,10 @@ impl Hub {
         let recovery_codes = match due {
             DueStep::SetUp => {
                 let browser = SetUpBrowser::Step(cookie);
-                self.confirm_second_factor(&step.user, browser, code, address)
+                self.confirm_second_factor(&step.user, browser, code, visitor.address)
                     .await?
             }
-            DueStep::Code => match self.show_code(&step.user, code, address).await {
+            DueStep::Code => match self.show_code(&step.user, code, visitor.address).await {
                 Err(error @ HubError::Forbidden(_)) => return Err(FormError::at("otp", error)),
                 other => other.map(|()| Vec::new())?,
             },
@@ -159,7 +163,9 @@ impl Hub {
             self.end_sessions_of(step.user.id).await?;
         }
         let provider = self.local_provider();
-        let session = self.open_session(&step.user, &provider, None).await?;
+        let session = self
+            .open_session(&step.user, &provider, None, visitor.browser)
+            .await?;
         Ok(Finished {
             user: step.user,
             session,

@@ -80,7 +80,7 @@ impl Upstream {
         };
         let identity = arrival.identity.as_ref();
         let session = hub
-            .open_session(&arrival.user, &arrival.provider, identity)
+            .open_session(&arrival.user, &arrival.provider, identity, None)
             .await
             .expect("a session is opened");
         (arrival.user, session)

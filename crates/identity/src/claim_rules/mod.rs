@@ -71,6 +71,12 @@ impl GroupRules {
         Ok(groups.map(|groups| groups.into_iter().collect()))
     }
 
+    /// Whether each claim that can hold groups is there.
+    pub fn are_all_in(&self, claims: &Claims) -> bool {
+        let is_there = |path: &String| claim_at(claims, path).is_some_and(|value| !value.is_null());
+        self.claims.iter().all(is_there)
+    }
+
     /// The group that a text stands for; `None` for an entitlement that is none of ours.
     fn group(&self, text: &str) -> Option<String> {
         match &self.entitlements {

@@ -264,7 +264,7 @@ impl OidcProvider {
         let wanted = match self.settings.claims_source {
             // A refresh may bring no ID token; userinfo is then the only place to look.
             ClaimsSource::IdToken => from_token.is_none(),
-            ClaimsSource::UserInfo | ClaimsSource::Both => true,
+            ClaimsSource::UserInfo | ClaimsSource::Both | ClaimsSource::Auto => true,
         };
         let url = match &metadata.userinfo {
             Some(url) if wanted => url,
@@ -287,6 +287,44 @@ impl OidcProvider {
             .filter(|(name, _)| !ABOUT_THE_TOKEN.contains(&name.as_str()));
         claims.extend(fresh);
         Ok(Some(claims))
+    }
+
+    /// Somebody who has come back, with these claims.
+    fn identity(
+        &self,
+        subject: String,
+        tokens: UpstreamTokens,
+        claims: Claims,
+    ) -> ExternalIdentity {
+        let username = claim_at(&claims, &self.settings.username_claim)
+            .and_then(Value::as_str)
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned);
+        ExternalIdentity {
+            provider: self.settings.id.clone(),
+            issuer: self.settings.issuer.clone(),
+            subject,
+            username,
+            claims,
+            tokens,
+        }
+    }
+
+    async fn with_userinfo(
+        &self,
+        metadata: &Metadata,
+        identity: ExternalIdentity,
+    ) -> Result<ExternalIdentity, IdentityError> {
+        let ExternalIdentity {
+            subject,
+            tokens,
+            claims,
+            ..
+        } = identity;
+        let claims = self
+            .add_userinfo(metadata, &subject, &tokens, Some(claims))
+            .await?;
+        Ok(self.identity(subject, tokens, claims.unwrap_or_default()))
     }
 
     async fn userinfo(
@@ -425,22 +463,25 @@ impl RedirectLogin for OidcProvider {
             .and_then(Value::as_str)
             .ok_or(TokenProblem::Subject)?
             .to_owned();
-        let claims = self
-            .add_userinfo(&metadata, &subject, &tokens, Some(from_token))
-            .await?
-            .unwrap_or_default();
-        let username = claim_at(&claims, &self.settings.username_claim)
-            .and_then(Value::as_str)
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned);
-        Ok(ExternalIdentity {
-            provider: self.settings.id.clone(),
-            issuer: self.settings.issuer.clone(),
-            subject,
-            username,
-            claims,
-            tokens,
-        })
+        let identity = self.identity(subject, tokens, from_token);
+        match self.settings.claims_source {
+            ClaimsSource::Auto => Ok(identity),
+            _ => self.with_userinfo(&metadata, identity).await,
+        }
+    }
+
+    async fn add_claims(
+        &self,
+        identity: ExternalIdentity,
+    ) -> Result<ExternalIdentity, IdentityError> {
+        match self.settings.claims_source {
+            ClaimsSource::Auto => {
+                let metadata = self.metadata().await?;
+                self.with_userinfo(&metadata, identity).await
+            }
+            // It was asked for everything that it is to be asked for.
+            _ => Ok(identity),
+        }
     }
 }
 

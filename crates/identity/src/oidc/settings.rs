@@ -230,6 +230,9 @@ pub enum ClaimsSource {
     /// From both; where they differ userinfo wins, which is fresher. Without a userinfo endpoint
     /// the same as [`ClaimsSource::IdToken`].
     Both,
+    /// From both, but userinfo is asked after a sign-in only for those whose ID token, which is as
+    /// fresh then, lacks a claim.
+    Auto,
 }
 
 /// A signature algorithm that an ID token may have.

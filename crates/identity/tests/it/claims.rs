@@ -1,7 +1,7 @@
 //! Where claims come from, and whose they are.
 
 use jansky_identity::oidc::ClaimsSource;
-use jansky_identity::{IdentityError, TokenProblem};
+use jansky_identity::{IdentityError, RedirectLogin as _, TokenProblem};
 use serde_json::json;
 
 use crate::rig::Rig;
@@ -32,6 +32,34 @@ async fn userinfo_about_somebody_else_is_refused() {
 }
 
 #[tokio::test]
+async fn userinfo_comes_after_a_sign_in_when_somebody_asks_for_more() {
+    let rig = Rig::with(|settings| settings.claims_source = ClaimsSource::Auto).await;
+    let more =
+        json!({ "sub": "subject-1", "preferred_username": "kaylee", "email": "k@example.org" });
+    rig.op.script().userinfo = Some(more);
+    let identity = rig.login().await.expect("everything is right");
+    assert_eq!(rig.op.calls("/userinfo"), 0);
+    assert_eq!(identity.username.as_deref(), Some("river"));
+    assert!(!identity.claims.contains_key("email"));
+
+    let identity = rig.provider.add_claims(identity).await.expect("it says");
+
+    assert_eq!(rig.op.calls("/userinfo"), 1);
+    assert_eq!(identity.username.as_deref(), Some("kaylee"));
+    assert_eq!(identity.claims["email"], "k@example.org");
+    assert_eq!(identity.claims["iss"], json!(rig.op.issuer));
+
+    rig.op.script().userinfo = Some(json!({ "sub": "subject-2" }));
+    let outcome = rig.provider.add_claims(identity).await;
+    assert!(matches!(
+        outcome,
+        Err(IdentityError::InvalidToken {
+            reason: TokenProblem::Subject
+        })
+    ));
+}
+
+#[tokio::test]
 async fn the_settings_decide_where_claims_come_from() {
     for (source, requests, name, from_token, from_userinfo) in [
         (ClaimsSource::IdToken, 0, "river", true, false),
@@ -56,6 +84,7 @@ async fn the_settings_decide_where_claims_come_from() {
 
         let identity = rig.login().await.expect("everything is right");
 
+        let identity = rig.provider.add_claims(identity).await.expect("as it is");
         assert_eq!(rig.op.calls("/userinfo"), requests, "{source:?}");
         assert_eq!(identity.username.as_deref(), Some(name), "{source:?}");
         assert_eq!(

@@ -43,8 +43,9 @@ const ALLOWED: [(&str, &[&str]); 15] = [
 ];
 
 /// Heavy dependencies and the only crates that may name them.
-const AT_HOME: [(&str, &[&str]); 7] = [
+const AT_HOME: [(&str, &[&str]); 8] = [
     ("sqlx", &["store"]),
+    ("rusqlite", &["store"]),
     ("axum", &["jansky", "web"]),
     ("minijinja", &["web"]),
     ("toml", &["config"]),

@@ -204,9 +204,8 @@ async fn a_reader_never_misses_a_change_of_parallel_writers(store: TestStore) {
     let mut last = 0;
     let reading = async {
         while last < WRITERS * EACH {
-            store.wait_for_changes(last, BOUND).await.expect("waited");
             // A small page makes many looks, each of which could come between two commits.
-            seen.extend(store.changes_after(last, 3).await.expect("read"));
+            seen.extend(store.wait_for_changes(last, 3, BOUND).await.expect("read"));
             last = seen.last().map_or(0, |change| change.seq);
         }
     };
@@ -258,8 +257,10 @@ async fn delay(reader: &Store, writer: &Store) -> Duration {
     let waiting = {
         let reader = reader.clone();
         tokio::spawn(async move {
-            let found = reader.wait_for_changes(last, Duration::from_secs(30)).await;
-            assert!(found.expect("it waits"));
+            let found = reader
+                .wait_for_changes(last, 10, Duration::from_secs(30))
+                .await;
+            assert_eq!(found.expect("it waits").len(), 1);
             Instant::now()
         })
     };
@@ -276,8 +277,8 @@ async fn a_waiting_reader_is_woken_by_a_change(store: TestStore) {
         assert!(delay(&store, &store).await < BOUND);
     }
     let begun = Instant::now();
-    let found = store.wait_for_changes(0, Duration::from_secs(30)).await;
-    assert!(found.expect("an answer"), "there is one already");
+    let found = store.wait_for_changes(0, 3, Duration::from_secs(30)).await;
+    assert_eq!(found.expect("an answer").len(), 3, "they are there already");
     assert!(begun.elapsed() < BOUND);
 }
 
@@ -286,10 +287,10 @@ async fn a_reader_waits_in_vain_when_nothing_changes(store: TestStore) {
     store.add_user("river").await;
 
     let found = store
-        .wait_for_changes(last, Duration::from_millis(100))
+        .wait_for_changes(last, 10, Duration::from_millis(100))
         .await;
 
-    assert!(!found.expect("it waits"));
+    assert_eq!(found.expect("it waits"), []);
 }
 
 async fn all_waiting_readers_are_woken(store: TestStore) {
@@ -297,21 +298,29 @@ async fn all_waiting_readers_are_woken(store: TestStore) {
     let mut readers = JoinSet::new();
     for _ in 0..5 {
         let store = (*store).clone();
-        readers.spawn(async move { store.wait_for_changes(last, Duration::from_secs(30)).await });
+        readers.spawn(async move {
+            store
+                .wait_for_changes(last, 10, Duration::from_secs(30))
+                .await
+        });
     }
     let_them_listen().await;
 
     store.record_change("topic", 1, at(5)).await.expect("done");
 
     let woken = timeout(BOUND, readers.join_all()).await.expect("in time");
-    assert!(woken.into_iter().all(|found| found.expect("it waits")));
+    assert!(
+        woken
+            .into_iter()
+            .all(|found| found.expect("it waits").len() == 1)
+    );
 }
 
 async fn an_abandoned_wait_does_not_disturb_the_next(store: TestStore) {
     for round in 0..100_u64 {
         let patience = Duration::from_micros(round * 50);
         let last = store.last_change().await.expect("an answer");
-        let waiting = store.wait_for_changes(last, Duration::from_secs(30));
+        let waiting = store.wait_for_changes(last, 10, Duration::from_secs(30));
         // Whether it ends in time does not matter.
         let _ = tokio::join!(
             timeout(patience, waiting),
@@ -326,7 +335,11 @@ async fn the_end_of_a_store_ends_the_wait(store: TestStore) {
     let last = store.last_change().await.expect("an answer");
     let waiting = {
         let store = (*store).clone();
-        tokio::spawn(async move { store.wait_for_changes(last, Duration::from_secs(30)).await })
+        tokio::spawn(async move {
+            store
+                .wait_for_changes(last, 10, Duration::from_secs(30))
+                .await
+        })
     };
     let_them_listen().await;
 
@@ -379,9 +392,8 @@ async fn a_session_that_ends_in_one_process_is_a_change_in_the_other() {
 
     one.delete_session("s1", at(5)).await.expect("deleted");
 
-    let found = other.wait_for_changes(last, BOUND).await;
-    assert!(found.expect("it waits"));
-    let changes = other.changes_after(last, 10).await.expect("read");
+    let found = other.wait_for_changes(last, 10, BOUND).await;
+    let changes = found.expect("it waits");
     assert_eq!(changes[0].key, river.to_string());
     let session = other.session_by_digest(&digest("s1"), at(5)).await;
     assert_eq!(session.expect("an answer"), None);

@@ -207,6 +207,7 @@ async fn a_grant_outlives_its_session_and_a_session_its_grant(store: TestStore) 
         provider_session: None,
         grant_id: Some(grant_id),
         id_token: None,
+        browser: None,
     };
     for session_id in ["s1", "s2"] {
         let made = store.create_session(session(session_id, grant.id)).await;
@@ -420,6 +421,7 @@ async fn sessions_are_found_by_the_session_at_the_provider(store: TestStore) {
             provider_session: provider_session.map(str::to_owned),
             grant_id: None,
             id_token: None,
+            browser: None,
         };
         let made = store.create_session(new).await.expect("made");
         let found = store.session_by_digest(&digest(id), at(1)).await;

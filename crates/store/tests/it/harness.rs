@@ -6,7 +6,7 @@ use jansky_model::{ProviderId, ServerName, Timestamp, UserId, UserName};
 use jansky_store::{
     Code, Digest, LoginAttemptRow, NewServer, NewSession, NewToken, Server, Store, TokenKind, User,
 };
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tempfile::TempDir;
 
 /// Runs each named `async fn(TestStore)` on both databases, as `name::sqlite` and `name::postgres`.
@@ -65,16 +65,13 @@ impl TestStore {
 
     /// Runs a statement behind the back of the store.
     pub(crate) async fn meddle(&self, text: &str) {
-        let text = AssertSqlSafe(text.to_owned());
         if self.kind() == "sqlite" {
-            let mut connection = sqlite_connection(&self.url).await;
-            sqlx::raw_sql(text)
-                .execute(&mut connection)
-                .await
+            sqlite_connection(&self.url)
+                .execute_batch(text)
                 .expect("the statement runs");
         } else {
             let mut connection = postgres_connection(&self.url).await;
-            sqlx::raw_sql(text)
+            sqlx::raw_sql(AssertSqlSafe(text.to_owned()))
                 .execute(&mut connection)
                 .await
                 .expect("the statement runs");
@@ -119,6 +116,7 @@ impl TestStore {
             provider_session: None,
             grant_id: None,
             id_token: None,
+            browser: Some(format!("browser of {session_id}")),
         };
         self.create_session(new).await.expect("the id is free");
     }
@@ -149,10 +147,9 @@ pub(crate) async fn postgres_connection(url: &str) -> PgConnection {
         .expect("the server named by JANSKY_TEST_POSTGRES answers")
 }
 
-pub(crate) async fn sqlite_connection(url: &str) -> SqliteConnection {
-    SqliteConnection::connect(url)
-        .await
-        .expect("the file opens")
+pub(crate) fn sqlite_connection(url: &str) -> rusqlite::Connection {
+    let path = url.strip_prefix("sqlite://").expect("a file");
+    rusqlite::Connection::open(path).expect("the file opens")
 }
 
 /// So many seconds after the beginning of the test.

@@ -141,6 +141,7 @@ async fn sign_ins_of_an_identity_only_move_forward(store: TestStore) {
             provider_session: None,
             grant_id: None,
             id_token: None,
+            browser: None,
         };
         store.create_session(session).await.expect("made");
         let identities = store.identities_of(river.id).await.expect("read");

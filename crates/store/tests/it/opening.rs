@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use jansky_store::{Store, StoreError, UserQuery};
-use sqlx::{AssertSqlSafe, Connection};
+use sqlx::AssertSqlSafe;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -213,13 +213,10 @@ async fn is_signed_in(store: &Store) {
 async fn an_sqlite_database_of_the_first_version_is_migrated_with_its_data() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let url = format!("sqlite://{}/jansky.db", directory.path().display());
-    let mut connection = sqlite_connection(&format!("{url}?mode=rwc")).await;
     let text = first_version("INTEGER PRIMARY KEY AUTOINCREMENT", "BLOB", "");
-    sqlx::raw_sql(AssertSqlSafe(text))
-        .execute(&mut connection)
-        .await
+    sqlite_connection(&url)
+        .execute_batch(&text)
         .expect("the first schema");
-    connection.close().await.expect("closed");
 
     let store = Store::open(&url).await.expect("it is migrated");
 

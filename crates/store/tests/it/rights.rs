@@ -132,7 +132,6 @@ async fn a_session_that_ends_is_told_by_its_id(store: TestStore) {
     for name in ["first", "second"] {
         store.add_session(river.id, name).await;
     }
-    store.set_browser("first", "Firefox").await.expect("noted");
     let known = store
         .sessions_of_users(&[river.id], at(0))
         .await
@@ -140,7 +139,7 @@ async fn a_session_that_ends_is_told_by_its_id(store: TestStore) {
     let first = known.iter().find(|one| one.session_id == "first");
     assert_eq!(
         first.and_then(|one| one.browser.as_deref()),
-        Some("Firefox")
+        Some("browser of first")
     );
 
     store.delete_session("first", at(5)).await.expect("ended");

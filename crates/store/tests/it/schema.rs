@@ -1,6 +1,6 @@
 //! The two schemas are one.
 
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::Row as _;
 
 use crate::harness::{TestStore, postgres_connection, sqlite_connection};
 
@@ -16,28 +16,28 @@ fn kind(declared: &str) -> &'static str {
     }
 }
 
-async fn sqlite_columns(url: &str) -> Columns {
-    let mut connection = sqlite_connection(url).await;
-    let rows = sqlx::query(
-        "SELECT tables.name AS table_name, columns.name AS column_name, columns.type AS kind,
-             columns.\"notnull\" = 0 AND columns.pk = 0 AS nullable
-         FROM sqlite_schema AS tables JOIN pragma_table_info(tables.name) AS columns
-         WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%'",
-    )
-    .fetch_all(&mut connection)
-    .await
-    .expect("the schema can be read");
-    let mut columns = rows
-        .iter()
-        .map(|row| {
-            (
-                row.get("table_name"),
-                row.get("column_name"),
-                kind(row.get("kind")),
-                row.get("nullable"),
-            )
-        })
-        .collect::<Columns>();
+fn sqlite_columns(url: &str) -> Columns {
+    let connection = sqlite_connection(url);
+    let mut statement = connection
+        .prepare(
+            "SELECT tables.name AS table_name, columns.name AS column_name, columns.type AS kind,
+                 columns.\"notnull\" = 0 AND columns.pk = 0 AS nullable
+             FROM sqlite_schema AS tables JOIN pragma_table_info(tables.name) AS columns
+             WHERE tables.type = 'table' AND tables.name NOT LIKE 'sqlite_%'",
+        )
+        .expect("the schema can be asked for");
+    let column = |row: &rusqlite::Row<'_>| {
+        Ok((
+            row.get("table_name")?,
+            row.get("column_name")?,
+            kind(row.get_ref("kind")?.as_str()?),
+            row.get("nullable")?,
+        ))
+    };
+    let mut columns = statement
+        .query_map((), column)
+        .and_then(Iterator::collect::<rusqlite::Result<Columns>>)
+        .expect("the schema can be read");
     columns.sort_unstable();
     columns
 }
@@ -72,7 +72,7 @@ async fn both_databases_have_the_same_columns() {
     let sqlite = TestStore::sqlite().await;
     let postgres = TestStore::postgres().await;
 
-    let in_sqlite = sqlite_columns(&sqlite.url).await;
+    let in_sqlite = sqlite_columns(&sqlite.url);
     let in_postgres = postgres_columns(&postgres.url).await;
 
     assert!(in_sqlite.len() > 50, "the schema was read");
@@ -82,7 +82,7 @@ async fn both_databases_have_the_same_columns() {
 #[tokio::test]
 async fn hot_look_ups_use_an_index() {
     let store = TestStore::sqlite().await;
-    let mut connection = sqlite_connection(&store.url).await;
+    let connection = sqlite_connection(&store.url);
     for (table, condition) in [
         ("tokens", "digest = x'00'"),
         ("tokens", "user_id = 1"),
@@ -126,11 +126,9 @@ async fn hot_look_ups_use_an_index() {
         ("audit_events", "user_id = 1 AND seq < 9"),
     ] {
         let text = format!("EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {condition}");
-        let row = sqlx::query(AssertSqlSafe(text))
-            .fetch_one(&mut connection)
-            .await
+        let plan: String = connection
+            .query_row(&text, (), |row| row.get("detail"))
             .expect("the plan can be read");
-        let plan: String = row.get("detail");
         assert!(plan.contains("USING"), "{table} by {condition}: {plan}");
     }
 }

@@ -122,6 +122,7 @@ async fn the_id_token_of_a_session_is_its_own_and_goes_with_it(store: TestStore)
             provider_session: None,
             grant_id: None,
             id_token: token.map(sealed),
+            browser: None,
         };
         store.create_session(new).await.expect("made");
     }

@@ -108,15 +108,35 @@ fn attempt_cookie(state: &str) -> String {
     format!("{}{}", cookies::ATTEMPT_PREFIX, &s256(state)[..12])
 }
 
+/// What the browser brought back.
+fn brought(visit: &Visit) -> CallbackQuery {
+    let mut query = CallbackQuery::default();
+    for (name, value) in visit.query_pairs() {
+        match name.as_str() {
+            "code" => {
+                query.code.get_or_insert(Secret::new(value));
+            }
+            "state" => {
+                query.state.get_or_insert(value);
+            }
+            "iss" => {
+                query.iss.get_or_insert(value);
+            }
+            "error" => {
+                query.error.get_or_insert(value);
+            }
+            "error_description" => {
+                query.error_description.get_or_insert(value);
+            }
+            _ => {}
+        }
+    }
+    query
+}
+
 /// `GET /hub/oauth_callback`: comes back from a provider.
 pub(crate) async fn back(visit: Visit) -> Response {
-    let query = CallbackQuery {
-        code: visit.query("code").map(Secret::new),
-        state: visit.query("state"),
-        iss: visit.query("iss"),
-        error: visit.query("error"),
-        error_description: visit.query("error_description"),
-    };
+    let query = brought(&visit);
     let name = attempt_cookie(query.state.as_deref().unwrap_or_default());
     let browsers: Vec<Secret> = cookies::values(&visit.headers, &name)
         .map(Secret::new)

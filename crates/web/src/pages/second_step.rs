@@ -4,7 +4,7 @@
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use jansky_hub::{DueStep, FormError, HubError, SecondStepUnderWay, SetUpBrowser};
+use jansky_hub::{DueStep, FormError, HubError, SecondStepUnderWay, SetUpBrowser, Visitor};
 use jansky_model::Secret;
 
 use crate::cookies::{self, SetCookie};
@@ -76,7 +76,11 @@ async fn finish(visit: &Visit, request: Request) -> PageResult {
     let hub = &visit.web.hub;
     let address = visit.peer.address.to_string();
     let otp = fields.secret("otp");
-    let finished = match hub.finish_second_step(&cookie, &otp, &address).await {
+    let visitor = Visitor {
+        address: &address,
+        browser: visit.browser(),
+    };
+    let finished = match hub.finish_second_step(&cookie, &otp, visitor).await {
         Ok(finished) => finished,
         Err(error) => {
             log(&error.error);

@@ -2,11 +2,10 @@
 
 use axum::extract::Request;
 use axum::http::StatusCode;
-use axum::http::header::USER_AGENT;
 use axum::response::Response;
 use jansky_hub::{
     Arrival, Entered, ExternalIdentity, HubError, LoginMethod, NewBrowserSession, PasswordSignIn,
-    ProviderStatus, SignUpRule, User,
+    ProviderStatus, SignUpRule, User, Visitor,
 };
 use jansky_model::{ProviderId, Secret};
 
@@ -258,7 +257,10 @@ pub(crate) async fn open_session(
             proof.identity,
             proof.otp,
             kept,
-            &address,
+            Visitor {
+                address: &address,
+                browser: visit.browser(),
+            },
         )
         .await?;
     match entered {
@@ -280,9 +282,6 @@ pub(crate) async fn begin_session(
     // A browser that was signed in, as somebody else perhaps, is that no more.
     if let Some(earlier) = visit.person() {
         hub.leave_session(earlier).await?;
-    }
-    if let Some(agent) = visit.headers.get(USER_AGENT).and_then(|a| a.to_str().ok()) {
-        hub.note_browser(&session.session_id, agent).await?;
     }
     let settings = hub.settings();
     let sign_in = SetCookie {

@@ -106,7 +106,7 @@ impl Scene {
         let session = self
             .hub
             .hub
-            .open_session(&user, self.upstream.id(), Some(&identity))
+            .open_session(&user, self.upstream.id(), Some(&identity), None)
             .await;
         session.expect("a session");
         user

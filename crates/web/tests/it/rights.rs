@@ -66,6 +66,7 @@ impl Scene {
 #[tokio::test]
 async fn a_group_that_is_taken_away_is_noticed_long_before_the_token_ends() {
     for source in [
+        ClaimsSource::Auto,
         ClaimsSource::Both,
         ClaimsSource::UserInfo,
         ClaimsSource::IdToken,
@@ -82,6 +83,32 @@ async fn a_group_that_is_taken_away_is_noticed_long_before_the_token_ends() {
         assert_eq!(scene.rights().await, one, "{source:?}");
         scene.river.get("/hub/home").await.must_be(200);
     }
+}
+
+#[tokio::test]
+async fn userinfo_is_asked_at_a_sign_in_only_for_what_the_id_token_lacks() {
+    let scene = Scene::with(|home| home.claims_source = ClaimsSource::Auto, |_| {}).await;
+    let both = json!({ "admin": true, "groups": ["/operators", "/radio"] });
+    assert_eq!(scene.rights().await, both);
+    assert_eq!(scene.home.op.calls("/userinfo"), 0);
+
+    scene.home.set_groups("subject-1", None);
+    let said = json!({ "sub": "subject-1", "preferred_username": "river", "groups": ["/radio"] });
+    scene.home.op.script().userinfo = Some(said);
+    let other = scene.hub.anonymous();
+    scene.home.sign_in(&other, "subject-1").await.must_be(302);
+
+    let one = json!({ "admin": false, "groups": ["/radio"] });
+    assert_eq!(scene.rights().await, one);
+    assert_eq!(scene.home.op.calls("/userinfo"), 1);
+
+    // Later an ID token may be as old as the session at the provider.
+    scene
+        .home
+        .set_groups("subject-1", Some(&["/radio", "/operators"]));
+    scene.look_again().await;
+    assert_eq!(scene.rights().await, one);
+    assert_eq!(scene.home.op.calls("/userinfo"), 2);
 }
 
 #[tokio::test]

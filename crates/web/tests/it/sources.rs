@@ -88,7 +88,7 @@ impl Scene {
             panic!("nobody links anything")
         };
         let identity = arrival.identity.as_ref();
-        hub.open_session(&arrival.user, &arrival.provider, identity)
+        hub.open_session(&arrival.user, &arrival.provider, identity, None)
             .await
             .expect("a session is opened");
         arrival.user

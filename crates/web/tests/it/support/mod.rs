@@ -196,7 +196,7 @@ impl TestHub {
     pub(crate) async fn session(&self, name: &str) -> Client {
         let user = self.user(name).await;
         let provider = "local".parse().expect("a valid id");
-        let session = self.hub.open_session(&user, &provider, None).await;
+        let session = self.hub.open_session(&user, &provider, None, None).await;
         let session = session.expect("a session can be opened");
         let browser = self.anonymous();
         browser.keep("jupyterhub-hub-login", session.cookie.expose(), "/hub/");

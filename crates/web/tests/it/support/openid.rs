@@ -41,7 +41,7 @@ impl OpenId {
                 ..AdmissionRules::default()
             },
             sign_out: SignOutAtProvider::Provider,
-            claims_source: ClaimsSource::Both,
+            claims_source: ClaimsSource::Auto,
         }
     }
 

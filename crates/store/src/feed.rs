@@ -1,0 +1,102 @@
+//! The change feed of an SQLite database, in memory: there is no other process that must hear of
+//! changes, and the one that is restarted remembers nothing that it would have to forget.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jansky_model::Timestamp;
+use tokio::sync::watch;
+
+use crate::{Change, StoreError};
+
+/// How many changes are kept for a reader who is behind; one who is further behind sees a gap.
+const KEPT: usize = 10_000;
+
+/// What is to be told when a transaction is committed.
+#[derive(Default)]
+pub(crate) struct Unsaid(Vec<(String, String, Timestamp)>);
+
+impl Unsaid {
+    pub(crate) fn push(&mut self, topic: &str, key: &str, at: Timestamp) {
+        self.0.push((topic.to_owned(), key.to_owned(), at));
+    }
+}
+
+/// The changes since the process began.
+#[derive(Default)]
+pub(crate) struct Feed {
+    told: Mutex<Told>,
+    /// Told of each commit with a change in it, and of the end.
+    commits: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct Told {
+    last_seq: i64,
+    kept: VecDeque<Change>,
+    is_closed: bool,
+}
+
+impl Feed {
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of a commit. Whoever calls it still has the turn to write, so the order is that of the
+    /// commits.
+    pub(crate) fn tell(&self, unsaid: Unsaid) {
+        if unsaid.0.is_empty() {
+            return;
+        }
+        let mut told = self.told();
+        for (topic, key, at) in unsaid.0 {
+            told.last_seq += 1;
+            let seq = told.last_seq;
+            told.kept.push_back(Change {
+                seq,
+                topic,
+                key,
+                at,
+            });
+        }
+        let surplus = told.kept.len().saturating_sub(KEPT);
+        told.kept.drain(..surplus);
+        drop(told);
+        self.commits.send_replace(());
+    }
+
+    /// As [`Store::changes_after`](crate::Store::changes_after).
+    pub(crate) fn after(&self, seq: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
+        let told = self.told();
+        if told.is_closed {
+            return Err(StoreError::closed());
+        }
+        let begin = told.kept.partition_point(|change| change.seq <= seq);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(told.kept.range(begin..).take(limit).cloned().collect())
+    }
+
+    /// The number of the last change; zero before the first.
+    pub(crate) fn last_seq(&self) -> i64 {
+        self.told().last_seq
+    }
+
+    /// Forgets the changes before a time; says how many that were.
+    pub(crate) fn purge(&self, before: Timestamp) -> u64 {
+        let mut told = self.told();
+        let count = told.kept.len();
+        told.kept.retain(|change| change.at >= before);
+        (count - told.kept.len()) as u64
+    }
+
+    /// Hears of each commit from now on.
+    pub(crate) fn listen(&self) -> watch::Receiver<()> {
+        self.commits.subscribe()
+    }
+
+    /// Ends the wait of all who listen.
+    pub(crate) fn close(&self) {
+        self.told().is_closed = true;
+        self.commits.send_replace(());
+    }
+}
