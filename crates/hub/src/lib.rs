@@ -103,7 +103,8 @@ pub use second_factor::{
 pub use settings::{NoLongerAllowed, Settings};
 pub use shares::SharePartner;
 pub use sign_in::{
-    Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession, Return, Visitor,
+    Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession, Return,
+    USUAL_NAME_CLAIM, Visitor,
 };
 pub use sign_ins::{GrantStatus, SignIns};
 pub use sign_out::{Farewell, SignOutAtProvider};

@@ -25,6 +25,9 @@ use crate::sign_out::SignOutAtProvider;
 /// The id under which sessions of local accounts are kept.
 pub const LOCAL_PROVIDER: &str = "local";
 
+/// The claim with the wished user name where nothing else is said (OpenID Connect Core 5.1).
+pub const USUAL_NAME_CLAIM: &str = "preferred_username";
+
 /// A provider with the rules for those who come from it.
 pub struct ConfiguredProvider {
     /// The provider.
@@ -47,8 +50,26 @@ pub struct ConfiguredProvider {
     pub sign_out: SignOutAtProvider,
 }
 
+impl ConfiguredProvider {
+    /// A provider with its rules and nothing that is special about it: it has no page to leave for,
+    /// gives no tokens and ends no session.
+    pub fn new(provider: Arc<dyn IdentityProvider>, rules: AdmissionRules) -> Self {
+        Self {
+            provider,
+            rules,
+            callback_url: None,
+            auto_login: false,
+            hint_parameters: Vec::new(),
+            client_id: String::new(),
+            username_claim: USUAL_NAME_CLAIM.to_owned(),
+            widens_logout: false,
+            sign_out: SignOutAtProvider::Hub,
+        }
+    }
+}
+
 /// The other end of a request with which somebody signs in.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub struct Visitor<'a> {
     /// The network address, for limits.
     pub address: &'a str,

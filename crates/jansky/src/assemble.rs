@@ -12,6 +12,7 @@ use jansky_hub::{
     AdmissionRules, Audience, AudienceRules, BrokerMode, BrokerSettings, ConfiguredProvider, Hub,
     IssuerClient, IssuerSettings, NoLongerAllowed, Parts, Role, Roles, RouteTable,
     SecondFactorRule, ServiceClient, Settings, SignOutAtProvider, SignUpRule, Source,
+    USUAL_NAME_CLAIM,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
 use jansky_identity::oidc::{
@@ -19,8 +20,7 @@ use jansky_identity::oidc::{
     SecurityEventSettings,
 };
 use jansky_identity::{
-    GitHub, GitHubSettings, HeaderProvider, HeaderSettings, IdentityProvider, LdapProvider,
-    PamProvider, PamSettings,
+    GitHub, GitHubSettings, HeaderProvider, HeaderSettings, LdapProvider, PamProvider, PamSettings,
 };
 use jansky_model::{Clock, ProviderId, Secret};
 use jansky_store::Store;
@@ -32,9 +32,6 @@ use crate::spawners::{spawner, tokens};
 
 /// The claim with the user name of GitHub.
 const GITHUB_NAME: &str = "login";
-
-/// The claim with the user name of providers that are not of the web.
-const USUAL_NAME: &str = "preferred_username";
 
 /// The setting in the database that tells this hub from others on the same machine.
 const INSTANCE: &str = "instance";
@@ -331,39 +328,27 @@ pub(crate) fn providers(
                 timeout: *pam.timeout,
                 attempts_per_minute: pam.attempts_per_minute,
             });
-            providers.push(without_tokens(Arc::new(made), rules(config, provider)));
+            providers.push(ConfiguredProvider::new(
+                Arc::new(made),
+                rules(config, provider),
+            ));
         }
         if let Provider::Ldap(ldap) = provider {
             let made = LdapProvider::new(directory::settings(id, ldap)?);
-            providers.push(without_tokens(Arc::new(made), rules(config, provider)));
+            providers.push(ConfiguredProvider::new(
+                Arc::new(made),
+                rules(config, provider),
+            ));
         }
         if let Provider::Header(header) = provider {
             let made = HeaderProvider::new(header_settings(id, header)?);
             providers.push(ConfiguredProvider {
                 auto_login: header.auto_login,
-                ..without_tokens(Arc::new(made), rules(config, provider))
+                ..ConfiguredProvider::new(Arc::new(made), rules(config, provider))
             });
         }
     }
     Ok(providers)
-}
-
-/// A provider that only says who somebody is, and with which groups.
-fn without_tokens(
-    provider: Arc<dyn IdentityProvider>,
-    rules: AdmissionRules,
-) -> ConfiguredProvider {
-    ConfiguredProvider {
-        provider,
-        rules,
-        callback_url: None,
-        auto_login: false,
-        hint_parameters: Vec::new(),
-        client_id: String::new(),
-        username_claim: USUAL_NAME.to_owned(),
-        widens_logout: false,
-        sign_out: SignOutAtProvider::Hub,
-    }
 }
 
 fn header_settings(
@@ -540,7 +525,7 @@ pub(crate) fn username_claim(provider: &Provider) -> Option<&str> {
         _ => Some(
             provider
                 .oidc()
-                .map_or(USUAL_NAME, |oidc| &oidc.username_claim),
+                .map_or(USUAL_NAME_CLAIM, |oidc| &oidc.username_claim),
         ),
     }
 }

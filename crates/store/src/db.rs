@@ -2,22 +2,23 @@
 //!
 //! A [`Statement`] is a text with `$1` parameters that means the same to SQLite and PostgreSQL,
 //! plus its values. [`Db`] runs single statements, [`Transaction`] several as one; both give back
-//! [`Row`]s that are read by the name of a column. Nothing outside this file, `sqlite/` and `open.rs` knows
-//! which database it is.
+//! [`Row`]s that are read by the name of a column. Nothing outside this file, `sqlite/` and `open.rs`
+//! knows which database it is; the change feed knows whether it is in memory.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::StoreError;
-use crate::ear::{Ear, Listener, NOTIFY};
-use crate::feed::{Feed, Unsaid};
-use crate::sqlite::{Connection, Readers, SqliteRow, SqliteValue, WriteTransaction, Writer};
 use jansky_model::{
     ProviderId, Secret, ServerId, ServerName, StartId, Timestamp, UserId, UserName,
 };
 use sqlx::postgres::{PgArguments, PgPool, PgRow, Postgres};
 use sqlx::{AssertSqlSafe, Decode, Row as _, SqlStr, Type};
+
+use crate::StoreError;
+use crate::ear::{Ear, Listener, NOTIFY};
+use crate::feed::{Feed, Unsaid};
+use crate::sqlite::{Connection, Readers, SqliteRow, SqliteValue, WriteTransaction, Writer};
 
 /// How long one statement may take on PostgreSQL before the connection is taken for dead.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);

@@ -236,6 +236,7 @@ macro_rules! update_grant {
 }
 
 /// Finds a place for a grant that has none, or the one that somebody else found at the same moment.
+/// It is filled next, which counts the version of a new one up to 0.
 macro_rules! reserve_grant {
     ($place:literal) => {
         concat!(

@@ -26,8 +26,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-#[path = "../tests/it/support/configured.rs"]
-mod configured;
 #[path = "../tests/it/support/upstream.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod upstream;

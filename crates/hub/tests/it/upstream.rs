@@ -35,19 +35,14 @@ impl Upstream {
         change(&mut settings);
         let http = http_client().expect("the client is made");
         let made = OidcProvider::new(settings, http, clock).expect("the settings are right");
+        let rules = AdmissionRules {
+            allow_all: true,
+            ..AdmissionRules::default()
+        };
         let configured = ConfiguredProvider {
-            provider: Arc::new(made),
-            rules: AdmissionRules {
-                allow_all: true,
-                ..AdmissionRules::default()
-            },
-            callback_url: None,
-            auto_login: false,
-            hint_parameters: Vec::new(),
             client_id: CLIENT_ID.to_owned(),
-            username_claim: "preferred_username".to_owned(),
-            widens_logout: false,
             sign_out: SignOutAtProvider::Provider,
+            ..ConfiguredProvider::new(Arc::new(made), rules)
         };
         let test = world.hub_of(vec![configured], |_| {});
         Self {

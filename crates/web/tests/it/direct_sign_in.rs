@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use jansky_hub::AdmissionRules;
+use jansky_hub::{AdmissionRules, ConfiguredProvider};
 use jansky_identity::{HeaderProvider, HeaderSettings};
 
-use crate::support::{Client, Directory, PASSWORD, Recipe, TestHub, configured};
+use crate::support::{Client, Directory, PASSWORD, Recipe, TestHub};
 
 fn everybody() -> AdmissionRules {
     AdmissionRules {
@@ -190,7 +190,7 @@ fn with_proxy(recipe: &mut Recipe, trusted: &str) {
         ..AdmissionRules::default()
     };
     rules.groups.claims = vec!["groups".to_owned()];
-    let provider = configured(Arc::new(HeaderProvider::new(settings)), rules);
+    let provider = ConfiguredProvider::new(Arc::new(HeaderProvider::new(settings)), rules);
     recipe.providers.push(provider);
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::support::{self, Answer, Client, Database, TestHub};
+use crate::support::{Answer, Client, Database, TestHub};
 
 const AUDIENCE: &str = "https://hub.test";
 const AGREED: &str = "Bearer agreed with the transmitter";
@@ -58,7 +58,7 @@ fn configured(op: &ScriptedProvider, change: impl FnOnce(&mut OidcSettings)) -> 
     rules.groups.claims = vec!["groups".to_owned()];
     ConfiguredProvider {
         client_id: CLIENT_ID.to_owned(),
-        ..support::configured(Arc::new(provider), rules)
+        ..ConfiguredProvider::new(Arc::new(provider), rules)
     }
 }
 

@@ -18,7 +18,7 @@ use jansky_testing::provider::{
 use jansky_testing::signing::decode;
 use serde_json::{Value, json};
 
-use crate::support::{TestAgent, TestHub, configured};
+use crate::support::{TestAgent, TestHub};
 
 const CALLBACK: &str = "http://127.0.0.1:8000/hub/oauth_callback";
 
@@ -60,7 +60,7 @@ impl Scene {
         let configured = ConfiguredProvider {
             client_id: CLIENT_ID.to_owned(),
             sign_out: SignOutAtProvider::Provider,
-            ..configured(Arc::new(made.expect("the settings are right")), rules)
+            ..ConfiguredProvider::new(Arc::new(made.expect("the settings are right")), rules)
         };
         let hub = TestHub::with(|recipe| {
             recipe.clock = clock;

@@ -13,8 +13,6 @@ use jansky_identity::{
 use jansky_model::{ProviderId, Secret};
 use serde_json::json;
 
-use super::configured;
-
 /// What the directory makes of everybody.
 #[derive(Clone)]
 pub(crate) enum Entry {
@@ -59,7 +57,7 @@ impl Directory {
 
     /// The directory with its rules, as the hub takes it.
     pub(crate) fn with_rules(self: &Arc<Self>, rules: AdmissionRules) -> ConfiguredProvider {
-        configured(Arc::clone(self) as _, rules)
+        ConfiguredProvider::new(Arc::clone(self) as _, rules)
     }
 
     fn person(&self, name: &str) -> Result<ExternalIdentity, IdentityError> {

@@ -4,7 +4,6 @@
 mod agent;
 mod answer;
 mod client;
-mod configured;
 mod database;
 mod directory;
 mod openid;
@@ -25,7 +24,6 @@ use jansky_web::{Peer, Policies, Web, WebState};
 pub(crate) use agent::{EXCHANGE, TestAgent};
 pub(crate) use answer::Answer;
 pub(crate) use client::Client;
-pub(crate) use configured::configured;
 pub(crate) use database::Database;
 pub(crate) use directory::{Directory, Entry};
 pub(crate) use openid::OpenId;

@@ -11,7 +11,7 @@ use jansky_testing::ScriptedProvider;
 use jansky_testing::provider::{CLIENT_ID, CLIENT_SECRET};
 use url::Url;
 
-use super::{Answer, Client, configured};
+use super::{Answer, Client};
 
 /// A provider with the settings of the hub for it.
 pub(crate) struct OpenId {
@@ -76,7 +76,7 @@ impl OpenId {
         ConfiguredProvider {
             client_id: CLIENT_ID.to_owned(),
             sign_out: self.sign_out,
-            ..configured(provider, self.rules.clone())
+            ..ConfiguredProvider::new(provider, self.rules.clone())
         }
     }
 

@@ -12,8 +12,6 @@ use jansky_model::{ProviderId, Secret};
 use serde_json::Value;
 use url::Url;
 
-use super::configured;
-
 /// The id of the provider.
 pub(crate) const PROVIDER: &str = "observatory";
 
@@ -46,7 +44,7 @@ impl ScriptedProvider {
             hint_parameters: vec!["login_hint".to_owned()],
             client_id: "jansky".to_owned(),
             sign_out: SignOutAtProvider::Provider,
-            ..configured(Arc::clone(self) as _, rules)
+            ..ConfiguredProvider::new(Arc::clone(self) as _, rules)
         }
     }
 }

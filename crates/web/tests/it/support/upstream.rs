@@ -14,8 +14,6 @@ use jansky_model::{Clock, ManualClock, ProviderId, Secret};
 use serde_json::json;
 use url::Url;
 
-use super::configured::configured;
-
 /// How it answers when it is asked to refresh.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Mood {
@@ -91,7 +89,7 @@ impl Upstream {
     pub(crate) fn with_rules(self: &Arc<Self>, rules: AdmissionRules) -> ConfiguredProvider {
         ConfiguredProvider {
             client_id: "jansky".to_owned(),
-            ..configured(Arc::clone(self) as _, rules)
+            ..ConfiguredProvider::new(Arc::clone(self) as _, rules)
         }
     }
 
