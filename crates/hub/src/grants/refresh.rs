@@ -281,8 +281,7 @@ impl Grants {
             warn!(grant.id = %grant.id, provider.id = %grant.provider, error = %error, "could not refresh");
             let pause = self
                 .breakers
-                .failed(&grant.issuer, now, &*self.random)
-                .max(at_least);
+                .failed(&grant.issuer, now, at_least, &*self.random);
             (Some(now.plus(pause)), Failed::Later { retry_after: pause })
         };
         let failure = RefreshFailure {
