@@ -66,8 +66,9 @@ impl Hub {
             .ok_or(NoToken::SignInAgain)?;
         let served = self.grants.fresh(grant.id, least, since, upstream).await;
         if matches!(served, Err(NoToken::SignInAgain)) {
-            // The browser sessions of the grant lead to the sign-in page from now on.
-            self.access.forget(grant.user_id);
+            // The browser sessions of a grant that has just died lead to the sign-in page from now
+            // on. Who is told the same again is not told of a change: an agent would ask once more.
+            self.take_grant_change(grant.id).await?;
         }
         let served = served?;
         if let Some(Refreshed { grant, tokens }) = &served.refreshed {
