@@ -113,7 +113,7 @@ async fn a_link_that_ended_or_never_was_shares_nothing() {
     for unknown in ["id=sc_999", "id=7", "id=sc_x", "code=nothing"] {
         assert_eq!(end(unknown).await, 404, "{unknown}");
     }
-    hub.clock.advance(std::time::Duration::from_secs(60));
+    hub.clock.advance(std::time::Duration::from_mins(1));
 
     for made in [&by_id, &by_code, &late] {
         wash.get(text(made, "accept_url")).await.must_be(404);
