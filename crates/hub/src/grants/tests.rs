@@ -553,6 +553,20 @@ async fn sealing_again_under_load_never_brings_an_old_token_back() {
     assert!(sealing.access_token_of(&grant).is_some());
 }
 
+/// A process may have been started with another key file, by a mistake or before the file with the
+/// new key has reached its machine.
+#[tokio::test]
+async fn sealing_again_without_the_key_leaves_what_it_cannot_open() {
+    let scene = Scene::new().await;
+    let other = KeyRing::generate(&SystemRandom).to_text();
+    let stranger = process(&scene.store, &scene.clock, other.expose());
+
+    assert_eq!(stranger.seal_again().await.expect("the database"), 0);
+
+    let kept = scene.token(&scene.process(), Duration::ZERO).await;
+    assert_eq!(kept.expect("a token"), "access-0");
+}
+
 #[tokio::test]
 async fn the_id_token_of_a_session_is_sealed_for_it_and_sealed_again_with_a_new_key() {
     let scene = Scene::new().await;
