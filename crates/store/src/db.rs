@@ -137,6 +137,7 @@ value_from! {
     crate::TokenId => Int(value) value.0;
     crate::IdentityId => Int(value) value.0;
     crate::GrantId => Int(value) value.0;
+    crate::GroupId => Int(value) value.0;
     crate::AgentSessionId => Int(value) value.0;
     &crate::Sealed => Bytes(value) value.0.clone();
     &[u8] => Bytes(value) value.to_vec();
@@ -221,6 +222,7 @@ from_column! {
     crate::TokenId: i64 => |raw| Ok(Self(raw));
     crate::IdentityId: i64 => |raw| Ok(Self(raw));
     crate::GrantId: i64 => |raw| Ok(Self(raw));
+    crate::GroupId: i64 => |raw| Ok(Self(raw));
     crate::AgentSessionId: i64 => |raw| Ok(Self(raw));
     crate::Sealed: Vec<u8> => |raw| Ok(Self(raw));
     Secret: String => |raw| Ok(Self::new(raw));
