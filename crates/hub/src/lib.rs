@@ -72,7 +72,7 @@ pub use jansky_store::{
 
 pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
-pub use actor::{Actor, Credential, SharedActor, visible_users};
+pub use actor::{Actor, Credential, Members, SharedActor, visible_users};
 pub use admission::{Admission, AdmissionRules, Decision, Refusal, Step, Verdict};
 pub use broker::{
     About, Agent, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState, BrokerError,
