@@ -42,7 +42,12 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../migrations/0008_sign_ins.sql"),
     ),
     (9, "lean", include_str!("../migrations/0009_lean.sql")),
-    (10, "groups", include_str!("../migrations/0010_groups.sql")),
+    (
+        10,
+        "share_codes",
+        include_str!("../migrations/0010_share_codes.sql"),
+    ),
+    (11, "groups", include_str!("../migrations/0011_groups.sql")),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

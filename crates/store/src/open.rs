@@ -189,6 +189,7 @@ impl Store {
             "DELETE FROM login_attempts WHERE expires_at <= $1",
             "DELETE FROM links WHERE expires_at <= $1",
             "DELETE FROM second_steps WHERE expires_at <= $1",
+            "DELETE FROM share_codes WHERE expires_at <= $1",
             "DELETE FROM sign_ups WHERE expires_at <= $1",
             // An hour is enough to scan a picture.
             "DELETE FROM second_factors
