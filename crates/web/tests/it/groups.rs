@@ -1,9 +1,10 @@
 //! Groups over the API, and what being in one gives and takes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jansky_hub::Role;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::{Answer, Client, Database, Recipe, TestHub};
 
