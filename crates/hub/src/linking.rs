@@ -78,8 +78,10 @@ impl Hub {
             .identity(&identity.issuer, &identity.subject)
             .await?
         {
-            Some((bound, owner)) if owner.id == user.id => {
-                self.store.touch_identity(bound.id, now).await?;
+            Some((_, owner)) if owner.id == user.id => {
+                self.store
+                    .touch_identity(&identity.issuer, &identity.subject, now)
+                    .await?;
             }
             Some(_) => return Err(taken(user.name.as_str(), provider, title)),
             None => {
@@ -111,8 +113,8 @@ impl Hub {
         Ok(())
     }
 
-    /// Takes an identity away from the caller's account, with the tokens and the sessions that came
-    /// of it.
+    /// Takes an identity away from the caller's account, with the tokens, the sessions and the rights
+    /// that came of it.
     ///
     /// The identity with which the caller's own session began stays: whoever unlinks has just shown
     /// that they can sign in another way.
@@ -141,6 +143,8 @@ impl Hub {
                 self.end_session(user.id, &session.session_id).await?;
             }
         }
+        // Nobody could be asked any more whether they still hold.
+        self.end_rights_of(user, &identity.provider).await?;
         if let Some(grant) = self.store.login_grant(user.id, &identity.provider).await? {
             self.revoke_soon(grant).await;
         }

@@ -10,7 +10,9 @@ use jansky_model::{Timestamp, UserId};
 use serde_json::{Map, Value};
 
 use crate::changes::{USER_CHANGED, record_change, record_users};
-use crate::db::{Composed, Row, Statement, Transaction, sql};
+use crate::db::Transaction;
+use crate::row::Row;
+use crate::statement::{Composed, Statement, sql};
 use crate::users::{MOST_AT_ONCE, user_ids};
 use crate::{Store, StoreError};
 

@@ -33,6 +33,7 @@ mod open;
 mod refresh;
 mod revoked_tokens;
 mod rights;
+mod row;
 mod second_factors;
 mod second_steps;
 mod servers;
@@ -42,6 +43,7 @@ mod share_codes;
 mod shares;
 mod sign_ups;
 mod sqlite;
+mod statement;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod tokens;

@@ -20,8 +20,9 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use crate::StoreError;
-use crate::db::{Row, sql};
+use crate::row::Row;
 use crate::sqlite::Connection;
+use crate::statement::sql;
 
 /// Version, name and text of each migration, oldest first.
 const MIGRATIONS: &[(i64, &str, &str)] = &[

@@ -12,10 +12,11 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::StoreError;
-use crate::db::{Db, sql};
+use crate::db::Db;
 use crate::ear::Listener;
 use crate::migrate;
 use crate::sqlite::{Connection, OpenFlags, Readers, Writer};
+use crate::statement::sql;
 
 /// How long to wait for a free connection.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);

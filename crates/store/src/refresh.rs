@@ -10,8 +10,8 @@
 use jansky_model::Timestamp;
 
 use crate::changes::{GRANT_CHANGED, record_change};
-use crate::db::{Statement, sql};
 use crate::grants::{grant_columns, named, select_grants, update_grant};
+use crate::statement::{Statement, sql};
 use crate::{Grant, GrantId, GrantState, Sealed, SealedTokens, Store, StoreError};
 
 /// What a refresh brought.
@@ -72,6 +72,22 @@ impl Store {
         .bind(expiring_before)
         .bind(i64::from(limit));
         self.all_grants(statement).await
+    }
+
+    /// Lets a grant that is as it was at `version` be due again only at `until`, or later if that is
+    /// noted already. Whoever needs a token before may try all the same.
+    pub async fn put_off(
+        &self,
+        id: GrantId,
+        version: i64,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let statement = sql(
+            "UPDATE grants SET next_try_at = $3 WHERE id = $1 AND version = $2
+             AND (next_try_at IS NULL OR next_try_at < $3)",
+        );
+        let statement = statement.bind(id).bind(version).bind(until);
+        self.db.execute(statement).await.map(|_| ())
     }
 
     /// The grants whose claims were last asked for before `asked_before`, the longest ago first.

@@ -5,8 +5,9 @@
 
 use jansky_model::{ServerId, Timestamp, UserId, UserName};
 
-use crate::db::{Row, Statement, sql};
+use crate::row::Row;
 use crate::shares::{add_share, lock_server};
+use crate::statement::{Statement, sql};
 use crate::{Digest, Share, ShareWith, Store, StoreError};
 
 /// A code that shares a server with whoever accepts it.

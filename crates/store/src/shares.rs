@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use jansky_model::{ServerId, Timestamp, UserId, UserName};
 
 use crate::changes::record_users;
-use crate::db::{Row, Statement, Transaction, sql};
+use crate::db::Transaction;
+use crate::row::Row;
+use crate::statement::{Statement, sql};
 use crate::users::user_ids;
 use crate::{Store, StoreError};
 

@@ -11,9 +11,8 @@ use jansky_model::scope::Target;
 use jansky_model::{Scope, Secret};
 use serde_json::{Value, json};
 
-use crate::api::paging::{Page, USUAL_PAGE};
 use crate::api::servers::ServerPath;
-use crate::api::shares::{server_model, server_of, server_to_share};
+use crate::api::shares::{page_of, server_model, server_of, server_to_share};
 use crate::api::{ApiResult, find_user, json_body, need};
 use crate::visit::Visit;
 
@@ -37,19 +36,9 @@ fn model(visit: &Visit, actor: &Actor, server: &Server, code: &ShareCode) -> Val
     })
 }
 
-/// One page of the codes, each with its server.
 async fn answer(visit: &Visit, actor: &Actor, codes: Vec<ShareCode>) -> Result<Response, HubError> {
-    let page = Page::read(visit, USUAL_PAGE)?;
-    let total = codes.len() as u64;
-    let (offset, limit) = (page.offset as usize, page.limit as usize);
-    let mut items = Vec::new();
-    for code in codes.iter().skip(offset).take(limit) {
-        // A server that was deleted a moment ago took its codes along.
-        if let Some(server) = visit.web.hub.server_by_id(code.server_id).await? {
-            items.push(model(visit, actor, &server, code));
-        }
-    }
-    Ok(Json(page.answer(visit, &items, total)).into_response())
+    let show = |server: &Server, code: &ShareCode| model(visit, actor, server, code);
+    page_of(visit, &codes, |code| code.server_id, show).await
 }
 
 /// `GET /hub/api/share-codes/{owner}`

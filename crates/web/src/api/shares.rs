@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jansky_hub::{Actor, HubError, Server, Share, SharePartner};
 use jansky_model::scope::Target;
-use jansky_model::{Scope, ServerName};
+use jansky_model::{Scope, ServerId, ServerName};
 use serde_json::{Value, json};
 
 use crate::api::groups::find_group;
@@ -87,19 +87,31 @@ fn model(visit: &Visit, actor: &Actor, server: &Server, share: &Share) -> Value 
     })
 }
 
-/// One page of the shares, each with its server.
-async fn answer(visit: &Visit, actor: &Actor, shares: Vec<Share>) -> Result<Response, HubError> {
+/// One page of what is about servers, each shown with its own.
+pub(crate) async fn page_of<T>(
+    visit: &Visit,
+    all: &[T],
+    server_of: impl Fn(&T) -> ServerId,
+    show: impl Fn(&Server, &T) -> Value,
+) -> Result<Response, HubError> {
     let page = Page::read(visit, USUAL_PAGE)?;
-    let total = shares.len() as u64;
-    let (offset, limit) = (page.offset as usize, page.limit as usize);
     let mut items = Vec::new();
-    for share in shares.iter().skip(offset).take(limit) {
-        // A server that was deleted a moment ago took its shares along.
-        if let Some(server) = visit.web.hub.server_by_id(share.server_id).await? {
-            items.push(model(visit, actor, &server, share));
+    for one in all
+        .iter()
+        .skip(page.offset as usize)
+        .take(page.limit as usize)
+    {
+        // A server that was deleted a moment ago took this along.
+        if let Some(server) = visit.web.hub.server_by_id(server_of(one)).await? {
+            items.push(show(&server, one));
         }
     }
-    Ok(Json(page.answer(visit, &items, total)).into_response())
+    Ok(Json(page.answer(visit, &items, all.len() as u64)).into_response())
+}
+
+async fn answer(visit: &Visit, actor: &Actor, shares: Vec<Share>) -> Result<Response, HubError> {
+    let show = |server: &Server, share: &Share| model(visit, actor, server, share);
+    page_of(visit, &shares, |share| share.server_id, show).await
 }
 
 /// `GET /hub/api/shares/{owner}`
