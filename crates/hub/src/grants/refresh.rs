@@ -117,7 +117,8 @@ impl Grants {
                 refreshed: None,
             });
         }
-        match self.refresh(&grant, upstream).await {
+        // Rarely needed, and otherwise a large part of whatever asks for a token.
+        match Box::pin(self.refresh(&grant, upstream)).await {
             Ok(refreshed) => {
                 let token = self.good_for(&refreshed.grant, Duration::ZERO);
                 let token = token.ok_or(NoToken::SignInAgain)?;
