@@ -117,7 +117,7 @@ impl Grants {
                 refreshed: None,
             });
         }
-        // Rarely needed, and otherwise a large part of whatever asks for a token.
+        // Most callers never come here, so what it takes is not part of every request.
         match Box::pin(self.refresh(&grant, upstream)).await {
             Ok(refreshed) => {
                 let token = self.good_for(&refreshed.grant, Duration::ZERO);
