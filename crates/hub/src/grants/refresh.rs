@@ -384,13 +384,17 @@ impl Grants {
     }
 
     /// Takes a grant away from everybody, and revokes its tokens at the provider if that answers.
-    /// With a login goes what came along with it.
+    /// With a login goes what came along with it. What a later sign-in has brought stays.
     pub(crate) async fn revoke(
         &self,
         grant: &Grant,
         upstream: Option<&dyn UpstreamSession>,
     ) -> Result<(), HubError> {
         if grant.kind == GrantKind::Login {
+            let current = self.store.grant(grant.id).await?;
+            if current.is_some_and(|current| is_of_later_sign_in(&current, grant)) {
+                return Ok(());
+            }
             self.revoke_services(grant, upstream).await?;
         }
         self.revoke_one(grant, upstream).await
