@@ -112,12 +112,14 @@ mod tests {
 
     use super::*;
 
+    /// An account that is not root's.
+    const HUB: u32 = 4321;
+
     #[test]
     fn keys_that_root_rotates_stay_the_hubs() {
         if !rustix::process::geteuid().is_root() {
             return;
         }
-        const HUB: u32 = 4321;
         let folder = tempfile::tempdir().expect("a temporary directory");
         chown(folder.path(), Some(HUB), Some(HUB)).expect("root may give it away");
 
