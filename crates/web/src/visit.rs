@@ -224,15 +224,20 @@ impl Visit {
     /// The fields of a posted form, after its token was checked.
     pub(crate) async fn form(&self, request: Request) -> Result<Fields, HubError> {
         let fields = Fields::read(request).await?;
-        let sent = fields.get("_xsrf").map(str::to_owned);
-        let sent = sent.or_else(|| xsrf::sent(&self.headers, self.uri.query()));
-        if !sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &self.xsrf())) {
+        if !self.is_our_form(&fields) {
             return Err(HubError::forbidden(
                 "This page was open for too long or your session changed. \
                  Go back, reload the page and try again.",
             ));
         }
         Ok(fields)
+    }
+
+    /// Whether a form carries the token against forgery that this browser was given.
+    pub(crate) fn is_our_form(&self, fields: &Fields) -> bool {
+        let sent = fields.get("_xsrf").map(str::to_owned);
+        let sent = sent.or_else(|| xsrf::sent(&self.headers, self.uri.query()));
+        sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &self.xsrf()))
     }
 
     /// The prefix of the hub's pages.
@@ -538,7 +543,7 @@ pub(crate) fn redirect(to: &str) -> Response {
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    async fn read(request: Request) -> Result<Self, HubError> {
+    pub(crate) async fn read(request: Request) -> Result<Self, HubError> {
         let bytes = read_body(request).await?;
         let pairs = url::form_urlencoded::parse(&bytes);
         let fields = pairs.map(|(k, v)| (k.into_owned(), v.into_owned()));

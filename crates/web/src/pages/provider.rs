@@ -16,7 +16,10 @@ pub(crate) async fn leave(visit: Visit) -> Response {
     match begin(&visit).await {
         Ok(response) => response,
         Err(error) if links && visit.person().is_some() => account::not_linked(&visit, &error),
-        Err(error) => sign_in::with_error(&visit, &error),
+        Err(error) => {
+            let next = visit.query("next");
+            sign_in::with_error(&visit, &error, next.as_deref())
+        }
     }
 }
 
@@ -147,20 +150,26 @@ pub(crate) async fn back(visit: Visit) -> Response {
     // Whoever is sent there once more has not signed in yet.
     if !matches!(finished, Ok(Return::Again(_))) {
         let metrics = visit.web.hub.metrics();
-        metrics.sign_in(finished.is_ok(), began.elapsed());
+        let is_in = matches!(finished, Ok(Return::SignedIn(_) | Return::Linked(_)));
+        metrics.sign_in(is_in, began.elapsed());
     }
+    let mut wanted = None;
     let opened = match finished {
         Ok(Return::Again(departure)) => Ok(send_away(&visit, &departure)),
         Ok(Return::Linked(linked)) => Ok(account::after_link(&visit, linked)),
         Ok(Return::SignedIn(arrival)) => {
-            let next = arrival.next.as_deref();
-            sign_in::arrive(&visit, &arrival, next).await
+            wanted.clone_from(&arrival.next);
+            sign_in::arrive(&visit, &arrival, wanted.as_deref()).await
+        }
+        Ok(Return::Refused { error, next }) => {
+            wanted = next;
+            Err(Refusal::Error(error))
         }
         Err(error) => Err(Refusal::Error(error)),
     };
     let mut response = match opened {
         Ok(response) => response,
-        Err(Refusal::Error(error)) => sign_in::with_error(&visit, &error),
+        Err(Refusal::Error(error)) => sign_in::with_error(&visit, &error, wanted.as_deref()),
         Err(Refusal::SignIn | Refusal::SignInAgain) => redirect(&visit.hub_path("login")),
     };
     if !browsers.is_empty() {

@@ -659,7 +659,12 @@ async fn an_agent_hears_of_everything_as_it_happens() {
     store.set_groups(user.id, &[], now).await.expect("a user");
     scene.hub.hub.access().forget(user.id);
     assert_eq!(next().await, changed);
-    scene.hub.hub.sign_out_everywhere(&user).await.expect("out");
+    scene
+        .hub
+        .hub
+        .sign_out_everywhere(&user, "river")
+        .await
+        .expect("out");
     // Each session that ends is news, too.
     let mut piece = next().await;
     while piece == changed {
@@ -886,7 +891,12 @@ async fn the_exposed_path_opens_only_to_a_servers_own_token_and_shows_no_refresh
         assert!(!answer.text().contains("access-river"));
     }
     let user = scene.hub.user("river").await;
-    scene.hub.hub.sign_out_everywhere(&user).await.expect("out");
+    scene
+        .hub
+        .hub
+        .sign_out_everywhere(&user, "river")
+        .await
+        .expect("out");
     server.call("GET", path).send().await.must_be(401);
     agent.token("archive").await.must_be(401);
 
@@ -957,7 +967,12 @@ async fn a_freeze_in_one_process_is_heard_in_another() {
     assert_eq!(active.as_deref(), Some("event: active\ndata: {}\n\n"));
     let user = first.hub.user("river").await;
 
-    first.hub.hub.sign_out_everywhere(&user).await.expect("out");
+    first
+        .hub
+        .hub
+        .sign_out_everywhere(&user, "river")
+        .await
+        .expect("out");
     let heard = tokio::time::timeout(SOON, async {
         loop {
             let piece = events.piece().await.expect("the stream goes on");

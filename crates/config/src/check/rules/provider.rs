@@ -44,9 +44,13 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
             one.requests();
             one.claims();
             one.security_events();
+            domains(id, &oidc.hosted_domains, rules);
         }
         match provider {
-            Provider::Github(github) => github_requests(id, github, rules),
+            Provider::Github(github) => {
+                github_requests(id, github, rules);
+                domains(id, &github.hosted_domains, rules);
+            }
             Provider::Header(header) => header_trust(id, header, rules),
             Provider::Pam(pam) => pam_service(id, pam, rules),
             Provider::Ldap(ldap) => directory(id, ldap, rules),
@@ -102,6 +106,22 @@ fn client(provider: &Provider) -> Option<(&str, &str)> {
     }
     let oidc = provider.oidc()?;
     Some((oidc.issuer.as_written(), &oidc.client_id))
+}
+
+/// What is no domain matches nobody.
+fn domains(id: &ProviderId, domains: &[String], rules: &mut Rules<'_, '_>) {
+    let is_in = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let is_domain = |text: &str| {
+        text.split('.')
+            .all(|it| !it.is_empty() && it.chars().all(is_in))
+    };
+    for domain in domains.iter().filter(|domain| !is_domain(domain)) {
+        rules.error(
+            &["provider", id.as_str(), "hosted_domains"],
+            &format!("`{domain}`, which is not a domain"),
+            "write what follows the \"@\", such as \"example.org\"",
+        );
+    }
 }
 
 fn github_requests(id: &ProviderId, github: &GithubProvider, rules: &mut Rules<'_, '_>) {
