@@ -226,7 +226,7 @@ impl Hub {
                 refresh: None,
                 id_token: None,
                 expires_at: token.expires_at,
-                scope: None,
+                scope: Some(grant.scope.clone()).filter(|scope| !scope.is_empty()),
                 other: Vec::new(),
             };
             self.follow_rights(configured, upstream, grant, &tokens)
