@@ -18,6 +18,7 @@ mod environment;
 mod error;
 mod exclusion;
 mod grants;
+mod hashing;
 mod issuer;
 mod launch;
 mod linking;
@@ -168,6 +169,7 @@ pub struct Hub {
     local_accounts: Option<ProviderId>,
     settings: Settings,
     http: reqwest::Client,
+    hashing: hashing::Hashing,
     access: Access,
     broker: broker::Broker,
     grants: grants::Grants,
@@ -207,6 +209,7 @@ impl Hub {
                 Arc::clone(&keys),
                 parts.settings.sign_in_attempts_per_minute,
             ),
+            hashing: hashing::Hashing::new(Arc::clone(&parts.random)),
             sign_ups: sign_up::SignUps::new(),
             broker: broker::Broker::new(
                 &parts.settings.broker,
