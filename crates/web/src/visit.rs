@@ -226,7 +226,12 @@ impl Visit {
         let fields = Fields::read(request).await?;
         let sent = fields.get("_xsrf").map(str::to_owned);
         let sent = sent.or_else(|| xsrf::sent(&self.headers, self.uri.query()));
-        if !sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &self.xsrf())) {
+        let expected = self.xsrf();
+        let is_sent = sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &expected));
+        // The token of a stranger is that of everybody with the same address and browser. Only a
+        // page of the hub brings it into the cookies, which forms of other sites are sent without.
+        let is_kept = || cookies::values(&self.headers, cookies::XSRF).any(|kept| kept == expected);
+        if !is_sent || (self.person().is_none() && !is_kept()) {
             return Err(HubError::forbidden(
                 "This page was open for too long or your session changed. \
                  Go back, reload the page and try again.",
