@@ -30,6 +30,7 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         return by_header(visit, &chosen).await;
     }
     let next = visit.query("next").and_then(|next| visit.next(&next));
+    let next = next.filter(|next| next.len() <= sign_in::LONGEST_NEXT);
     let callback = visit
         .origin()
         .join(&visit.hub_path("oauth_callback"))
@@ -108,59 +109,39 @@ fn attempt_cookie(state: &str) -> String {
     format!("{}{}", cookies::ATTEMPT_PREFIX, &s256(state)[..12])
 }
 
-/// What the browser brought back.
-fn brought(visit: &Visit) -> CallbackQuery {
-    let mut query = CallbackQuery::default();
-    for (name, value) in visit.query_pairs() {
-        match name.as_str() {
-            "code" => {
-                query.code.get_or_insert(Secret::new(value));
-            }
-            "state" => {
-                query.state.get_or_insert(value);
-            }
-            "iss" => {
-                query.iss.get_or_insert(value);
-            }
-            "error" => {
-                query.error.get_or_insert(value);
-            }
-            "error_description" => {
-                query.error_description.get_or_insert(value);
-            }
-            _ => {}
-        }
-    }
-    query
-}
-
 /// `GET /hub/oauth_callback`: comes back from a provider.
 pub(crate) async fn back(visit: Visit) -> Response {
-    let query = brought(&visit);
+    let visit = &visit;
+    let query = match CallbackQuery::parse(visit.uri.query().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(error) => {
+            return sign_in::with_error(visit, &HubError::invalid(error.public()));
+        }
+    };
     let name = attempt_cookie(query.state.as_deref().unwrap_or_default());
     let browsers: Vec<Secret> = cookies::values(&visit.headers, &name)
         .map(Secret::new)
         .collect();
     let began = tokio::time::Instant::now();
     let actor = visit.person().map(|actor| &**actor);
-    let finished = visit.web.hub.finish_sign_in(query, &browsers, actor).await;
+    let hub = &visit.web.hub;
+    let finished = hub.finish_sign_in(query, &browsers, actor).await;
     // Whoever is sent there once more has not signed in yet.
     if !matches!(finished, Ok(Return::Again(_))) {
-        let metrics = visit.web.hub.metrics();
-        metrics.sign_in(finished.is_ok(), began.elapsed());
+        hub.metrics().sign_in(finished.is_ok(), began.elapsed());
     }
     let opened = match finished {
-        Ok(Return::Again(departure)) => Ok(send_away(&visit, &departure)),
-        Ok(Return::Linked(linked)) => Ok(account::after_link(&visit, linked)),
+        Ok(Return::Again(departure)) => Ok(send_away(visit, &departure)),
+        Ok(Return::Linked(linked)) => Ok(account::after_link(visit, linked)),
         Ok(Return::SignedIn(arrival)) => {
             let next = arrival.next.as_deref();
-            sign_in::arrive(&visit, &arrival, next).await
+            sign_in::arrive(visit, &arrival, next).await
         }
         Err(error) => Err(Refusal::Error(error)),
     };
     let mut response = match opened {
         Ok(response) => response,
-        Err(Refusal::Error(error)) => sign_in::with_error(&visit, &error),
+        Err(Refusal::Error(error)) => sign_in::with_error(visit, &error),
         Err(Refusal::SignIn | Refusal::SignInAgain) => redirect(&visit.hub_path("login")),
     };
     if !browsers.is_empty() {
