@@ -1,5 +1,6 @@
 //! The way to an identity provider and back.
 
+use axum::extract::Path;
 use axum::response::Response;
 use jansky_crypto::token::s256;
 use jansky_hub::HubError;
@@ -111,7 +112,15 @@ fn attempt_cookie(state: &str) -> String {
 
 /// `GET /hub/oauth_callback`: comes back from a provider.
 pub(crate) async fn back(visit: Visit) -> Response {
-    let visit = &visit;
+    finish(&visit, None).await
+}
+
+/// `GET /hub/oauth_callback/{provider}`: the same, where a provider has an address of its own.
+pub(crate) async fn back_through(Path(door): Path<String>, visit: Visit) -> Response {
+    finish(&visit, Some(&door)).await
+}
+
+async fn finish(visit: &Visit, door: Option<&str>) -> Response {
     let query = match CallbackQuery::parse(visit.uri.query().unwrap_or_default()) {
         Ok(query) => query,
         Err(error) => {
@@ -125,7 +134,7 @@ pub(crate) async fn back(visit: Visit) -> Response {
     let began = tokio::time::Instant::now();
     let actor = visit.person().map(|actor| &**actor);
     let hub = &visit.web.hub;
-    let finished = hub.finish_sign_in(query, &browsers, actor).await;
+    let finished = hub.finish_sign_in(query, door, &browsers, actor).await;
     // Whoever is sent there once more has not signed in yet.
     if !matches!(finished, Ok(Return::Again(_))) {
         hub.metrics().sign_in(finished.is_ok(), began.elapsed());

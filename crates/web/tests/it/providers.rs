@@ -356,6 +356,30 @@ async fn a_place_to_go_to_that_is_too_long_is_not_kept() {
     }
 }
 
+/// RFC 9700 4.4: a provider that sends people on to another one, with that one's address to come back
+/// to, does not get what that one gives them.
+#[tokio::test]
+async fn where_a_provider_has_an_address_of_its_own_nothing_else_counts() {
+    let own = "http://hub.test/hub/oauth_callback/observatory";
+    let mut configured = ScriptedProvider::new(&json!({})).with_rules(everybody());
+    configured.callback_url = Some(own.to_owned());
+    let hub = TestHub::with(|recipe| recipe.providers.push(configured)).await;
+    let shared = hub_with(everybody(), &json!({})).await;
+    let back = async |hub: &TestHub, path: &str| {
+        let browser = hub.anonymous();
+        let state = leave(&browser, "").await;
+        let path = format!("/hub/{path}?state={state}&code=s1:river");
+        let answer = browser.call("GET", &path).navigating().send().await;
+        answer.status.as_u16()
+    };
+
+    assert_eq!(back(&hub, "oauth_callback/observatory").await, 302);
+    assert_eq!(back(&hub, "oauth_callback").await, 400);
+    assert_eq!(back(&hub, "oauth_callback/elsewhere").await, 400);
+    assert_eq!(back(&shared, "oauth_callback").await, 302);
+    assert_eq!(back(&shared, "oauth_callback/observatory").await, 400);
+}
+
 #[tokio::test]
 async fn auto_login_leaves_at_once_unless_the_provider_is_away() {
     let provider = ScriptedProvider::new(&json!({}));
