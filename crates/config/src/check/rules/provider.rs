@@ -135,6 +135,31 @@ fn github_requests(id: &ProviderId, github: &GithubProvider, rules: &mut Rules<'
             "add \"read:org\": without it GitHub does not tell organizations and teams",
         );
     }
+    let tells_address = |scope: &String| scope == "user:email" || scope == "user";
+    if !github.hosted_domains.is_empty() && !github.scopes.iter().any(tells_address) {
+        rules.error(
+            &["provider", id.as_str(), "scopes"],
+            "`hosted_domains`, and scopes without `user:email`",
+            "add \"user:email\": without it GitHub does not tell the verified address",
+        );
+    }
+    domains(id, &github.hosted_domains, rules);
+}
+
+/// Whoever writes more than the domain lets nobody in.
+fn domains(id: &ProviderId, domains: &[String], rules: &mut Rules<'_, '_>) {
+    let is_plain = |domain: &String| {
+        let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+        !domain.is_empty() && domain.bytes().all(is_usual)
+    };
+    for domain in domains.iter().filter(|domain| !is_plain(domain)) {
+        rules.error(
+            &["provider", id.as_str(), "hosted_domains"],
+            &format!("`{domain}`"),
+            "write only what stands behind the \"@\", letters, digits, \"-\" and \".\", for example \
+             \"example.org\"; each domain by itself",
+        );
+    }
 }
 
 fn header_trust(id: &ProviderId, header: &HeaderProvider, rules: &mut Rules<'_, '_>) {
@@ -477,6 +502,7 @@ impl Examined<'_, '_, '_> {
     }
 
     fn claims(&mut self) {
+        domains(self.id, &self.oidc.hosted_domains, self.rules);
         let without_userinfo = self
             .oidc
             .endpoints
