@@ -150,9 +150,8 @@ fn play_github(op: &ScriptedProvider, teams: &[&str]) {
     }
 }
 
-/// D15, with a token that never ends: people with servers are asked about all the same.
-#[tokio::test]
-async fn rights_follow_what_github_says() {
+/// A site at which people sign in with GitHub, too.
+async fn with_github() -> Site {
     let site = Site::new().await;
     let keys = format!(
         "[provider.github]\n\
@@ -173,15 +172,27 @@ async fn rights_follow_what_github_says() {
     );
     configure(&site.house, &keys);
     play_github(&site.op, &["crew", "officers"]);
-    let settings = ["session.rights_refresh=5s", "hub.no_longer_allowed=stop"];
-    let hub = site.house.start(&settings).await;
-    let browser = Browser::new(&hub.url);
+    site
+}
+
+/// Comes by GitHub, as an administrator.
+async fn sign_in_by_github(browser: &Browser) {
     let authorize = browser.leave("github").await;
     let state = authorize.query_pairs().find(|(name, _)| name == "state");
     let state = state.expect("a state").1.into_owned();
     let back = format!("code=once&state={state}");
     browser.come_back(&back).await.must_be(302);
     assert_eq!(browser.whoami().await["admin"], true);
+}
+
+/// D15, with a token that never ends: people with servers are asked about all the same.
+#[tokio::test]
+async fn rights_follow_what_github_says() {
+    let site = with_github().await;
+    let settings = ["session.rights_refresh=5s", "hub.no_longer_allowed=stop"];
+    let hub = site.house.start(&settings).await;
+    let browser = Browser::new(&hub.url);
+    sign_in_by_github(&browser).await;
     browser.start_server("river-t").await;
     let bound = Duration::from_secs(30);
 
@@ -197,4 +208,26 @@ async fn rights_follow_what_github_says() {
         browser.get("hub/home").await.asks_to_sign_in()
     })
     .await;
+}
+
+/// D20, where there is no refresh that could be refused: the account or the access of the app ended.
+#[tokio::test]
+async fn who_is_unknown_to_github_signs_in_again_and_keeps_the_server() {
+    let site = with_github().await;
+    let hub = site.house.start(&["session.rights_refresh=5s"]).await;
+    let browser = Browser::new(&hub.url);
+    sign_in_by_github(&browser).await;
+    browser.start_server("river-t").await;
+
+    let refused = Instead::Status(401, json!({ "message": "Bad credentials" }).to_string());
+    site.op.script().instead.insert("/user", refused);
+    within(Duration::from_secs(30), "asked to sign in", async || {
+        browser.get("hub/home").await.asks_to_sign_in()
+    })
+    .await;
+    assert!(!site.house.processes().is_empty(), "the server runs on");
+
+    play_github(&site.op, &["crew", "officers"]);
+    let again = Browser::new(&hub.url);
+    sign_in_by_github(&again).await;
 }
