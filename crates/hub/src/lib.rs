@@ -37,6 +37,7 @@ mod routes;
 mod second_factor;
 mod servers;
 mod settings;
+mod share_codes;
 mod shares;
 mod sign_in;
 mod sign_ins;
@@ -67,8 +68,8 @@ pub use jansky_identity::{
 pub use jansky_spawn::{Choice, Offer};
 pub use jansky_store::{
     ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, Exclusion, FreezeReason,
-    GrantState, Identity, IdentityId, LocalAccount, Server, Session, Share, SignUp, Token, TokenId,
-    TokenKind, User, UserQuery, UserSort,
+    GrantState, Identity, IdentityId, LocalAccount, Server, Session, Share, ShareCode, SignUp,
+    Token, TokenId, TokenKind, User, UserQuery, UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
@@ -102,6 +103,7 @@ pub use second_factor::{
     SecondStepUnderWay, SetUpBrowser,
 };
 pub use settings::{NoLongerAllowed, Settings};
+pub use share_codes::{ShareOffer, USUAL_CODE_LIFETIME, WhichCodes};
 pub use shares::SharePartner;
 pub use sign_in::{
     Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession, Return,

@@ -78,8 +78,10 @@ impl Hub {
             .identity(&identity.issuer, &identity.subject)
             .await?
         {
-            Some((bound, owner)) if owner.id == user.id => {
-                self.store.touch_identity(bound.id, now).await?;
+            Some((_, owner)) if owner.id == user.id => {
+                self.store
+                    .touch_identity(&identity.issuer, &identity.subject, now)
+                    .await?;
             }
             Some(_) => return Err(taken(user.name.as_str(), provider, title)),
             None => {

@@ -29,6 +29,11 @@ impl Hub {
         Ok(self.store.server_by_name(user.id, name).await?)
     }
 
+    /// The server with this id.
+    pub async fn server_by_id(&self, id: ServerId) -> Result<Option<Server>, HubError> {
+        Ok(self.store.server(id).await?)
+    }
+
     /// All servers of a user, also stopped ones.
     pub async fn servers_of(&self, user: &User) -> Result<Vec<Server>, HubError> {
         Ok(self.store.servers_of(user.id).await?)

@@ -53,14 +53,7 @@ impl Hub {
         partner: &SharePartner,
         scopes: Option<&[String]>,
     ) -> Result<Share, HubError> {
-        let scopes = shareable(server, scopes)?;
-        for (scope, _) in &scopes {
-            if !actor.may_on_server(*scope, &server.user, &server.name) {
-                return Err(HubError::forbidden(format!(
-                    "You cannot share `{scope}` on this server: you do not hold it yourself."
-                )));
-            }
-        }
+        let texts = held(actor, server, shareable(server, scopes)?)?;
         let (sees, kind, name) = match partner {
             SharePartner::User(name) => (
                 actor.may(Scope::READ_USERS_NAME, Target::User(name.as_str())),
@@ -79,7 +72,6 @@ impl Hub {
                  `read:{kind}s:name!{kind}={name}`."
             )));
         }
-        let texts: Vec<String> = scopes.into_iter().map(|(_, text)| text).collect();
         let now = self.clock.now();
         let stored = partner.stored();
         match self.store.share(server.id, stored, &texts, now).await {
@@ -157,7 +149,11 @@ impl Hub {
     }
 
     /// Forgets what is remembered about whoever a share is about.
-    async fn forget_concerned(&self, share: &Share, server: &Server) -> Result<(), HubError> {
+    pub(crate) async fn forget_concerned(
+        &self,
+        share: &Share,
+        server: &Server,
+    ) -> Result<(), HubError> {
         self.access.forget(server.user_id);
         match &share.user {
             Some(name) => {
@@ -172,7 +168,7 @@ impl Hub {
 }
 
 /// The scopes that are meant, each with its text as it is stored: limited to this server.
-fn shareable(
+pub(crate) fn shareable(
     server: &Server,
     scopes: Option<&[String]>,
 ) -> Result<BTreeSet<(Scope, String)>, HubError> {
@@ -202,4 +198,21 @@ fn shareable(
         found.insert((scope, format!("{scope}{filter}")));
     }
     Ok(found)
+}
+
+/// The texts of scopes that the caller holds on a server and so may give away.
+pub(crate) fn held(
+    actor: &Actor,
+    server: &Server,
+    scopes: BTreeSet<(Scope, String)>,
+) -> Result<Vec<String>, HubError> {
+    let texts = scopes.into_iter().map(|(scope, text)| {
+        if actor.may_on_server(scope, &server.user, &server.name) {
+            return Ok(text);
+        }
+        Err(HubError::forbidden(format!(
+            "You cannot share `{scope}` on this server: you do not hold it yourself."
+        )))
+    });
+    texts.collect()
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use jansky_model::{Timestamp, UserId, UserName};
 
-use crate::db::{Composed, Statement, Transaction, sql};
+use crate::db::Transaction;
+use crate::statement::{Composed, Statement, sql};
 use crate::users::user_columns;
 use crate::{Store, StoreError, User};
 

@@ -10,7 +10,9 @@ use std::str::FromStr;
 use jansky_model::{ServerId, StartId, Timestamp, UserId};
 
 use crate::changes::{USER_CHANGED, record_change};
-use crate::db::{Row, Statement, Transaction, sql};
+use crate::db::Transaction;
+use crate::row::Row;
+use crate::statement::{Statement, sql};
 use crate::{Digest, Store, StoreError};
 
 /// The row of an agent's session.

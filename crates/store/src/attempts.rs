@@ -2,7 +2,7 @@
 
 use jansky_model::{ProviderId, Secret, Timestamp};
 
-use crate::db::sql;
+use crate::statement::sql;
 use crate::{Digest, Store, StoreError};
 
 /// What must be known when the browser comes back from the provider.

@@ -9,7 +9,9 @@ use std::fmt::Write as _;
 
 use jansky_model::{Timestamp, UserId};
 
-use crate::db::{Composed, Row, Transaction, sql, storable};
+use crate::db::Transaction;
+use crate::row::Row;
+use crate::statement::{Composed, sql, storable};
 use crate::{Digest, Store, StoreError};
 
 /// The hash before the first event.

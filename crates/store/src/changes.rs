@@ -15,7 +15,9 @@ use std::time::Duration;
 use jansky_model::{Timestamp, UserId};
 use tokio::time::timeout;
 
-use crate::db::{Row, Transaction, sql};
+use crate::db::Transaction;
+use crate::row::Row;
+use crate::statement::sql;
 use crate::{Store, StoreError};
 
 /// The topic of changes of a user: rights, name, sessions, tokens and servers that ended, or the

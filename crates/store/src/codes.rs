@@ -2,7 +2,7 @@
 
 use jansky_model::{Timestamp, UserId};
 
-use crate::db::sql;
+use crate::statement::sql;
 use crate::tokens::insert_token;
 use crate::{Digest, NewToken, Store, StoreError, Token};
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use jansky_model::{Timestamp, UserId};
 
-use crate::db::{Row, sql};
+use crate::row::Row;
+use crate::statement::sql;
 use crate::{Digest, Store, StoreError};
 
 /// What became of a request.

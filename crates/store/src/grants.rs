@@ -10,7 +10,9 @@ use std::str::FromStr;
 use jansky_model::{ProviderId, Timestamp, UserId};
 
 use crate::changes::{GRANT_CHANGED, record_change};
-use crate::db::{Composed, Row, Statement, Transaction, sql};
+use crate::db::Transaction;
+use crate::row::Row;
+use crate::statement::{Composed, Statement, sql};
 use crate::{Store, StoreError};
 
 /// The row of a grant.
@@ -219,8 +221,22 @@ macro_rules! grant_columns {
 }
 
 macro_rules! select_grants {
-    ($condition:literal) => {
-        concat!("SELECT ", grant_columns!(), " FROM grants ", $condition)
+    ($($condition:tt)+) => {
+        concat!("SELECT ", grant_columns!(), " FROM grants ", $($condition)+)
+    };
+}
+
+/// Where the grant of a sign-in is: one for each user and provider.
+macro_rules! login_place {
+    () => {
+        "WHERE user_id = $1 AND provider = $2 AND kind = 'login'"
+    };
+}
+
+/// Where the grant for another service is: one for each user, provider and service.
+macro_rules! service_place {
+    () => {
+        "WHERE user_id = $1 AND provider = $2 AND service = $3 AND kind = 'service'"
     };
 }
 
@@ -320,12 +336,10 @@ async fn earlier_grant(
 ) -> Result<Option<GrantId>, StoreError> {
     let look = sql(match new.kind {
         GrantKind::Login => {
-            "SELECT id, issuer, subject FROM grants
-             WHERE user_id = $1 AND provider = $2 AND kind = 'login'"
+            concat!("SELECT id, issuer, subject FROM grants ", login_place!())
         }
         GrantKind::Service => {
-            "SELECT id, issuer, subject FROM grants
-             WHERE user_id = $1 AND provider = $2 AND service = $3 AND kind = 'service'"
+            concat!("SELECT id, issuer, subject FROM grants ", service_place!())
         }
     });
     let mut look = look.bind(new.user_id).bind(&new.provider);
@@ -445,9 +459,7 @@ impl Store {
         user: UserId,
         provider: &ProviderId,
     ) -> Result<Option<Grant>, StoreError> {
-        let statement = sql(select_grants!(
-            "WHERE user_id = $1 AND provider = $2 AND kind = 'login'"
-        ));
+        let statement = sql(select_grants!(login_place!()));
         self.one_grant(statement.bind(user).bind(provider)).await
     }
 
@@ -457,8 +469,7 @@ impl Store {
         user: UserId,
         provider: &ProviderId,
     ) -> Result<Option<GrantState>, StoreError> {
-        let statement = sql("SELECT state FROM grants
-             WHERE user_id = $1 AND provider = $2 AND kind = 'login'");
+        let statement = sql(concat!("SELECT state FROM grants ", login_place!()));
         let statement = statement.bind(user).bind(provider);
         let row = self.db.fetch_optional(statement).await?;
         row.map(|row| row.get("state")).transpose()
@@ -471,9 +482,7 @@ impl Store {
         provider: &ProviderId,
         service: &str,
     ) -> Result<Option<Grant>, StoreError> {
-        let statement = sql(select_grants!(
-            "WHERE user_id = $1 AND provider = $2 AND service = $3 AND kind = 'service'"
-        ));
+        let statement = sql(select_grants!(service_place!()));
         let statement = statement.bind(user).bind(provider).bind(service);
         self.one_grant(statement).await
     }

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use jansky_model::{Timestamp, UserId};
 
 use crate::changes::{USER_CHANGED, record_change};
-use crate::db::{Composed, Statement, Transaction, sql};
+use crate::db::Transaction;
+use crate::statement::{Composed, Statement, sql};
 use crate::{Store, StoreError};
 
 /// The names of a user's groups, sorted byte by byte.

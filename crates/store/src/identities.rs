@@ -3,7 +3,8 @@
 use jansky_model::{ProviderId, Timestamp, UserId, UserName};
 
 use crate::changes::{USER_CHANGED, record_change};
-use crate::db::{Row, Statement, sql};
+use crate::row::Row;
+use crate::statement::{Statement, sql};
 use crate::users::{insert_user, taken, user_columns};
 use crate::{Store, StoreError, User};
 
@@ -205,11 +206,22 @@ impl Store {
     }
 
     /// Records a sign-in with an identity, unless a later one is known.
-    pub async fn touch_identity(&self, id: IdentityId, at: Timestamp) -> Result<(), StoreError> {
-        let statement =
-            sql("UPDATE identities SET last_login_at = $2 WHERE id = $1 AND last_login_at < $2")
-                .bind(id)
-                .bind(at);
+    pub async fn touch_identity(
+        &self,
+        issuer: &str,
+        subject: &str,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let statement = touch_identity(issuer, subject, at);
         self.db.execute(statement).await.map(|_| ())
     }
+}
+
+/// The statement with which a sign-in is recorded, unless a later one is known.
+pub(crate) fn touch_identity(issuer: &str, subject: &str, at: Timestamp) -> Statement {
+    sql("UPDATE identities SET last_login_at = $3
+         WHERE issuer = $1 AND subject = $2 AND last_login_at < $3")
+    .bind(issuer)
+    .bind(subject)
+    .bind(at)
 }

@@ -2,8 +2,9 @@
 
 use jansky_model::Timestamp;
 
-use crate::db::{Row, sql};
 use crate::grants::Sealed;
+use crate::row::Row;
+use crate::statement::sql;
 use crate::{Store, StoreError};
 
 /// A key of the issuer.

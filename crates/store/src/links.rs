@@ -3,7 +3,7 @@
 
 use jansky_model::{Timestamp, UserId};
 
-use crate::db::sql;
+use crate::statement::sql;
 use crate::users::user_columns;
 use crate::{Digest, Store, StoreError, User};
 

@@ -2,7 +2,7 @@
 
 use jansky_model::Timestamp;
 
-use crate::db::sql;
+use crate::statement::sql;
 use crate::{Digest, Store, StoreError};
 
 impl Store {

@@ -2,8 +2,8 @@
 
 use jansky_model::{ProviderId, Timestamp};
 
-use crate::db::{Composed, sql};
 use crate::identities::{Identity, identity_columns};
+use crate::statement::{Composed, sql};
 use crate::{IdentityId, Store, StoreError};
 
 impl Store {

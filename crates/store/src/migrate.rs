@@ -20,8 +20,9 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 
 use crate::StoreError;
-use crate::db::{Row, sql};
+use crate::row::Row;
 use crate::sqlite::Connection;
+use crate::statement::sql;
 
 /// Version, name and text of each migration, oldest first.
 const MIGRATIONS: &[(i64, &str, &str)] = &[
@@ -42,6 +43,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../migrations/0008_sign_ins.sql"),
     ),
     (9, "lean", include_str!("../migrations/0009_lean.sql")),
+    (
+        10,
+        "share_codes",
+        include_str!("../migrations/0010_share_codes.sql"),
+    ),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -12,10 +12,11 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::StoreError;
-use crate::db::{Db, sql};
+use crate::db::Db;
 use crate::ear::Listener;
 use crate::migrate;
 use crate::sqlite::{Connection, OpenFlags, Readers, Writer};
+use crate::statement::sql;
 
 /// How long to wait for a free connection.
 pub(crate) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -189,6 +190,7 @@ impl Store {
             "DELETE FROM login_attempts WHERE expires_at <= $1",
             "DELETE FROM links WHERE expires_at <= $1",
             "DELETE FROM second_steps WHERE expires_at <= $1",
+            "DELETE FROM share_codes WHERE expires_at <= $1",
             "DELETE FROM sign_ups WHERE expires_at <= $1",
             // An hour is enough to scan a picture.
             "DELETE FROM second_factors

@@ -10,8 +10,8 @@
 use jansky_model::Timestamp;
 
 use crate::changes::{GRANT_CHANGED, record_change};
-use crate::db::{Statement, sql};
 use crate::grants::{grant_columns, named, select_grants, update_grant};
+use crate::statement::{Statement, sql};
 use crate::{Grant, GrantId, GrantState, Sealed, SealedTokens, Store, StoreError};
 
 /// What a refresh brought.

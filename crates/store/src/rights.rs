@@ -8,8 +8,10 @@ use std::collections::BTreeSet;
 use jansky_model::{ProviderId, Timestamp, UserId};
 
 use crate::changes::{USER_CHANGED, record_change};
-use crate::db::{Composed, Row, Transaction, sql};
+use crate::db::Transaction;
 use crate::groups::replace_groups;
+use crate::row::Row;
+use crate::statement::{Composed, sql};
 use crate::{Store, StoreError};
 
 /// What a provider says about a user's rights; what is `None` stays as it is.

@@ -9,8 +9,10 @@ use std::time::Duration;
 use jansky_model::{Timestamp, UserId};
 
 use crate::changes::{USER_CHANGED, record_change};
-use crate::db::{Row, Transaction, sql};
+use crate::db::Transaction;
 use crate::grants::Sealed;
+use crate::row::Row;
+use crate::statement::sql;
 use crate::{Digest, Store, StoreError};
 
 /// So many wrong codes in a row are looked at without a pause.

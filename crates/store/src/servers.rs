@@ -9,7 +9,9 @@ use jansky_model::{
 
 use crate::agents::{end_agent, forget_agents};
 use crate::changes::{USER_CHANGED, record_change, record_users};
-use crate::db::{Composed, Row, Statement, Transaction, sql};
+use crate::db::Transaction;
+use crate::row::Row;
+use crate::statement::{Composed, Statement, sql};
 use crate::tokens::insert_token;
 use crate::users::user_ids;
 use crate::{NewToken, Store, StoreError, Token};

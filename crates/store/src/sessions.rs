@@ -3,8 +3,11 @@
 use jansky_model::{ProviderId, Timestamp, UserId};
 
 use crate::changes::{SESSION_ENDED, record_named_change, record_users};
-use crate::db::{Composed, Row, Statement, Transaction, sql};
+use crate::db::Transaction;
 use crate::grants::put_grant;
+use crate::identities::touch_identity;
+use crate::row::Row;
+use crate::statement::{Composed, Statement, sql};
 use crate::users::{touch, user_columns, user_ids};
 use crate::{Digest, Grant, GrantId, NewGrant, Sealed, SealedTokens, Store, StoreError, User};
 
@@ -270,9 +273,7 @@ async fn insert_session(
         .execute(touch(new.user_id, new.created_at))
         .await?;
     if let Some((issuer, subject)) = &new.identity {
-        let seen = sql("UPDATE identities SET last_login_at = $3
-             WHERE issuer = $1 AND subject = $2 AND last_login_at < $3");
-        let seen = seen.bind(issuer).bind(subject).bind(new.created_at);
+        let seen = touch_identity(issuer, subject, new.created_at);
         transaction.execute(seen).await?;
     }
     let statement = sql("INSERT INTO sessions

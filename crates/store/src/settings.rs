@@ -1,6 +1,6 @@
 //! Values that the installation makes for itself once and keeps, such as the key of its signatures.
 
-use crate::db::sql;
+use crate::statement::sql;
 use crate::{Store, StoreError};
 
 impl Store {

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use jansky_model::{ServerId, Timestamp, UserId, UserName};
 
 use crate::changes::record_users;
-use crate::db::{Row, Statement, Transaction, sql};
+use crate::db::Transaction;
+use crate::row::Row;
+use crate::statement::{Statement, sql};
 use crate::users::user_ids;
 use crate::{Store, StoreError};
 
@@ -76,46 +78,7 @@ impl Store {
     ) -> Result<Share, StoreError> {
         let mut transaction = self.db.begin().await?;
         lock_server(&mut transaction, server).await?;
-        let present = present(&mut transaction, server, with).await?;
-        let mut all: BTreeSet<String> = scopes.iter().cloned().collect();
-        if let Some((_, share)) = &present {
-            all.extend(share.scopes.iter().cloned());
-        }
-        let all: Vec<String> = all.into_iter().collect();
-        let written = if let Some((id, _)) = &present {
-            let update = sql("UPDATE shares SET scopes = $2 WHERE id = $1");
-            transaction
-                .execute(update.bind(*id).bind(all.as_slice()))
-                .await?
-        } else {
-            let insert = match with {
-                ShareWith::User(name) => {
-                    sql("INSERT INTO shares (server_id, user_id, scopes, created_at)
-                     SELECT CAST($1 AS BIGINT), id, $3, CAST($4 AS BIGINT)
-                     FROM users WHERE name = $2")
-                    .bind(server)
-                    .bind(name)
-                }
-                ShareWith::Group(name) => sql(
-                    "INSERT INTO shares (server_id, group_id, scopes, created_at)
-                     SELECT CAST($1 AS BIGINT), id, $3, CAST($4 AS BIGINT)
-                     FROM groups WHERE name = $2",
-                )
-                .bind(server)
-                .bind(name),
-            };
-            transaction
-                .execute(insert.bind(all.as_slice()).bind(at))
-                .await?
-        };
-        if written == 0 {
-            return Err(StoreError::not_found(match with {
-                ShareWith::User(name) => format!("user `{name}`"),
-                ShareWith::Group(name) => format!("group `{name}`"),
-            }));
-        }
-        let (_, share) = present_now(&mut transaction, server, with).await?;
-        record_concerned(&mut transaction, server, with, at).await?;
+        let share = add_share(&mut transaction, server, with, scopes, at).await?;
         transaction.commit().await?;
         Ok(share)
     }
@@ -224,8 +187,62 @@ impl Store {
     }
 }
 
+/// Lets somebody do more with a server that [`lock_server`] has locked.
+pub(crate) async fn add_share(
+    transaction: &mut Transaction,
+    server: ServerId,
+    with: ShareWith<'_>,
+    scopes: &[String],
+    at: Timestamp,
+) -> Result<Share, StoreError> {
+    let present = present(transaction, server, with).await?;
+    let mut all: BTreeSet<String> = scopes.iter().cloned().collect();
+    if let Some((_, share)) = &present {
+        all.extend(share.scopes.iter().cloned());
+    }
+    let all: Vec<String> = all.into_iter().collect();
+    let written = if let Some((id, _)) = &present {
+        let update = sql("UPDATE shares SET scopes = $2 WHERE id = $1");
+        transaction
+            .execute(update.bind(*id).bind(all.as_slice()))
+            .await?
+    } else {
+        let insert = match with {
+            ShareWith::User(name) => {
+                sql("INSERT INTO shares (server_id, user_id, scopes, created_at)
+                 SELECT CAST($1 AS BIGINT), id, $3, CAST($4 AS BIGINT)
+                 FROM users WHERE name = $2")
+                .bind(server)
+                .bind(name)
+            }
+            ShareWith::Group(name) => sql(
+                "INSERT INTO shares (server_id, group_id, scopes, created_at)
+                 SELECT CAST($1 AS BIGINT), id, $3, CAST($4 AS BIGINT)
+                 FROM groups WHERE name = $2",
+            )
+            .bind(server)
+            .bind(name),
+        };
+        transaction
+            .execute(insert.bind(all.as_slice()).bind(at))
+            .await?
+    };
+    if written == 0 {
+        return Err(StoreError::not_found(match with {
+            ShareWith::User(name) => format!("user `{name}`"),
+            ShareWith::Group(name) => format!("group `{name}`"),
+        }));
+    }
+    let (_, share) = present_now(transaction, server, with).await?;
+    record_concerned(transaction, server, with, at).await?;
+    Ok(share)
+}
+
 /// Makes changes of one server's shares wait for each other.
-async fn lock_server(transaction: &mut Transaction, server: ServerId) -> Result<(), StoreError> {
+pub(crate) async fn lock_server(
+    transaction: &mut Transaction,
+    server: ServerId,
+) -> Result<(), StoreError> {
     let statement = sql("UPDATE servers SET version = version WHERE id = $1");
     match transaction.execute(statement.bind(server)).await? {
         0 => Err(StoreError::not_found(format!("server {server}"))),

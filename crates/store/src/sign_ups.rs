@@ -3,7 +3,8 @@
 use jansky_model::{Timestamp, UserName};
 
 use crate::accounts::insert_password;
-use crate::db::{Row, sql};
+use crate::row::Row;
+use crate::statement::sql;
 use crate::users::{insert_user, taken};
 use crate::{Store, StoreError, User};
 

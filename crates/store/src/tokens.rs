@@ -5,7 +5,9 @@ use std::str::FromStr;
 use jansky_model::{ServerId, Timestamp, UserId};
 
 use crate::changes::{USER_CHANGED, record_change};
-use crate::db::{Row, Transaction, sql};
+use crate::db::Transaction;
+use crate::row::Row;
+use crate::statement::sql;
 use crate::users::user_columns;
 use crate::{Digest, Store, StoreError, User};
 

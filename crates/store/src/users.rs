@@ -3,7 +3,8 @@
 use jansky_model::{Timestamp, UserId, UserName};
 
 use crate::changes::{USER_CHANGED, record_change, record_users};
-use crate::db::{Composed, Row, Statement, sql};
+use crate::row::Row;
+use crate::statement::{Composed, Statement, sql};
 use crate::{Store, StoreError};
 
 /// A person (or a robot) who can own servers and tokens.

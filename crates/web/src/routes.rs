@@ -19,8 +19,8 @@ use jansky_hub::JUPYTERHUB_VERSION;
 use serde_json::json;
 
 use crate::pages::{
-    account, admin, approvals, assets, audit, consent, home, password, provider, second_factor,
-    second_step, server, setup, sign_in, sign_out, sign_up, spawn, tokens,
+    accept_share, account, admin, approvals, assets, audit, consent, home, password, provider,
+    second_factor, second_step, server, setup, sign_in, sign_out, sign_up, spawn, tokens,
 };
 use crate::security_events;
 use crate::state::{Peer, WebState};
@@ -160,6 +160,8 @@ fn table() -> Vec<Route> {
         ("GET", "token", get(tokens::get)),
         ("POST", "token", post(tokens::post)),
         ("POST", "token/{id}/revoke", post(tokens::revoke)),
+        ("GET", "accept-share", get(accept_share::get)),
+        ("POST", "accept-share", post(accept_share::post)),
         ("GET", "account/audit", get(audit::own)),
         ("GET", "admin/audit", get(audit::all)),
         ("GET", "error/{code}", get(assets::error)),
@@ -292,6 +294,33 @@ fn table() -> Vec<Route> {
             "DELETE",
             "api/shares/{user}/{server}",
             delete(api::shares::end),
+        ),
+        ("GET", "api/share-codes/{user}", get(api::share_codes::list)),
+        ("GET", "api/share-codes/{user}/", get(api::share_codes::get)),
+        (
+            "POST",
+            "api/share-codes/{user}/",
+            post(api::share_codes::create),
+        ),
+        (
+            "DELETE",
+            "api/share-codes/{user}/",
+            delete(api::share_codes::end),
+        ),
+        (
+            "GET",
+            "api/share-codes/{user}/{server}",
+            get(api::share_codes::get),
+        ),
+        (
+            "POST",
+            "api/share-codes/{user}/{server}",
+            post(api::share_codes::create),
+        ),
+        (
+            "DELETE",
+            "api/share-codes/{user}/{server}",
+            delete(api::share_codes::end),
         ),
         (
             "GET",

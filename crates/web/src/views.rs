@@ -325,6 +325,29 @@ pub struct ConsentPage {
     pub deny_url: String,
 }
 
+/// Somebody opens the link of a share code.
+///
+/// The form posts `code` and `next`.
+#[derive(Clone, Debug, Serialize)]
+pub struct AcceptSharePage {
+    /// What people call the server, for example `river's server`.
+    pub server_title: String,
+    /// Whose server it is.
+    pub owner: String,
+    /// Whether it runs.
+    pub is_ready: bool,
+    /// What it is offered for.
+    pub scopes: Vec<ScopeLine>,
+    /// Where the form is posted.
+    pub action: String,
+    /// The code, which the person already has in the address.
+    pub code: String,
+    /// Where they want to go afterwards; empty for the server.
+    pub next: String,
+    /// Where "Not now" leads.
+    pub home_url: String,
+}
+
 /// A program on a command line asks for a token: the code, the question, the end.
 ///
 /// The forms post `user_code`, and `answer` with `allow` or `deny`.
@@ -700,6 +723,7 @@ pages! {
     SignOutPage => "sign_out.html";
     SignedOutPage => "signed_out.html";
     ConsentPage => "consent.html";
+    AcceptSharePage => "accept_share.html";
     DevicePage => "device.html";
     SetupPage => "setup.html";
     TokensPage => "tokens.html";

@@ -9,7 +9,7 @@ pub(crate) use rusqlite::OpenFlags;
 use rusqlite::config::DbConfig;
 pub(crate) use rusqlite::types::Value as SqliteValue;
 
-use crate::db::{Statement, Value};
+use crate::statement::{Statement, Value};
 
 /// How long to wait for a program that is not ours and has locked the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);

@@ -7,8 +7,8 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::{Connection, SqliteRow};
 use crate::StoreError;
-use crate::db::{Statement, sql};
 use crate::open::ACQUIRE_TIMEOUT;
+use crate::statement::{Statement, sql};
 
 /// Pages in the write-ahead log from which on it is copied into the file: 16 MiB. A page that
 /// changes all the time is copied once for many changes; with the 1,000 pages that SQLite would

@@ -14,6 +14,7 @@ mod rights;
 mod schema;
 mod servers;
 mod sessions;
+mod share_codes;
 mod shares;
 mod tokens;
 mod users;

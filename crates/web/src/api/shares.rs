@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jansky_hub::{Actor, HubError, Server, Share, SharePartner};
 use jansky_model::scope::Target;
-use jansky_model::{Scope, ServerName};
+use jansky_model::{Scope, ServerId, ServerName};
 use serde_json::{Value, json};
 
 use crate::api::paging::{Page, USUAL_PAGE};
@@ -40,13 +40,19 @@ impl Wish {
     }
 }
 
-async fn find(visit: &Visit, actor: &Actor, path: &ServerPath) -> Result<Server, HubError> {
+/// The server that a path names, for somebody who may share it.
+pub(crate) async fn server_to_share(
+    visit: &Visit,
+    actor: &Actor,
+    path: &ServerPath,
+) -> Result<Server, HubError> {
     let (user, name) = (path.user(), path.server());
     need(actor, &[Scope::SHARES], Target::Server(user, name))?;
     server_of(visit, user, name).await
 }
 
-async fn server_of(visit: &Visit, user: &str, name: &str) -> Result<Server, HubError> {
+/// The server of a user by its name.
+pub(crate) async fn server_of(visit: &Visit, user: &str, name: &str) -> Result<Server, HubError> {
     let owner = visit.web.hub.user(user).await?.ok_or_else(missing)?;
     let name: ServerName = name.parse().map_err(|_| missing())?;
     visit
@@ -57,16 +63,21 @@ async fn server_of(visit: &Visit, user: &str, name: &str) -> Result<Server, HubE
         .ok_or_else(missing)
 }
 
-fn model(visit: &Visit, actor: &Actor, server: &Server, share: &Share) -> Value {
+/// As much of a server as those see whom it is shared with.
+pub(crate) fn server_model(visit: &Visit, actor: &Actor, server: &Server) -> Value {
     let shown = models::server(visit, actor, server);
     json!({
-        "server": {
-            "user": { "name": server.user },
-            "name": server.name,
-            "url": shown["url"],
-            "full_url": shown["full_url"],
-            "ready": shown["ready"],
-        },
+        "user": { "name": server.user },
+        "name": server.name,
+        "url": shown["url"],
+        "full_url": shown["full_url"],
+        "ready": shown["ready"],
+    })
+}
+
+fn model(visit: &Visit, actor: &Actor, server: &Server, share: &Share) -> Value {
+    json!({
+        "server": server_model(visit, actor, server),
         "scopes": share.scopes,
         "user": share.user.as_ref().map(|name| json!({ "name": name })),
         "group": share.group.as_ref().map(|name| json!({ "name": name })),
@@ -75,26 +86,31 @@ fn model(visit: &Visit, actor: &Actor, server: &Server, share: &Share) -> Value 
     })
 }
 
-/// One page of the shares, each with its server.
-async fn answer(visit: &Visit, actor: &Actor, shares: Vec<Share>) -> Result<Response, HubError> {
+/// One page of what is about servers, each shown with its own.
+pub(crate) async fn page_of<T>(
+    visit: &Visit,
+    all: &[T],
+    server_of: impl Fn(&T) -> ServerId,
+    show: impl Fn(&Server, &T) -> Value,
+) -> Result<Response, HubError> {
     let page = Page::read(visit, USUAL_PAGE)?;
-    let total = shares.len() as u64;
-    let (offset, limit) = (page.offset as usize, page.limit as usize);
     let mut items = Vec::new();
-    for share in shares.iter().skip(offset).take(limit) {
-        // A server that was deleted a moment ago took its shares along.
-        if let Some(server) = visit
-            .web
-            .hub
-            .store()
-            .server(share.server_id)
-            .await
-            .map_err(HubError::from)?
-        {
-            items.push(model(visit, actor, &server, share));
+    for one in all
+        .iter()
+        .skip(page.offset as usize)
+        .take(page.limit as usize)
+    {
+        // A server that was deleted a moment ago took this along.
+        if let Some(server) = visit.web.hub.server_by_id(server_of(one)).await? {
+            items.push(show(&server, one));
         }
     }
-    Ok(Json(page.answer(visit, &items, total)).into_response())
+    Ok(Json(page.answer(visit, &items, all.len() as u64)).into_response())
+}
+
+async fn answer(visit: &Visit, actor: &Actor, shares: Vec<Share>) -> Result<Response, HubError> {
+    let show = |server: &Server, share: &Share| model(visit, actor, server, share);
+    page_of(visit, &shares, |share| share.server_id, show).await
 }
 
 /// `GET /hub/api/shares/{owner}`
@@ -118,7 +134,7 @@ pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
 /// `POST /hub/api/shares/{owner}/{server}` lets a user or a group do more.
 pub(crate) async fn add(visit: Visit, Path(path): Path<ServerPath>, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
-    let server = find(&visit, actor, &path).await?;
+    let server = server_to_share(&visit, actor, &path).await?;
     let wish = Wish::read(request).await?;
     let partner = wish.partner().ok_or_else(|| {
         let name = wish.user.as_deref().unwrap_or_default();
@@ -140,7 +156,7 @@ pub(crate) async fn reduce(
     request: Request,
 ) -> ApiResult {
     let actor = visit.api_caller()?;
-    let server = find(&visit, actor, &path).await?;
+    let server = server_to_share(&visit, actor, &path).await?;
     let wish = Wish::read(request).await?;
     let left = match wish.partner() {
         Some(partner) => {
@@ -156,7 +172,7 @@ pub(crate) async fn reduce(
 /// `DELETE /hub/api/shares/{owner}/{server}` ends all shares of a server.
 pub(crate) async fn end(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let server = find(&visit, actor, &path).await?;
+    let server = server_to_share(&visit, actor, &path).await?;
     visit.web.hub.unshare_all(&server).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -1,5 +1,6 @@
 //! Pages for people: one file for each, with a function for each method.
 
+pub(crate) mod accept_share;
 pub(crate) mod account;
 pub(crate) mod admin;
 pub(crate) mod approvals;

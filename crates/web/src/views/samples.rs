@@ -98,6 +98,7 @@ pub fn samples() -> Vec<Sample> {
     all.extend(local::second_factors());
     all.extend(local::sign_ups());
     all.extend(access::consent());
+    all.extend(access::accept_share());
     all.extend(access::device());
     all.extend(access::tokens());
     all.extend(access::audit());

@@ -23,6 +23,7 @@ mod routes;
 mod server_pages;
 mod servers;
 mod setup;
+mod share_codes;
 mod shares;
 mod sign_in;
 mod sources;

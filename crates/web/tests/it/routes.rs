@@ -65,6 +65,8 @@ POST   stop/{user}/{server}                           login login login 404   lo
 *      user/{user}/{*path}                            login login login 404   404   403   424   404   424   424   424
 GET    user-redirect/                                 login login login 302   login 403   302   login login 302   login
 GET    user-redirect/{*path}                          login login login 302   login 403   302   login login 302   login
+GET    accept-share                                   login login login 400   login 403   400   login login 400   login
+POST   accept-share                                   login login login 400   login 403   400   login login 400   login
 GET    account                                        login login login 200   login 403   200   login login 200   login
 POST   account/identities/{id}/unlink                 login login login 404   login 403   404   login login 404   login
 POST   account/sessions/{session}/end                 login login login 404   login 403   404   login login 404   login
@@ -151,6 +153,13 @@ GET    api/shares/{user}/{server}                     403   403   403   404   40
 POST   api/shares/{user}/{server}                     403   403   403   403   403   403   403   403   403   200   200
 PATCH  api/shares/{user}/{server}                     403   403   403   403   403   403   403   403   403   200   200
 DELETE api/shares/{user}/{server}                     403   403   403   403   403   403   403   403   403   204   204
+GET    api/share-codes/{user}                         403   403   403   404   404   403   200   403   200   200   200
+GET    api/share-codes/{user}/                        403   403   403   404   404   403   200   403   200   200   200
+POST   api/share-codes/{user}/                        403   403   403   403   403   403   403   403   403   200   200
+DELETE api/share-codes/{user}/                        403   403   403   403   403   403   403   403   403   204   204
+GET    api/share-codes/{user}/{server}                403   403   403   404   404   403   200   403   200   200   200
+POST   api/share-codes/{user}/{server}                403   403   403   403   403   403   403   403   403   200   200
+DELETE api/share-codes/{user}/{server}                403   403   403   403   403   403   403   403   403   204   204
 GET    api/users/{user}/shared                        403   403   403   404   404   403   200   403   200   200   200
 GET    api/users/{user}/shared/{owner}/               403   403   403   404   404   403   404   403   404   404   404
 DELETE api/users/{user}/shared/{owner}/               403   403   403   404   404   403   404   403   404   404   404

@@ -5,8 +5,8 @@ use jansky_model::Secret;
 use super::{HOSTILE, Sample, at};
 use crate::scope_words::scope_in_words;
 use crate::views::{
-    AuditPage, AuditRow, ConsentPage, DevicePage, DeviceStep, ErrorPage, ExpiryOption, Link,
-    ScopeLine, TokenRow, TokensPage,
+    AcceptSharePage, AuditPage, AuditRow, ConsentPage, DevicePage, DeviceStep, ErrorPage,
+    ExpiryOption, Link, ScopeLine, TokenRow, TokensPage,
 };
 
 pub(super) fn consent() -> Vec<Sample> {
@@ -53,6 +53,56 @@ pub(super) fn consent() -> Vec<Sample> {
                 client_title: HOSTILE.into(),
                 client_owner: Some(HOSTILE.into()),
                 scopes: vec![line(HOSTILE)],
+                ..page
+            },
+        ),
+    ]
+}
+
+pub(super) fn accept_share() -> Vec<Sample> {
+    let line = |description: &str, name: &str| ScopeLine {
+        description: description.into(),
+        name: name.into(),
+    };
+    let page = AcceptSharePage {
+        server_title: "wash's server".into(),
+        owner: "wash".into(),
+        is_ready: true,
+        scopes: vec![line(
+            "open and use wash's servers",
+            "access:servers!server=wash/",
+        )],
+        action: "/hub/accept-share".into(),
+        code: "sample-code".into(),
+        next: String::new(),
+        home_url: "/hub/home".into(),
+    };
+    let sample = |name, page| Sample::new(name, "Shared server", true, page);
+    vec![
+        sample("accept-share", page.clone()),
+        sample(
+            "accept-share-stopped",
+            AcceptSharePage {
+                server_title: "gain calibration, experiment N24L1".into(),
+                is_ready: false,
+                scopes: vec![
+                    line(
+                        "open and use wash's servers",
+                        "access:servers!server=wash/n24l1",
+                    ),
+                    line("start wash's servers", "start:servers!server=wash/n24l1"),
+                ],
+                ..page.clone()
+            },
+        ),
+        sample(
+            "accept-share-hostile",
+            AcceptSharePage {
+                server_title: HOSTILE.into(),
+                owner: HOSTILE.into(),
+                scopes: vec![line(HOSTILE, HOSTILE)],
+                code: HOSTILE.into(),
+                next: HOSTILE.into(),
                 ..page
             },
         ),
