@@ -12,10 +12,12 @@ use std::time::Duration;
 use jansky_crypto::Digest;
 use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
 use jansky_model::{Clock, ProviderId, ScopeSet, Timestamp, UserId};
-use jansky_store::{GrantState, Store, TokenId, User};
+use jansky_store::{GrantState, Server, Store, TokenId, User};
 use moka::sync::Cache;
 
-use crate::actor::{Actor, Credential, SharedActor, groups_in, shared_scopes, token_scopes};
+use crate::actor::{
+    Actor, Credential, Members, SharedActor, groups_in, shared_scopes, written_scopes,
+};
 use crate::broker::Memory;
 use crate::error::HubError;
 use crate::roles::Roles;
@@ -26,11 +28,13 @@ pub const REMEMBERED_FOR: Duration = Duration::from_secs(30);
 /// How many answers are kept.
 const CAPACITY: u64 = 50_000;
 
-/// A remembered answer, valid as long as the user's generation has not moved.
+/// A remembered answer, valid as long as the user's generation has not moved. One that depends on who
+/// is in a group is valid as long as nobody's rights have changed.
 #[derive(Clone)]
 struct Remembered {
     actor: SharedActor,
     generation: u64,
+    changes: u64,
     expires_at: Option<Timestamp>,
 }
 
@@ -96,18 +100,9 @@ impl Access {
             None => None,
         };
         let owned = self.scopes_of(&user, &groups).await?;
-        let written = jansky_model::ScopeSet::expand(
-            token.scopes.iter().map(String::as_str),
-            jansky_model::scope::Owner {
-                user: Some(user.name.as_str()),
-                server: None,
-            },
-            Some(&owned),
-        );
-        let members = self.members(&groups_in(&written)).await?;
-        let is_member =
-            |group: &str, name: &str| members.get(group).is_some_and(|m| m.contains(name));
-        let scopes = token_scopes(&token.scopes, &user, &owned, server.as_ref(), &is_member);
+        let (scopes, members) = self
+            .scopes_of_token(&token.scopes, &user, &owned, server.as_ref())
+            .await?;
         let actor = Arc::new(Actor {
             credential: Credential::Token {
                 id: token.id,
@@ -158,7 +153,7 @@ impl Access {
         }
         let groups = self.store.groups_of(user.id).await?;
         let scopes = self.scopes_of(&user, &groups).await?;
-        let members = self.members(&groups_in(&scopes)).await?;
+        let members = self.members([&scopes]).await?;
         let actor = Arc::new(Actor {
             credential: Credential::Session {
                 session_id: session.session_id.clone(),
@@ -183,6 +178,23 @@ impl Access {
             scopes.merge(&shared_scopes(user, &shares));
         }
         Ok(scopes)
+    }
+
+    /// What a token with these scopes allows at the moment, and who is in the groups that decide about
+    /// it; `owned` is what its owner may do.
+    pub(crate) async fn scopes_of_token(
+        &self,
+        texts: &[String],
+        owner: &User,
+        owned: &ScopeSet,
+        server: Option<&Server>,
+    ) -> Result<(ScopeSet, Members), HubError> {
+        let written = written_scopes(texts, owner, owned, server);
+        // What is written is cut to the owner's rights, and either may be limited to a group.
+        let members = self.members([&written, owned]).await?;
+        let is_member =
+            |group: &str, name: &str| members.get(group).is_some_and(|m| m.contains(name));
+        Ok((written.intersect(owned, &is_member), members))
     }
 
     /// The roles, beside those that every hub has.
@@ -214,21 +226,25 @@ impl Access {
         lock(&self.seen).drain().collect()
     }
 
-    async fn members(
+    /// Who is in the groups that some scopes mention.
+    pub(crate) async fn members(
         &self,
-        groups: &BTreeSet<String>,
-    ) -> Result<BTreeMap<String, BTreeSet<String>>, HubError> {
+        scopes: impl IntoIterator<Item = &ScopeSet>,
+    ) -> Result<Members, HubError> {
+        let groups: BTreeSet<String> = scopes.into_iter().flat_map(groups_in).collect();
         let mut members = BTreeMap::new();
         for group in groups {
-            let names = self.store.members_of(group).await?;
-            members.insert(group.clone(), names.into_iter().collect());
+            let names = self.store.members_of(&group).await?;
+            members.insert(group, names.into_iter().collect());
         }
         Ok(members)
     }
 
     fn recall(&self, digest: &Digest, now: Timestamp) -> Option<SharedActor> {
         let found = self.remembered.get(digest)?;
-        let is_current = found.generation == self.generation(found.actor.user.id);
+        let is_current = found.generation == self.generation(found.actor.user.id)
+            && (found.actor.members.is_empty()
+                || found.changes == self.changes.load(Ordering::SeqCst));
         let is_alive = found.expires_at.is_none_or(|at| at > now);
         if is_current && is_alive {
             return Some(found.actor);
@@ -252,6 +268,7 @@ impl Access {
         let remembered = Remembered {
             actor: Arc::clone(actor),
             generation,
+            changes,
             expires_at,
         };
         self.remembered.insert(digest, remembered);

@@ -7,6 +7,9 @@ use jansky_model::scope::{Owner, Target};
 use jansky_model::{Filter, Scope, ScopeSet, ServerId, ServerName, UserName};
 use jansky_store::{Server, Share, TokenId, TokenKind, User};
 
+/// The names of the members of groups, by the name of the group.
+pub type Members = BTreeMap<String, BTreeSet<String>>;
+
 /// An authenticated caller.
 ///
 /// It is computed once per credential and kept for a short time, so it is shared and immutable.
@@ -21,7 +24,7 @@ pub struct Actor {
     /// How the caller proved who they are.
     pub credential: Credential,
     /// Members of the groups that the scopes mention.
-    pub members: BTreeMap<String, BTreeSet<String>>,
+    pub members: Members,
     /// The answer to the question who this is, kept by the surface that gives it for as long as
     /// the actor itself is kept.
     pub whoami: OnceLock<bytes::Bytes>,
@@ -113,13 +116,12 @@ pub(crate) fn access_scope(server: &Server) -> String {
     format!("access:servers!server={}/{}", server.user, server.name)
 }
 
-/// What a token allows: what is written in it, cut to what its owner may do now, which is `owned`.
-pub(crate) fn token_scopes(
+/// What is written in a token, to be cut to what its owner may do now, which is `owned`.
+pub(crate) fn written_scopes(
     texts: &[String],
     user: &User,
     owned: &ScopeSet,
     server: Option<&Server>,
-    is_member: &dyn Fn(&str, &str) -> bool,
 ) -> ScopeSet {
     let owner = Owner {
         user: Some(user.name.as_str()),
@@ -132,7 +134,7 @@ pub(crate) fn token_scopes(
         owner,
         None,
     ));
-    written.intersect(owned, is_member)
+    written
 }
 
 /// The groups that a set of scope texts mentions.
@@ -166,6 +168,19 @@ pub fn visible_users(actor: &Actor, scope: Scope) -> Option<BTreeSet<String>> {
     Some(names)
 }
 
+/// The groups that a caller may see through `scope`: all of them, or these names.
+pub fn visible_groups(actor: &Actor, scope: Scope) -> Option<Vec<String>> {
+    if actor.scopes.holds_unfiltered(scope) {
+        return None;
+    }
+    let filters = actor.scopes.filters(scope);
+    let names = filters.filter_map(|filter| match filter {
+        Filter::Group(group) => Some(group.clone()),
+        Filter::User(_) | Filter::Server(..) | Filter::Service(..) => None,
+    });
+    Some(names.collect())
+}
+
 /// A shared actor, as requests carry it.
 pub type SharedActor = Arc<Actor>;
 
@@ -191,7 +206,8 @@ mod tests {
     }
 
     fn scopes_of(texts: &[String], user: &User) -> ScopeSet {
-        token_scopes(texts, user, &owned(user), None, NOBODY)
+        let owned = owned(user);
+        written_scopes(texts, user, &owned, None).intersect(&owned, NOBODY)
     }
 
     const NOBODY: &dyn Fn(&str, &str) -> bool = &|_, _| false;

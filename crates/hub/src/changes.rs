@@ -83,7 +83,7 @@ impl Hub {
 
     /// A grant that was only refreshed changes nothing for its user; one that is new, dead or gone
     /// does.
-    async fn take_grant_change(&self, id: GrantId) -> Result<(), HubError> {
+    pub(crate) async fn take_grant_change(&self, id: GrantId) -> Result<(), HubError> {
         let user = match self.store.grant(id).await? {
             Some(grant) => self
                 .broker

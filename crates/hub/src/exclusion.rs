@@ -30,6 +30,18 @@ impl Hub {
             return self.exclude(user, provider).await;
         }
         self.end_sessions_through(user, provider).await?;
+        self.end_rights_of(user, provider).await?;
+        self.access.forget(user.id);
+        Ok(())
+    }
+
+    /// Takes away the groups and the admin flag that a provider gave, if they follow its word.
+    pub(crate) async fn end_rights_of(
+        &self,
+        user: &User,
+        provider: &ProviderId,
+    ) -> Result<(), HubError> {
+        let source = self.store.rights_source(user.id).await?;
         if source.rights.as_ref() == Some(provider) {
             info!(user.name = %user.name, provider.id = %provider, "rights of this provider end");
             let none = jansky_store::Rights {
@@ -40,7 +52,6 @@ impl Hub {
                 .set_rights(user.id, none, self.clock.now())
                 .await?;
         }
-        self.access.forget(user.id);
         Ok(())
     }
 

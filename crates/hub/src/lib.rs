@@ -18,6 +18,7 @@ mod environment;
 mod error;
 mod exclusion;
 mod grants;
+mod groups;
 mod hashing;
 mod issuer;
 mod launch;
@@ -68,13 +69,13 @@ pub use jansky_identity::{
 pub use jansky_spawn::{Choice, Offer};
 pub use jansky_store::{
     ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, Exclusion, FreezeReason,
-    GrantState, Identity, IdentityId, LocalAccount, Server, Session, Share, ShareCode, SignUp,
-    Token, TokenId, TokenKind, User, UserQuery, UserSort,
+    GrantState, Group, GroupId, GroupQuery, Identity, IdentityId, LocalAccount, Server, Session,
+    Share, ShareCode, SignUp, Token, TokenId, TokenKind, User, UserQuery, UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
-pub use actor::{Actor, Credential, SharedActor, visible_users};
+pub use actor::{Actor, Credential, Members, SharedActor, visible_groups, visible_users};
 pub use admission::{Admission, AdmissionRules, Decision, Refusal, Step, Verdict};
 pub use broker::{
     About, Agent, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState, BrokerError,

@@ -113,8 +113,8 @@ impl Hub {
         Ok(())
     }
 
-    /// Takes an identity away from the caller's account, with the tokens and the sessions that came
-    /// of it.
+    /// Takes an identity away from the caller's account, with the tokens, the sessions and the rights
+    /// that came of it.
     ///
     /// The identity with which the caller's own session began stays: whoever unlinks has just shown
     /// that they can sign in another way.
@@ -143,6 +143,8 @@ impl Hub {
                 self.end_session(user.id, &session.session_id).await?;
             }
         }
+        // Nobody could be asked any more whether they still hold.
+        self.end_rights_of(user, &identity.provider).await?;
         if let Some(grant) = self.store.login_grant(user.id, &identity.provider).await? {
             self.revoke_soon(grant).await;
         }

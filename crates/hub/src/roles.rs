@@ -46,6 +46,13 @@ impl Roles {
         names.map(str::to_owned).collect()
     }
 
+    /// The names of the roles that the members of a group have.
+    pub fn of_group(&self, group: &str) -> Vec<&str> {
+        let roles = self.0.iter();
+        let given = roles.filter(|(name, role)| *name != USER && role.groups.contains(group));
+        given.map(|(name, _)| name.as_str()).collect()
+    }
+
     fn given<'a>(
         &'a self,
         user: &'a User,

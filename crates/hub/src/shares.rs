@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jansky_model::scope::Target;
 use jansky_model::{Scope, UserName};
-use jansky_store::{Server, Share, ShareWith, StoreError, User};
+use jansky_store::{Group, Server, Share, ShareWith, StoreError, User};
 use tracing::info;
 
 use crate::Hub;
@@ -137,6 +137,11 @@ impl Hub {
     /// What is shared with a user, by name or through a group.
     pub async fn shares_with_user(&self, user: &User) -> Result<Vec<Share>, HubError> {
         Ok(self.store.shares_with_user(user.id).await?)
+    }
+
+    /// What is shared with a group.
+    pub async fn shares_with_group(&self, group: &Group) -> Result<Vec<Share>, HubError> {
+        Ok(self.store.shares_with_group(&group.name).await?)
     }
 
     /// The share of a server with one user or group, if there is one.

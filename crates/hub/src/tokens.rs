@@ -41,9 +41,12 @@ impl Hub {
             user: Some(owner.name.as_str()),
             server: None,
         };
+        let members = self.access.members([&owned]).await?;
+        let is_member =
+            |group: &str, name: &str| members.get(group).is_some_and(|m| m.contains(name));
         for text in &scopes {
             let wanted = ScopeSet::expand([text.as_str()], of_owner, Some(&owned));
-            if !wanted.is_within(&owned, &|_, _| false) {
+            if !wanted.is_within(&owned, &is_member) {
                 return Err(HubError::invalid(format!(
                     "Not assigning requested scope `{text}`: user `{}` does not hold it",
                     owner.name
@@ -96,7 +99,15 @@ impl Hub {
     }
 
     /// What a stored token allows now, as texts; `owned` is what its owner may do.
-    pub fn resolved_scopes(&self, owner: &User, owned: &ScopeSet, token: &Token) -> Vec<String> {
-        crate::actor::token_scopes(&token.scopes, owner, owned, None, &|_, _| false).to_texts()
+    pub async fn resolved_scopes(
+        &self,
+        owner: &User,
+        owned: &ScopeSet,
+        token: &Token,
+    ) -> Result<Vec<String>, HubError> {
+        let resolved = self
+            .access
+            .scopes_of_token(&token.scopes, owner, owned, None);
+        Ok(resolved.await?.0.to_texts())
     }
 }

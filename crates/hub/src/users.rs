@@ -123,8 +123,15 @@ impl Hub {
             }
             self.clear_away(server.id).await;
         }
+        // Servers of others may still believe in these sessions, too.
+        self.end_sessions_of(user.id).await?;
+        let grants = self.store.grants_of(user.id).await?;
         self.store.delete_user(user.id, self.clock.now()).await?;
         self.access.forget(user.id);
+        // A refresh under way finds no grant any more and gives back what it brought.
+        for grant in grants {
+            self.revoke_tokens_soon(grant);
+        }
         info!(user.name = %user.name, "user deleted");
         Ok(())
     }

@@ -211,6 +211,9 @@ pub trait UpstreamSession: Send + Sync {
 /// Takes logout tokens (OpenID Connect Back-Channel Logout 1.0).
 #[async_trait]
 pub trait LogoutReceiver: Send + Sync {
+    /// Who signs the tokens: their `iss`.
+    fn issuer(&self) -> &str;
+
     /// Checks a logout token that anybody may have sent. Whether it was used before is the
     /// caller's to know.
     ///

@@ -159,15 +159,23 @@ macro_rules! scopes {
 scopes! {
     ACCESS_SERVERS = "access:servers";
     ADMIN_AUTH_STATE = "admin:auth_state";
+    ADMIN_GROUPS = "admin:groups";
     ADMIN_SERVER_STATE = "admin:server_state";
     ADMIN_UI = "admin-ui";
     ADMIN_USERS = "admin:users";
+    DELETE_GROUPS = "delete:groups";
     DELETE_SERVERS = "delete:servers";
     DELETE_USERS = "delete:users";
+    GROUPS = "groups";
+    GROUPS_SHARES = "groups:shares";
+    LIST_GROUPS = "list:groups";
     LIST_USERS = "list:users";
+    READ_GROUPS = "read:groups";
     READ_GROUPS_NAME = "read:groups:name";
+    READ_GROUPS_SHARES = "read:groups:shares";
     READ_HUB = "read:hub";
     READ_METRICS = "read:metrics";
+    READ_ROLES_GROUPS = "read:roles:groups";
     READ_ROLES_USERS = "read:roles:users";
     READ_SERVERS = "read:servers";
     READ_SHARES = "read:shares";

@@ -58,6 +58,7 @@ pub use codes::{Challenge, Code};
 pub use device_requests::{DeviceRequest, DeviceState};
 pub use error::StoreError;
 pub use grants::{Grant, GrantId, GrantKind, GrantState, Lease, NewGrant, Sealed, SealedTokens};
+pub use groups::{Group, GroupId, GroupQuery};
 pub use identities::{Identity, IdentityId, NewIdentity};
 pub use issuer_keys::{IssuerKey, NewIssuerKey};
 pub use open::Store;

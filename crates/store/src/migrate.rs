@@ -48,6 +48,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "share_codes",
         include_str!("../migrations/0010_share_codes.sql"),
     ),
+    (11, "groups", include_str!("../migrations/0011_groups.sql")),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -74,6 +74,22 @@ impl Store {
         self.all_grants(statement).await
     }
 
+    /// Lets a grant that is as it was at `version` be due again only at `until`, or later if that is
+    /// noted already. Whoever needs a token before may try all the same.
+    pub async fn put_off(
+        &self,
+        id: GrantId,
+        version: i64,
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let statement = sql(
+            "UPDATE grants SET next_try_at = $3 WHERE id = $1 AND version = $2
+             AND (next_try_at IS NULL OR next_try_at < $3)",
+        );
+        let statement = statement.bind(id).bind(version).bind(until);
+        self.db.execute(statement).await.map(|_| ())
+    }
+
     /// The grants whose claims were last asked for before `asked_before`, the longest ago first.
     ///
     /// Those are the grants whose word a user's rights follow, of users who have a server that is

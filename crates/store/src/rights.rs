@@ -80,6 +80,19 @@ impl Store {
         if self.has_rights(user, rights).await? {
             return Ok(false);
         }
+        match self.try_set_rights(user, rights, at).await {
+            // A group that somebody deletes at this moment is made anew the second time.
+            Err(StoreError::NotFound { .. }) => self.try_set_rights(user, rights, at).await,
+            other => other,
+        }
+    }
+
+    async fn try_set_rights(
+        &self,
+        user: UserId,
+        rights: Rights<'_>,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
         let mut transaction = self.db.begin().await?;
         let changed = change_rights(&mut transaction, user, rights).await?;
         if changed {

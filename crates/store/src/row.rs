@@ -74,6 +74,7 @@ from_column! {
     crate::TokenId: i64 => |raw| Ok(Self(raw));
     crate::IdentityId: i64 => |raw| Ok(Self(raw));
     crate::GrantId: i64 => |raw| Ok(Self(raw));
+    crate::GroupId: i64 => |raw| Ok(Self(raw));
     crate::AgentSessionId: i64 => |raw| Ok(Self(raw));
     crate::Sealed: Vec<u8> => |raw| Ok(Self(raw));
     Secret: String => |raw| Ok(Self::new(raw));

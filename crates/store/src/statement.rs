@@ -119,6 +119,7 @@ value_from! {
     crate::TokenId => Int(value) value.0;
     crate::IdentityId => Int(value) value.0;
     crate::GrantId => Int(value) value.0;
+    crate::GroupId => Int(value) value.0;
     crate::AgentSessionId => Int(value) value.0;
     &crate::Sealed => Bytes(value) value.0.clone();
     &[u8] => Bytes(value) value.to_vec();

@@ -1,5 +1,7 @@
 //! Users.
 
+use std::collections::HashMap;
+
 use jansky_model::{Timestamp, UserId, UserName};
 
 use crate::changes::{USER_CHANGED, record_change, record_users};
@@ -42,6 +44,9 @@ impl User {
         })
     }
 }
+
+/// How many of a long list are named in one statement: no database takes any number of parameters.
+pub(crate) const MOST_AT_ONCE: usize = 1000;
 
 /// Reads the column `user_id` of each row.
 pub(crate) fn user_ids(rows: &[Row]) -> Result<Vec<UserId>, StoreError> {
@@ -164,6 +169,24 @@ impl Store {
         const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE name = $1");
         let row = self.db.fetch_optional(sql(SQL).bind(name)).await?;
         row.as_ref().map(User::from_row).transpose()
+    }
+
+    /// The ids of the users with these names; unknown names are passed over.
+    pub async fn ids_of_users(
+        &self,
+        names: &[UserName],
+    ) -> Result<HashMap<UserName, UserId>, StoreError> {
+        let mut ids = HashMap::new();
+        for some in names.chunks(MOST_AT_ONCE) {
+            let mut query = Composed::default();
+            query
+                .push("SELECT id AS user_id, name AS user_name FROM users WHERE name IN ")
+                .push_list(some);
+            for row in self.db.fetch_all(query.finish()).await? {
+                ids.insert(row.get("user_name")?, row.get("user_id")?);
+            }
+        }
+        Ok(ids)
     }
 
     /// One page of users, and how many there are on all pages together.

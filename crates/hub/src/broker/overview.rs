@@ -140,13 +140,15 @@ impl Hub {
             None if audience.source.needs() == Needs::Nothing => AudienceState::Ready,
             None => AudienceState::ReauthRequired,
             Some(grant) => {
-                let is_valid = grant
-                    .access_expires_at
-                    .is_none_or(|at| at > self.clock.now());
+                let is_valid = grant.tokens.access.is_some()
+                    && grant
+                        .access_expires_at
+                        .is_none_or(|at| at > self.clock.now());
                 match grant.state {
-                    GrantState::Ok => AudienceState::Ready,
                     _ if is_valid => AudienceState::Ready,
-                    GrantState::Reauth => AudienceState::ReauthRequired,
+                    GrantState::Ok if grant.tokens.refresh.is_some() => AudienceState::Ready,
+                    // Without a refresh token nothing comes after the end of what is there.
+                    GrantState::Ok | GrantState::Reauth => AudienceState::ReauthRequired,
                     GrantState::Backoff | GrantState::Uncertain => AudienceState::Unavailable,
                 }
             }

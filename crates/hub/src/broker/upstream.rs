@@ -261,9 +261,9 @@ impl Hub {
     ) -> Result<ObtainedToken, NotObtained> {
         if let Err(NotIssued::Later { error, pause }) = &issued {
             let now = self.clock.now();
-            let wait = self.broker.breakers.failed(breaker, now, &*self.random);
+            let breakers = &self.broker.breakers;
+            let retry_after = breakers.failed(breaker, now, *pause, &*self.random);
             warn!(provider.id = %provider, error = %error, "could not get a token for a service");
-            let retry_after = wait.max(*pause);
             return Err(NotObtained::Later { retry_after });
         }
         self.broker.breakers.answered(breaker);

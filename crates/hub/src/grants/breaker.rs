@@ -52,12 +52,19 @@ impl Breakers {
         self.lock().remove(issuer);
     }
 
-    /// Notes that the issuer did not answer; returns how long it is left alone.
-    pub(crate) fn failed(&self, issuer: &str, now: Timestamp, random: &dyn Random) -> Duration {
+    /// Notes that the issuer did not answer; returns how long it is left alone, which is `at_least`
+    /// what it asked for itself.
+    pub(crate) fn failed(
+        &self,
+        issuer: &str,
+        now: Timestamp,
+        at_least: Duration,
+        random: &dyn Random,
+    ) -> Duration {
         let mut breakers = self.lock();
         let failures = breakers.entry(issuer.to_owned()).or_default();
         failures.count = failures.count.saturating_add(1);
-        let pause = pause(failures.count, random);
+        let pause = pause(failures.count, random).max(at_least);
         failures.closed_until = Some(now.plus(pause));
         pause
     }
@@ -106,7 +113,7 @@ mod tests {
             let now = NOW.plus(Duration::from_secs(second));
             if breakers.pass("a", now, &SystemRandom).is_ok() {
                 asked += 1;
-                breakers.failed("a", now, &SystemRandom);
+                breakers.failed("a", now, Duration::ZERO, &SystemRandom);
             }
         }
 
@@ -116,7 +123,7 @@ mod tests {
     #[test]
     fn one_issuer_does_not_hold_up_another_and_heals_at_once() {
         let breakers = Breakers::default();
-        breakers.failed("a", NOW, &SystemRandom);
+        breakers.failed("a", NOW, Duration::ZERO, &SystemRandom);
 
         assert!(breakers.pass("a", NOW, &SystemRandom).is_err());
         assert!(breakers.pass("b", NOW, &SystemRandom).is_ok());
@@ -127,9 +134,20 @@ mod tests {
     }
 
     #[test]
+    fn an_issuer_that_says_when_to_come_back_is_left_alone_until_then() {
+        let breakers = Breakers::default();
+        let asked = Duration::from_mins(2);
+        assert_eq!(breakers.failed("a", NOW, asked, &SystemRandom), asked);
+
+        let almost = NOW.plus(Duration::from_secs(119));
+        assert!(breakers.pass("a", almost, &SystemRandom).is_err());
+        assert!(breakers.pass("a", NOW.plus(asked), &SystemRandom).is_ok());
+    }
+
+    #[test]
     fn only_one_request_passes_when_a_pause_is_over() {
         let breakers = Breakers::default();
-        let pause = breakers.failed("a", NOW, &SystemRandom);
+        let pause = breakers.failed("a", NOW, Duration::ZERO, &SystemRandom);
         let after = NOW.plus(pause);
 
         assert!(breakers.pass("a", after, &SystemRandom).is_ok());

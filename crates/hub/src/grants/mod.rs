@@ -214,14 +214,20 @@ impl Grants {
             };
             after = last.id;
             for grant in &page {
-                let again = |column: &str, token: Option<Secret>| {
-                    token.map(|token| self.seal(grant.id, column, &token))
+                // What does not open stays as it is: its key may come back, or be another process's.
+                let again = |column: &str, sealed: Option<&Sealed>| {
+                    let token = self.open(grant, column, sealed);
+                    let sealed_again = token.map(|token| self.seal(grant.id, column, &token));
+                    sealed_again.or_else(|| sealed.cloned())
                 };
                 let tokens = SealedTokens {
-                    access: again(ACCESS, self.access_token_of(grant)),
-                    refresh: again(REFRESH, self.refresh_token_of(grant)),
-                    id: again(ID, self.id_token_of(grant)),
+                    access: again(ACCESS, grant.tokens.access.as_ref()),
+                    refresh: again(REFRESH, grant.tokens.refresh.as_ref()),
+                    id: again(ID, grant.tokens.id.as_ref()),
                 };
+                if tokens == grant.tokens {
+                    continue;
+                }
                 if self
                     .store
                     .replace_sealed(grant.id, grant.version, &tokens)

@@ -17,6 +17,17 @@ use crate::grants::ACCESS;
 /// may take.
 const LEASE: Duration = Duration::from_secs(30);
 
+/// How long a provider is waited for: it must have answered before anybody else takes the turn, or
+/// the same refresh token is sent twice.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+/// How long what a refresh brought is held in memory while the database is away. The token that it
+/// was bought with may be dead, so there is nothing else to go on with.
+const KEEPING: Duration = Duration::from_mins(2);
+
+/// Between two tries to keep it.
+const BETWEEN_KEEPINGS: Duration = Duration::from_millis(200);
+
 /// Between two looks at a grant that another process refreshes.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
@@ -117,9 +128,13 @@ impl Grants {
             }
             // What is still good for as long as was asked is given out all the same.
             Err(Failed::Elsewhere) => {
-                let token = self.good_for(&self.load(id).await?, least);
-                let token = token.ok_or(NoToken::Later {
-                    retry_after: RETRY_AFTER,
+                let current = self.load(id).await?;
+                let token = self.good_for(&current, least);
+                let token = token.ok_or(match current.state {
+                    GrantState::Reauth => NoToken::SignInAgain,
+                    _ => NoToken::Later {
+                        retry_after: RETRY_AFTER,
+                    },
                 })?;
                 Ok(Served {
                     token,
@@ -193,6 +208,11 @@ impl Grants {
             self.store.release_grant(grant.id, &owner).await?;
             return Err(Failed::Later { retry_after });
         }
+        // A process that was stopped in between may have lost its turn without knowing.
+        if self.clock.now().since(now) > LEASE.saturating_sub(PATIENCE) {
+            self.store.release_grant(grant.id, &owner).await?;
+            return Err(Failed::Elsewhere);
+        }
         self.refresh_as(&claimed, &owner, upstream).await
     }
 
@@ -207,7 +227,9 @@ impl Grants {
             self.store.release_grant(grant.id, owner).await?;
             return Err(Failed::SignInAgain);
         };
-        match upstream.renew(&grant.subject, &token).await {
+        let renewing = upstream.renew(&grant.subject, &token);
+        let outcome = tokio::time::timeout(PATIENCE, renewing).await;
+        match outcome.unwrap_or_else(|_| late()) {
             RefreshOutcome::Renewed(tokens) => {
                 self.counts.renewed();
                 self.breakers.answered(&grant.issuer);
@@ -227,11 +249,13 @@ impl Grants {
                     refresh_expires_at: None,
                     at: self.clock.now(),
                 };
-                let grant = self
-                    .store
-                    .store_refreshed(id, owner, grant.version, &sealed)
-                    .await?;
-                Ok(Refreshed { grant, tokens })
+                match self.keep_refreshed(grant, owner, &sealed).await {
+                    Ok(grant) => Ok(Refreshed { grant, tokens }),
+                    Err(error) => {
+                        self.give_back(id, &tokens, upstream).await?;
+                        Err(error.into())
+                    }
+                }
             }
             RefreshOutcome::SignInAgain(error) => {
                 self.breakers.answered(&grant.issuer);
@@ -263,6 +287,45 @@ impl Grants {
         }
     }
 
+    /// Keeps what a refresh brought, if need be when the database is back.
+    async fn keep_refreshed(
+        &self,
+        grant: &Grant,
+        owner: &str,
+        tokens: &RefreshedTokens,
+    ) -> Result<Grant, StoreError> {
+        let deadline = tokio::time::Instant::now() + KEEPING;
+        loop {
+            let (id, version) = (grant.id, grant.version);
+            match self.store.store_refreshed(id, owner, version, tokens).await {
+                Err(StoreError::Unavailable { source })
+                    if tokio::time::Instant::now() < deadline =>
+                {
+                    warn!(grant.id = %id, error = %source, "could not keep what a refresh brought yet");
+                    tokio::time::sleep(BETWEEN_KEEPINGS).await;
+                }
+                kept => return kept,
+            }
+        }
+    }
+
+    /// Revokes what a refresh brought for a grant that was taken back meanwhile, of which the
+    /// provider was told with the token before. After a new sign-in nothing is revoked: that may be
+    /// of the same session there.
+    async fn give_back(
+        &self,
+        id: GrantId,
+        tokens: &UpstreamTokens,
+        upstream: &dyn UpstreamSession,
+    ) -> Result<(), HubError> {
+        let current = self.store.grant(id).await?;
+        if current.is_none_or(|grant| grant.state == GrantState::Reauth) {
+            let token = tokens.refresh.as_ref().unwrap_or(&tokens.access);
+            self.revoke_token(token, id, upstream).await;
+        }
+        Ok(())
+    }
+
     /// Records a failure with what it means, and leaves the provider alone for a while if it was
     /// the provider that failed.
     async fn note_failure(
@@ -281,8 +344,7 @@ impl Grants {
             warn!(grant.id = %grant.id, provider.id = %grant.provider, error = %error, "could not refresh");
             let pause = self
                 .breakers
-                .failed(&grant.issuer, now, &*self.random)
-                .max(at_least);
+                .failed(&grant.issuer, now, at_least, &*self.random);
             (Some(now.plus(pause)), Failed::Later { retry_after: pause })
         };
         let failure = RefreshFailure {
@@ -352,6 +414,11 @@ impl Grants {
             last = self.store.grant(grant.id).await?;
         }
         let Some(last) = last else { return Ok(()) };
+        if is_of_later_sign_in(&last, grant) {
+            // What the person brought with them since is not meant.
+            self.store.release_grant(last.id, &owner).await?;
+            return Ok(());
+        }
         // Gone here first: whatever the provider answers, nobody gets a token any more.
         self.store.forget_grant(last.id, now).await?;
         if let Some(upstream) = upstream {
@@ -365,12 +432,31 @@ impl Grants {
         let token = self
             .refresh_token_of(grant)
             .or_else(|| self.access_token_of(grant));
-        if let Some(token) = token
-            && let Err(error) = upstream.revoke(&token).await
-        {
-            warn!(provider.id = %grant.provider, error = %error, "could not revoke a token");
+        if let Some(token) = token {
+            self.revoke_token(&token, grant.id, upstream).await;
         }
     }
+
+    async fn revoke_token(&self, token: &Secret, id: GrantId, upstream: &dyn UpstreamSession) {
+        if let Err(error) = upstream.revoke(token).await {
+            warn!(grant.id = %id, error = %error, "could not revoke a token");
+        }
+    }
+}
+
+/// Whether somebody signed in since a grant was as it was `before`, which leaves no outcome of a
+/// refresh behind.
+fn is_of_later_sign_in(grant: &Grant, before: &Grant) -> bool {
+    grant.session_id != before.session_id
+        || (grant.version != before.version && grant.last_outcome.is_none())
+}
+
+/// A provider that did not answer in time: what it did is not known.
+fn late() -> RefreshOutcome {
+    RefreshOutcome::Uncertain(IdentityError::Timeout {
+        endpoint: "token",
+        source: None,
+    })
 }
 
 /// The time between a token's arrival and its end; long when the end is not known.

@@ -31,6 +31,10 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 /// A token that ends sooner than this is refreshed on schedule; of short lives the last third.
 const AHEAD: Duration = Duration::from_secs(90);
 
+/// How long a grant is not looked at that nobody can refresh: its provider is no longer in the
+/// configuration, or the key is gone that sealed it.
+const HOPELESS: Duration = Duration::from_mins(5);
+
 /// Who was seen so long ago counts as active, so that their rights are looked at.
 const SEEN_LATELY: Duration = Duration::from_mins(10);
 
@@ -68,8 +72,9 @@ impl Hub {
             .ok_or(NoToken::SignInAgain)?;
         let served = self.grants.fresh(grant.id, least, since, upstream).await;
         if matches!(served, Err(NoToken::SignInAgain)) {
-            // The browser sessions of the grant lead to the sign-in page from now on.
-            self.access.forget(grant.user_id);
+            // The browser sessions of a grant that has just died lead to the sign-in page from now
+            // on. Who is told the same again is not told of a change: an agent would ask once more.
+            self.take_grant_change(grant.id).await?;
         }
         let served = served?;
         if let Some(Refreshed { grant, tokens }) = &served.refreshed {
@@ -301,6 +306,9 @@ impl Hub {
             .for_each_concurrent(AT_ONCE, |grant| async move {
                 let ahead = AHEAD.min(lifetime(&grant) / 3);
                 let refreshed = self.fresh_token(&grant, ahead).await.map(|_| ());
+                if let Err(error) = self.make_room(&grant, &refreshed).await {
+                    warn!(grant.id = %grant.id, error = %error, "could not put a refresh off");
+                }
                 note_failure(&grant, refreshed);
             })
             .await;
@@ -320,6 +328,25 @@ impl Hub {
             })
             .await;
         self.look_people_up(since, seen_after).await
+    }
+}
+
+impl Hub {
+    /// Puts off a grant for which nothing could be done, so that the next round is for others: it
+    /// would come first again and again.
+    async fn make_room(
+        &self,
+        grant: &Grant,
+        refreshed: &Result<(), NoToken>,
+    ) -> Result<(), HubError> {
+        let pause = match refreshed {
+            Ok(()) | Err(NoToken::Hub(_)) => return Ok(()),
+            Err(NoToken::Later { retry_after }) => *retry_after,
+            Err(NoToken::SignInAgain) => HOPELESS,
+        };
+        let until = self.clock.now().plus(pause);
+        self.store.put_off(grant.id, grant.version, until).await?;
+        Ok(())
     }
 }
 

@@ -14,12 +14,18 @@ use super::*;
 
 const LIFETIME: Duration = Duration::from_mins(3);
 
+/// For how long a process that died still has the turn.
+const LEASE_OF_THE_DEAD: Duration = Duration::from_secs(30);
+
 /// A provider whose refresh tokens are good once; using one again kills the whole grant.
 #[derive(Default)]
 struct Upstream {
     clock: Option<Arc<ManualClock>>,
     state: Mutex<State>,
     calls: AtomicUsize,
+    revoked: Mutex<Vec<String>>,
+    /// Where it can see whose turn it is.
+    turn: Option<(Arc<Store>, GrantId)>,
 }
 
 #[derive(Default)]
@@ -28,6 +34,8 @@ struct State {
     issued: u32,
     is_dead: bool,
     reuses: u32,
+    /// A refresh token came when the lease of the sender was over.
+    came_late: bool,
     mode: Mode,
 }
 
@@ -58,6 +66,11 @@ impl Upstream {
         self.state().mode = mode;
     }
 
+    fn revoked(&self) -> Vec<String> {
+        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        revoked.clone()
+    }
+
     fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }
@@ -85,6 +98,12 @@ fn tokens(number: u32, now: Timestamp) -> UpstreamTokens {
 impl UpstreamSession for Upstream {
     async fn refresh(&self, token: &Secret) -> Result<UpstreamTokens, IdentityError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
+        if let (Some((store, id)), Some(clock)) = (&self.turn, &self.clock) {
+            let grant = store.grant(*id).await.expect("the database");
+            let lease = grant.and_then(|grant| grant.lease);
+            let is_late = lease.is_none_or(|lease| lease.until <= clock.now());
+            self.state().came_late |= is_late;
+        }
         // Others get the time to do it, too, if nothing keeps them from it.
         tokio::time::sleep(Duration::from_millis(50)).await;
         let mut state = self.state();
@@ -123,7 +142,9 @@ impl UpstreamSession for Upstream {
         Ok(None)
     }
 
-    async fn revoke(&self, _token: &Secret) -> Result<(), IdentityError> {
+    async fn revoke(&self, token: &Secret) -> Result<(), IdentityError> {
+        let mut revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        revoked.push(token.expose().to_owned());
         Ok(())
     }
 
@@ -180,19 +201,28 @@ impl Scene {
             .create_user(&name, false, clock.now())
             .await
             .expect("a user");
-        let identity = ExternalIdentity {
-            provider: "keycloak".parse::<ProviderId>().expect("an id"),
-            issuer: "https://sso.test".to_owned(),
-            subject: name.to_string(),
-            username: Some(name.to_string()),
-            claims: Claims::new(),
-            tokens: tokens(0, clock.now()),
-        };
+        let identity = identity(name.as_str(), tokens(0, clock.now()));
         let grants = process(store, clock, keys);
         grants
             .keep(&user, &identity, "jansky")
             .await
             .expect("a grant")
+    }
+
+    /// The same person signs in once more.
+    async fn sign_in_again(&self) -> Grant {
+        let user = self.store.user(self.grant.user_id).await;
+        let user = user.expect("the database").expect("the user");
+        let identity = identity(user.name.as_str(), tokens(90, self.clock.now()));
+        let kept = self.process().keep(&user, &identity, "jansky").await;
+        kept.expect("a grant")
+    }
+
+    /// Waits until somebody refreshes the grant.
+    async fn until_refreshing(&self) {
+        while self.upstream.calls() == 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// The part of one process that refreshes grants.
@@ -205,6 +235,17 @@ impl Scene {
             .fresh(self.grant.id, least, None, &*self.upstream)
             .await?;
         Ok(served.token.token.expose().to_owned())
+    }
+}
+
+fn identity(name: &str, tokens: UpstreamTokens) -> ExternalIdentity {
+    ExternalIdentity {
+        provider: "keycloak".parse::<ProviderId>().expect("an id"),
+        issuer: "https://sso.test".to_owned(),
+        subject: name.to_owned(),
+        username: Some(name.to_owned()),
+        claims: Claims::new(),
+        tokens,
     }
 }
 
@@ -368,6 +409,116 @@ async fn a_process_that_died_with_the_lease_holds_nobody_up_for_long() {
 }
 
 #[tokio::test]
+async fn what_a_refresh_brings_for_a_grant_that_was_taken_back_meanwhile_is_revoked() {
+    for is_deleted in [true, false] {
+        let scene = Scene::new().await;
+        let grants = scene.process();
+        scene.clock.advance(LIFETIME + Duration::from_secs(1));
+        let now = scene.clock.now();
+
+        let (token, ()) = tokio::join!(scene.token(&grants, Duration::ZERO), async {
+            scene.until_refreshing().await;
+            let id = scene.grant.id;
+            if is_deleted {
+                scene.store.forget_grant(id, now).await.expect("deleted");
+            } else {
+                let demanded = scene.store.demand_sign_in(id, "demanded", now).await;
+                demanded.expect("demanded");
+            }
+        });
+
+        assert!(matches!(token, Err(NoToken::SignInAgain)), "{token:?}");
+        assert_eq!(scene.upstream.revoked(), ["refresh-1"]);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_during_a_refresh_wins_and_nothing_is_revoked() {
+    let scene = Scene::new().await;
+    let grants = scene.process();
+    scene.clock.advance(LIFETIME + Duration::from_secs(1));
+
+    let (token, _) = tokio::join!(scene.token(&grants, Duration::ZERO), async {
+        scene.until_refreshing().await;
+        scene.sign_in_again().await
+    });
+
+    assert_eq!(token.expect("that of the sign-in"), "access-90");
+    // It may be of the same session at the provider.
+    assert_eq!(scene.upstream.revoked(), Vec::<String>::new());
+}
+
+/// Taking a grant back waits for whoever has the lease, and the person may be back by then.
+#[tokio::test]
+async fn taking_a_grant_back_does_not_take_what_a_later_sign_in_brought() {
+    let scene = Scene::new().await;
+    let grants = scene.process();
+    let now = scene.clock.now();
+    let until = now.plus(LEASE_OF_THE_DEAD);
+    let claimed = scene.store.claim_grant(scene.grant.id, "dead", now, until);
+    claimed.await.expect("a lease");
+
+    let (revoked, kept) =
+        tokio::join!(grants.revoke(&scene.grant, Some(&*scene.upstream)), async {
+            let mut waits = String::new();
+            while !waits.ends_with("waits_total 1\n") {
+                tokio::task::yield_now().await;
+                waits.clear();
+                grants.counts.write(&mut waits);
+            }
+            scene.sign_in_again().await
+        });
+
+    revoked.expect("the database");
+    let found = scene.store.grant(scene.grant.id).await;
+    assert_eq!(found.expect("the database"), Some(kept));
+    assert_eq!(scene.upstream.revoked(), Vec::<String>::new());
+}
+
+/// A process can be stopped at any moment for longer than its lease: by a debugger, a snapshot of its
+/// machine, or a machine that sleeps.
+#[tokio::test]
+async fn a_process_that_lost_its_turn_without_knowing_sends_no_refresh_token() {
+    /// Lets time pass in between, when it is asked for so many values.
+    struct Interrupted(Arc<ManualClock>, AtomicUsize);
+
+    impl Random for Interrupted {
+        fn fill(&self, bytes: &mut [u8]) {
+            if self.1.fetch_sub(1, Ordering::SeqCst) == 0 {
+                self.0.advance(LEASE_OF_THE_DEAD);
+            }
+            SystemRandom.fill(bytes);
+        }
+    }
+
+    for values in 0..6 {
+        let scene = Scene::new().await;
+        scene.clock.advance(LIFETIME + Duration::from_secs(1));
+        let mut upstream = Upstream::new(&scene.clock);
+        upstream.turn = Some((Arc::clone(&scene.store), scene.grant.id));
+        let random = Interrupted(Arc::clone(&scene.clock), AtomicUsize::new(values));
+        let grants = Grants::new(
+            Arc::clone(&scene.store),
+            Arc::clone(&scene.clock) as _,
+            Arc::new(random),
+            KeyRing::parse(&scene.keys).expect("a key file"),
+        );
+        let now = scene.clock.now();
+        let issuer = &scene.grant.issuer;
+        // A provider that failed lately is what takes a value in the middle.
+        grants
+            .breakers
+            .failed(issuer, now, Duration::ZERO, &SystemRandom);
+        scene.clock.advance(Duration::from_secs(2));
+
+        let fresh = grants.fresh(scene.grant.id, Duration::ZERO, None, &upstream);
+        let _ = fresh.await;
+
+        assert!(!upstream.state().came_late, "after {values} values");
+    }
+}
+
+#[tokio::test]
 async fn sealing_again_under_load_never_brings_an_old_token_back() {
     let scene = Arc::new(Scene::new().await);
     let mut ring = KeyRing::parse(&scene.keys).expect("a key file");
@@ -400,6 +551,20 @@ async fn sealing_again_under_load_never_brings_an_old_token_back() {
         "the old ring cannot open it any more"
     );
     assert!(sealing.access_token_of(&grant).is_some());
+}
+
+/// A process may have been started with another key file, by a mistake or before the file with the
+/// new key has reached its machine.
+#[tokio::test]
+async fn sealing_again_without_the_key_leaves_what_it_cannot_open() {
+    let scene = Scene::new().await;
+    let other = KeyRing::generate(&SystemRandom).to_text();
+    let stranger = process(&scene.store, &scene.clock, other.expose());
+
+    assert_eq!(stranger.seal_again().await.expect("the database"), 0);
+
+    let kept = scene.token(&scene.process(), Duration::ZERO).await;
+    assert_eq!(kept.expect("a token"), "access-0");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Back-channel logout: a provider says that sessions have ended.
 
 use jansky_crypto::token::digest_text;
+use jansky_identity::oidc::claimed_issuer;
 use jansky_model::Secret;
 use tracing::{info, warn};
 
@@ -18,10 +19,13 @@ impl Hub {
         if !is_short(token) {
             return Err(refused());
         }
+        // Not to believe it, but so that no other provider, which may be slow or down, is asked.
+        let issuer = claimed_issuer(token).ok_or_else(refused)?;
         let _place = self.place_for_word()?;
         let mut received = None;
         for configured in &self.providers {
-            let Some(receiver) = configured.provider.logout_receiver() else {
+            let receiver = configured.provider.logout_receiver();
+            let Some(receiver) = receiver.filter(|receiver| receiver.issuer() == issuer) else {
                 continue;
             };
             match receiver.receive(token).await {
@@ -38,11 +42,7 @@ impl Hub {
         let (configured, notice) = received.ok_or_else(refused)?;
         let now = self.clock.now();
         let id = digest_text(&format!("{}\n{}", notice.issuer, notice.id));
-        if !self
-            .store
-            .remember_jti(&id, notice.replayable_until, now)
-            .await?
-        {
+        if self.store.has_seen_jti(&id, now).await? {
             return Err(refused());
         }
         let outcome = self
@@ -55,6 +55,9 @@ impl Hub {
                 at: None,
             })
             .await?;
+        // Only now: whoever is interrupted before may get the token again.
+        let until = notice.replayable_until;
+        self.store.remember_jti(&id, until, now).await?;
         info!(
             provider.id = %configured.provider.id(), sessions = outcome.ended,
             "sessions ended on the provider's word"

@@ -31,7 +31,8 @@ struct Meant<'a> {
     issuer: &'a str,
     /// A person there.
     subject: Option<&'a str>,
-    /// A session there. If it is given, nothing else of the person is meant.
+    /// A session there. If it is given, nothing else of the person is meant, except what came of
+    /// sessions whose name the provider did not say.
     provider_session: Option<&'a str>,
     /// Whether the person is meant all the same.
     is_widened: bool,
@@ -95,8 +96,12 @@ impl Hub {
     /// The browser sessions and grants that a provider means. Another provider of the configuration
     /// may be another client of the same issuer, so only what came of this one counts.
     async fn meant(&self, meant: Meant<'_>) -> Result<(Vec<Session>, Vec<Grant>), HubError> {
-        if let Some(sid) = meant.provider_session.filter(|_| !meant.is_widened) {
-            return self.behind_session(meant, sid).await;
+        let sid = meant.provider_session.filter(|_| !meant.is_widened);
+        if let Some(sid) = sid {
+            let found = self.behind_session(meant, sid).await?;
+            if !(found.0.is_empty() && found.1.is_empty()) {
+                return Ok(found);
+            }
         }
         let (mut sessions, mut grants) = (Vec::new(), Vec::new());
         for user in self.users_meant(meant).await? {
@@ -105,6 +110,11 @@ impl Hub {
         }
         sessions.retain(|session| session.provider == *meant.provider);
         grants.retain(|grant| grant.provider == *meant.provider);
+        // One that nobody knows may be any of which the provider did not say the name.
+        if sid.is_some() {
+            sessions.retain(|session| session.provider_session.is_none());
+            grants.retain(|grant| grant.provider_session.is_none());
+        }
         Ok((sessions, grants))
     }
 

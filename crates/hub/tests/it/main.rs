@@ -4,6 +4,7 @@
 mod activity;
 mod other_services;
 mod resume;
+mod schedule;
 mod starts;
 mod stops;
 mod support;

@@ -557,6 +557,10 @@ impl UpstreamSession for OidcProvider {
 
 #[async_trait]
 impl LogoutReceiver for OidcProvider {
+    fn issuer(&self) -> &str {
+        &self.settings.issuer
+    }
+
     async fn receive(&self, token: &Secret) -> Result<LogoutNotice, IdentityError> {
         let metadata = self.metadata().await?;
         let expected = self.expectations();

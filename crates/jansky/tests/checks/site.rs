@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,10 @@ use std::time::Duration;
 use jansky_model::SystemClock;
 use jansky_testing::ScriptedProvider;
 use jansky_testing::provider::{CLIENT_ID, CLIENT_SECRET};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::time::Instant;
+use url::Url;
 
 use crate::house::{House, Hub};
 use crate::person::PROVIDER;
@@ -62,8 +66,60 @@ impl Site {
         self
     }
 
+    /// Puts everything into a new PostgreSQL database behind a line that can be cut.
+    pub(crate) async fn on_a_line_to_postgres(&self) -> Line {
+        let url = jansky_store::testing::new_postgres_database("checks").await;
+        let mut url = Url::parse(&url).expect("an address");
+        let server = url.socket_addrs(|| Some(5432)).expect("the server's");
+        let line = Line::to(server[0]).await;
+        url.set_port(Some(line.port)).expect("it can have one");
+        self.configure(&format!("[database]\nurl = \"{url}\"\n"));
+        line
+    }
+
     pub(crate) async fn start(&self) -> Hub<'_> {
         self.house.start(&[]).await
+    }
+}
+
+/// A way to a server that can be cut and mended.
+pub(crate) struct Line {
+    port: u16,
+    is_whole: watch::Sender<bool>,
+}
+
+impl Line {
+    async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let is_whole = watch::Sender::new(true);
+        let watched = is_whole.subscribe();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let mut watched = watched.clone();
+                tokio::spawn(async move {
+                    let carry = async {
+                        let mut server = TcpStream::connect(server).await?;
+                        tokio::io::copy_bidirectional(&mut client, &mut server).await
+                    };
+                    tokio::select! {
+                        biased;
+                        _ = watched.wait_for(|is_whole| !is_whole) => {}
+                        _ = carry => {}
+                    }
+                });
+            }
+        });
+        Self { port, is_whole }
+    }
+
+    /// Ends all connections, and all that are made from now on.
+    pub(crate) fn cut(&self) {
+        self.is_whole.send_replace(false);
+    }
+
+    pub(crate) fn mend(&self) {
+        self.is_whole.send_replace(true);
     }
 }
 

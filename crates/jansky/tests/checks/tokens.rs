@@ -284,6 +284,42 @@ async fn a_process_that_dies_in_a_refresh_leaves_no_loop_behind() {
     assert!(further <= 2, "{further} further refreshes");
 }
 
+/// A provider with rotation takes a refresh token once. If the database is away at that moment, what
+/// it gave in return is all that there is.
+#[tokio::test]
+async fn a_database_that_is_away_after_a_rotation_ends_no_session() {
+    let site = site(4).await;
+    let line = site.on_a_line_to_postgres().await;
+    let hub = start(&site).await;
+    let (_, agent) = somebody_at_work(&site, &hub).await;
+    agent.token("archive").await.must_be(200);
+    newest_token_has_ended(&site).await;
+    let before = site.op.script().records.refreshes;
+    let slow = Duration::from_secs(1);
+    site.op.script().delay.insert("/token", slow);
+
+    let asking = tokio::spawn({
+        let agent = agent.at(&hub.url);
+        async move { agent.try_token("archive", &[]).await.map(drop) }
+    });
+    within(PATIENCE, "the provider has rotated", async || {
+        site.op.script().records.refreshes > before
+    })
+    .await;
+    line.cut();
+    within(PATIENCE, "the hub has what it cannot keep", async || {
+        site.house.said("stderr").contains("could not keep")
+    })
+    .await;
+    site.op.script().delay.clear();
+    line.mend();
+
+    asking.await.expect("it ends").expect("the hub answers");
+    let limit = Duration::from_secs(30);
+    agent.until_token_is("archive", 200, limit).await;
+    assert_eq!(site.op.script().records.reuses, 0);
+}
+
 /// D24
 #[tokio::test]
 async fn an_id_token_that_has_ended_keeps_nobody_from_working() {

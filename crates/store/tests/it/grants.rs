@@ -19,6 +19,7 @@ on_both! {
     a_deleted_user_leaves_no_grants,
     only_grants_that_are_in_use_and_need_it_are_due,
     the_most_urgent_grants_are_due_first,
+    a_grant_that_was_put_off_is_due_later,
     grants_that_another_key_sealed_are_found,
     a_new_seal_changes_nothing_else,
     a_new_seal_never_replaces_newer_tokens,
@@ -333,6 +334,24 @@ async fn the_most_urgent_grants_are_due_first(store: TestStore) {
     let first = store.due_grants(at(100), at(400), 1).await.expect("read");
     assert_eq!(first.len(), 1);
     assert_eq!(first[0].user_id, users[0]);
+}
+
+async fn a_grant_that_was_put_off_is_due_later(store: TestStore) {
+    let server = begin(&store, &store.add_server("river").await).await;
+    let grant = store.add_grant(server.user_id).await;
+    let until = async |seconds| {
+        let put_off = store.put_off(grant.id, grant.version, at(seconds)).await;
+        put_off.expect("an answer");
+        store.read_grant(grant.id).await.next_try_at
+    };
+    assert_eq!(due(&store).await, [server.user_id]);
+
+    assert_eq!(until(500).await, Some(at(500)));
+    assert_eq!(until(200).await, Some(at(500)), "it does not come sooner");
+    assert_eq!(due(&store).await, []);
+    store.add_grant(server.user_id).await;
+    assert_eq!(due(&store).await, [server.user_id], "after a sign-in");
+    assert_eq!(until(600).await, None, "those tokens are gone");
 }
 
 async fn grants_that_another_key_sealed_are_found(store: TestStore) {

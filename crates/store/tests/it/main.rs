@@ -4,6 +4,7 @@ mod agents;
 mod audit;
 mod changes;
 mod grants;
+mod groups;
 mod harness;
 mod identities;
 mod issuer;

@@ -2,6 +2,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod audit;
+pub(crate) mod groups;
 pub(crate) mod hub;
 pub(crate) mod models;
 pub(crate) mod oauth;

@@ -143,18 +143,25 @@ pub(crate) fn wants_stopped(visit: &Visit) -> bool {
 }
 
 /// A token without its secret; `owned` is what its owner may do.
-pub(crate) fn token(visit: &Visit, owner: &User, owned: &ScopeSet, token: &Token) -> Value {
-    json!({
+pub(crate) async fn token(
+    visit: &Visit,
+    owner: &User,
+    owned: &ScopeSet,
+    token: &Token,
+) -> Result<Value, HubError> {
+    let hub = &visit.web.hub;
+    let scopes = hub.resolved_scopes(owner, owned, token).await?;
+    Ok(json!({
         "user": owner.name,
         "id": format!("a{}", token.id.0),
         "kind": "api_token",
         "roles": [],
-        "scopes": visit.web.hub.resolved_scopes(owner, owned, token),
+        "scopes": scopes,
         "created": token.created_at,
         "last_activity": token.last_used_at,
         "expires_at": token.expires_at,
         "note": token.note,
         "session_id": token.session_id,
         "oauth_client": token.client_id.as_deref().unwrap_or("JupyterHub"),
-    })
+    }))
 }

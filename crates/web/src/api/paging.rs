@@ -1,18 +1,26 @@
 //! Pages of long lists, as JupyterHub's clients ask for them.
 
+use axum::http::header::ACCEPT;
 use jansky_hub::HubError;
 use serde_json::{Value, json};
 
 use crate::visit::Visit;
 
 /// The content type with which a caller asks for pages where a bare list is the usual answer.
-pub(crate) const PAGINATION: &str = "application/jupyterhub-pagination+json";
+const PAGINATION: &str = "application/jupyterhub-pagination+json";
 
 /// The largest page.
-pub(crate) const LARGEST_PAGE: u32 = 200;
+const LARGEST_PAGE: u32 = 200;
 
 /// The page that a caller gets who asks for pages and no size.
 pub(crate) const USUAL_PAGE: u32 = 50;
+
+/// Whether the caller asked for pages where a bare list is the usual answer.
+fn wants_pages(visit: &Visit) -> bool {
+    let accept = visit.headers.get(ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok());
+    accept.is_some_and(|accept| accept.split(',').any(|e| e.trim() == PAGINATION))
+}
 
 /// The part of a list that a caller wants.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +44,26 @@ impl Page {
             offset: number("offset", 0)?,
             limit: number("limit", usual)?.clamp(1, LARGEST_PAGE),
         })
+    }
+
+    /// Reads it for a list that is bare unless the caller asked for pages.
+    pub(crate) fn of_list(visit: &Visit) -> Result<Self, HubError> {
+        let usual = if wants_pages(visit) {
+            USUAL_PAGE
+        } else {
+            LARGEST_PAGE
+        };
+        Self::read(visit, usual)
+    }
+
+    /// The answer with the items of this page out of `total`; a bare list unless the caller asked for
+    /// pages.
+    pub(crate) fn list(self, visit: &Visit, items: Vec<Value>, total: u64) -> Value {
+        if wants_pages(visit) {
+            self.answer(visit, &items, total)
+        } else {
+            Value::Array(items)
+        }
     }
 
     /// The answer with the items of this page out of `total`.

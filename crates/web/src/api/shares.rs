@@ -9,6 +9,7 @@ use jansky_model::scope::Target;
 use jansky_model::{Scope, ServerId, ServerName};
 use serde_json::{Value, json};
 
+use crate::api::groups::find_group;
 use crate::api::paging::{Page, USUAL_PAGE};
 use crate::api::servers::ServerPath;
 use crate::api::{ApiResult, find_user, json_body, missing, models, need};
@@ -219,6 +220,54 @@ pub(crate) async fn own(visit: Visit, Path(path): Path<SharedPath>) -> ApiResult
 pub(crate) async fn give_back(visit: Visit, Path(path): Path<SharedPath>) -> ApiResult {
     let actor = visit.api_caller()?;
     let (server, partner, _) = own_share(&visit, actor, &path, Scope::USERS_SHARES).await?;
+    visit.web.hub.unshare(&server, &partner, None).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// `GET /hub/api/groups/{group}/shared`: what is shared with a group.
+pub(crate) async fn with_group(visit: Visit, Path(name): Path<String>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let group = find_group(&visit, actor, &name, &[Scope::READ_GROUPS_SHARES]).await?;
+    let shares = visit.web.hub.shares_with_group(&group).await?;
+    Ok(answer(&visit, actor, shares).await?)
+}
+
+/// A path that names a group and a server that is shared with it.
+#[derive(Debug, serde::Deserialize)]
+pub(crate) struct GroupSharedPath {
+    group: String,
+    owner: String,
+    #[serde(default)]
+    server: String,
+}
+
+async fn group_share(
+    visit: &Visit,
+    actor: &Actor,
+    path: &GroupSharedPath,
+    scope: Scope,
+) -> Result<(Server, SharePartner, Share), HubError> {
+    let group = find_group(visit, actor, &path.group, &[scope]).await?;
+    let partner = SharePartner::Group(group.name);
+    let server = server_of(visit, &path.owner, &path.server).await?;
+    let share = visit.web.hub.share_with(&server, &partner).await?;
+    Ok((server, partner, share.ok_or_else(missing)?))
+}
+
+/// `GET /hub/api/groups/{group}/shared/{owner}/{server}`
+pub(crate) async fn of_group(visit: Visit, Path(path): Path<GroupSharedPath>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let (server, _, share) = group_share(&visit, actor, &path, Scope::READ_GROUPS_SHARES).await?;
+    Ok(Json(model(&visit, actor, &server, &share)).into_response())
+}
+
+/// `DELETE /hub/api/groups/{group}/shared/{owner}/{server}`: the share is given back for the group.
+pub(crate) async fn give_back_for_group(
+    visit: Visit,
+    Path(path): Path<GroupSharedPath>,
+) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let (server, partner, _) = group_share(&visit, actor, &path, Scope::GROUPS_SHARES).await?;
     visit.web.hub.unshare(&server, &partner, None).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -20,10 +20,10 @@ pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let user = find_user(&visit, actor, &name, &[Scope::READ_TOKENS]).await?;
     let tokens = visit.web.hub.tokens_of(&user).await?;
     let owned = visit.web.hub.rights_of(&user).await?;
-    let shown: Vec<Value> = tokens
-        .iter()
-        .map(|token| models::token(&visit, &user, &owned, token))
-        .collect();
+    let mut shown: Vec<Value> = Vec::with_capacity(tokens.len());
+    for token in &tokens {
+        shown.push(models::token(&visit, &user, &owned, token).await?);
+    }
     Ok(Json(json!({ "api_tokens": shown })).into_response())
 }
 
@@ -86,7 +86,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
     };
     let (token, secret) = visit.web.hub.create_token(&user, request).await?;
     let owned = visit.web.hub.rights_of(&user).await?;
-    let mut model = models::token(&visit, &user, &owned, &token);
+    let mut model = models::token(&visit, &user, &owned, &token).await?;
     model["token"] = json!(secret.expose());
     Ok((StatusCode::CREATED, Json(model)).into_response())
 }
@@ -127,7 +127,8 @@ pub(crate) async fn get(visit: Visit, Path((name, id)): Path<(String, String)>) 
         .find(|token| token.id == wanted)
         .ok_or_else(missing)?;
     let owned = visit.web.hub.rights_of(&user).await?;
-    Ok(Json(models::token(&visit, &user, &owned, token)).into_response())
+    let model = models::token(&visit, &user, &owned, token).await?;
+    Ok(Json(model).into_response())
 }
 
 /// `DELETE /hub/api/users/{name}/tokens/{id}`

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
-use axum::http::header::ACCEPT;
 use axum::response::IntoResponse;
 use jansky_hub::{ActivityFilter, Server, UserQuery, UserSort};
 use jansky_hub::{ActivityReport, Actor, HubError, visible_users};
@@ -13,7 +12,7 @@ use jansky_model::{Scope, UserId, UserName};
 use serde_json::{Value, json};
 
 use crate::api::models::{self, UserParts};
-use crate::api::paging::{LARGEST_PAGE, PAGINATION, Page, USUAL_PAGE};
+use crate::api::paging::Page;
 use crate::api::{ApiResult, find_user, json_body, need};
 use crate::visit::Visit;
 use jansky_model::scope::Target;
@@ -34,12 +33,8 @@ pub(crate) async fn list(visit: Visit) -> ApiResult {
     if !actor.scopes.holds(Scope::LIST_USERS) {
         need(actor, &[Scope::LIST_USERS], Target::Hub)?;
     }
-    let accept = visit
-        .headers
-        .get(ACCEPT)
-        .and_then(|accept| accept.to_str().ok());
-    let is_paged = accept.is_some_and(|accept| accept.split(',').any(|e| e.trim() == PAGINATION));
-    let query = read_query(&visit, actor, is_paged)?;
+    let page = Page::of_list(&visit)?;
+    let query = read_query(&visit, actor, page)?;
     let hub = &visit.web.hub;
     let (users, total) = hub.list_users(&query).await?;
     let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
@@ -61,19 +56,10 @@ pub(crate) async fn list(visit: Visit) -> ApiResult {
             models::user(&visit, actor, &parts)
         })
         .collect();
-    if !is_paged {
-        return Ok(Json(models).into_response());
-    }
-    let page = Page {
-        offset: query.offset,
-        limit: query.limit,
-    };
-    Ok(Json(page.answer(&visit, &models, total)).into_response())
+    Ok(Json(page.list(&visit, models, total)).into_response())
 }
 
-fn read_query(visit: &Visit, actor: &Actor, is_paged: bool) -> Result<UserQuery, HubError> {
-    let usual = if is_paged { USUAL_PAGE } else { LARGEST_PAGE };
-    let page = Page::read(visit, usual)?;
+fn read_query(visit: &Visit, actor: &Actor, page: Page) -> Result<UserQuery, HubError> {
     let state = match visit.query("state").as_deref() {
         None | Some("") => None,
         Some("active") => Some(ActivityFilter::Active),

@@ -971,3 +971,35 @@ async fn a_freeze_in_one_process_is_heard_in_another() {
     let frozen = agent.token("archive").await.must_be(401);
     assert_eq!(error_of(&frozen), "session_frozen");
 }
+
+/// Where a provider gives no refresh token there is nothing after the end of the first token. An
+/// agent that was told of a change each time would ask again each time.
+#[tokio::test]
+async fn who_asks_in_vain_again_and_again_is_told_of_no_change() {
+    let scene = Scene::new().await;
+    let user = scene.hub.user("river").await;
+    let mut identity = scene.upstream.identity("river");
+    identity.tokens.refresh = None;
+    let hub = &scene.hub.hub;
+    let session = hub.open_session(&user, scene.upstream.id(), Some(&identity), None);
+    let session = session.await.expect("a session");
+    scene.hub.start("river").await;
+    let agent = TestAgent::of_last_server(&scene.hub).await;
+    agent.token("archive").await.must_be(200);
+    scene.hub.clock.advance(LIFETIME + Duration::from_secs(1));
+    let refused = agent.token("archive").await.must_be(401);
+    assert_eq!(error_of(&refused), "reauth_required");
+    let known = async || {
+        let known = hub.access().by_session(session.cookie.expose()).await;
+        known.expect("it answers").expect("they are signed in")
+    };
+    let before = known().await;
+
+    for _ in 0..3 {
+        agent.token("archive").await.must_be(401);
+    }
+
+    assert!(Arc::ptr_eq(&before, &known().await), "nothing has changed");
+    let overview = agent.audiences().await.must_be(200).json();
+    assert_eq!(overview["audiences"][0]["state"], "reauth_required");
+}

@@ -318,3 +318,40 @@ async fn a_grant_that_has_died_is_renewed_from_the_account_page() {
             .contains("gives nothing more")
     );
 }
+
+#[tokio::test]
+async fn unlinking_ends_the_rights_that_nobody_could_be_asked_about_any_more() {
+    let clock = std::sync::Arc::new(jansky_model::ManualClock::new(
+        jansky_model::Timestamp::from_seconds(1_800_000_000),
+    ));
+    let home = OpenId::start("home", &clock).await;
+    let home = home.only_groups("/radio", "/operators");
+    home.set_groups("subject-1", Some(&["/radio", "/operators"]));
+    let mut other = OpenId::start("other", &clock).await;
+    other.rules.groups.claims = Vec::new();
+    let hub = TestHub::with(|recipe| {
+        recipe.clock = std::sync::Arc::clone(&clock);
+        recipe.providers = vec![home.configured(&clock), other.configured(&clock)];
+    })
+    .await;
+    let browser = hub.anonymous();
+    home.sign_in(&browser, "subject-1").await.must_be(302);
+    other.link(&browser, "subject-2").await.must_be(302);
+    let elsewhere = hub.anonymous();
+    other.sign_in(&elsewhere, "subject-2").await.must_be(302);
+    let rights = async || {
+        let user = elsewhere.api("GET", "/hub/api/user", None).await;
+        let user = user.must_be(200).json();
+        (user["admin"].clone(), user["groups"].clone())
+    };
+    let followed = (true.into(), serde_json::json!(["/operators", "/radio"]));
+    assert_eq!(rights().await, followed, "the other one says nothing");
+    let user = hub.user("river").await;
+    let sign_ins = hub.hub.sign_ins(&user).await.expect("it answers");
+    let id = sign_ins.identities[0].id.0;
+
+    let unlink = format!("/hub/account/identities/{id}/unlink");
+    elsewhere.post(&unlink, &[]).await.must_be(302);
+
+    assert_eq!(rights().await, (false.into(), serde_json::json!([])));
+}

@@ -3,6 +3,7 @@
 mod broker;
 mod direct_sign_in;
 mod forgery;
+mod groups;
 mod headers;
 mod html;
 mod leaving;

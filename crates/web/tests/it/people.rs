@@ -214,3 +214,24 @@ async fn what_the_api_says_about_sign_ins_holds_no_token() {
         assert!(!page.contains(&canary), "there is a {kind} on the page");
     }
 }
+
+#[tokio::test]
+async fn nothing_that_a_provider_gave_outlives_a_user_who_is_deleted() {
+    let (hub, home) = hub_with_provider().await;
+    let river = signed_in(&hub, &home, "subject-1").await;
+    let session = river.cookie("jupyterhub-session-id").expect("a session");
+    let refresh = home.op.script().records.latest("refresh");
+    let user = hub.user("river").await;
+
+    hub.hub.delete_user(&user).await.expect("it answers");
+
+    river.get("/hub/home").await.must_be(302);
+    // A server of somebody else may believe in the session for minutes.
+    assert!(hub.hub.ended_sessions().contains(&session));
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
+    while !home.op.script().records.is_revoked(&refresh) {
+        let in_time = tokio::time::Instant::now() < deadline;
+        assert!(in_time, "the refresh token is not taken back");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}

@@ -449,6 +449,48 @@ async fn a_lone_session_in_a_logout_token_is_the_whole_person_where_that_is_conf
 }
 
 #[tokio::test]
+async fn a_provider_that_is_silent_holds_up_no_logout_token_of_another() {
+    let (silent, op) = (provider().await, provider().await);
+    silent
+        .script()
+        .instead
+        .insert("/.well-known/openid-configuration", Instead::Silence);
+    let other = configured(&silent, |settings| {
+        settings.id = "silent".parse().expect("a valid id");
+    });
+    let ours = configured(&op, |_| {});
+    let hub = TestHub::with(|recipe| recipe.providers.extend([other, ours])).await;
+    let browser = sign_in(&op, &hub, "subject-1").await;
+
+    let token = op.logout_token(Some("subject-1"), None);
+    let taken = tokio::time::timeout(Duration::from_secs(5), log_out(&hub, &token)).await;
+
+    taken.expect("nobody waits for the other one").must_be(200);
+    browser.get("/hub/home").await.must_be(302);
+}
+
+#[tokio::test]
+async fn a_session_whose_name_the_provider_did_not_say_ends_with_any_of_the_person() {
+    let (op, hub) = scene().await;
+    op.script().tweak = Some(Box::new(|_, claims| {
+        claims.as_object_mut().expect("claims").remove("sid");
+    }));
+    let unnamed = sign_in(&op, &hub, "subject-1").await;
+    let sid_of_unnamed = sid(&op, "subject-1");
+    op.script().tweak = None;
+    let named = sign_in(&op, &hub, "subject-1").await;
+    let other = sign_in(&op, &hub, "subject-2").await;
+
+    let token = op.logout_token(Some("subject-1"), Some(&sid_of_unnamed));
+    log_out(&hub, &token).await.must_be(200);
+
+    unnamed.get("/hub/home").await.must_be(302);
+    named.get("/hub/home").await.must_be(200);
+    other.get("/hub/home").await.must_be(200);
+    assert_eq!(grants_of(&hub, "river").await, 1, "that of the named one");
+}
+
+#[tokio::test]
 async fn an_event_that_reaches_one_process_holds_in_all() {
     let op = provider().await;
     let database = Database::postgres().await;

@@ -135,6 +135,43 @@ async fn nobody_asks_about_people_who_are_not_there() {
 }
 
 #[tokio::test]
+async fn what_the_api_changes_in_groups_lasts_until_the_provider_says_its_word() {
+    let scene = Scene::new().await;
+    scene.hub.admin("zoe").await;
+    let zoe = scene.hub.token("zoe", &["inherit"]).await;
+    for name in ["river", "wash"] {
+        scene.hub.user(name).await;
+    }
+    let both = json!({ "users": ["river", "wash"] });
+    zoe.api("POST", "/hub/api/groups/%2Fguests", Some(both.clone()))
+        .await
+        .must_be(201);
+    let radio = "/hub/api/groups/%2Fradio";
+    zoe.api("DELETE", radio, None).await.must_be(204);
+    let groups = scene.rights().await["groups"].clone();
+    assert_eq!(groups, json!(["/guests", "/operators"]));
+    // Rules are about what the provider says.
+    zoe.api(
+        "DELETE",
+        "/hub/api/groups/%2Foperators/users",
+        Some(json!({ "users": ["river"] })),
+    )
+    .await
+    .must_be(200);
+    assert_eq!(scene.rights().await["admin"], json!(true));
+
+    scene.look_again().await;
+
+    let groups = scene.rights().await["groups"].clone();
+    assert_eq!(groups, json!(["/operators", "/radio"]));
+    let found = zoe.get(radio).await.must_be(200).json();
+    assert_eq!(found["users"], json!(["river"]), "the group is there again");
+    // Nobody says anything about people without a provider.
+    let found = zoe.get("/hub/api/groups/%2Fguests").await.json();
+    assert_eq!(found["users"], json!(["wash"]));
+}
+
+#[tokio::test]
 async fn a_claim_that_is_not_there_takes_nothing_and_gives_nothing() {
     let scene = Scene::with(|home| home.claims_source = ClaimsSource::IdToken, |_| {}).await;
     let both = json!({ "admin": true, "groups": ["/operators", "/radio"] });

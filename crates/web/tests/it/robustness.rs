@@ -72,6 +72,11 @@ const JSON: &[&str] = &[
     "{\"admin\":null}",
     "{\"usernames\":[null,3,\"\\u0000\",\"..\"]}",
     "{\"usernames\":{}}",
+    "{\"users\":[null,3]}",
+    "{\"users\":[\"\\u0000\",\"..\"]}",
+    "{\"users\":[\"river\"],\"groups\":[\"\\u0000\"]}",
+    "{\"groups\":[\"crew\",\"crew\"]}",
+    "{\"users\":[\"river\"]}",
     "{\"note\":\"\\u0000\"}",
     "{\"note\":3}",
     "{\"expires_in\":18446744073709551615}",
@@ -162,6 +167,7 @@ async fn throw_everything_at(hub: &TestHub) {
             let path = format!("/hub/api/users/river/{server}");
             owner.api("POST", &path, None).await;
         }
+        program.api("POST", "/hub/api/groups/crew", None).await;
         let method = if method == "*" { "GET" } else { method };
         let bodies = if method == "GET" { &[""] } else { bodies };
         for body in bodies {
@@ -180,6 +186,7 @@ fn path(route: &str, dice: &mut Dice) -> String {
     while let (Some(start), Some(end)) = (path.find('{'), path.find('}')) {
         let honest = match &path[start..=end] {
             "{server}" => "gpu",
+            "{group}" => "crew",
             "{id}" => "a1",
             _ => "river",
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jansky_model::ServerName;
+use jansky_model::name::escape_path;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, TestHub};
@@ -132,6 +133,19 @@ PATCH  api/users/{user}/servers/{server}              403   403   403   404   40
 POST   api/users/{user}/servers/{server}              403   403   403   404   404   403   201   403   201   201   201
 DELETE api/users/{user}/servers/{server}              403   403   403   404   404   403   204   403   204   204   204
 GET    api/users/{user}/servers/{server}/progress     403   403   403   404   404   403   400   403   400   400   400
+GET    api/groups                                     403   403   403   403   403   403   403   403   403   200   200
+POST   api/groups                                     403   403   403   403   403   403   403   403   403   201   201
+GET    api/groups/{group}                             403   403   403   403   403   403   403   403   403   200   200
+POST   api/groups/{group}                             403   403   403   403   403   403   403   403   403   201   201
+DELETE api/groups/{group}                             403   403   403   403   403   403   403   403   403   204   204
+POST   api/groups/{group}/users                       403   403   403   403   403   403   403   403   403   200   200
+DELETE api/groups/{group}/users                       403   403   403   403   403   403   403   403   403   200   200
+PUT    api/groups/{group}/properties                  403   403   403   403   403   403   403   403   403   200   200
+GET    api/groups/{group}/shared                      403   403   403   403   403   403   403   403   403   200   200
+GET    api/groups/{group}/shared/{owner}/             403   403   403   403   403   403   403   403   403   404   404
+DELETE api/groups/{group}/shared/{owner}/             403   403   403   403   403   403   403   403   403   404   404
+GET    api/groups/{group}/shared/{owner}/{server}     403   403   403   403   403   403   403   403   403   404   404
+DELETE api/groups/{group}/shared/{owner}/{server}     403   403   403   403   403   403   403   403   403   404   404
 GET    api/audit                                      403   403   403   403   403   403   403   403   403   200   200
 GET    api/users/{user}/audit                         403   403   403   404   404   403   200   403   200   200   200
 GET    api/users/{user}/agents                        403   403   403   404   404   403   200   403   200   200   200
@@ -213,6 +227,11 @@ fn sent(method: &str, route: &str) -> Sent {
         ("POST" | "PATCH", route) if route.starts_with("api/shares") => {
             Sent::Json(json!({ "user": "zoe" }))
         }
+        ("POST", "api/groups") => Sent::Json(json!({ "groups": ["new {user}"] })),
+        ("POST" | "DELETE", "api/groups/{group}/users") => {
+            Sent::Json(json!({ "users": ["{user}"] }))
+        }
+        ("PUT", "api/groups/{group}/properties") => Sent::Json(json!({ "of": "{user}" })),
         ("PATCH", "api/users/{user}") => Sent::Json(json!({ "name": "{user}" })),
         ("PATCH", _) => Sent::Json(json!({ "user_options": { "memory": "2G" } })),
         ("POST", "api/users/{user}/activity") => {
@@ -222,6 +241,11 @@ fn sent(method: &str, route: &str) -> Sent {
     }
 }
 
+/// The name of the group that a user is in.
+fn group_of(user: &str) -> String {
+    format!("/crew/{user}")
+}
+
 /// The owner's things that the path of a route can name.
 struct Things {
     owner: String,
@@ -229,7 +253,7 @@ struct Things {
 }
 
 impl Things {
-    /// Makes a user with two stopped servers and a token.
+    /// Makes a user with two stopped servers, a token and a group.
     async fn make(hub: &TestHub, owner: &str) -> Self {
         let user = hub.user(owner).await;
         for (name, title) in [("", "nebula default"), ("gpu", "nebula gpu")] {
@@ -237,6 +261,11 @@ impl Things {
             let made = hub.hub.create_server(&user, &name, title).await;
             made.expect("the name is free");
         }
+        let made = hub
+            .hub
+            .create_groups(&[group_of(owner)], &[owner.to_owned()])
+            .await;
+        made.expect("the name is free");
         hub.new_token(owner, &["self"]).await;
         let tokens = hub.hub.tokens_of(&user).await.expect("tokens are listed");
         Self {
@@ -252,6 +281,10 @@ impl Things {
             ("POST", "api/users/{user}") => "kaylee",
             _ => &self.owner,
         };
+        let group = match (method, route) {
+            ("POST", "api/groups/{group}") => format!("new {user}"),
+            _ => group_of(&self.owner),
+        };
         let rest = if route.starts_with("static") {
             "style.css"
         } else {
@@ -260,6 +293,7 @@ impl Things {
         let path = route
             .replace("{user}", user)
             .replace("{owner}", user)
+            .replace("{group}", &escape_path(&group))
             .replace("{server}", server)
             .replace("{id}", &self.token)
             .replace("{session}", "0123")

@@ -1,0 +1,184 @@
+//! Groups as the REST API asks for them.
+//!
+//! Who is in a group decides about roles, shares and tokens for services, so whoever comes or goes has
+//! other rights at once: what is remembered about them is forgotten here, and in other processes when
+//! they hear of the change. Groups that follow a provider are not exempt: what is changed here lasts
+//! until the provider says its word about that person again.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jansky_model::{UserId, UserName};
+use jansky_store::{Group, GroupId, GroupQuery, StoreError};
+use serde_json::Value;
+use tracing::info;
+
+use crate::Hub;
+use crate::error::HubError;
+
+/// The longest name in characters, as JupyterHub has it.
+const LONGEST_NAME: usize = 255;
+
+impl Hub {
+    /// A page of groups and how many there are in all.
+    pub async fn list_groups(&self, query: &GroupQuery) -> Result<(Vec<Group>, u64), HubError> {
+        Ok(self.store.list_groups(query).await?)
+    }
+
+    /// A group by name.
+    pub async fn group(&self, name: &str) -> Result<Option<Group>, HubError> {
+        Ok(self.store.group(name).await?)
+    }
+
+    /// The names of the members of several groups; groups without one are left out.
+    pub async fn members_of_groups(
+        &self,
+        groups: &[Group],
+    ) -> Result<HashMap<GroupId, Vec<String>>, HubError> {
+        let ids: Vec<GroupId> = groups.iter().map(|group| group.id).collect();
+        Ok(self.store.members_of_groups(&ids).await?)
+    }
+
+    /// Makes groups, all with the same members, or none of them.
+    ///
+    /// # Errors
+    /// [`HubError::Invalid`] for names that cannot be and users who do not exist;
+    /// [`HubError::Conflict`] when a group exists.
+    pub async fn create_groups(
+        &self,
+        names: &[String],
+        users: &[String],
+    ) -> Result<Vec<Group>, HubError> {
+        for name in names {
+            check_name(name)?;
+        }
+        let members = self.known_users(users).await?;
+        let now = self.clock.now();
+        let made = match self.store.create_groups(names, &members, now).await {
+            Ok(made) => made,
+            Err(StoreError::AlreadyExists { what }) => {
+                return Err(HubError::conflict(format!("The {what} already exists")));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.forget_all(&members);
+        for name in names {
+            info!(group.name = %name, members = members.len(), "group made");
+        }
+        Ok(made)
+    }
+
+    /// Deletes a group, and with it what was shared with it.
+    pub async fn delete_group(&self, group: &Group) -> Result<(), HubError> {
+        let now = self.clock.now();
+        let concerned = self.store.delete_group(group.id, now).await?;
+        self.forget_all(&concerned);
+        info!(group.name = %group.name, "group deleted");
+        Ok(())
+    }
+
+    /// Puts users into a group; those who are in it stay.
+    ///
+    /// # Errors
+    /// [`HubError::Invalid`] for users who do not exist; then nobody is put into it.
+    pub async fn add_members(&self, group: &Group, users: &[String]) -> Result<(), HubError> {
+        let users = self.known_users(users).await?;
+        let now = self.clock.now();
+        let added = self.store.add_members(group.id, &users, now).await?;
+        self.forget_all(&added);
+        info!(group.name = %group.name, added = added.len(), "members added to a group");
+        Ok(())
+    }
+
+    /// Takes users out of a group; those who are not in it stay out.
+    ///
+    /// # Errors
+    /// [`HubError::Invalid`] for users who do not exist; then nobody is taken out of it.
+    pub async fn remove_members(&self, group: &Group, users: &[String]) -> Result<(), HubError> {
+        let users = self.known_users(users).await?;
+        let now = self.clock.now();
+        let removed = self.store.remove_members(group.id, &users, now).await?;
+        self.forget_all(&removed);
+        info!(group.name = %group.name, removed = removed.len(), "members removed from a group");
+        Ok(())
+    }
+
+    /// Keeps an object with a group in place of the one before.
+    pub async fn set_group_properties(
+        &self,
+        group: &Group,
+        properties: Value,
+    ) -> Result<Group, HubError> {
+        self.store.set_properties(group.id, &properties).await?;
+        Ok(Group {
+            properties,
+            ..group.clone()
+        })
+    }
+
+    fn forget_all(&self, users: &[UserId]) {
+        for user in users {
+            self.access.forget(*user);
+        }
+    }
+
+    /// The users who are meant: by the name as it is written, or else in the form that a name has at a
+    /// sign-in.
+    async fn known_users(&self, texts: &[String]) -> Result<Vec<UserId>, HubError> {
+        let meant = |text: &String| {
+            let names = [text.parse(), UserName::normalize(text)];
+            names.into_iter().filter_map(Result::ok)
+        };
+        let names: BTreeSet<UserName> = texts.iter().flat_map(meant).collect();
+        let names: Vec<UserName> = names.into_iter().collect();
+        let known = self.store.ids_of_users(&names).await?;
+        let mut users = BTreeSet::new();
+        for text in texts {
+            let user = meant(text).find_map(|name| known.get(&name));
+            let user = user.ok_or_else(|| HubError::invalid(format!("No such user: {text}")))?;
+            users.insert(*user);
+        }
+        Ok(users.into_iter().collect())
+    }
+}
+
+/// Says what is wrong with the name of a group that is to be made. A provider may give others.
+fn check_name(name: &str) -> Result<(), HubError> {
+    let reason = if name.is_empty() {
+        "it is empty"
+    } else if name.chars().count() > LONGEST_NAME {
+        "it is longer than 255 characters"
+    } else if name.trim() != name {
+        "it begins or ends with white space"
+    } else if name.chars().any(char::is_control) {
+        "it contains a control character"
+    } else if name.chars().all(|c| c == '.') {
+        "it consists of dots only"
+    } else {
+        return Ok(());
+    };
+    Err(HubError::invalid(format!(
+        "`{name}` is not a valid group name: {reason}"
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_no_path_or_database_can_carry_are_refused() {
+        for bad in ["", " a", "a\n", "a\u{0}b", ".", "..", &"ü".repeat(256)] {
+            assert!(check_name(bad).is_err(), "{bad:?} was accepted");
+        }
+        for good in [
+            "/radio/evn",
+            "a b",
+            "!group=x",
+            "vo:role=m",
+            "é",
+            &"ü".repeat(255),
+        ] {
+            assert!(check_name(good).is_ok(), "{good:?} was refused");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Groups over the API: who is in them, and what is kept with them.
+
+use axum::Json;
+use axum::extract::{Path, Request};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use jansky_hub::{Actor, Group, GroupQuery, HubError, visible_groups};
+use jansky_model::Scope;
+use jansky_model::scope::Target;
+use serde_json::{Map, Value};
+
+use crate::api::paging::Page;
+use crate::api::{ApiResult, json_body, missing, need};
+use crate::visit::Visit;
+
+/// What reveals at least a part of a group.
+const READ_ANY: &[Scope] = &[
+    Scope::READ_GROUPS,
+    Scope::READ_GROUPS_NAME,
+    Scope::READ_ROLES_GROUPS,
+];
+
+/// The group that a path names, if the caller holds one of the scopes on it.
+pub(crate) async fn find_group(
+    visit: &Visit,
+    actor: &Actor,
+    name: &str,
+    scopes: &[Scope],
+) -> Result<Group, HubError> {
+    need(actor, scopes, Target::Group(name))?;
+    visit.web.hub.group(name).await?.ok_or_else(missing)
+}
+
+/// A group, with what the caller may see of it.
+fn model(visit: &Visit, actor: &Actor, group: &Group, members: &[String]) -> Value {
+    let may = |scope| actor.may(scope, Target::Group(&group.name));
+    let mut model = Map::new();
+    let mut put = |key: &str, value: Value| {
+        model.insert(key.to_owned(), value);
+    };
+    put("kind", Value::from("group"));
+    put("name", Value::from(group.name.as_str()));
+    if may(Scope::READ_GROUPS) {
+        put("users", Value::from(members));
+        put("properties", group.properties.clone());
+    }
+    if may(Scope::READ_ROLES_GROUPS) {
+        let roles = visit.web.hub.settings().roles.of_group(&group.name);
+        put("roles", Value::from(roles));
+    }
+    Value::Object(model)
+}
+
+/// Groups, with their members read once for all of them.
+async fn load(visit: &Visit, actor: &Actor, groups: &[Group]) -> Result<Vec<Value>, HubError> {
+    let members = visit.web.hub.members_of_groups(groups).await?;
+    let shown = groups.iter().map(|group| {
+        let members = members.get(&group.id).map_or(&[][..], Vec::as_slice);
+        model(visit, actor, group, members)
+    });
+    Ok(shown.collect())
+}
+
+/// The answer with one group.
+async fn answer(
+    visit: &Visit,
+    actor: &Actor,
+    status: StatusCode,
+    group: &Group,
+) -> Result<Response, HubError> {
+    let mut shown = load(visit, actor, std::slice::from_ref(group)).await?;
+    Ok((status, Json(shown.pop())).into_response())
+}
+
+/// `GET /hub/api/groups`
+pub(crate) async fn list(visit: Visit) -> ApiResult {
+    let actor = visit.api_caller()?;
+    if !actor.scopes.holds(Scope::LIST_GROUPS) {
+        need(actor, &[Scope::LIST_GROUPS], Target::Hub)?;
+    }
+    let page = Page::of_list(&visit)?;
+    let query = GroupQuery {
+        offset: page.offset,
+        limit: page.limit,
+        only: visible_groups(actor, Scope::LIST_GROUPS),
+    };
+    let (groups, total) = visit.web.hub.list_groups(&query).await?;
+    let shown = load(&visit, actor, &groups).await?;
+    Ok(Json(page.list(&visit, shown, total)).into_response())
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NewGroups {
+    groups: Vec<String>,
+    users: Vec<String>,
+}
+
+/// `POST /hub/api/groups` makes several groups with the same members, or none of them.
+pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
+    let actor = visit.api_caller()?;
+    need(actor, &[Scope::ADMIN_GROUPS], Target::Hub)?;
+    let wanted: NewGroups = json_body(request).await?.unwrap_or_default();
+    if wanted.groups.is_empty() {
+        return Err(HubError::invalid("Must specify at least one group to create").into());
+    }
+    let hub = &visit.web.hub;
+    let made = hub.create_groups(&wanted.groups, &wanted.users).await?;
+    let shown = load(&visit, actor, &made).await?;
+    Ok((StatusCode::CREATED, Json(shown)).into_response())
+}
+
+/// `GET /hub/api/groups/{group}`
+pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let group = find_group(&visit, actor, &name, READ_ANY).await?;
+    Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
+}
+
+/// The users whom a call is about.
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Users {
+    users: Option<Vec<String>>,
+}
+
+/// `POST /hub/api/groups/{group}`
+pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
+    let actor = visit.api_caller()?;
+    need(actor, &[Scope::ADMIN_GROUPS], Target::Group(&name))?;
+    let wanted: Users = json_body(request).await?.unwrap_or_default();
+    let users = wanted.users.unwrap_or_default();
+    let made = visit.web.hub.create_groups(&[name], &users).await?;
+    let mut shown = load(&visit, actor, &made).await?;
+    Ok((StatusCode::CREATED, Json(shown.pop())).into_response())
+}
+
+/// `DELETE /hub/api/groups/{group}`
+pub(crate) async fn delete(visit: Visit, Path(name): Path<String>) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let group = find_group(&visit, actor, &name, &[Scope::DELETE_GROUPS]).await?;
+    visit.web.hub.delete_group(&group).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn read_users(request: Request) -> Result<Vec<String>, HubError> {
+    let wanted: Users = json_body(request).await?.unwrap_or_default();
+    wanted
+        .users
+        .ok_or_else(|| HubError::invalid("the body needs `users`, a list of names"))
+}
+
+/// `POST /hub/api/groups/{group}/users` puts users into a group.
+pub(crate) async fn add(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let group = find_group(&visit, actor, &name, &[Scope::GROUPS]).await?;
+    let users = read_users(request).await?;
+    visit.web.hub.add_members(&group, &users).await?;
+    Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
+}
+
+/// `DELETE /hub/api/groups/{group}/users` takes users out of a group: those whom the body names.
+pub(crate) async fn remove(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let group = find_group(&visit, actor, &name, &[Scope::GROUPS]).await?;
+    let users = read_users(request).await?;
+    visit.web.hub.remove_members(&group, &users).await?;
+    Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
+}
+
+/// `PUT /hub/api/groups/{group}/properties` replaces what is kept with a group.
+pub(crate) async fn set_properties(
+    visit: Visit,
+    Path(name): Path<String>,
+    request: Request,
+) -> ApiResult {
+    let actor = visit.api_caller()?;
+    let group = find_group(&visit, actor, &name, &[Scope::GROUPS]).await?;
+    let wanted: Option<Map<String, Value>> = json_body(request).await?;
+    let wanted =
+        wanted.ok_or_else(|| HubError::invalid("the body needs the properties, an object"))?;
+    let hub = &visit.web.hub;
+    let group = hub.set_group_properties(&group, wanted.into()).await?;
+    Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
+}
