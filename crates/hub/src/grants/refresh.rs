@@ -213,7 +213,8 @@ impl Grants {
             self.store.release_grant(grant.id, &owner).await?;
             return Err(Failed::Elsewhere);
         }
-        self.refresh_as(&claimed, &owner, upstream).await
+        // Once in the life of a token; whoever only looks at one does not carry its size.
+        Box::pin(self.refresh_as(&claimed, &owner, upstream)).await
     }
 
     /// Refreshes with the lease in hand.
