@@ -117,7 +117,8 @@ impl Grants {
                 refreshed: None,
             });
         }
-        match self.refresh(&grant, upstream).await {
+        // Most callers never come here, so what it takes is not part of every request.
+        match Box::pin(self.refresh(&grant, upstream)).await {
             Ok(refreshed) => {
                 let token = self.good_for(&refreshed.grant, Duration::ZERO);
                 let token = token.ok_or(NoToken::SignInAgain)?;

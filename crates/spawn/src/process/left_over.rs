@@ -87,10 +87,11 @@ mod tests {
     use std::os::unix::net::UnixListener;
     use std::path::PathBuf;
     use std::process::{Command, Stdio};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use jansky_model::{ServerId, StartId};
     use tempfile::TempDir;
+    use tokio::time::Instant;
 
     use super::super::account::Account;
     use super::super::runtime::RuntimeDirs;
