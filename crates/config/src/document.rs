@@ -10,6 +10,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::problem::Origin;
 
+/// What `toml` says about a key that is given twice, without saying which.
+const DUPLICATE: &str = "duplicate key";
+
 /// A value and where it comes from.
 #[derive(Clone)]
 pub(crate) struct Node {
@@ -62,9 +65,18 @@ impl Node {
         let (tree, errors) = DeTable::parse_recoverable(text);
         let errors = errors
             .into_iter()
-            .map(|error| SyntaxError {
-                origin: places.origin(&error.span().unwrap_or_default()),
-                message: error.message().to_owned(),
+            .map(|error| {
+                let span = error.span().unwrap_or_default();
+                SyntaxError {
+                    origin: places.origin(&span),
+                    message: match (error.message(), text.get(span)) {
+                        // Of a section that is there twice, each key is.
+                        (DUPLICATE, Some(key)) => {
+                            format!("found the key `{key}` a second time in the same section")
+                        }
+                        (message, _) => message.to_owned(),
+                    },
+                }
             })
             .collect();
         let origin = places.origin(&(0..0));

@@ -115,6 +115,13 @@ pub enum Return {
     Linked(Result<Linked, HubError>),
     /// They have to prove who they are, and go there once more.
     Again(Departure),
+    /// They may not come in, or the provider did not say who they are.
+    Refused {
+        /// Why.
+        error: HubError,
+        /// Where they wanted to go, and may still get to in another way.
+        next: Option<String>,
+    },
 }
 
 /// What a browser is sent to a provider for.
@@ -127,7 +134,7 @@ pub(crate) struct Errand<'a> {
 }
 
 impl Hub {
-    /// The providers, in the order of the configuration.
+    /// The providers, in the order of their ids.
     pub fn providers(&self) -> &[ConfiguredProvider] {
         &self.providers
     }
@@ -227,12 +234,12 @@ impl Hub {
                  Please sign in again.",
             )
         };
-        let state = query.state.as_deref().ok_or_else(again)?;
+        let state = query.state.clone().ok_or_else(again)?;
         let now = self.clock.now();
         // Taking the attempt away first makes every state usable once, also when what follows fails.
         let row = self
             .store
-            .take_login_attempt(&digest_text(state), now)
+            .take_login_attempt(&digest_text(&state), now)
             .await?
             .ok_or_else(again)?;
         if !browsers
@@ -248,10 +255,23 @@ impl Hub {
             warn!(provider.id = %row.provider, ?door, "a sign-in came back to the address of another provider");
             return Err(again());
         }
+        let next = row.next.clone();
+        let returned = self.conclude(row, state, query, actor).await;
+        returned.or_else(|error| Ok(Return::Refused { error, next }))
+    }
+
+    /// The end of an attempt that came back to its browser.
+    async fn conclude(
+        self: &Arc<Self>,
+        row: LoginAttemptRow,
+        state: String,
+        query: CallbackQuery,
+        actor: Option<&Actor>,
+    ) -> Result<Return, HubError> {
         let configured = self.provider(row.provider.as_str())?;
         let login = redirect_login(configured)?;
         let attempt = LoginAttempt {
-            state: state.to_owned(),
+            state,
             nonce: row.nonce.clone(),
             verifier: row.verifier.clone(),
             redirect_uri: row.redirect_uri.clone(),

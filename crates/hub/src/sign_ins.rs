@@ -7,13 +7,15 @@ use std::sync::Arc;
 use jansky_identity::ProviderStatus;
 use jansky_model::{ProviderId, Timestamp, UserId};
 use jansky_store::{Exclusion, Grant, GrantState, Identity, Session, User};
+use serde_json::json;
 use tracing::info;
 
 use crate::Hub;
 use crate::actor::Actor;
+use crate::broker::Note;
 use crate::error::HubError;
 
-/// What is written down as the outcome of a grant that an admin took back.
+/// What is written down in the audit trail, and as the outcome of a grant that an admin took back.
 const DEMANDED: &str = "sign_in_demanded";
 
 /// A grant, without its tokens.
@@ -140,8 +142,8 @@ impl Hub {
 
     /// Makes somebody sign in again: their browsers lead to the sign-in page and nothing that a
     /// provider gave is handed out until they did. Servers that run go on, and get tokens again
-    /// from then on.
-    pub async fn demand_sign_in(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
+    /// from then on. `by` is the name of whoever demands it.
+    pub async fn demand_sign_in(self: &Arc<Self>, user: &User, by: &str) -> Result<(), HubError> {
         let now = self.clock.now();
         self.end_sessions_of(user.id).await?;
         for grant in self.store.grants_of(user.id).await? {
@@ -150,7 +152,13 @@ impl Hub {
             self.revoke_tokens_soon(grant);
         }
         self.access.forget(user.id);
-        info!(user.name = %user.name, "has to sign in again");
-        Ok(())
+        info!(user.name = %user.name, by, "has to sign in again");
+        self.note_account(Note {
+            event: DEMANDED,
+            actor: by,
+            user: Some(user),
+            detail: json!({}),
+        })
+        .await
     }
 }

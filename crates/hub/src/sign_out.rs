@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use jansky_model::{Secret, UserId};
 use jansky_store::{FreezeReason, Grant, Session, User};
+use serde_json::json;
 use tracing::{info, warn};
 use url::Url;
 
 use crate::Hub;
 use crate::actor::Actor;
+use crate::broker::Note;
 use crate::error::HubError;
 
 /// How long signing out waits for a provider to revoke tokens; it goes on in the background.
@@ -211,15 +213,25 @@ impl Hub {
         });
     }
 
-    /// Ends all sessions and grants of a user, in every browser and every process.
-    pub async fn sign_out_everywhere(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
+    /// Ends all sessions and grants of a user, in every browser and every process. `by` is the name
+    /// of whoever wants that: the user, or an administrator.
+    pub async fn sign_out_everywhere(
+        self: &Arc<Self>,
+        user: &User,
+        by: &str,
+    ) -> Result<(), HubError> {
         self.end_sessions_of(user.id).await?;
-        self.freeze_user(user, FreezeReason::SignedOut, user.name.as_str())
-            .await?;
+        self.freeze_user(user, FreezeReason::SignedOut, by).await?;
         for grant in self.store.grants_of(user.id).await? {
             self.revoke_soon(grant).await;
         }
-        info!(user.name = %user.name, "signed out everywhere");
-        Ok(())
+        info!(user.name = %user.name, by, "signed out everywhere");
+        self.note_account(Note {
+            event: "signed_out_everywhere",
+            actor: by,
+            user: Some(user),
+            detail: json!({}),
+        })
+        .await
     }
 }

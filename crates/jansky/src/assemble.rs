@@ -45,7 +45,19 @@ pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
     let url = config
         .database_url()
         .context("database.url cannot be read")?;
-    Ok(Arc::new(Store::open(url.expose()).await?))
+    let store = Store::open(url.expose())
+        .await
+        .with_context(|| match sqlite_file(&url) {
+            Some(path) => format!("the database `{path}` cannot be used"),
+            // Its URL may hold a password.
+            None => "the database that `database.url` names cannot be used".to_owned(),
+        })?;
+    Ok(Arc::new(store))
+}
+
+/// The file of a database that is one.
+pub(crate) fn sqlite_file(url: &Secret) -> Option<&str> {
+    url.expose().strip_prefix("sqlite://")
 }
 
 /// Whether a text may be the id by which a hub knows what it has started.
@@ -276,7 +288,7 @@ pub(crate) fn roles(config: &Config) -> Roles {
     Roles(roles.collect())
 }
 
-/// Makes the providers, local accounts left out, in the order of the configuration.
+/// Makes the providers, local accounts left out, in the order of their ids.
 pub(crate) fn providers(
     config: &Config,
     clock: &Arc<dyn Clock>,

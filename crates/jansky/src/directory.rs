@@ -18,7 +18,7 @@ pub(crate) fn settings(id: &ProviderId, ldap: &LdapProvider) -> anyhow::Result<L
         })?),
         None => None,
     };
-    Ok(LdapSettings {
+    let settings = LdapSettings {
         id: id.clone(),
         title: ldap.title.clone(),
         url: ldap.url.clone(),
@@ -37,7 +37,14 @@ pub(crate) fn settings(id: &ProviderId, ldap: &LdapProvider) -> anyhow::Result<L
         }),
         timeout: *ldap.timeout,
         attempts_per_minute: ldap.attempts_per_minute,
-    })
+    };
+    if let Some((key, filter)) = settings.unreadable_filter() {
+        anyhow::bail!(
+            "provider.{id}.{key}: the filter `{filter}` cannot be read; look for a bracket that is \
+             missing or too many"
+        );
+    }
+    Ok(settings)
 }
 
 fn lookup(id: &ProviderId, ldap: &LdapProvider) -> anyhow::Result<LdapLookup> {

@@ -1,19 +1,21 @@
 //! `jansky doctor`: looks at the machine and the configuration and says what to do.
 
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_config::{Config, LocalProvider, Provider, SignUp};
-use jansky_model::{Clock, SystemClock, Timestamp};
+use jansky_config::{Config, LdapProvider, LocalProvider, Provider, SignUp};
+use jansky_model::{Clock, ProviderId, SystemClock, Timestamp};
 use jansky_spawn::{Finding, Severity};
-use jansky_store::Store;
+use jansky_store::{Store, StoreError};
+use rustix::fs::Access;
 
-use crate::assemble;
 use crate::cli::ConfigFile;
 use crate::serve::{load, runtime};
 use crate::telemetry::say;
+use crate::{assemble, directory};
 
 /// The clocks of this machine and of a provider may differ by this much before it is a warning.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
@@ -31,10 +33,12 @@ pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
     for problem in &unreadable {
         say(&format!("[FAIL] {problem}"));
     }
-    say(&format!(
-        "[ ok ] configuration: `{}` has no mistakes",
-        file.config.display()
-    ));
+    if unreadable.is_empty() {
+        say(&format!(
+            "[ ok ] configuration: `{}` has no mistakes",
+            file.config.display()
+        ));
+    }
     let findings = runtime()?.block_on(examine(&loaded.config));
     let mut is_broken = !unreadable.is_empty();
     for finding in &findings {
@@ -61,6 +65,7 @@ pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
 
 async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![port(config)];
+    findings.extend(data_directory(&config.hub.data_dir));
     findings.push(database(config).await);
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     match assemble::providers(config, &clock) {
@@ -68,6 +73,9 @@ async fn examine(config: &Config) -> Vec<Finding> {
             for (id, provider) in &config.provider {
                 if let Some(oidc) = provider.oidc() {
                     findings.extend(examine_provider(id.as_str(), oidc, &*clock).await);
+                }
+                if let Provider::Ldap(ldap) = provider {
+                    findings.extend(examine_directory(id, ldap).await);
                 }
                 if let Provider::Pam(pam) = provider {
                     findings.push(pam_service(id.as_str(), &pam.service));
@@ -134,10 +142,7 @@ fn local_accounts(id: &str, local: &LocalProvider) -> Option<Finding> {
 fn pam_service(id: &str, service: &str) -> Finding {
     let subject = "pam";
     let places = ["/etc/pam.d", "/usr/lib/pam.d"].map(|place| format!("{place}/{service}"));
-    if !places
-        .iter()
-        .any(|place| std::path::Path::new(place).exists())
-    {
+    if !places.iter().any(|place| Path::new(place).exists()) {
         return Finding::error(
             subject,
             format!("there is no service `{service}`"),
@@ -154,6 +159,23 @@ fn pam_service(id: &str, service: &str) -> Finding {
     Finding::good(subject, format!("there is the service `{service}`"))
 }
 
+/// Says nothing when all is well: then the database is there, or can be made.
+fn data_directory(path: &Path) -> Option<Finding> {
+    let there = path.ancestors().find(|path| path.exists())?;
+    let message = if !there.is_dir() {
+        format!("`{}` is not a directory", there.display())
+    } else if rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+        format!("this account may not write to `{}`", there.display())
+    } else {
+        return None;
+    };
+    Some(Finding::error(
+        "data directory",
+        message,
+        "name another one in hub.data_dir, or make it and give it to the account that runs Jansky",
+    ))
+}
+
 async fn database(config: &Config) -> Finding {
     let url = match config.database_url() {
         Ok(url) => url,
@@ -162,8 +184,8 @@ async fn database(config: &Config) -> Finding {
         }
     };
     // Opening would make a new SQLite file; a doctor changes nothing.
-    if let Some(path) = url.expose().strip_prefix("sqlite://")
-        && !std::path::Path::new(path).exists()
+    if let Some(path) = assemble::sqlite_file(&url)
+        && !Path::new(path).exists()
     {
         return Finding::good(
             "database",
@@ -179,12 +201,35 @@ async fn database(config: &Config) -> Finding {
                 format!("{kind} answers and its schema is current"),
             )
         }
-        Err(error) => Finding::warning(
+        Err(error @ StoreError::InUse { .. }) => Finding::warning(
             "database",
             error.to_string(),
-            "fine when Jansky itself is running on it; otherwise see the message",
+            "fine when it is the hub that this configuration is for",
+        ),
+        Err(error) => Finding::error(
+            "database",
+            chain(&error.into()),
+            "mend database.url, or what it names",
         ),
     }
+}
+
+/// Asks a directory with the account that searches.
+async fn examine_directory(id: &ProviderId, ldap: &LdapProvider) -> Option<Finding> {
+    // What is wrong with the settings themselves was found already.
+    let settings = directory::settings(id, ldap).ok()?;
+    let answer = jansky_identity::LdapProvider::new(settings).check().await;
+    let url = &ldap.url;
+    Some(match answer {
+        Ok(()) => Finding::good("provider", format!("`{id}` answers at {url}")),
+        Err(error) => Finding::error(
+            "provider",
+            format!("`{id}` at {url}: {error}"),
+            format!(
+                "look at url, ca_file, bind_dn, bind_password and search_base of `provider.{id}`"
+            ),
+        ),
+    })
 }
 
 /// Reads the discovery document of a provider by itself, to say more than that it works or not.
@@ -204,7 +249,9 @@ async fn examine_provider(
             return vec![Finding::error(
                 "provider",
                 format!("`{id}` cannot be reached at {address}: {message}"),
-                "check provider.issuer, the network and the certificate of the provider",
+                format!(
+                    "check provider.{id}.issuer, the network and the certificate of the provider"
+                ),
             )];
         }
     };
@@ -221,7 +268,9 @@ async fn examine_provider(
                 "`{id}` calls itself {}, but the configuration says {issuer}",
                 answer.issuer.as_deref().unwrap_or("nothing")
             ),
-            "write provider.issuer exactly as the provider does, with or without `/` at its end",
+            format!(
+                "write provider.{id}.issuer exactly as the provider does, with or without `/` at its end"
+            ),
         ));
     }
     if let Some(theirs) = answer.date {
@@ -295,6 +344,23 @@ mod tests {
 
         assert_eq!(date, Some(Timestamp::from_seconds(784_111_777)));
         assert_eq!(parse_http_date("soon"), None);
+    }
+
+    #[test]
+    fn a_data_directory_that_cannot_be_made_is_said_with_what_is_in_the_way() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").expect("the file is written");
+
+        let finding = data_directory(&file.join("data")).expect("a finding");
+
+        assert!(matches!(finding.severity, Severity::Error));
+        assert!(
+            finding.message.ends_with("file` is not a directory"),
+            "{}",
+            finding.message
+        );
+        assert!(data_directory(&folder.path().join("a/b")).is_none());
     }
 
     #[test]

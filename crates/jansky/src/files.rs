@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -18,9 +18,13 @@ pub(crate) fn make_private_dir(path: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("could not make the directory `{}`", path.display()))
 }
 
-/// Writes a file that nobody else can read, in one step, so that readers never see a part of it.
+/// Writes a file that nobody else can read, in one step, so that readers never see a part of it. What
+/// root writes belongs to whom the one before it, or else the directory, belongs: an operator rotates
+/// keys as root, and the hub that reads them has an account of its own.
 pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
     let part = path.with_extension("part");
+    let before = path.metadata().ok();
+    let before = before.or_else(|| path.parent()?.metadata().ok());
     let write = || -> std::io::Result<()> {
         let mut file = OpenOptions::new()
             .write(true)
@@ -28,6 +32,11 @@ pub(crate) fn write_private(path: &Path, text: &str) -> anyhow::Result<()> {
             .truncate(true)
             .mode(0o600)
             .open(&part)?;
+        if let Some(before) = before
+            && rustix::process::geteuid().is_root()
+        {
+            fchown(&file, Some(before.uid()), Some(before.gid()))?;
+        }
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&part, path)
@@ -93,4 +102,34 @@ pub(crate) fn rotate_sealing_keys(data_dir: &Path, random: &dyn Random) -> anyho
     ring.rotate(random);
     write_private(&data_dir.join(SEALING_KEYS), ring.to_text().expose())?;
     Ok(ring)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+
+    use jansky_crypto::SystemRandom;
+
+    use super::*;
+
+    /// An account that is not root's.
+    const HUB: u32 = 4321;
+
+    #[test]
+    fn keys_that_root_rotates_stay_the_hubs() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        chown(folder.path(), Some(HUB), Some(HUB)).expect("root may give it away");
+
+        for _ in ["the first, before the hub has begun", "another one"] {
+            rotate_sealing_keys(folder.path(), &SystemRandom).expect("they are rotated");
+
+            let file = folder.path().join(SEALING_KEYS).metadata();
+            let file = file.expect("it is there");
+            assert_eq!((file.uid(), file.gid()), (HUB, HUB));
+            assert_eq!(file.permissions().mode() & 0o777, 0o600);
+        }
+    }
 }

@@ -257,7 +257,7 @@ fn on_shutdown(
 }
 
 /// Opens the port, or says who is in the way.
-fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     use std::io::ErrorKind;
 
     TcpListener::bind(address).map_err(|error| match error.kind() {

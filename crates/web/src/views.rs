@@ -63,7 +63,7 @@ pub struct FrameUser {
 /// to the redirects that follow a form.
 #[derive(Clone, Debug, Serialize)]
 pub struct LoginPage {
-    /// Identity providers, in the order of the configuration.
+    /// Identity providers, in the order of their ids.
     pub providers: Vec<ProviderButton>,
     /// The forms for names and passwords, one for each provider that takes them.
     pub forms: Vec<PasswordForm>,

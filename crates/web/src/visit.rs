@@ -224,6 +224,17 @@ impl Visit {
     /// The fields of a posted form, after its token was checked.
     pub(crate) async fn form(&self, request: Request) -> Result<Fields, HubError> {
         let fields = Fields::read(request).await?;
+        if !self.is_our_form(&fields) {
+            return Err(HubError::forbidden(
+                "This page was open for too long or your session changed. \
+                 Go back, reload the page and try again.",
+            ));
+        }
+        Ok(fields)
+    }
+
+    /// Whether a form carries the token against forgery that this browser was given.
+    pub(crate) fn is_our_form(&self, fields: &Fields) -> bool {
         let sent = fields.get("_xsrf").map(str::to_owned);
         let sent = sent.or_else(|| xsrf::sent(&self.headers, self.uri.query()));
         let expected = self.xsrf();
@@ -231,13 +242,7 @@ impl Visit {
         // The token of a stranger is that of everybody with the same address and browser. Only a
         // page of the hub brings it into the cookies, which forms of other sites are sent without.
         let is_kept = || cookies::values(&self.headers, cookies::XSRF).any(|kept| kept == expected);
-        if !is_sent || (self.person().is_none() && !is_kept()) {
-            return Err(HubError::forbidden(
-                "This page was open for too long or your session changed. \
-                 Go back, reload the page and try again.",
-            ));
-        }
-        Ok(fields)
+        is_sent && (self.person().is_some() || is_kept())
     }
 
     /// The prefix of the hub's pages.
@@ -543,7 +548,7 @@ pub(crate) fn redirect(to: &str) -> Response {
 pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    async fn read(request: Request) -> Result<Self, HubError> {
+    pub(crate) async fn read(request: Request) -> Result<Self, HubError> {
         let bytes = read_body(request).await?;
         let pairs = url::form_urlencoded::parse(&bytes);
         let fields = pairs.map(|(k, v)| (k.into_owned(), v.into_owned()));

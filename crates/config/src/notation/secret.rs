@@ -49,6 +49,12 @@ pub enum SecretError {
         /// Its permission bits.
         mode: u32,
     },
+    /// It is a directory.
+    #[error("the secret file `{}` is a directory; name the file in it that holds the secret", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
     /// The file is larger than any secret.
     #[error("the secret file `{}` is larger than 64 KiB; it is not a secret", path.display())]
     TooLarge {
@@ -108,7 +114,11 @@ fn read_file(path: &PathBuf) -> Result<String, SecretError> {
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     // The mode of what was opened, so that nobody can swap the file in between.
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if metadata.is_dir() {
+        return Err(SecretError::Directory { path: path.clone() });
+    }
+    let mode = metadata.permissions().mode() & 0o7777;
     if mode & 0o006 != 0 {
         return Err(SecretError::TooOpen {
             path: path.clone(),
@@ -316,6 +326,8 @@ mod tests {
         let (_third, large) = file_with("a".repeat(70_000).as_bytes(), 0o600);
         let missing = SecretSource::File(PathBuf::from("/nonexistent/secret"));
         let unset = SecretSource::Env("JANSKY_TEST_THIS_IS_NOT_SET".to_owned());
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let directory = SecretSource::File(directory.path().to_owned());
 
         assert!(matches!(empty.read(), Err(SecretError::Empty { .. })));
         assert!(matches!(binary.read(), Err(SecretError::NotText { .. })));
@@ -323,6 +335,10 @@ mod tests {
         assert!(matches!(
             missing.read(),
             Err(SecretError::Unreadable { .. })
+        ));
+        assert!(matches!(
+            directory.read(),
+            Err(SecretError::Directory { .. })
         ));
         let error = unset.read().expect_err("not set").to_string();
         assert!(error.contains("`JANSKY_TEST_THIS_IS_NOT_SET`"), "{error}");

@@ -20,7 +20,7 @@ use crate::notation::{SecretSources, Written};
 pub struct Audience {
     /// The name for people.
     #[serde(default)]
-    #[schemars(extend("x-default" = "the id of the audience"), example = &"EVN archive")]
+    #[schemars(extend("x-default" = "the id of the audience"), length(min = 1), example = &"EVN archive")]
     pub title: Option<String>,
 
     /// How tokens are obtained.

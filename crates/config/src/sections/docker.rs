@@ -229,7 +229,7 @@ pub struct DescribedImage {
 
     /// What people read in place of the id.
     #[serde(default)]
-    #[schemars(extend("x-default" = "the id"), example = &"CASA 6.7")]
+    #[schemars(extend("x-default" = "the id"), length(min = 1), example = &"CASA 6.7")]
     pub title: Option<String>,
 
     /// What it is good for, in a sentence or two.

@@ -18,7 +18,7 @@ use crate::notation::{HttpUrl, SecretSources, Written};
 pub struct GithubProvider {
     /// The text on the sign-in button.
     #[serde(default)]
-    #[schemars(extend("x-default" = "the id of the provider"), example = &"GitHub")]
+    #[schemars(extend("x-default" = "the id of the provider"), length(min = 1), example = &"GitHub")]
     pub title: Option<String>,
 
     /// Where GitHub is.

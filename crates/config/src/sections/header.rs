@@ -15,7 +15,7 @@ use crate::notation::{SecretSource, Written};
 pub struct HeaderProvider {
     /// The text on the sign-in button.
     #[serde(default)]
-    #[schemars(extend("x-default" = "the id of the provider"), example = &"Institute account")]
+    #[schemars(extend("x-default" = "the id of the provider"), length(min = 1), example = &"Institute account")]
     pub title: Option<String>,
 
     /// The header with the name of the person. The proxy must replace it in what clients send.

@@ -56,7 +56,7 @@ pub enum IssuerAlgorithm {
 pub struct Client {
     /// The name for people, who see it when they are asked for a token.
     #[serde(default)]
-    #[schemars(extend("x-default" = "the id of the client"), example = &"EVN archive")]
+    #[schemars(extend("x-default" = "the id of the client"), length(min = 1), example = &"EVN archive")]
     pub title: Option<String>,
 
     /// Its secret, from a file or variable; during a change it may be a list of two. Only clients

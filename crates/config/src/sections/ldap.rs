@@ -18,7 +18,7 @@ use crate::notation::{SecretSource, Written};
 pub struct LdapProvider {
     /// What people call these accounts on the sign-in page.
     #[serde(default = "title")]
-    #[schemars(example = &"Institute account")]
+    #[schemars(length(min = 1), example = &"Institute account")]
     pub title: String,
 
     /// Where the directory is: `ldaps://…`, or `ldap://…` with `start_tls`. Without encryption only

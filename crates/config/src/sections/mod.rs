@@ -67,7 +67,8 @@ pub struct Config {
 
     /// The ways to sign in, one section for each with an id of your choice: `[provider.<id>]`.
     ///
-    /// Several may be configured at the same time; the sign-in page offers all of them.
+    /// Several may be configured at the same time; the sign-in page offers all of them, in the
+    /// order of their ids.
     #[schemars(with = "BTreeMap<String, Provider>", extend("propertyNames" = { "format": "provider-id" }))]
     pub provider: BTreeMap<ProviderId, Provider>,
 

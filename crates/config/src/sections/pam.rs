@@ -16,7 +16,7 @@ use crate::notation::Written;
 #[schemars(transform = in_terms_of_pam)]
 pub struct PamProvider {
     /// What people call these accounts on the sign-in page.
-    #[schemars(example = &"Institute account")]
+    #[schemars(length(min = 1), example = &"Institute account")]
     pub title: String,
 
     /// The PAM service: the name of a file in `/etc/pam.d` with the rules for who may sign in.

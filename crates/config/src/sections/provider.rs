@@ -119,7 +119,7 @@ impl Provider {
 #[serde(default, deny_unknown_fields)]
 pub struct LocalProvider {
     /// The text on the sign-in page.
-    #[schemars(example = &"Guest account")]
+    #[schemars(length(min = 1), example = &"Guest account")]
     pub title: String,
 
     /// How many wrong passwords per minute are accepted for one name and from one address before
@@ -192,7 +192,7 @@ impl Default for LocalProvider {
 pub struct OidcProvider {
     /// The text on the sign-in button.
     #[serde(default)]
-    #[schemars(extend("x-default" = "the id of the provider"), example = &"JIVE account")]
+    #[schemars(extend("x-default" = "the id of the provider"), length(min = 1), example = &"JIVE account")]
     pub title: Option<String>,
 
     /// The issuer exactly as the provider publishes it; a `/` at its end counts. The endpoints are

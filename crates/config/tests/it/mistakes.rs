@@ -349,7 +349,10 @@ fn a_key_that_is_given_twice_is_a_mistake() {
 
     assert_eq!(
         found,
-        ["jansky.toml:3: duplicate key; correct the TOML of this line"]
+        [
+            "jansky.toml:3: found the key `allow_named_servers` a second time in the same section; \
+             correct the TOML of this line"
+        ]
     );
 }
 

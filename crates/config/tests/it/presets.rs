@@ -124,16 +124,6 @@ fn rules_that_could_never_hold_are_mistakes() {
             "scopes: found `hosted_domains`",
         ),
         (
-            "google",
-            "hosted_domains = [\"@example.org\"]\n",
-            "hosted_domains: found `@example.org`",
-        ),
-        (
-            "github",
-            "hosted_domains = [\"*.example.org\"]\n",
-            "hosted_domains: found `*.example.org`",
-        ),
-        (
             "github",
             "url = \"http://git.example.org\"\n",
             "url: found a URL with http",

@@ -75,6 +75,58 @@ fn rules_that_contradict_each_other_are_warned_about() {
 }
 
 #[test]
+fn a_domain_that_fits_nobody_is_refused() {
+    for domain in ["@example.org", "*.example.org", "https://example.org", ""] {
+        let text = format!("{OIDC}hosted_domains = [\"good.org\", \"{domain}\"]\n");
+
+        assert_eq!(
+            message(&text),
+            format!(
+                "jansky.toml:7: provider.jive.hosted_domains: found `{domain}`, which is not a \
+                 domain; write what follows the \"@\", such as \"example.org\""
+            )
+        );
+    }
+}
+
+#[test]
+fn a_button_without_a_text_is_refused() {
+    for text in [
+        format!("{OIDC}title = \"\"\n"),
+        "[provider.local]\nkind = \"local\"\ntitle = \"\"\n".to_owned(),
+    ] {
+        let found = message(&text);
+
+        assert!(
+            found.ends_with(".title: found the text ``; it cannot be empty"),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn the_address_of_the_hub_pages_is_not_the_public_url() {
+    let hub = |path: &str| {
+        let url = format!("https://jupyter.example.org{path}");
+        messages(&format!(
+            "[hub]\npublic_url = \"{url}\"\ntrusted_proxies = [\"127.0.0.1\"]\n{LOCAL}"
+        ))
+    };
+
+    for wrong in ["/hub/", "/hub", "/jupyter/hub/"] {
+        let found = hub(wrong);
+
+        assert!(
+            found.len() == 1 && found[0].contains("found a URL that ends in \"/hub\""),
+            "{wrong}: {found:?}"
+        );
+    }
+    for right in ["/", "", "/jupyter/", "/github/"] {
+        assert_eq!(hub(right), Vec::<String>::new(), "{right}");
+    }
+}
+
+#[test]
 fn two_providers_with_the_same_issuer_and_client_are_refused() {
     let second = OIDC.replace("provider.jive", "provider.other");
 
@@ -631,7 +683,7 @@ fn a_role_has_a_name_of_its_own_scopes_that_exist_and_somebody_who_has_it() {
         (
             "watch",
             "scopes = [\"list:stars\"]\nusers = [\"river\"]",
-            "`list:stars` is not a known scope",
+            "found `list:stars`, which is no scope",
         ),
     ] {
         let found = role(name, keys);

@@ -34,6 +34,8 @@ pub struct AgentWatch {
     session: AgentSessionId,
     changes: watch::Receiver<()>,
     told: Told,
+    /// A change was heard of and has not been looked at yet.
+    is_behind: bool,
     is_over: bool,
 }
 
@@ -45,6 +47,7 @@ impl Hub {
             session: agent.session.id,
             changes: self.broker.memory.listen(agent.user.id),
             told: Told::Nothing,
+            is_behind: true,
             is_over: false,
         }
     }
@@ -58,12 +61,16 @@ impl AgentWatch {
         if self.is_over {
             return None;
         }
-        if self.told != Told::Nothing {
+        if !self.is_behind {
             self.changes.changed().await.ok()?;
         }
+        // Whoever drops this while the row is read has not been told, and asks again.
+        self.is_behind = true;
         // What comes while the row is read is news again.
         self.changes.borrow_and_update();
-        let session = match self.hub.store.agent_session(self.session).await {
+        let session = self.hub.store.agent_session(self.session).await;
+        self.is_behind = false;
+        let session = match session {
             Ok(session) => session,
             Err(error) => {
                 warn!(error = %error, "could not look at the session of an agent");

@@ -214,8 +214,7 @@ impl Grants {
             self.store.release_grant(grant.id, &owner).await?;
             return Err(Failed::Elsewhere);
         }
-        // Once in the life of a token; whoever only looks at one does not carry its size.
-        Box::pin(self.refresh_as(&claimed, &owner, upstream)).await
+        self.refresh_as(&claimed, &owner, upstream).await
     }
 
     /// Refreshes with the lease in hand.
@@ -385,13 +384,17 @@ impl Grants {
     }
 
     /// Takes a grant away from everybody, and revokes its tokens at the provider if that answers.
-    /// With a login goes what came along with it.
+    /// With a login goes what came along with it. What a later sign-in has brought stays.
     pub(crate) async fn revoke(
         &self,
         grant: &Grant,
         upstream: Option<&dyn UpstreamSession>,
     ) -> Result<(), HubError> {
         if grant.kind == GrantKind::Login {
+            let current = self.store.grant(grant.id).await?;
+            if current.is_some_and(|current| is_of_later_sign_in(&current, grant)) {
+                return Ok(());
+            }
             self.revoke_services(grant, upstream).await?;
         }
         self.revoke_one(grant, upstream).await

@@ -213,7 +213,15 @@ impl Scene {
     async fn sign_in_again(&self) -> Grant {
         let user = self.store.user(self.grant.user_id).await;
         let user = user.expect("the database").expect("the user");
-        let identity = identity(user.name.as_str(), tokens(90, self.clock.now()));
+        let mut tokens = tokens(90, self.clock.now());
+        tokens.other = vec![jansky_identity::ServiceTokens {
+            service: "transfer".to_owned(),
+            access: Secret::new("access-91"),
+            refresh: None,
+            expires_at: None,
+            scope: None,
+        }];
+        let identity = identity(user.name.as_str(), tokens);
         let kept = self.process().keep(&user, &identity, "jansky").await;
         kept.expect("a grant")
     }
@@ -472,6 +480,21 @@ async fn taking_a_grant_back_does_not_take_what_a_later_sign_in_brought() {
     revoked.expect("the database");
     let found = scene.store.grant(scene.grant.id).await;
     assert_eq!(found.expect("the database"), Some(kept));
+    assert_eq!(scene.upstream.revoked(), Vec::<String>::new());
+}
+
+/// The work of taking a grant back goes on in the background, and may come late.
+#[tokio::test]
+async fn what_came_along_with_a_later_sign_in_is_not_taken_back_either() {
+    let scene = Scene::new().await;
+    let kept = scene.sign_in_again().await;
+
+    let grants = scene.process();
+    let revoked = grants.revoke(&scene.grant, Some(&*scene.upstream)).await;
+
+    revoked.expect("the database");
+    let found = scene.store.grants_of(kept.user_id).await;
+    assert_eq!(found.expect("the database").len(), 2);
     assert_eq!(scene.upstream.revoked(), Vec::<String>::new());
 }
 

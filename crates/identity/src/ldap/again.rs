@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use async_trait::async_trait;
 use ldap3::{Scope, ldap_escape};
 
-use super::connection::{Connection, misconfigured};
+use super::connection::{Connection, misconfigured, not_shown};
 use super::{LdapLookup, LdapProvider, USERNAME};
 use crate::error::IdentityError;
 use crate::identity::ExternalIdentity;
@@ -71,13 +71,15 @@ impl LdapProvider {
 
 /// Whoever may not see an entry is told that there is none. What is below an entry that cannot be seen
 /// may be there all the same.
-async fn must_show(connection: &mut Connection, base: &str) -> Result<(), IdentityError> {
+pub(super) async fn must_show(
+    connection: &mut Connection,
+    base: &str,
+) -> Result<(), IdentityError> {
     let seen = connection
         .search(base, Scope::Base, ANYTHING, &NO_ATTRIBUTES)
         .await?;
-    if seen.is_empty() {
-        let reason = format!("the directory does not show `{base}`");
-        return Err(misconfigured("not_shown", &reason));
+    if seen.is_none_or(|seen| seen.is_empty()) {
+        return Err(not_shown(base));
     }
     Ok(())
 }

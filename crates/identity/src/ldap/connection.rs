@@ -88,14 +88,14 @@ impl Connection {
         }
     }
 
-    /// The entries that a filter finds. A place that does not exist has none.
+    /// The entries that a filter finds; `None` when there is no such place, or none that may be seen.
     pub(super) async fn search(
         &mut self,
         base: &str,
         scope: Scope,
         filter: &str,
         attributes: &[&str],
-    ) -> Result<Vec<SearchEntry>, IdentityError> {
+    ) -> Result<Option<Vec<SearchEntry>>, IdentityError> {
         let limits = SearchOptions::new().sizelimit(MOST_ENTRIES);
         self.ldap.with_search_options(limits);
         let searched = self.ldap.search(base, scope, filter, attributes.to_vec());
@@ -106,7 +106,7 @@ impl Connection {
         let result = &found.1;
         match result.rc {
             code::SUCCESS => {}
-            code::NO_SUCH_OBJECT => return Ok(Vec::new()),
+            code::NO_SUCH_OBJECT => return Ok(None),
             code::SIZE_LIMIT_EXCEEDED => {
                 let reason = "the filter finds more than the directory gives out";
                 return Err(misconfigured("size_limit", reason));
@@ -116,8 +116,16 @@ impl Connection {
         let entries = found.0.into_iter();
         // Referrals are not followed: the password would go to whomever they name.
         let entries = entries.filter(|entry| !entry.is_ref() && !entry.is_intermediate());
-        Ok(entries.map(SearchEntry::construct).collect())
+        Ok(Some(entries.map(SearchEntry::construct).collect()))
     }
+}
+
+/// The entry below which something is searched is not there, or may not be seen.
+pub(super) fn not_shown(base: &str) -> IdentityError {
+    misconfigured(
+        "not_shown",
+        &format!("the directory does not show `{base}`"),
+    )
 }
 
 /// The configuration has to change.

@@ -21,7 +21,8 @@ use crate::identity::ExternalIdentity;
 use crate::patience::in_time;
 use crate::provider::{FormLogin, IdentityProvider, LoginMethod, PeopleLookup, ProviderStatus};
 
-use connection::{Connection, misconfigured};
+use again::must_show;
+use connection::{Connection, misconfigured, not_shown};
 pub use settings::{LdapGroups, LdapLookup, LdapSettings};
 
 /// What stands for the name that was typed.
@@ -40,6 +41,25 @@ impl LdapProvider {
     pub fn new(settings: LdapSettings) -> Self {
         let issuer = format!("ldap:{}", settings.id);
         Self { settings, issuer }
+    }
+
+    /// Asks whether the directory is there, takes the account that searches, and shows that account
+    /// where people are.
+    ///
+    /// # Errors
+    /// What would be in the way of a sign-in.
+    pub async fn check(&self) -> Result<(), IdentityError> {
+        let asking = async {
+            let mut connection = Connection::open(&self.settings).await?;
+            let LdapLookup::Search { base, bind, .. } = &self.settings.lookup else {
+                return Ok(());
+            };
+            if let Some((dn, password)) = bind {
+                connection.become_service(dn, password).await?;
+            }
+            must_show(&mut connection, base).await
+        };
+        in_time(self.settings.timeout, "directory", asking).await
     }
 
     async fn sign_in(
@@ -91,7 +111,12 @@ impl LdapProvider {
         if let Some(attribute) = &settings.member_of {
             wanted.push(attribute);
         }
-        let mut found = connection.search(base, scope, filter, &wanted).await?;
+        let mut found = match connection.search(base, scope, filter, &wanted).await? {
+            Some(found) => found,
+            // The person themselves.
+            None if matches!(scope, Scope::Base) => Vec::new(),
+            None => return Err(not_shown(base)),
+        };
         let Some(entry) = found.pop() else {
             return Err(IdentityError::InvalidCredentials);
         };
@@ -126,6 +151,7 @@ impl LdapProvider {
                 .await?;
             let names = found
                 .iter()
+                .flatten()
                 .filter_map(|group| first(group, &search.attribute).map(str::to_owned));
             groups.get_or_insert_with(BTreeSet::new).extend(names);
         }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use jansky_model::{ProviderId, Secret};
 use rustls::ClientConfig;
 
+use super::{DN, USERNAME};
+
 /// The settings of one directory.
 #[derive(Clone)]
 pub struct LdapSettings {
@@ -37,6 +39,23 @@ pub struct LdapSettings {
     pub timeout: Duration,
     /// How many wrong passwords per minute one name may have.
     pub attempts_per_minute: u32,
+}
+
+impl LdapSettings {
+    /// A filter that nobody can read (RFC 4515), with the key that it is configured by.
+    pub fn unreadable_filter(&self) -> Option<(&'static str, &str)> {
+        let people = match &self.lookup {
+            LdapLookup::Search { filter, .. } => Some(("search_filter", filter.as_str())),
+            LdapLookup::Template(_) => None,
+        };
+        let groups = self.groups.as_ref();
+        let groups = groups.map(|groups| ("groups_filter", groups.filter.as_str()));
+        let mut filters = people.into_iter().chain(groups);
+        filters.find(|(_, filter)| {
+            let filled = filter.replace(USERNAME, "x").replace(DN, "x");
+            ldap3::parse_filter(filled).is_err()
+        })
+    }
 }
 
 /// How the entry of a person is found.

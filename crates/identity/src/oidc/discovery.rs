@@ -166,8 +166,8 @@ impl Discovery {
                     known.metadata = None;
                 }
                 if before != known.status.code() {
-                    let status = &known.status;
-                    tracing::warn!(provider = %settings.id, ?status, "identity provider cannot be used");
+                    let reason = failure.reason(settings);
+                    tracing::warn!(provider = %settings.id, reason, "identity provider cannot be used");
                 }
             }
         }
@@ -180,6 +180,17 @@ enum Failure {
 }
 
 impl Failure {
+    /// What an operator reads about it.
+    fn reason(&self, settings: &OidcSettings) -> String {
+        match self {
+            Self::Issuer(found) => {
+                let (expected, found) = (settings.issuer.clone(), found.clone());
+                IdentityError::IssuerMismatch { expected, found }.to_string()
+            }
+            Self::Other(reason) => reason.clone(),
+        }
+    }
+
     fn status(
         &self,
         settings: &OidcSettings,
@@ -222,7 +233,11 @@ async fn ask(settings: &OidcSettings, http: &Client) -> Result<Metadata, Failure
 
 /// The message with all its causes, as a status outlives the error.
 fn with_causes(error: &IdentityError) -> String {
-    let mut text = error.to_string();
+    let mut text = match error {
+        // Whoever hears of it says that the provider is unavailable.
+        IdentityError::Unavailable { context, .. } => context.clone(),
+        other => other.to_string(),
+    };
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         text.push_str(": ");

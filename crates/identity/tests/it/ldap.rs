@@ -39,8 +39,8 @@ fn search() -> LdapLookup {
     }
 }
 
-fn directory(lookup: LdapLookup, change: impl FnOnce(&mut LdapSettings)) -> LdapProvider {
-    let mut settings = LdapSettings {
+fn settings(lookup: LdapLookup) -> LdapSettings {
+    LdapSettings {
         id: "institute".parse().expect("a valid id"),
         title: "Institute".to_owned(),
         url: variable("JANSKY_TEST_LDAP_URL"),
@@ -55,7 +55,11 @@ fn directory(lookup: LdapLookup, change: impl FnOnce(&mut LdapSettings)) -> Ldap
         groups: None,
         timeout: Duration::from_secs(20),
         attempts_per_minute: 10,
-    };
+    }
+}
+
+fn directory(lookup: LdapLookup, change: impl FnOnce(&mut LdapSettings)) -> LdapProvider {
+    let mut settings = settings(lookup);
     change(&mut settings);
     LdapProvider::new(settings)
 }
@@ -118,6 +122,78 @@ async fn whoever_is_wrong_does_not_come_in() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_all_sign_ins_is_not_called_a_wrong_password() {
+    let changed = |change: fn(&mut String, &mut (String, Secret))| {
+        let mut lookup = search();
+        if let LdapLookup::Search {
+            base,
+            bind: Some(bind),
+            ..
+        } = &mut lookup
+        {
+            change(base, bind);
+        }
+        directory(lookup, |_| {})
+    };
+    for (provider, expected) in [
+        (
+            changed(|base, _| base.insert_str(3, "no")),
+            "the directory does not show `ou=nopeople,",
+        ),
+        (
+            changed(|_, bind| bind.0.insert_str(3, "no")),
+            "the directory refuses `bind_dn` or its password",
+        ),
+        (
+            changed(|_, bind| bind.1 = Secret::new("wrong")),
+            "the directory refuses `bind_dn` or its password",
+        ),
+    ] {
+        let refused = verify(&provider, "river", "right-river").await;
+        let found = provider.check().await;
+
+        for error in [refused.expect_err("nobody"), found.expect_err("a reason")] {
+            assert_eq!(error.code(), "refused", "{error}");
+            assert!(error.to_string().contains(expected), "{error}");
+        }
+    }
+    for lookup in [template(), search()] {
+        let found = directory(lookup, |_| {}).check().await;
+        assert!(found.is_ok(), "{found:?}");
+    }
+}
+
+#[test]
+fn a_filter_that_nobody_can_read_is_found_before_somebody_signs_in() {
+    let settings = |people: &str, groups: &str| {
+        let base = "dc=example,dc=org".to_owned();
+        let filter = people.to_owned();
+        let mut settings = settings(LdapLookup::Search {
+            base,
+            filter,
+            bind: None,
+        });
+        with_groups(&mut settings);
+        if let Some(search) = &mut settings.groups {
+            search.filter = groups.to_owned();
+        }
+        settings
+    };
+    let (people, groups) = ("(uid={username})", "(|(member={dn})(memberUid={username}))");
+
+    assert_eq!(settings(people, groups).unreadable_filter(), None);
+    assert_eq!(settings("uid={username}", groups).unreadable_filter(), None);
+    assert_eq!(
+        settings("(uid={username}", groups).unreadable_filter(),
+        Some(("search_filter", "(uid={username}"))
+    );
+    assert_eq!(
+        settings(people, "(&(member={dn}))x").unreadable_filter(),
+        Some(("groups_filter", "(&(member={dn}))x"))
+    );
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod accounts;
 mod package;
 mod python;
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -20,7 +21,7 @@ use tracing::warn;
 
 use crate::assemble::is_instance;
 use crate::files::{make_private_dir, write_private};
-use crate::serve::{Running, load_text, runtime};
+use crate::serve::{Running, listen, load_text, runtime};
 use crate::telemetry::{self, say};
 use accounts::Account;
 
@@ -59,6 +60,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Some(home) => home.clone(),
         None => usual_home()?,
     };
+    if options.port != 0 {
+        // Now, and not after the minutes in which JupyterLab is prepared.
+        listen((Ipv4Addr::LOCALHOST, options.port).into())
+            .context("the demo cannot begin; choose another port with --port")?;
+    }
     make_private_dir(&home)?;
     let home = home
         .canonicalize()
@@ -99,7 +105,7 @@ fn forget(path: &Path) -> anyhow::Result<()> {
 
 /// Servers are told the hub's address, so the port must be known before there is a listener.
 fn free_port() -> anyhow::Result<u16> {
-    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0));
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let address = listener.and_then(|listener| listener.local_addr());
     Ok(address.context("could not find a free port")?.port())
 }

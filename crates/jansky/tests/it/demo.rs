@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::process::Child;
 
 use crate::browser::Browser;
-use crate::house::{jansky, until};
+use crate::house::{jansky, run, told, until};
 use crate::processes::{self, Process};
 
 /// The admin of the demo.
@@ -125,6 +125,35 @@ impl Demo {
     async fn kill(mut self) {
         self.child.kill().await.expect("it is our child");
     }
+}
+
+#[tokio::test]
+async fn a_demo_whose_port_is_in_use_prepares_nothing() {
+    let place = tempfile::tempdir().expect("a directory");
+    let home = place.path().join("home");
+    let occupant = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = occupant.local_addr().expect("it is bound").port();
+
+    let home_text = home.display().to_string();
+    let port_text = port.to_string();
+    let output = run(&[
+        "demo",
+        "--no-input",
+        "--port",
+        &port_text,
+        "--home",
+        &home_text,
+    ])
+    .await;
+
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("another port with --port"), "{told}");
+    assert!(
+        told.contains(&format!("127.0.0.1:{port} is in use")),
+        "{told}"
+    );
+    assert!(!home.exists(), "{told}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::house::{House, told};
+use crate::house::{House, run, told};
 
 #[tokio::test]
 async fn a_port_in_use_is_said_and_nothing_is_touched() {
@@ -43,12 +43,45 @@ async fn a_database_that_cannot_be_used_is_said_without_its_password() {
     );
 
     for (told, word) in [
-        (&unreachable, "database"),
+        (
+            &unreachable,
+            "the database that `database.url` names cannot be used",
+        ),
         (&unknown, "postgres://user@host"),
-        (&nowhere, "database"),
+        (&nowhere, "the database `/nowhere/at/all.db` cannot be used"),
     ] {
         assert!(told.contains("exit status: 1"), "{told}");
         assert!(told.contains(word), "{told}");
+        assert!(!told.contains("Karl-1933"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_says_what_is_wrong_with_a_database() {
+    let house = House::new();
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("it is bound");
+    drop(free);
+    let file = house.path().join("text.sqlite");
+    std::fs::write(&file, "this is no database. ".repeat(100)).expect("the directory is ours");
+    let config = house.config().display().to_string();
+
+    for (url, reason) in [
+        (
+            format!("postgres://jansky:Karl-1933@{address}/jansky"),
+            "Connection refused",
+        ),
+        (format!("sqlite://{}", file.display()), "not a database"),
+    ] {
+        let setting = format!("database.url={url}");
+        let output = run(&["doctor", "--config", &config, "--set", &setting]).await;
+
+        let told = told(&output);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        let line = told
+            .lines()
+            .find(|line| line.starts_with("[FAIL] database: "));
+        assert!(line.is_some_and(|line| line.contains(reason)), "{told}");
         assert!(!told.contains("Karl-1933"), "{told}");
     }
 }

@@ -312,7 +312,12 @@ pub(crate) async fn everywhere(visit: Visit, request: Request) -> Response {
     let result = async {
         let actor = visit.signed_in()?;
         visit.form(request).await?;
-        visit.web.hub.sign_out_everywhere(&actor.user).await?;
+        let user = &actor.user;
+        visit
+            .web
+            .hub
+            .sign_out_everywhere(user, user.name.as_str())
+            .await?;
         Ok(sign_out::gone(&visit, StatusCode::OK))
     }
     .await;

@@ -232,7 +232,8 @@ pub(crate) async fn reauthenticate(
 ) -> Response {
     let result = async {
         let (user, back) = subject(&visit, &name, Scope::ADMIN_AUTH_STATE, request).await?;
-        visit.web.hub.demand_sign_in(&user).await?;
+        let by = visit.signed_in()?.user.name.as_str();
+        visit.web.hub.demand_sign_in(&user, by).await?;
         Ok(redirect(&back))
     }
     .await;
@@ -243,7 +244,8 @@ pub(crate) async fn reauthenticate(
 pub(crate) async fn sign_out(visit: Visit, Path(name): Path<String>, request: Request) -> Response {
     let result = async {
         let (user, back) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
-        visit.web.hub.sign_out_everywhere(&user).await?;
+        let by = visit.signed_in()?.user.name.as_str();
+        visit.web.hub.sign_out_everywhere(&user, by).await?;
         Ok(redirect(&back))
     }
     .await;

@@ -85,6 +85,8 @@ fn server(event: &AuditEvent, detail: &Value) -> Option<String> {
 /// What was done with an account, in words; `None` for what is about a server.
 fn account_words(event: &AuditEvent, detail: &Value) -> Option<String> {
     let words = match event.event.as_str() {
+        "signed_out_everywhere" => "Signed out everywhere",
+        "sign_in_demanded" => "New sign-in demanded",
         "password_changed" => "Password changed",
         "password_link" => "Link for a new password made",
         "password_chosen" => "Password chosen with a link",

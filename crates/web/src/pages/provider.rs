@@ -17,7 +17,10 @@ pub(crate) async fn leave(visit: Visit) -> Response {
     match begin(&visit).await {
         Ok(response) => response,
         Err(error) if links && visit.person().is_some() => account::not_linked(&visit, &error),
-        Err(error) => sign_in::with_error(&visit, &error),
+        Err(error) => {
+            let next = visit.query("next");
+            sign_in::with_error(&visit, &error, next.as_deref())
+        }
     }
 }
 
@@ -124,7 +127,7 @@ async fn finish(visit: &Visit, door: Option<&str>) -> Response {
     let query = match CallbackQuery::parse(visit.uri.query().unwrap_or_default()) {
         Ok(query) => query,
         Err(error) => {
-            return sign_in::with_error(visit, &HubError::invalid(error.public()));
+            return sign_in::with_error(visit, &HubError::invalid(error.public()), None);
         }
     };
     let name = attempt_cookie(query.state.as_deref().unwrap_or_default());
@@ -137,20 +140,26 @@ async fn finish(visit: &Visit, door: Option<&str>) -> Response {
     let finished = hub.finish_sign_in(query, door, &browsers, actor).await;
     // Whoever is sent there once more has not signed in yet.
     if !matches!(finished, Ok(Return::Again(_))) {
-        hub.metrics().sign_in(finished.is_ok(), began.elapsed());
+        let is_in = matches!(finished, Ok(Return::SignedIn(_) | Return::Linked(_)));
+        hub.metrics().sign_in(is_in, began.elapsed());
     }
+    let mut wanted = None;
     let opened = match finished {
         Ok(Return::Again(departure)) => Ok(send_away(visit, &departure)),
         Ok(Return::Linked(linked)) => Ok(account::after_link(visit, linked)),
         Ok(Return::SignedIn(arrival)) => {
-            let next = arrival.next.as_deref();
-            sign_in::arrive(visit, &arrival, next).await
+            wanted.clone_from(&arrival.next);
+            sign_in::arrive(visit, &arrival, wanted.as_deref()).await
+        }
+        Ok(Return::Refused { error, next }) => {
+            wanted = next;
+            Err(Refusal::Error(error))
         }
         Err(error) => Err(Refusal::Error(error)),
     };
     let mut response = match opened {
         Ok(response) => response,
-        Err(Refusal::Error(error)) => sign_in::with_error(visit, &error),
+        Err(Refusal::Error(error)) => sign_in::with_error(visit, &error, wanted.as_deref()),
         Err(Refusal::SignIn | Refusal::SignInAgain) => redirect(&visit.hub_path("login")),
     };
     if !browsers.is_empty() {

@@ -108,7 +108,7 @@ async fn finish(visit: &Visit, request: Request) -> PageResult {
 
 fn too_late(visit: &Visit) -> Response {
     let error = HubError::SignInAgain("This took too long. Please sign in again.".to_owned());
-    let mut response = sign_in::with_error(visit, &error);
+    let mut response = sign_in::with_error(visit, &error, None);
     end(visit, &mut response);
     response
 }

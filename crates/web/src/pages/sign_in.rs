@@ -13,7 +13,7 @@ use crate::cookies::{self, SetCookie};
 use crate::error::{public_message, status_of, with_error_headers};
 use crate::pages::{default_target, second_step, sign_up};
 use crate::views::{LoginPage, PasswordForm, ProviderButton};
-use crate::visit::{PageResult, Refusal, Visit, redirect};
+use crate::visit::{Fields, PageResult, Refusal, Visit, redirect};
 
 /// Asks for the sign-in page in any case.
 pub(crate) const AGAIN: &str = "again";
@@ -153,7 +153,7 @@ fn words_for(status: &ProviderStatus) -> &'static str {
 
 /// `POST /hub/login`
 pub(crate) async fn post(visit: Visit, request: Request) -> Response {
-    let fields = match visit.form(request).await {
+    let fields = match Fields::read(request).await {
         Ok(fields) => fields,
         Err(error) => return refuse(&visit, Attempt::default(), "", &error),
     };
@@ -167,6 +167,12 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
         provider: fields.get("provider").filter(|id| !id.is_empty()),
         username: fields.text("username"),
     };
+    if !visit.is_our_form(&fields) {
+        let error = HubError::forbidden(
+            "This page was open for too long, or your session or network has changed. Please try again.",
+        );
+        return refuse(&visit, attempt, &next, &error);
+    }
     let began = tokio::time::Instant::now();
     let hub = &visit.web.hub;
     let address = visit.peer.address.to_string();
@@ -195,9 +201,17 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
 
 fn refuse(visit: &Visit, attempt: Attempt<'_>, next: &str, error: &HubError) -> Response {
     crate::error::log(error);
-    let page = page(visit, next, attempt, Some(public_message(error)));
+    let mut page = page(visit, next, attempt, Some(public_message(error)));
+    page.notice = still_signed_in(visit);
     let response = visit.page_with_status(status_of(error), "Sign in", &page);
     with_error_headers(response, error)
+}
+
+/// For whoever has signed in already, in another tab or before going back, and reads that something
+/// went wrong.
+fn still_signed_in(visit: &Visit) -> Option<String> {
+    let name = &visit.person()?.user.name;
+    Some(format!("You are still signed in as {name}."))
 }
 
 /// Begins the session of somebody who was let in and sends them on.
@@ -309,10 +323,11 @@ pub(crate) async fn begin_session(
     Ok(response)
 }
 
-/// The sign-in page with what went wrong at a provider.
-pub(crate) fn with_error(visit: &Visit, error: &HubError) -> Response {
-    let mut page = page(visit, "", Attempt::default(), None);
+/// The sign-in page with what went wrong at a provider, on the way to `next`.
+pub(crate) fn with_error(visit: &Visit, error: &HubError, next: Option<&str>) -> Response {
+    let mut page = page(visit, next.unwrap_or_default(), Attempt::default(), None);
     page.error = Some(public_message(error));
+    page.notice = still_signed_in(visit);
     crate::error::log(error);
     with_error_headers(
         visit.page_with_status(status_of(error), "Sign in", &page),

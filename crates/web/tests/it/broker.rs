@@ -6,8 +6,8 @@ use std::time::Duration;
 use jansky_crypto::SystemRandom;
 use jansky_crypto::dpop::{ProofKey, Request};
 use jansky_hub::{
-    AdmissionRules, Audience, AudienceRules, AuditEvent, AuditQuery, FreezeReason, Server,
-    SharePartner, Source, User,
+    AdmissionRules, AgentNotice, Audience, AudienceRules, AuditEvent, AuditQuery, FreezeReason,
+    Presented, Proofs, Server, SharePartner, Source, User,
 };
 use jansky_identity::claim_rules::GroupRules;
 use jansky_model::Clock as _;
@@ -659,7 +659,12 @@ async fn an_agent_hears_of_everything_as_it_happens() {
     store.set_groups(user.id, &[], now).await.expect("a user");
     scene.hub.hub.access().forget(user.id);
     assert_eq!(next().await, changed);
-    scene.hub.hub.sign_out_everywhere(&user).await.expect("out");
+    scene
+        .hub
+        .hub
+        .sign_out_everywhere(&user, "river")
+        .await
+        .expect("out");
     // Each session that ends is news, too.
     let mut piece = next().await;
     while piece == changed {
@@ -886,7 +891,12 @@ async fn the_exposed_path_opens_only_to_a_servers_own_token_and_shows_no_refresh
         assert!(!answer.text().contains("access-river"));
     }
     let user = scene.hub.user("river").await;
-    scene.hub.hub.sign_out_everywhere(&user).await.expect("out");
+    scene
+        .hub
+        .hub
+        .sign_out_everywhere(&user, "river")
+        .await
+        .expect("out");
     server.call("GET", path).send().await.must_be(401);
     agent.token("archive").await.must_be(401);
 
@@ -957,7 +967,12 @@ async fn a_freeze_in_one_process_is_heard_in_another() {
     assert_eq!(active.as_deref(), Some("event: active\ndata: {}\n\n"));
     let user = first.hub.user("river").await;
 
-    first.hub.hub.sign_out_everywhere(&user).await.expect("out");
+    first
+        .hub
+        .hub
+        .sign_out_everywhere(&user, "river")
+        .await
+        .expect("out");
     let heard = tokio::time::timeout(SOON, async {
         loop {
             let piece = events.piece().await.expect("the stream goes on");
@@ -1002,4 +1017,43 @@ async fn who_asks_in_vain_again_and_again_is_told_of_no_change() {
     assert!(Arc::ptr_eq(&before, &known().await), "nothing has changed");
     let overview = agent.audiences().await.must_be(200).json();
     assert_eq!(overview["audiences"][0]["state"], "reauth_required");
+}
+
+/// The stream of events also says that it is still there, and gives up what it waits for to do so.
+#[tokio::test]
+async fn news_that_were_interrupted_are_told_the_next_time() {
+    let scene = Scene::on(Database::postgres().await, |_| {}).await;
+    let agent = scene.agent("river").await;
+    agent.token("archive").await.must_be(200);
+    let proof = agent.prove("GET", "events");
+    let session = format!("DPoP {}", agent.session.as_deref().expect("it came in"));
+    let presented = Presented {
+        method: "GET",
+        endpoint: "events",
+        authorization: Some(&session),
+        proof: Proofs::One(&proof),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+    };
+    let hub = &scene.hub.hub;
+    let known = hub.agent(&presented).await.expect("it is known");
+    let mut watch = hub.watch_agent(&known);
+    assert_eq!(watch.next().await, Some(AgentNotice::Active));
+    let server = scene.server("river").await;
+    let reason = FreezeReason::Operator;
+    let frozen = hub.freeze_server(&server, reason, "admin").await;
+    frozen.expect("it is frozen");
+
+    let interrupted = {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        std::pin::pin!(watch.next()).poll(&mut context)
+    };
+    let told = match interrupted {
+        // The database was faster than that, which it rarely is.
+        std::task::Poll::Ready(told) => told,
+        std::task::Poll::Pending => tokio::time::timeout(SOON, watch.next())
+            .await
+            .expect("it is told"),
+    };
+
+    assert_eq!(told, Some(AgentNotice::Frozen(reason)));
 }

@@ -87,6 +87,49 @@ async fn signing_out_everywhere_ends_every_browser_and_gives_everything_back() {
 }
 
 #[tokio::test]
+async fn who_ended_somebodys_sign_ins_is_written_down() {
+    let (hub, home) = hub_with_provider().await;
+    hub.admin("zoe").await;
+    let zoe = hub.session("zoe").await;
+    let token = hub.token("zoe", &["inherit"]).await;
+    let api = async |method, path| token.api(method, path, None).await.must_be(204);
+
+    signed_in(&hub, &home, "subject-1").await;
+    zoe.post("/hub/admin/users/river/reauthenticate", &[])
+        .await
+        .must_be(302);
+    api("POST", "/hub/api/users/river/reauthenticate").await;
+    zoe.post("/hub/admin/users/river/sign-out", &[])
+        .await
+        .must_be(302);
+    api("DELETE", "/hub/api/users/river/sessions").await;
+    let river = signed_in(&hub, &home, "subject-1").await;
+    river
+        .post("/hub/account/sign-out-everywhere", &[])
+        .await
+        .must_be(200);
+
+    let trail = token.api("GET", "/hub/api/users/river/audit", None).await;
+    let trail = trail.must_be(200).json();
+    let events = trail["events"].as_array().expect("a list").iter().rev();
+    let text = |event: &Value, key: &str| event[key].as_str().unwrap_or_default().to_owned();
+    let events: Vec<_> = events
+        .map(|event| (text(event, "event"), text(event, "actor")))
+        .collect();
+    let event = |name: &str, by: &str| (name.to_owned(), by.to_owned());
+    assert_eq!(
+        events,
+        [
+            event("sign_in_demanded", "zoe"),
+            event("sign_in_demanded", "zoe"),
+            event("signed_out_everywhere", "zoe"),
+            event("signed_out_everywhere", "zoe"),
+            event("signed_out_everywhere", "river"),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn an_admin_finds_people_and_sees_how_they_are_signed_in() {
     let (hub, home) = hub_with_provider().await;
     signed_in(&hub, &home, "subject-1").await;

@@ -95,6 +95,45 @@ async fn somebody_who_is_allowed_comes_in_and_lands_where_they_wanted_to() {
 }
 
 #[tokio::test]
+async fn a_sign_in_that_failed_keeps_where_the_person_wanted_to_go() {
+    let hub = hub_with(AdmissionRules::default(), &json!({})).await;
+    let browser = hub.anonymous();
+    let again = "/hub/oauth_login?idp=observatory&next=%2Fhub%2Ftoken";
+
+    let state = leave(&browser, "&next=%2Fhub%2Ftoken").await;
+    let refused = come_back(&browser, &state, "s1:River").await.must_be(403);
+    let unknown = browser
+        .get("/hub/oauth_login?idp=nobody&next=%2Fhub%2Ftoken")
+        .await
+        .must_be(404);
+
+    for answer in [refused, unknown] {
+        let page = answer.html();
+        let mut links = page.all("a").filter_map(|(_, a)| a.get("href"));
+        assert!(links.any(|href| href == again), "{}", answer.text());
+        let next = page.all("input").find_map(|(_, input)| {
+            (input.get("name") == Some("next")).then(|| input.get("value"))?
+        });
+        assert_eq!(next, Some("/hub/token"), "the form of local accounts");
+    }
+}
+
+#[tokio::test]
+async fn whoever_goes_back_to_a_used_sign_in_reads_that_they_are_signed_in() {
+    let hub = hub_with(everybody(), &json!({})).await;
+    let browser = hub.anonymous();
+    let state = leave(&browser, "").await;
+    come_back(&browser, &state, "s1:river").await.must_be(302);
+
+    let page = come_back(&browser, &state, "s1:river").await.must_be(400);
+    let stranger = come_back(&hub.anonymous(), &state, "s1:river").await;
+
+    let words = "You are still signed in as river.";
+    assert!(page.text().contains(words), "{}", page.text());
+    assert!(!stranger.must_be(400).text().contains(words));
+}
+
+#[tokio::test]
 async fn the_cookie_of_an_attempt_is_hidden_from_scripts_and_short_lived() {
     let hub = hub_with(everybody(), &json!({})).await;
     let answer = hub.anonymous().get("/hub/oauth_login").await.must_be(302);

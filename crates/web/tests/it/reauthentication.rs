@@ -52,7 +52,10 @@ async fn is_in(browser: &Client) -> bool {
 async fn who_was_made_to_sign_in_again_has_to_prove_it_at_the_provider() {
     let (hub, home, browser) = scene().await;
     let river = hub.user("river").await;
-    hub.hub.demand_sign_in(&river).await.expect("demanded");
+    hub.hub
+        .demand_sign_in(&river, "zoe")
+        .await
+        .expect("demanded");
 
     // Nobody knows yet who is there, so the provider is not told to ask.
     let again = home.sign_in(&browser, "subject-1").await.must_be(302);
@@ -93,7 +96,10 @@ async fn a_browser_whose_session_waits_for_a_sign_in_is_asked_at_once() {
 async fn a_provider_that_was_told_to_ask_and_did_not_lets_nobody_in() {
     let (hub, home, browser) = scene().await;
     let river = hub.user("river").await;
-    hub.hub.demand_sign_in(&river).await.expect("demanded");
+    hub.hub
+        .demand_sign_in(&river, "zoe")
+        .await
+        .expect("demanded");
     let says = |at: Option<i64>| {
         home.op.script().tweak = Some(Box::new(move |_, claims| {
             if let Some(at) = at {

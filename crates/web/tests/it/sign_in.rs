@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jansky_web::Peer;
 
-use crate::support::{PASSWORD, TestHub};
+use crate::support::{Client, PASSWORD, TestHub};
 
 #[tokio::test]
 async fn a_good_password_opens_a_session_with_its_cookies() {
@@ -172,6 +172,39 @@ async fn the_form_needs_its_token() {
         .must_be(403);
     // The form that came with the refusal works.
     stranger.post("/hub/login", &fields).await.must_be(302);
+}
+
+#[tokio::test]
+async fn a_form_that_is_too_old_loses_nothing_but_the_password() {
+    let hub = TestHub::new().await;
+    hub.account("river").await;
+    let fields = [
+        ("username", "river"),
+        ("password", PASSWORD),
+        ("next", "/hub/token"),
+        ("_xsrf", "of another network"),
+    ];
+    let post = async |browser: &Client| {
+        let call = browser.call("POST", "/hub/login").form(&fields);
+        call.send().await
+    };
+
+    let browser = hub.anonymous();
+    let page = post(&browser).await.must_be(403).html();
+    let value = |name| {
+        page.all("input")
+            .find_map(|(_, input)| (input.get("name") == Some(name)).then(|| input.get("value"))?)
+    };
+    assert_eq!(value("username"), Some("river"));
+    assert_eq!(value("next"), Some("/hub/token"));
+
+    // Somebody who has signed in since, in another tab.
+    let fresh = &fields[..3];
+    browser.post("/hub/login", fresh).await.must_be(302);
+    let session = browser.cookie("jupyterhub-hub-login");
+    let page = post(&browser).await.must_be(403);
+    assert!(page.text().contains("You are still signed in as river."));
+    assert_eq!(browser.cookie("jupyterhub-hub-login"), session);
 }
 
 #[tokio::test]

@@ -24,6 +24,11 @@ fn addresses(config: &Config, rules: &mut Rules<'_, '_>) {
                 "leave out the \"?\" and what follows it",
             );
         }
+        Some(url) if url.path().trim_end_matches('/').ends_with("/hub") => rules.warning(
+            public_url,
+            "a URL that ends in \"/hub\"",
+            "leave that out: the hub is at \"hub/\" below this URL",
+        ),
         None if config.hub.bind.ip().is_unspecified() => rules.warning(
             bind,
             "an address that listens everywhere, and no `hub.public_url`",

@@ -44,9 +44,13 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
             one.requests();
             one.claims();
             one.security_events();
+            domains(id, &oidc.hosted_domains, rules);
         }
         match provider {
-            Provider::Github(github) => github_requests(id, github, rules),
+            Provider::Github(github) => {
+                github_requests(id, github, rules);
+                domains(id, &github.hosted_domains, rules);
+            }
             Provider::Header(header) => header_trust(id, header, rules),
             Provider::Pam(pam) => pam_service(id, pam, rules),
             Provider::Ldap(ldap) => directory(id, ldap, rules),
@@ -104,6 +108,22 @@ fn client(provider: &Provider) -> Option<(&str, &str)> {
     Some((oidc.issuer.as_written(), &oidc.client_id))
 }
 
+/// What is no domain matches nobody.
+fn domains(id: &ProviderId, domains: &[String], rules: &mut Rules<'_, '_>) {
+    let is_in = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let is_domain = |text: &str| {
+        text.split('.')
+            .all(|it| !it.is_empty() && it.chars().all(is_in))
+    };
+    for domain in domains.iter().filter(|domain| !is_domain(domain)) {
+        rules.error(
+            &["provider", id.as_str(), "hosted_domains"],
+            &format!("`{domain}`, which is not a domain"),
+            "write what follows the \"@\", such as \"example.org\"",
+        );
+    }
+}
+
 fn github_requests(id: &ProviderId, github: &GithubProvider, rules: &mut Rules<'_, '_>) {
     let urls = [
         ("url", Some(&github.url)),
@@ -141,23 +161,6 @@ fn github_requests(id: &ProviderId, github: &GithubProvider, rules: &mut Rules<'
             &["provider", id.as_str(), "scopes"],
             "`hosted_domains`, and scopes without `user:email`",
             "add \"user:email\": without it GitHub does not tell the verified address",
-        );
-    }
-    domains(id, &github.hosted_domains, rules);
-}
-
-/// Whoever writes more than the domain lets nobody in.
-fn domains(id: &ProviderId, domains: &[String], rules: &mut Rules<'_, '_>) {
-    let is_plain = |domain: &String| {
-        let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
-        !domain.is_empty() && domain.bytes().all(is_usual)
-    };
-    for domain in domains.iter().filter(|domain| !is_plain(domain)) {
-        rules.error(
-            &["provider", id.as_str(), "hosted_domains"],
-            &format!("`{domain}`"),
-            "write only what stands behind the \"@\", letters, digits, \"-\" and \".\", for example \
-             \"example.org\"; each domain by itself",
         );
     }
 }
@@ -502,7 +505,6 @@ impl Examined<'_, '_, '_> {
     }
 
     fn claims(&mut self) {
-        domains(self.id, &self.oidc.hosted_domains, self.rules);
         let without_userinfo = self
             .oidc
             .endpoints

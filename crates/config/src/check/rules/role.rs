@@ -32,7 +32,7 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
         if let Err(unknown) = check_scopes(role.scopes.iter().map(String::as_str)) {
             rules.error(
                 &key("scopes"),
-                &unknown.to_string(),
+                &format!("`{}`, which is no scope", unknown.0),
                 "write scopes of JupyterHub or `service-account`",
             );
         }
