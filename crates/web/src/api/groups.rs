@@ -117,11 +117,16 @@ pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
     Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
 }
 
-/// The users whom a call is about.
+/// The users whom a call is about. Some clients repeat what the group is called and its roles, which
+/// decides nothing, as in JupyterHub.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Users {
     users: Option<Vec<String>>,
+    #[serde(rename = "name")]
+    _name: Option<String>,
+    #[serde(rename = "roles")]
+    _roles: Option<Vec<String>>,
 }
 
 /// `POST /hub/api/groups/{group}`
