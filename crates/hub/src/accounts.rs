@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jansky_crypto::password;
+use jansky_crypto::{Random, password};
 use jansky_model::{Secret, UserName};
 use jansky_store::{StoreError, User};
 
@@ -73,18 +73,14 @@ impl Hub {
         password: Secret,
         hash: Option<String>,
     ) -> Result<bool, HubError> {
-        let random = self.random.clone();
-        tokio::task::spawn_blocking(move || password::verify(&password, hash.as_deref(), &*random))
-            .await
-            .map_err(|error| HubError::internal("could not check a password", error))
+        let check = move |random: &dyn Random| password::verify(&password, hash.as_deref(), random);
+        self.hashing.run(check).await
     }
 
     /// The hash of a new password.
     pub(crate) async fn hash_of(&self, password: Secret) -> Result<String, HubError> {
-        let random = self.random.clone();
-        tokio::task::spawn_blocking(move || password::hash(&password, &*random))
-            .await
-            .map_err(|error| HubError::internal("could not hash a password", error))
+        let make = move |random: &dyn Random| password::hash(&password, random);
+        self.hashing.run(make).await
     }
 
     /// Refuses a password that is too short to be chosen.

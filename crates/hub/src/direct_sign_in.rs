@@ -19,6 +19,9 @@ use crate::sign_in::{Arrival, ConfiguredProvider, sign_in_error};
 /// What somebody reads who typed a wrong name or a wrong password, wherever it was checked.
 const WRONG_PASSWORD: &str = "The user name or the password is wrong.";
 
+/// The longest name that a directory or the account database is asked about, in bytes.
+const LONGEST_NAME: usize = 255;
+
 /// What came of a right name and password.
 pub enum PasswordSignIn {
     /// The person may come in.
@@ -37,6 +40,12 @@ pub struct Credentials {
     /// The code of the second factor.
     #[serde(default)]
     pub otp: Option<Secret>,
+}
+
+/// A name as directories compare it (RFC 4518): cases are one, and so is any number of spaces.
+fn compared(name: &str) -> String {
+    let words: Vec<&str> = name.split_whitespace().collect();
+    words.join(" ").to_lowercase()
 }
 
 impl Hub {
@@ -150,11 +159,12 @@ impl Hub {
         };
         let name = name.trim();
         if let Some(throttle) = self.throttles.get(id) {
-            throttle.check(&name.to_lowercase(), address)?;
+            throttle.check(&compared(name), address)?;
         }
         let wrong = || HubError::forbidden(WRONG_PASSWORD);
+        let is_no_name = name.is_empty() || name.len() > LONGEST_NAME || name.contains('\0');
         // Directories take a name without a password for nobody and say yes.
-        if name.is_empty() || password.expose().is_empty() || name.contains('\0') {
+        if is_no_name || password.expose().is_empty() {
             return Err(wrong());
         }
         match form.verify(name, &password).await {

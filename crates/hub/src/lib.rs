@@ -19,6 +19,7 @@ mod error;
 mod exclusion;
 mod grants;
 mod groups;
+mod hashing;
 mod issuer;
 mod launch;
 mod linking;
@@ -171,6 +172,7 @@ pub struct Hub {
     local_accounts: Option<ProviderId>,
     settings: Settings,
     http: reqwest::Client,
+    hashing: hashing::Hashing,
     access: Access,
     broker: broker::Broker,
     grants: grants::Grants,
@@ -210,6 +212,7 @@ impl Hub {
                 Arc::clone(&keys),
                 parts.settings.sign_in_attempts_per_minute,
             ),
+            hashing: hashing::Hashing::new(Arc::clone(&parts.random)),
             sign_ups: sign_up::SignUps::new(),
             broker: broker::Broker::new(
                 &parts.settings.broker,

@@ -218,11 +218,13 @@ impl Hub {
         })
     }
 
-    /// Ends a sign-in with what the browser brought back. `browsers` are the values of the
-    /// browser's attempt cookies, `actor` is who was signed in there already.
+    /// Ends a sign-in with what the browser brought back. `door` is what stood behind the usual path
+    /// in the address that it came back to, `browsers` are the values of the browser's attempt
+    /// cookies, and `actor` is who was signed in there already.
     pub async fn finish_sign_in(
         self: &Arc<Self>,
         query: CallbackQuery,
+        door: Option<&str>,
         browsers: &[Secret],
         actor: Option<&Actor>,
     ) -> Result<Return, HubError> {
@@ -245,6 +247,12 @@ impl Hub {
             .any(|browser| digest(browser) == row.browser_digest)
         {
             warn!(provider.id = %row.provider, "a sign-in came back to another browser");
+            return Err(again());
+        }
+        // RFC 9700 4.4.2: what a provider with an address of its own says comes to that one, so what
+        // comes to another address was said by another provider.
+        if door_of(&row.redirect_uri) != door {
+            warn!(provider.id = %row.provider, ?door, "a sign-in came back to the address of another provider");
             return Err(again());
         }
         let next = row.next.clone();
@@ -471,6 +479,13 @@ impl Hub {
         info!(user.name = %user.name, provider.id = %provider, "signed in");
         Ok(NewBrowserSession { cookie, session_id })
     }
+}
+
+/// What stands behind the usual path in an address to come back to, if anything does.
+fn door_of(redirect_uri: &str) -> Option<&str> {
+    let path = redirect_uri.split(['?', '#']).next()?;
+    let (_, door) = path.split_once("/hub/oauth_callback/")?;
+    (!door.is_empty()).then_some(door)
 }
 
 /// What a browser calls itself, short enough and without control characters.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::IdentityError;
 use crate::identity::Claims;
-use crate::oidc::token_claims;
+use crate::oidc::{time, token_claims};
 
 /// A token for a service.
 #[derive(Clone, Debug)]
@@ -203,7 +203,7 @@ fn is_alone(audience: &Value, expected: &str) -> bool {
 }
 
 fn expiry(claims: &Claims) -> Option<Timestamp> {
-    Some(Timestamp::from_seconds(claims.get("exp")?.as_i64()?))
+    time(claims, "exp").ok()?
 }
 
 /// The earlier of two times that may not be known.
@@ -277,6 +277,7 @@ mod tests {
             ),
             (json!({ "aud": "rs-a", "sub": "wash" }), Unfit::Subject),
             (json!({ "aud": "rs-a", "exp": 1_000 }), Unfit::Expired),
+            (json!({ "aud": "rs-a", "exp": 999.5 }), Unfit::Expired),
             (
                 json!({ "aud": "rs-a", "scope": "read write" }),
                 Unfit::Scope("write".to_owned()),

@@ -45,6 +45,11 @@ fn table() -> Vec<Route> {
         ("POST", "new-password", post(password::choose)),
         ("GET", "oauth_login", get(provider::leave)),
         ("GET", "oauth_callback", get(provider::back)),
+        (
+            "GET",
+            "oauth_callback/{provider}",
+            get(provider::back_through),
+        ),
         ("GET", "logout", get(sign_out::get)),
         ("POST", "logout", post(sign_out::post)),
         (

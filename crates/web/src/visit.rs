@@ -237,7 +237,12 @@ impl Visit {
     pub(crate) fn is_our_form(&self, fields: &Fields) -> bool {
         let sent = fields.get("_xsrf").map(str::to_owned);
         let sent = sent.or_else(|| xsrf::sent(&self.headers, self.uri.query()));
-        sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &self.xsrf()))
+        let expected = self.xsrf();
+        let is_sent = sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &expected));
+        // The token of a stranger is that of everybody with the same address and browser. Only a
+        // page of the hub brings it into the cookies, which forms of other sites are sent without.
+        let is_kept = || cookies::values(&self.headers, cookies::XSRF).any(|kept| kept == expected);
+        is_sent && (self.person().is_some() || is_kept())
     }
 
     /// The prefix of the hub's pages.

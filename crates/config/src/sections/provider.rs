@@ -274,6 +274,10 @@ pub struct OidcProvider {
     /// Where the provider sends the browser back to, when it is not the usual address below
     /// `hub.public_url`. Give JupyterHub's `…/hub/oauth_callback` to keep a client as it was
     /// registered for JupyterHub.
+    ///
+    /// With `…/hub/oauth_callback/<name>` the provider has an address of its own, and nothing that
+    /// comes to another one counts: what a provider without `iss` in its answers (RFC 9207) needs
+    /// beside others that are not trusted alike.
     #[serde(default)]
     #[schemars(extend("x-default" = "an address below `hub.public_url`"), example = &"https://jupyter.example.org/hub/oauth_callback")]
     pub callback_url: Option<Written<HttpUrl>>,

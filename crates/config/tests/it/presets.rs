@@ -120,6 +120,11 @@ fn rules_that_could_never_hold_are_mistakes() {
         ),
         (
             "github",
+            "hosted_domains = [\"example.org\"]\nscopes = [\"read:user\"]\n",
+            "scopes: found `hosted_domains`",
+        ),
+        (
+            "github",
             "url = \"http://git.example.org\"\n",
             "url: found a URL with http",
         ),

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use jansky_identity::{Claims, ExternalIdentity, UpstreamSession, UpstreamTokens, claim_at};
+use jansky_identity::{
+    Claims, ExternalIdentity, IdentityError, UpstreamSession, UpstreamTokens, claim_at,
+};
 use jansky_model::{Scope, Timestamp};
 use jansky_store::{Grant, GrantKind, GrantState, User};
 use tracing::{info, warn};
@@ -165,7 +167,8 @@ impl Hub {
         let Some(user) = self.store.user(grant.user_id).await? else {
             return Ok(());
         };
-        match self.decide_again(configured, upstream, grant, tokens).await {
+        let decision = self.decide_again(configured, upstream, grant, tokens);
+        match decision.await? {
             Some(decision) => {
                 self.follow_decision(&user, &grant.provider, stake, decision)
                     .await
@@ -181,13 +184,23 @@ impl Hub {
         upstream: &dyn UpstreamSession,
         grant: &Grant,
         tokens: &UpstreamTokens,
-    ) -> Option<Decision> {
+    ) -> Result<Option<Decision>, HubError> {
         let read = upstream.claims(&grant.subject, tokens).await;
         let claims = match read {
             Ok(claims) => claims.unwrap_or_default(),
+            // What was given is worth nothing any more, and there is no refresh that would say so.
+            Err(error @ IdentityError::InvalidGrant { .. }) => {
+                info!(grant.id = %grant.id, error = %error, "the person has to sign in again");
+                let now = self.clock.now();
+                self.store
+                    .demand_sign_in(grant.id, error.code(), now)
+                    .await?;
+                self.access.forget(grant.user_id);
+                return Ok(None);
+            }
             Err(error) => {
                 warn!(grant.id = %grant.id, error = %error, "could not read the claims again");
-                return None;
+                return Ok(None);
             }
         };
         let decide = |claims: Claims| {
@@ -196,7 +209,7 @@ impl Hub {
         };
         let first = decide(claims.clone());
         if first.missing.is_empty() {
-            return Some(first);
+            return Ok(Some(first));
         }
         let mut all = claims;
         match upstream.claims_from_userinfo(&grant.subject, tokens).await {
@@ -205,7 +218,7 @@ impl Hub {
                 warn!(grant.id = %grant.id, error = %error, "could not ask for missing claims");
             }
         }
-        Some(decide(all))
+        Ok(Some(decide(all)))
     }
 
     /// Asks again what the provider says about a user whose rights were not looked at for a while:
@@ -231,7 +244,7 @@ impl Hub {
                 refresh: None,
                 id_token: None,
                 expires_at: token.expires_at,
-                scope: None,
+                scope: Some(grant.scope.clone()).filter(|scope| !scope.is_empty()),
                 other: Vec::new(),
             };
             self.follow_rights(configured, upstream, grant, &tokens)

@@ -23,6 +23,7 @@ use crate::Hub;
 use crate::actor::Actor;
 use crate::broker::{Audience, AuditEntry, Source};
 use crate::error::HubError;
+use crate::throttle::network;
 
 /// How long a program waits for the person.
 const PATIENCE: Duration = Duration::from_mins(10);
@@ -119,7 +120,7 @@ impl Hub {
     ) -> Result<DeviceAuthorization, IssuerError> {
         self.issuer
             .device_throttle
-            .check(&format!("address {}", wish.address))?;
+            .check(&format!("address {}", network(&wish.address)))?;
         let client = self.issuer.recognize(&wish.client)?;
         let audience = self.issued_audience(wish.audience.as_deref())?;
         let scopes = scopes_of(audience, wish.scope.as_deref())?;

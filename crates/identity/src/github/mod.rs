@@ -97,6 +97,8 @@ impl GitHub {
         let mut claims = Claims::new();
         claims.insert("iss".to_owned(), json!(self.issuer));
         claims.insert("sub".to_owned(), json!(user.id.to_string()));
+        // Under GitHub's own name for it, too, which is the one that operators know.
+        claims.insert("login".to_owned(), json!(user.login));
         claims.insert("preferred_username".to_owned(), json!(user.login));
         if let Some(name) = user.name {
             claims.insert("name".to_owned(), json!(name));

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use url::{Host, Url};
 
 use super::settings::{ManualEndpoints, OidcSettings, SettingsProblem};
+use crate::error::clean;
 
 /// The parts of a provider's metadata that sign-in needs, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +37,8 @@ pub struct Metadata {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MetadataProblem {
     /// It is not the JSON that OpenID Connect Discovery describes.
-    #[error("the metadata are not valid JSON or lack a required field")]
-    Malformed,
+    #[error("the metadata are not those of an OpenID provider: {0}")]
+    Malformed(String),
     /// It is somebody else's.
     #[error("the metadata are those of issuer `{0}`")]
     Issuer(String),
@@ -62,12 +63,14 @@ struct Document {
     end_session_endpoint: Option<Url>,
     revocation_endpoint: Option<Url>,
     pushed_authorization_request_endpoint: Option<Url>,
-    #[serde(default)]
-    require_pushed_authorization_requests: bool,
-    #[serde(default)]
-    token_endpoint_auth_methods_supported: Vec<String>,
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
+    // Some providers write `null` where they mean nothing.
+    require_pushed_authorization_requests: Option<bool>,
+    token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    authorization_response_iss_parameter_supported: Option<bool>,
+}
+
+fn malformed(error: &dyn std::fmt::Display) -> MetadataProblem {
+    MetadataProblem::Malformed(clean(&error.to_string(), &[]))
 }
 
 impl Metadata {
@@ -82,13 +85,12 @@ impl Metadata {
             issuer: String,
         }
         // First only the issuer: a document of another provider is a mismatch whatever else it is.
-        let name: Name =
-            serde_json::from_slice(document).map_err(|_| MetadataProblem::Malformed)?;
+        let name: Name = serde_json::from_slice(document).map_err(|error| malformed(&error))?;
         if name.issuer != settings.issuer {
             return Err(MetadataProblem::Issuer(name.issuer));
         }
         let document: Document =
-            serde_json::from_slice(document).map_err(|_| MetadataProblem::Malformed)?;
+            serde_json::from_slice(document).map_err(|error| malformed(&error))?;
         let metadata = Self {
             authorization: document.authorization_endpoint,
             token: document.token_endpoint,
@@ -97,11 +99,17 @@ impl Metadata {
             end_session: document.end_session_endpoint,
             revocation: document.revocation_endpoint,
             pushed_authorization: document.pushed_authorization_request_endpoint,
-            requires_pushed_authorization: document.require_pushed_authorization_requests,
-            token_authentication: document.token_endpoint_auth_methods_supported,
-            sends_issuer: document.authorization_response_iss_parameter_supported,
+            requires_pushed_authorization: document
+                .require_pushed_authorization_requests
+                .unwrap_or_default(),
+            token_authentication: document
+                .token_endpoint_auth_methods_supported
+                .unwrap_or_default(),
+            sends_issuer: document
+                .authorization_response_iss_parameter_supported
+                .unwrap_or_default(),
         };
-        let issuer = Url::parse(&document.issuer).map_err(|_| MetadataProblem::Malformed)?;
+        let issuer = Url::parse(&document.issuer).map_err(|error| malformed(&error))?;
         for (name, url) in metadata.endpoints() {
             if let Some(reason) = refuse_endpoint(&issuer, url, settings.allow_insecure_issuer) {
                 return Err(MetadataProblem::Endpoint { name, reason });
@@ -334,13 +342,51 @@ mod tests {
                 "https://id.example.org/".to_owned()
             ))
         );
-        assert_eq!(
-            Metadata::parse(br#"{"issuer": "https://id.example.org"}"#, &settings),
-            Err(MetadataProblem::Malformed)
-        );
-        assert_eq!(
-            Metadata::parse(b"<html>", &settings),
-            Err(MetadataProblem::Malformed)
-        );
+    }
+
+    #[test]
+    fn metadata_that_cannot_be_used_say_what_is_wrong_with_them() {
+        let id = "op".parse().expect("it is a provider id");
+        let settings = OidcSettings::new(id, "https://id.example.org", "jansky");
+        let issuer = r#""issuer": "https://id.example.org""#;
+        let endpoint = r#""authorization_endpoint": "https://id.example.org/auth""#;
+
+        for (document, expected) in [
+            ("<html>".to_owned(), "expected value"),
+            (
+                format!("{{{issuer}}}"),
+                "missing field `authorization_endpoint`",
+            ),
+            (
+                format!("{{{issuer}, {endpoint}, \"token_endpoint\": \"/token\"}}"),
+                "relative URL without a base",
+            ),
+        ] {
+            let problem = Metadata::parse(document.as_bytes(), &settings).expect_err("unusable");
+            let problem = problem.to_string();
+            assert!(problem.contains(expected), "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_is_null_is_not_there() {
+        let id = "op".parse().expect("it is a provider id");
+        let settings = OidcSettings::new(id, "https://id.example.org", "jansky");
+        let document = br#"{
+            "issuer": "https://id.example.org",
+            "authorization_endpoint": "https://id.example.org/auth",
+            "token_endpoint": "https://id.example.org/token",
+            "jwks_uri": "https://id.example.org/jwks",
+            "userinfo_endpoint": null,
+            "require_pushed_authorization_requests": null,
+            "token_endpoint_auth_methods_supported": null,
+            "authorization_response_iss_parameter_supported": null
+        }"#;
+
+        let metadata = Metadata::parse(document, &settings).expect("it is all there");
+
+        assert_eq!(metadata.userinfo, None);
+        assert!(metadata.token_authentication.is_empty());
+        assert!(!metadata.requires_pushed_authorization && !metadata.sends_issuer);
     }
 }

@@ -26,6 +26,7 @@ pub(crate) use back_channel::{Answer, send};
 pub use client_key::{ClientKey, UnusableKey};
 pub use id_token::{Expectations, verify_id_token};
 pub(crate) use id_token::{same, token_claims, token_subject};
+pub(crate) use jws::time;
 pub use keys::Jwks;
 pub use kind::OidcKind;
 pub use logout_token::{claimed_issuer, verify_logout_token};

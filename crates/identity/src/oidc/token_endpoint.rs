@@ -342,9 +342,17 @@ fn basic(client_id: &str, secret: &Secret) -> String {
 }
 
 fn seconds(value: &Value) -> Option<u64> {
-    value
-        .as_u64()
-        .or_else(|| value.as_str()?.trim().parse().ok())
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "parts of a second do not matter, and it saturates"
+    )]
+    let number = |number: f64| (number >= 0.0).then_some(number as u64);
+    match value {
+        Value::Number(text) => text.as_u64().or_else(|| number(text.as_f64()?)),
+        Value::String(text) => number(text.trim().parse().ok()?),
+        _ => None,
+    }
 }
 
 /// Reads an error answer (RFC 6749 5.2).
@@ -407,6 +415,11 @@ mod tests {
     fn lifetimes_are_read_as_number_and_as_text() {
         assert_eq!(seconds(&Value::from(300)), Some(300));
         assert_eq!(seconds(&Value::from("300")), Some(300));
+        // JSON does not tell the two kinds of numbers apart.
+        assert_eq!(seconds(&Value::from(300.0)), Some(300));
+        assert_eq!(seconds(&Value::from("299.9")), Some(299));
         assert_eq!(seconds(&Value::from(-1)), None);
+        assert_eq!(seconds(&Value::from("-1.5")), None);
+        assert_eq!(seconds(&Value::from("soon")), None);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use jansky_testing::Person;
-use serde_json::json;
+use jansky_testing::{Instead, Person, ScriptedProvider};
+use serde_json::{Value, json};
 
 use crate::browser::Browser;
 use crate::person::PROVIDER;
-use crate::site::{Site, scripted_provider, within};
+use crate::site::{Site, configure, scripted_provider, within};
 
 /// D13
 #[tokio::test]
@@ -128,4 +128,106 @@ async fn rights_follow_what_userinfo_says() {
 #[tokio::test]
 async fn rights_follow_what_id_tokens_say() {
     rights_follow("id-token").await;
+}
+
+/// Lets a scripted provider answer as GitHub does to everybody who asks about somebody.
+fn play_github(op: &ScriptedProvider, teams: &[&str]) {
+    let team = |slug: &&str| json!({ "slug": slug, "organization": { "login": "jive" } });
+    let teams: Vec<Value> = teams.iter().map(team).collect();
+    let tokens = json!({
+        "access_token": "gho-river",
+        "token_type": "bearer",
+        "scope": "read:org,read:user",
+    });
+    for (path, body) in [
+        ("/login/oauth/access_token", tokens),
+        ("/user", json!({ "id": 583_231, "login": "River-T" })),
+        ("/user/orgs", json!([{ "login": "jive" }])),
+        ("/user/teams", json!(teams)),
+    ] {
+        let answer = Instead::Status(200, body.to_string());
+        op.script().instead.insert(path, answer);
+    }
+}
+
+/// A site at which people sign in with GitHub, too.
+async fn with_github() -> Site {
+    let site = Site::new().await;
+    let keys = format!(
+        "[provider.github]\n\
+         kind = \"github\"\n\
+         url = \"{url}\"\n\
+         api_url = \"{url}\"\n\
+         client_id = \"app\"\n\
+         client_secret = {{ file = \"{secret}\" }}\n\
+         scopes = [\"read:user\", \"read:org\"]\n\
+         allowed_groups = [\"jive:crew\"]\n\
+         admin_groups = [\"jive:officers\"]\n",
+        url = site.op.issuer,
+        secret = site
+            .house
+            .path()
+            .join(format!("secret-of-{PROVIDER}"))
+            .display(),
+    );
+    configure(&site.house, &keys);
+    play_github(&site.op, &["crew", "officers"]);
+    site
+}
+
+/// Comes by GitHub, as an administrator.
+async fn sign_in_by_github(browser: &Browser) {
+    let authorize = browser.leave("github").await;
+    let state = authorize.query_pairs().find(|(name, _)| name == "state");
+    let state = state.expect("a state").1.into_owned();
+    let back = format!("code=once&state={state}");
+    browser.come_back(&back).await.must_be(302);
+    assert_eq!(browser.whoami().await["admin"], true);
+}
+
+/// D15, with a token that never ends: people with servers are asked about all the same.
+#[tokio::test]
+async fn rights_follow_what_github_says() {
+    let site = with_github().await;
+    let settings = ["session.rights_refresh=5s", "hub.no_longer_allowed=stop"];
+    let hub = site.house.start(&settings).await;
+    let browser = Browser::new(&hub.url);
+    sign_in_by_github(&browser).await;
+    browser.start_server("river-t").await;
+    let bound = Duration::from_secs(30);
+
+    play_github(&site.op, &["crew"]);
+    within(bound, "no admin any more", async || {
+        let who = browser.whoami().await;
+        who["admin"] == false && who["groups"] == json!(["jive", "jive:crew"])
+    })
+    .await;
+
+    play_github(&site.op, &[]);
+    within(bound, "no longer let in", async || {
+        browser.get("hub/home").await.asks_to_sign_in()
+    })
+    .await;
+}
+
+/// D20, where there is no refresh that could be refused: the account or the access of the app ended.
+#[tokio::test]
+async fn who_is_unknown_to_github_signs_in_again_and_keeps_the_server() {
+    let site = with_github().await;
+    let hub = site.house.start(&["session.rights_refresh=5s"]).await;
+    let browser = Browser::new(&hub.url);
+    sign_in_by_github(&browser).await;
+    browser.start_server("river-t").await;
+
+    let refused = Instead::Status(401, json!({ "message": "Bad credentials" }).to_string());
+    site.op.script().instead.insert("/user", refused);
+    within(Duration::from_secs(30), "asked to sign in", async || {
+        browser.get("hub/home").await.asks_to_sign_in()
+    })
+    .await;
+    assert!(!site.house.processes().is_empty(), "the server runs on");
+
+    play_github(&site.op, &["crew", "officers"]);
+    let again = Browser::new(&hub.url);
+    sign_in_by_github(&again).await;
 }

@@ -1,5 +1,6 @@
 //! The way to an identity provider and back.
 
+use axum::extract::Path;
 use axum::response::Response;
 use jansky_crypto::token::s256;
 use jansky_hub::HubError;
@@ -33,6 +34,7 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         return by_header(visit, &chosen).await;
     }
     let next = visit.query("next").and_then(|next| visit.next(&next));
+    let next = next.filter(|next| next.len() <= sign_in::LONGEST_NEXT);
     let callback = visit
         .origin()
         .join(&visit.hub_path("oauth_callback"))
@@ -111,55 +113,43 @@ fn attempt_cookie(state: &str) -> String {
     format!("{}{}", cookies::ATTEMPT_PREFIX, &s256(state)[..12])
 }
 
-/// What the browser brought back.
-fn brought(visit: &Visit) -> CallbackQuery {
-    let mut query = CallbackQuery::default();
-    for (name, value) in visit.query_pairs() {
-        match name.as_str() {
-            "code" => {
-                query.code.get_or_insert(Secret::new(value));
-            }
-            "state" => {
-                query.state.get_or_insert(value);
-            }
-            "iss" => {
-                query.iss.get_or_insert(value);
-            }
-            "error" => {
-                query.error.get_or_insert(value);
-            }
-            "error_description" => {
-                query.error_description.get_or_insert(value);
-            }
-            _ => {}
-        }
-    }
-    query
-}
-
 /// `GET /hub/oauth_callback`: comes back from a provider.
 pub(crate) async fn back(visit: Visit) -> Response {
-    let query = brought(&visit);
+    finish(&visit, None).await
+}
+
+/// `GET /hub/oauth_callback/{provider}`: the same, where a provider has an address of its own.
+pub(crate) async fn back_through(Path(door): Path<String>, visit: Visit) -> Response {
+    finish(&visit, Some(&door)).await
+}
+
+async fn finish(visit: &Visit, door: Option<&str>) -> Response {
+    let query = match CallbackQuery::parse(visit.uri.query().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(error) => {
+            return sign_in::with_error(visit, &HubError::invalid(error.public()), None);
+        }
+    };
     let name = attempt_cookie(query.state.as_deref().unwrap_or_default());
     let browsers: Vec<Secret> = cookies::values(&visit.headers, &name)
         .map(Secret::new)
         .collect();
     let began = tokio::time::Instant::now();
     let actor = visit.person().map(|actor| &**actor);
-    let finished = visit.web.hub.finish_sign_in(query, &browsers, actor).await;
+    let hub = &visit.web.hub;
+    let finished = hub.finish_sign_in(query, door, &browsers, actor).await;
     // Whoever is sent there once more has not signed in yet.
     if !matches!(finished, Ok(Return::Again(_))) {
-        let metrics = visit.web.hub.metrics();
         let is_in = matches!(finished, Ok(Return::SignedIn(_) | Return::Linked(_)));
-        metrics.sign_in(is_in, began.elapsed());
+        hub.metrics().sign_in(is_in, began.elapsed());
     }
     let mut wanted = None;
     let opened = match finished {
-        Ok(Return::Again(departure)) => Ok(send_away(&visit, &departure)),
-        Ok(Return::Linked(linked)) => Ok(account::after_link(&visit, linked)),
+        Ok(Return::Again(departure)) => Ok(send_away(visit, &departure)),
+        Ok(Return::Linked(linked)) => Ok(account::after_link(visit, linked)),
         Ok(Return::SignedIn(arrival)) => {
             wanted.clone_from(&arrival.next);
-            sign_in::arrive(&visit, &arrival, wanted.as_deref()).await
+            sign_in::arrive(visit, &arrival, wanted.as_deref()).await
         }
         Ok(Return::Refused { error, next }) => {
             wanted = next;
@@ -169,7 +159,7 @@ pub(crate) async fn back(visit: Visit) -> Response {
     };
     let mut response = match opened {
         Ok(response) => response,
-        Err(Refusal::Error(error)) => sign_in::with_error(&visit, &error, wanted.as_deref()),
+        Err(Refusal::Error(error)) => sign_in::with_error(visit, &error, wanted.as_deref()),
         Err(Refusal::SignIn | Refusal::SignInAgain) => redirect(&visit.hub_path("login")),
     };
     if !browsers.is_empty() {

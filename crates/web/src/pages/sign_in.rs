@@ -249,8 +249,8 @@ impl<'a> Proof<'a> {
     }
 }
 
-/// The longest address to go to afterwards that is kept during a second step.
-const LONGEST_NEXT: usize = 4096;
+/// The longest address to go to afterwards that is kept meanwhile.
+pub(crate) const LONGEST_NEXT: usize = 4096;
 
 /// Begins the session of somebody who proved who they are and sends them on, or leads them to the
 /// second step of a local account.

@@ -117,9 +117,28 @@ async fn an_account_that_has_expired_is_told_so_only_with_its_password() {
     assert!(!post("wrong").await.contains("expired"));
 }
 
+/// Directories compare names without regard to case and to how many spaces are in them.
+#[tokio::test]
+async fn guessing_has_to_wait_however_the_name_is_written() {
+    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    for name in ["river tam", "River  Tam", " RIVER\tTAM "] {
+        let status = sign_in(&hub.anonymous(), "institute", name, "wrong").await;
+        assert_eq!(status, 403, "{name}");
+    }
+
+    for name in ["river tam", "river   tam"] {
+        let status = sign_in(&hub.anonymous(), "institute", name, "right").await;
+        assert_eq!(status, 429, "{name}");
+    }
+    assert_eq!(
+        sign_in(&hub.anonymous(), "institute", "rivertam", "right").await,
+        302
+    );
+}
+
 /// An LDAP server takes a bind without a password for an anonymous one and says yes.
 #[tokio::test]
-async fn nobody_is_asked_about_an_empty_password_or_name() {
+async fn nobody_is_asked_about_an_empty_password_or_a_name_that_is_none() {
     let mut directory = None;
     let hub = TestHub::with(|recipe| directory = Some(with_directory(recipe))).await;
     let directory = directory.expect("it was made");
@@ -129,6 +148,7 @@ async fn nobody_is_asked_about_an_empty_password_or_name() {
         ("", "right"),
         (" ", "right"),
         ("a\0b", "right"),
+        (&"a".repeat(256), "right"),
     ] {
         let status = sign_in(&hub.anonymous(), "institute", name, password).await;
         assert_eq!(status, 403, "`{name}` came in with `{password}`");

@@ -1,6 +1,6 @@
 //! Requests that a page of somebody else makes with a signed-in browser.
 
-use crate::support::TestHub;
+use crate::support::{PASSWORD, TestHub};
 
 #[tokio::test]
 async fn scripts_need_the_token_for_reads_of_the_api_too() {
@@ -108,6 +108,40 @@ async fn the_token_of_one_session_does_not_hold_in_another() {
             "XSRF cookie does not match the argument"
         );
     }
+}
+
+/// A page of another site cannot bring the cookie along, and so nobody is signed in as somebody else by
+/// it: the token alone could be that of its maker, who has the same address and the same browser.
+#[tokio::test]
+async fn forms_of_strangers_need_the_cookie_of_their_own_browser() {
+    let hub = TestHub::new().await;
+    hub.account("mallory").await;
+    let token = hub.anonymous().xsrf().await;
+    let fields = [
+        ("username", "mallory"),
+        ("password", PASSWORD),
+        ("_xsrf", &token),
+    ];
+
+    for path in [
+        "/hub/login",
+        "/hub/setup?code=x",
+        "/hub/new-password?code=x",
+    ] {
+        let victim = hub.anonymous();
+        let call = victim.call("POST", path).navigating().form(&fields);
+        let answer = call.header("sec-fetch-site", "cross-site").send().await;
+        assert_eq!(answer.status, 403, "{path}");
+        assert_eq!(answer.cookie("jupyterhub-hub-login"), "", "{path}");
+    }
+
+    let browser = hub.anonymous();
+    assert_eq!(browser.xsrf().await, token);
+    let form = browser
+        .call("POST", "/hub/login")
+        .navigating()
+        .form(&fields);
+    form.send().await.must_be(302);
 }
 
 #[tokio::test]

@@ -362,6 +362,63 @@ async fn hints_are_handed_on_when_they_are_known() {
     );
 }
 
+/// RFC 6749 3.1: of two values nobody knows which one a proxy or a provider meant.
+#[tokio::test]
+async fn a_callback_with_a_repeated_parameter_is_refused() {
+    let hub = hub_with(everybody(), &json!({})).await;
+    let browser = hub.anonymous();
+    let state = leave(&browser, "").await;
+
+    for more in ["code=s1&code=s2", "code=s1&iss=a&iss=b", "state=x&code=s1"] {
+        let path = format!("/hub/oauth_callback?state={state}&{more}");
+        let answer = browser.call("GET", &path).navigating().send().await;
+        assert_eq!(answer.status, 400, "{more}");
+        assert!(answer.text().contains("Please start again"), "{more}");
+    }
+    come_back(&browser, &state, "s1:river").await.must_be(302);
+}
+
+/// What is kept of anybody who only asks for the way to a provider is bounded.
+#[tokio::test]
+async fn a_place_to_go_to_that_is_too_long_is_not_kept() {
+    let hub = hub_with(everybody(), &json!({})).await;
+    for (length, expected) in [(4000, "/hub/home?"), (5000, "/hub/")] {
+        let browser = hub.anonymous();
+        let next = format!("%2Fhub%2Fhome%3F{}", "x".repeat(length));
+        let state = leave(&browser, &format!("&next={next}")).await;
+
+        let answer = come_back(&browser, &state, "s1:river").await.must_be(302);
+
+        let gone_to = answer.location();
+        assert!(gone_to.starts_with(expected), "{gone_to}");
+        assert_eq!(gone_to.len() > 4000, length < 4096, "{gone_to}");
+    }
+}
+
+/// RFC 9700 4.4: a provider that sends people on to another one, with that one's address to come back
+/// to, does not get what that one gives them.
+#[tokio::test]
+async fn where_a_provider_has_an_address_of_its_own_nothing_else_counts() {
+    let own = "http://hub.test/hub/oauth_callback/observatory";
+    let mut configured = ScriptedProvider::new(&json!({})).with_rules(everybody());
+    configured.callback_url = Some(own.to_owned());
+    let hub = TestHub::with(|recipe| recipe.providers.push(configured)).await;
+    let shared = hub_with(everybody(), &json!({})).await;
+    let back = async |hub: &TestHub, path: &str| {
+        let browser = hub.anonymous();
+        let state = leave(&browser, "").await;
+        let path = format!("/hub/{path}?state={state}&code=s1:river");
+        let answer = browser.call("GET", &path).navigating().send().await;
+        answer.status.as_u16()
+    };
+
+    assert_eq!(back(&hub, "oauth_callback/observatory").await, 302);
+    assert_eq!(back(&hub, "oauth_callback").await, 400);
+    assert_eq!(back(&hub, "oauth_callback/elsewhere").await, 400);
+    assert_eq!(back(&shared, "oauth_callback").await, 302);
+    assert_eq!(back(&shared, "oauth_callback/observatory").await, 400);
+}
+
 #[tokio::test]
 async fn auto_login_leaves_at_once_unless_the_provider_is_away() {
     let provider = ScriptedProvider::new(&json!({}));

@@ -33,6 +33,7 @@ GET    new-password                                   404   404   404   404   40
 POST   new-password                                   404   404   404   404   404   403   404   404   404   404   404
 GET    oauth_login                                    404   404   404   404   404   404   404   404   404   404   404
 GET    oauth_callback                                 400   400   400   400   400   400   400   400   400   400   400
+GET    oauth_callback/{provider}                      400   400   400   400   400   400   400   400   400   400   400
 GET    logout                                         200   200   200   200   200   200   200   200   200   200   200
 POST   logout                                         200   200   200   200   200   403   200   200   200   200   200
 POST   oidc/backchannel-logout                        400   400   400   400   400   400   400   400   400   400   400
@@ -297,6 +298,7 @@ impl Things {
             .replace("{id}", &self.token)
             .replace("{session}", "0123")
             .replace("{code}", "404")
+            .replace("{provider}", "observatory")
             .replace("{*path}", rest);
         if route == AUTHORIZE {
             let client = format!("client_id=jupyterhub-user-{user}&response_type=code");

@@ -81,7 +81,7 @@ impl Scene {
         let back = self.op.sign_in(&departure.url);
         let query = CallbackQuery::parse(&back).expect("the callback is well formed");
         let back = hub
-            .finish_sign_in(query, &[departure.browser], None)
+            .finish_sign_in(query, None, &[departure.browser], None)
             .await
             .expect("everybody may come in");
         let Return::SignedIn(arrival) = back else {

@@ -155,6 +155,14 @@ fn github_requests(id: &ProviderId, github: &GithubProvider, rules: &mut Rules<'
             "add \"read:org\": without it GitHub does not tell organizations and teams",
         );
     }
+    let tells_address = |scope: &String| scope == "user:email" || scope == "user";
+    if !github.hosted_domains.is_empty() && !github.scopes.iter().any(tells_address) {
+        rules.error(
+            &["provider", id.as_str(), "scopes"],
+            "`hosted_domains`, and scopes without `user:email`",
+            "add \"user:email\": without it GitHub does not tell the verified address",
+        );
+    }
 }
 
 fn header_trust(id: &ProviderId, header: &HeaderProvider, rules: &mut Rules<'_, '_>) {
