@@ -134,7 +134,9 @@ impl From<sqlx::Error> for StoreError {
             {
                 Self::unavailable(error)
             }
+            // A conversation that breaks off while a connection is made is one against the protocol.
             sqlx::Error::Io(_)
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jansky_store::{Store, StoreError, UserQuery};
 use sqlx::AssertSqlSafe;
+use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -152,8 +153,19 @@ async fn a_database_out_of_reach_is_unavailable() {
         listener.local_addr().expect("it has an address").port()
     };
     let away = format!("postgres://river:hunter2@127.0.0.1:{closed_port}/x");
+    // A server that is being stopped, or a line that is cut, in the middle of the greeting.
+    let hanging_up = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let hanging_up = hanging_up.expect("a free port");
+    let port = hanging_up.local_addr().expect("an address").port();
+    let curt = format!("postgres://river:hunter2@127.0.0.1:{port}/x");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = hanging_up.accept().await {
+            let mut greeting = [0; 8];
+            let _ = client.read_exact(&mut greeting).await;
+        }
+    });
 
-    for url in [missing, away] {
+    for url in [missing, away, curt] {
         let error = Store::open(&url).await.expect_err("nothing is there");
         assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
         let text = format!("{} {error:?}", chain(&error));
