@@ -414,12 +414,14 @@ impl Hub {
             Err(error) => return Err(error.into()),
         }
         // A user whom an admin made beforehand and who never signed in may be taken over.
-        if let Some(user) = self.store.user_by_name(name).await?
-            && self.store.identities_of(user.id).await?.is_empty()
-            && self.store.password_hash(name).await?.is_none()
-            && self.store.servers_of(user.id).await?.is_empty()
-        {
-            self.store.bind_identity(user.id, new, now).await?;
+        match self.store.bind_first_identity(name, new, now).await {
+            Ok(Some(user)) => return Ok(user),
+            Ok(None) | Err(StoreError::AlreadyExists { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // The same person in another window was quicker.
+        let known = self.store.identity(new.issuer, new.subject).await?;
+        if let Some((_, user)) = known {
             return Ok(user);
         }
         warn!(user.name = %name, provider.id = %provider, "identity conflict: the name is taken");

@@ -134,7 +134,9 @@ impl From<sqlx::Error> for StoreError {
             {
                 Self::unavailable(error)
             }
+            // A conversation that breaks off while a connection is made is one against the protocol.
             sqlx::Error::Io(_)
+            | sqlx::Error::Protocol(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
@@ -146,11 +148,11 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Whether trying again may help, by the code of PostgreSQL (appendix A): connection exception, invalid
-/// authorization, unknown database, transaction rollback (deadlock), insufficient resources,
-/// operator intervention.
+/// Whether trying again may help, by the code of PostgreSQL (appendix A): connection exception, a
+/// transaction that paused for too long, invalid authorization, unknown database, transaction rollback
+/// (deadlock), insufficient resources, operator intervention.
 fn may_pass(code: &str) -> bool {
-    ["08", "28", "3D", "40", "53", "57", "58"]
+    ["08", "25P03", "28", "3D", "40", "53", "57", "58"]
         .iter()
         .any(|class| code.starts_with(class))
 }

@@ -148,6 +148,45 @@ impl Store {
         Ok(bound(row.get("id")?, user, new, at))
     }
 
+    /// Binds an identity to the user of this name whom somebody made beforehand and who never came:
+    /// one without an identity, a password and a server. `None` when there is no such user.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] when the identity is bound already.
+    pub async fn bind_first_identity(
+        &self,
+        name: &UserName,
+        new: NewIdentity<'_>,
+        at: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        // Whoever comes under the same name at the same time waits for this row.
+        const LOCK: &str = concat!(
+            "UPDATE users SET admin = admin WHERE name = $1 RETURNING ",
+            user_columns!()
+        );
+        let mut transaction = self.db.begin().await?;
+        let Some(row) = transaction.fetch_optional(sql(LOCK).bind(name)).await? else {
+            return Ok(None);
+        };
+        let user = User::from_row(&row)?;
+        let look = sql("SELECT 1 AS one FROM identities WHERE user_id = $1
+             UNION ALL SELECT 1 AS one FROM passwords WHERE user_id = $1
+             UNION ALL SELECT 1 AS one FROM servers WHERE user_id = $1 LIMIT 1");
+        if transaction
+            .fetch_optional(look.bind(user.id))
+            .await?
+            .is_some()
+        {
+            return Ok(None);
+        }
+        transaction
+            .fetch_one(insert_identity(user.id, new, at))
+            .await
+            .map_err(|error| error.naming(already_bound(new)))?;
+        transaction.commit().await?;
+        Ok(Some(user))
+    }
+
     /// Makes a user and binds the identity to them, both or neither.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jansky_model::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use crate::StoreError;
 use crate::db::Db;
@@ -36,6 +36,10 @@ const POSTGRES_CONNECTIONS: u32 = 16;
 
 /// A PostgreSQL connection that was idle for longer is asked whether it is alive before it is used.
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
+
+/// How long a process may do nothing within a transaction on PostgreSQL. One that was stopped there, by
+/// a snapshot of its machine perhaps, keeps the rows that others want to write; then it has lost them.
+const LONGEST_PAUSE: &str = "SET idle_in_transaction_session_timeout = '10s'";
 
 /// The database of this installation. Clones share the connections.
 #[derive(Clone)]
@@ -141,6 +145,13 @@ impl Store {
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .test_before_acquire(false)
+            .after_connect(|connection, _| {
+                Box::pin(async move {
+                    // Not a parameter of the start: poolers refuse those that they do not know.
+                    connection.execute(LONGEST_PAUSE).await?;
+                    Ok(())
+                })
+            })
             .before_acquire(|connection, idle| {
                 Box::pin(async move {
                     if idle.idle_for > TRUSTED_IDLE {

@@ -9,6 +9,8 @@ on_both! {
     an_identity_leads_to_its_user,
     an_identity_is_bound_once,
     a_user_and_an_identity_are_made_together_or_not_at_all,
+    who_comes_first_is_the_user_whom_somebody_made_beforehand,
+    a_user_who_was_here_already_is_nobody_elses,
     sign_ins_of_an_identity_only_move_forward,
 }
 
@@ -104,6 +106,54 @@ async fn a_user_and_an_identity_are_made_together_or_not_at_all(store: TestStore
     assert_eq!(wash, None, "the user of the refused identity is not left");
     let found = store.identity(ISSUER, "42").await.expect("an answer");
     assert_eq!(found, Some((identity, river)));
+}
+
+async fn who_comes_first_is_the_user_whom_somebody_made_beforehand(store: TestStore) {
+    let campus = provider("campus");
+    let river = store.add_user("river").await;
+    let who = |subject| NewIdentity {
+        provider: &campus,
+        issuer: ISSUER,
+        subject,
+    };
+
+    let came = tokio::join!(
+        store.bind_first_identity(&river.name, who("1"), at(3)),
+        store.bind_first_identity(&river.name, who("2"), at(3)),
+        store.bind_first_identity(&river.name, who("3"), at(3)),
+    );
+
+    let came = <[_; 3]>::from(came);
+    let found = came.map(|user| user.expect("an answer"));
+    let first: Vec<_> = found.iter().flatten().collect();
+    assert_eq!(first, [&river], "one of them is river");
+    let bound = store.identities_of(river.id).await.expect("read");
+    assert_eq!(bound.len(), 1);
+    let nobody = user_name("nobody");
+    let nobody = store.bind_first_identity(&nobody, who("4"), at(4)).await;
+    assert_eq!(nobody.expect("an answer"), None);
+}
+
+async fn a_user_who_was_here_already_is_nobody_elses(store: TestStore) {
+    let campus = provider("campus");
+    let who = |subject| NewIdentity {
+        provider: &campus,
+        issuer: ISSUER,
+        subject,
+    };
+    let with_server = store.add_server("river").await;
+    let with_password = store.add_user("wash").await;
+    let hash = store.set_password(with_password.id, "hash", at(1)).await;
+    hash.expect("done");
+    let with_server = store.user(with_server.user_id).await.expect("read");
+    let with_server = with_server.expect("the owner");
+
+    for user in [&with_server, &with_password] {
+        let bound = store.bind_first_identity(&user.name, who("1"), at(2)).await;
+        assert_eq!(bound.expect("an answer"), None, "{}", user.name);
+        let identities = store.identities_of(user.id).await.expect("read");
+        assert_eq!(identities, []);
+    }
 }
 
 async fn sign_ins_of_an_identity_only_move_forward(store: TestStore) {

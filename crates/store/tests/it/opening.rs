@@ -4,13 +4,16 @@ use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use jansky_store::{Store, StoreError, UserQuery};
 use sqlx::AssertSqlSafe;
+use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::grants::{sign_in, tokens};
 use crate::harness::{
     TestStore, at, new_postgres_database, on_both, postgres_connection, sqlite_connection,
     user_name,
@@ -150,8 +153,19 @@ async fn a_database_out_of_reach_is_unavailable() {
         listener.local_addr().expect("it has an address").port()
     };
     let away = format!("postgres://river:hunter2@127.0.0.1:{closed_port}/x");
+    // A server that is being stopped, or a line that is cut, in the middle of the greeting.
+    let hanging_up = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let hanging_up = hanging_up.expect("a free port");
+    let port = hanging_up.local_addr().expect("an address").port();
+    let curt = format!("postgres://river:hunter2@127.0.0.1:{port}/x");
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = hanging_up.accept().await {
+            let mut greeting = [0; 8];
+            let _ = client.read_exact(&mut greeting).await;
+        }
+    });
 
-    for url in [missing, away] {
+    for url in [missing, away, curt] {
         let error = Store::open(&url).await.expect_err("nothing is there");
         assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
         let text = format!("{} {error:?}", chain(&error));
@@ -237,6 +251,42 @@ async fn a_postgresql_database_of_the_first_version_is_migrated_with_its_data() 
     let store = Store::open(&url).await.expect("it is migrated");
 
     is_signed_in(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_stops_within_a_transaction_holds_others_up_for_seconds_only() {
+    let store = TestStore::postgres().await;
+    let river = store.add_user("river").await.id;
+    let stopped = Store::open(&store.url).await.expect("it opens");
+    let (has_begun, begun) = tokio::sync::oneshot::channel();
+    let has_begun = Mutex::new(Some(has_begun));
+    let (go_on, may_go_on) = std::sync::mpsc::channel();
+    let may_go_on = Mutex::new(may_go_on);
+    // It runs within the transaction, when the place of the grant is taken.
+    let stop = move |id| {
+        let has_begun = has_begun.lock().expect("nobody panics").take();
+        let told = has_begun.expect("once").send(());
+        told.expect("the test waits");
+        let word = may_go_on.lock().expect("nobody panics").recv();
+        word.expect("the test goes on");
+        tokens(id)
+    };
+    let runtime = tokio::runtime::Handle::current();
+    let late = tokio::task::spawn_blocking(move || {
+        runtime.block_on(stopped.keep_grant(&sign_in(river), stop))
+    });
+    begun.await.expect("the transaction has begun");
+
+    let kept = store.keep_grant(&sign_in(river), tokens).await;
+
+    go_on.send(()).expect("it waits");
+    let kept = kept.expect("nobody is in the way any more");
+    let late = late.await.expect("it ran");
+    assert!(
+        matches!(late, Err(StoreError::Unavailable { .. })),
+        "{late:?}"
+    );
+    assert_eq!(store.grants_of(river).await.expect("read"), [kept]);
 }
 
 /// The test runs itself as the writer that is killed, with the URL in this variable.

@@ -121,7 +121,7 @@ pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
 /// decides nothing, as in JupyterHub.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Users {
+struct Membership {
     users: Option<Vec<String>>,
     #[serde(rename = "name")]
     _name: Option<String>,
@@ -133,7 +133,7 @@ struct Users {
 pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
     need(actor, &[Scope::ADMIN_GROUPS], Target::Group(&name))?;
-    let wanted: Users = json_body(request).await?.unwrap_or_default();
+    let wanted: Membership = json_body(request).await?.unwrap_or_default();
     let users = wanted.users.unwrap_or_default();
     let made = visit.web.hub.create_groups(&[name], &users).await?;
     let mut shown = load(&visit, actor, &made).await?;
@@ -149,7 +149,7 @@ pub(crate) async fn delete(visit: Visit, Path(name): Path<String>) -> ApiResult 
 }
 
 async fn read_users(request: Request) -> Result<Vec<String>, HubError> {
-    let wanted: Users = json_body(request).await?.unwrap_or_default();
+    let wanted: Membership = json_body(request).await?.unwrap_or_default();
     wanted
         .users
         .ok_or_else(|| HubError::invalid("the body needs `users`, a list of names"))

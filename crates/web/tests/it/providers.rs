@@ -272,6 +272,19 @@ async fn a_name_that_belongs_to_somebody_else_is_not_given_away() {
 }
 
 #[tokio::test]
+async fn somebody_who_comes_for_the_first_time_in_two_windows_is_one_user() {
+    let hub = hub_with(everybody(), &json!({})).await;
+
+    for name in ["mal", "inara", "jayne", "simon", "book"] {
+        let code = format!("{name}:{name}");
+        let (one, other) = (hub.anonymous(), hub.anonymous());
+        let (one, other) = tokio::join!(sign_in(&one, &code), sign_in(&other, &code));
+        one.must_be(302);
+        other.must_be(302);
+    }
+}
+
+#[tokio::test]
 async fn a_name_that_cannot_be_one_is_refused() {
     let hub = hub_with(everybody(), &json!({})).await;
 
