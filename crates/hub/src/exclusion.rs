@@ -44,8 +44,12 @@ impl Hub {
         let source = self.store.rights_source(user.id).await?;
         if source.rights.as_ref() == Some(provider) {
             info!(user.name = %user.name, provider.id = %provider, "rights of this provider end");
+            // An admin flag about which it says nothing was given here.
+            let configured = self.providers.iter().find(|p| p.provider.id() == provider);
+            let says_admin = configured.is_none_or(|p| !p.rules.admin_groups.is_empty());
+            let is_listed = self.settings.admin_users.contains(user.name.as_str());
             let none = jansky_store::Rights {
-                admin: Some(self.settings.admin_users.contains(user.name.as_str())),
+                admin: says_admin.then_some(is_listed),
                 groups: Some(&[]),
             };
             self.store

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jansky_model::{ProviderId, UserId};
-use jansky_store::User;
+use jansky_store::{GrantState, User};
 use tracing::{info, warn};
 
 use crate::Hub;
@@ -40,6 +40,47 @@ impl Hub {
             (false, true) => Stake::Presence,
             (false, false) => Stake::Nothing,
         })
+    }
+
+    /// Ends the rights of somebody who has just come in through a provider that says nothing about
+    /// them, unless the one that they follow can still be asked. Otherwise whoever is nobody any more
+    /// at the institute would keep its groups through an account elsewhere.
+    pub(crate) async fn end_unfollowed_rights(
+        &self,
+        user: User,
+        came_by: &ProviderId,
+    ) -> Result<User, HubError> {
+        let Some(followed) = self.store.rights_source(user.id).await?.rights else {
+            return Ok(user);
+        };
+        if followed == *came_by || self.can_be_asked_about(&user, &followed).await? {
+            return Ok(user);
+        }
+        self.end_rights_of(&user, &followed).await?;
+        self.store.follow_no_longer(user.id, &followed).await?;
+        self.access.forget(user.id);
+        Ok(self.store.user(user.id).await?.unwrap_or(user))
+    }
+
+    /// Whether there is a way to ask a provider about somebody without them.
+    async fn can_be_asked_about(
+        &self,
+        user: &User,
+        provider: &ProviderId,
+    ) -> Result<bool, HubError> {
+        let Ok(configured) = self.provider(provider.as_str()) else {
+            return Ok(false);
+        };
+        if configured.provider.people().is_some() {
+            return Ok(true);
+        }
+        let now = self.clock.now();
+        let grant = self.store.login_grant(user.id, provider).await?;
+        let grant = grant.filter(|grant| grant.state != GrantState::Reauth);
+        Ok(grant.is_some_and(|grant| {
+            let lives = grant.access_expires_at.is_none_or(|ends| ends > now);
+            grant.tokens.refresh.is_some() || lives
+        }))
     }
 
     /// Does what the rules make of a provider's present word about a user.

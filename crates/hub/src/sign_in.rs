@@ -359,6 +359,11 @@ impl Hub {
         self.store
             .note_sign_in(user.id, provider, decides, now)
             .await?;
+        let user = if decides {
+            user
+        } else {
+            self.end_unfollowed_rights(user, provider).await?
+        };
         self.apply_admission(&user, &admission).await
     }
 
@@ -449,6 +454,7 @@ impl Hub {
             self.store
                 .note_sign_in(user.id, provider, false, now)
                 .await?;
+            self.end_unfollowed_rights(user.clone(), provider).await?;
         }
         let session = NewSession {
             digest: digest(&cookie),

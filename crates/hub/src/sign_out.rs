@@ -42,8 +42,8 @@ pub enum Farewell {
 
 impl Hub {
     /// Ends the caller's session with every token that came from it, takes the grant behind it
-    /// back, and stops the person's servers if the operator wants that. A grant that came of a
-    /// sign-in in another browser, where the person still is, stays.
+    /// back, and stops the person's servers if the operator wants that. A grant that is behind a
+    /// session in another browser, too, stays: the rights there follow it.
     ///
     /// Servers that go on get no tokens until the next sign-in. With `keep_working` they do: then
     /// the grant stays, and the session at the provider, too, with which the grant would end.
@@ -117,8 +117,7 @@ impl Hub {
         Ok(())
     }
 
-    /// The grant that goes with a session of `sessions`: a later sign-in may have replaced it, and
-    /// then it goes with that one.
+    /// The grant that goes with a session: the one behind it, unless others of `sessions` need it.
     async fn grant_to_revoke(
         &self,
         session: &Session,
@@ -128,14 +127,13 @@ impl Hub {
             return Ok(None);
         };
         let now = self.clock.now();
-        let grant = self.store.grant(grant).await?;
-        let is_of_another = |grant: &Grant| {
-            let mut others = sessions
-                .iter()
-                .filter(|other| other.session_id != session.session_id && other.expires_at > now);
-            others.any(|other| grant.session_id.as_ref() == Some(&other.session_id))
-        };
-        Ok(grant.filter(|grant| !is_of_another(grant)))
+        let mut others = sessions
+            .iter()
+            .filter(|other| other.session_id != session.session_id && other.expires_at > now);
+        if others.any(|other| other.grant_id == Some(grant)) {
+            return Ok(None);
+        }
+        Ok(self.store.grant(grant).await?)
     }
 
     /// OpenID Connect RP-Initiated Logout: with the ID token as a hint the provider asks nothing,

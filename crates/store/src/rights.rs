@@ -156,6 +156,19 @@ impl Store {
         transaction.commit().await
     }
 
+    /// Records that the rights of a user follow nobody's word any more, if they followed this
+    /// provider's.
+    pub async fn follow_no_longer(
+        &self,
+        user: UserId,
+        provider: &ProviderId,
+    ) -> Result<(), StoreError> {
+        let statement = sql("UPDATE users SET rights_provider = NULL
+             WHERE id = $1 AND rights_provider = $2");
+        let statement = statement.bind(user).bind(provider);
+        self.db.execute(statement).await.map(|_| ())
+    }
+
     /// Takes a user's rights away because the rules of a provider no longer let them in. `ends_at`
     /// is when their servers are to be stopped.
     ///

@@ -319,39 +319,106 @@ async fn a_grant_that_has_died_is_renewed_from_the_account_page() {
     );
 }
 
+/// Groups of the institute do not outlive the account there because of an account elsewhere.
+#[tokio::test]
+async fn rights_end_with_a_sign_in_elsewhere_once_their_provider_cannot_be_asked() {
+    for is_signed_out in [false, true] {
+        let two = TwoWays::new().await;
+        assert_eq!(
+            two.rights().await,
+            TwoWays::followed(),
+            "the other one says nothing"
+        );
+        two.come_elsewhere().await;
+        assert_eq!(two.rights().await, TwoWays::followed(), "it can be asked");
+
+        if is_signed_out {
+            two.browser.post("/hub/logout", &[]).await;
+        } else {
+            two.home.op.script().records.end_sessions_of("subject-1");
+            two.hub.clock.advance(std::time::Duration::from_mins(6));
+            two.elsewhere.get("/hub/home").await.must_be(200);
+            two.hub.hub.write_activity().await.expect("it answers");
+            two.hub.hub.refresh_due().await.expect("it answers");
+        }
+        two.come_elsewhere().await;
+
+        assert_eq!(two.rights().await, (false.into(), serde_json::json!([])));
+        let again = two.hub.anonymous();
+        two.home.sign_in(&again, "subject-1").await.must_be(302);
+        assert_eq!(two.rights().await, TwoWays::followed());
+    }
+}
+
 #[tokio::test]
 async fn unlinking_ends_the_rights_that_nobody_could_be_asked_about_any_more() {
-    let clock = std::sync::Arc::new(jansky_model::ManualClock::new(
-        jansky_model::Timestamp::from_seconds(1_800_000_000),
-    ));
-    let home = OpenId::start("home", &clock).await;
-    let home = home.only_groups("/radio", "/operators");
-    home.set_groups("subject-1", Some(&["/radio", "/operators"]));
-    let mut other = OpenId::start("other", &clock).await;
-    other.rules.groups.claims = Vec::new();
-    let hub = TestHub::with(|recipe| {
-        recipe.clock = std::sync::Arc::clone(&clock);
-        recipe.providers = vec![home.configured(&clock), other.configured(&clock)];
-    })
-    .await;
-    let browser = hub.anonymous();
-    home.sign_in(&browser, "subject-1").await.must_be(302);
-    other.link(&browser, "subject-2").await.must_be(302);
-    let elsewhere = hub.anonymous();
-    other.sign_in(&elsewhere, "subject-2").await.must_be(302);
-    let rights = async || {
-        let user = elsewhere.api("GET", "/hub/api/user", None).await;
-        let user = user.must_be(200).json();
-        (user["admin"].clone(), user["groups"].clone())
-    };
-    let followed = (true.into(), serde_json::json!(["/operators", "/radio"]));
-    assert_eq!(rights().await, followed, "the other one says nothing");
-    let user = hub.user("river").await;
-    let sign_ins = hub.hub.sign_ins(&user).await.expect("it answers");
+    let two = TwoWays::new().await;
+    assert_eq!(
+        two.rights().await,
+        TwoWays::followed(),
+        "the other one says nothing"
+    );
+    let user = two.hub.user("river").await;
+    let sign_ins = two.hub.hub.sign_ins(&user).await.expect("it answers");
     let id = sign_ins.identities[0].id.0;
 
     let unlink = format!("/hub/account/identities/{id}/unlink");
-    elsewhere.post(&unlink, &[]).await.must_be(302);
+    two.elsewhere.post(&unlink, &[]).await.must_be(302);
 
-    assert_eq!(rights().await, (false.into(), serde_json::json!([])));
+    assert_eq!(two.rights().await, (false.into(), serde_json::json!([])));
+}
+
+/// River, who is an admin by the word of one provider and has come in through another one that says
+/// nothing about that.
+struct TwoWays {
+    hub: TestHub,
+    home: OpenId,
+    other: OpenId,
+    browser: Client,
+    elsewhere: Client,
+}
+
+impl TwoWays {
+    async fn new() -> Self {
+        let clock = std::sync::Arc::new(jansky_model::ManualClock::new(
+            jansky_model::Timestamp::from_seconds(1_800_000_000),
+        ));
+        let home = OpenId::start("home", &clock).await;
+        let home = home.only_groups("/radio", "/operators");
+        home.set_groups("subject-1", Some(&["/radio", "/operators"]));
+        let mut other = OpenId::start("other", &clock).await;
+        other.rules.groups.claims = Vec::new();
+        let hub = TestHub::with(|recipe| {
+            recipe.clock = std::sync::Arc::clone(&clock);
+            recipe.providers = vec![home.configured(&clock), other.configured(&clock)];
+        })
+        .await;
+        let browser = hub.anonymous();
+        home.sign_in(&browser, "subject-1").await.must_be(302);
+        other.link(&browser, "subject-2").await.must_be(302);
+        let two = Self {
+            elsewhere: hub.anonymous(),
+            hub,
+            home,
+            other,
+            browser,
+        };
+        two.come_elsewhere().await;
+        two
+    }
+
+    async fn come_elsewhere(&self) {
+        let came = self.other.sign_in(&self.elsewhere, "subject-2").await;
+        came.must_be(302);
+    }
+
+    async fn rights(&self) -> (Value, Value) {
+        let user = self.elsewhere.api("GET", "/hub/api/user", None).await;
+        let user = user.must_be(200).json();
+        (user["admin"].clone(), user["groups"].clone())
+    }
+
+    fn followed() -> (Value, Value) {
+        (true.into(), serde_json::json!(["/operators", "/radio"]))
+    }
 }

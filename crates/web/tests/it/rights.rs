@@ -85,6 +85,28 @@ async fn a_group_that_is_taken_away_is_noticed_long_before_the_token_ends() {
     }
 }
 
+/// Whoever signs out of the browser in which they came last is still here in another one.
+#[tokio::test]
+async fn rights_in_one_browser_follow_on_after_signing_out_of_another() {
+    let scene = Scene::new().await;
+    let other = scene.hub.anonymous();
+    scene.home.sign_in(&other, "subject-1").await.must_be(302);
+    let refresh = scene.home.op.script().records.latest("refresh");
+    other.post("/hub/logout", &[]).await;
+    other.get("/hub/home").await.must_be(302);
+    assert!(!scene.home.op.script().records.is_revoked(&refresh));
+    scene.home.set_groups("subject-1", Some(&["/radio"]));
+
+    scene.look_again().await;
+
+    let one = json!({ "admin": false, "groups": ["/radio"] });
+    assert_eq!(scene.rights().await, one);
+    let refresh = scene.home.op.script().records.latest("refresh");
+    scene.river.get("/hub/home").await.must_be(200);
+    scene.river.post("/hub/logout", &[]).await;
+    assert!(scene.home.op.script().records.is_revoked(&refresh));
+}
+
 #[tokio::test]
 async fn userinfo_is_asked_at_a_sign_in_only_for_what_the_id_token_lacks() {
     let scene = Scene::with(|home| home.claims_source = ClaimsSource::Auto, |_| {}).await;
