@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use jansky_identity::{ExternalIdentity, RedirectLogin};
-use jansky_model::{ProviderId, Timestamp, UserId};
+use jansky_model::{ProviderId, UserId};
 use jansky_store::{GrantState, LoginAttemptRow};
 use tracing::{info, warn};
 
@@ -69,10 +69,7 @@ impl Hub {
         user: Option<UserId>,
         identity: &ExternalIdentity,
     ) -> Result<Proof, HubError> {
-        let signed_in_at = identity.claims.get("auth_time");
-        let signed_in_at = signed_in_at
-            .and_then(serde_json::Value::as_i64)
-            .map(Timestamp::from_seconds);
+        let signed_in_at = identity.signed_in_at();
         if row.reauthenticates {
             if signed_in_at.is_some_and(|at| at.plus(CLOCKS) < row.created_at) {
                 warn!(provider.id = %row.provider, "the provider was to ask who is there, and did not");

@@ -4,7 +4,7 @@ use jansky_model::{ProviderId, Secret, Timestamp};
 use serde_json::Value;
 
 use crate::error::TokenProblem;
-use crate::oidc::token_subject;
+use crate::oidc::{time, token_subject};
 
 /// Claims as the provider sent them.
 pub type Claims = serde_json::Map<String, Value>;
@@ -28,6 +28,12 @@ pub struct ExternalIdentity {
 }
 
 impl ExternalIdentity {
+    /// When the person last showed the provider who they are (`auth_time`, OpenID Connect Core 2);
+    /// `None` when it does not say so, or not as a time.
+    pub fn signed_in_at(&self) -> Option<Timestamp> {
+        time(&self.claims, "auth_time").ok()?
+    }
+
     /// A person of whom a provider without tokens says a name and groups: these are put into the
     /// claims that a provider with tokens would send. `groups` is `None` where nothing is known
     /// about them.

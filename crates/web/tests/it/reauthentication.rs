@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jansky_model::{ManualClock, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 use crate::support::{Answer, Client, OpenId, TestHub};
@@ -100,23 +100,25 @@ async fn a_provider_that_was_told_to_ask_and_did_not_lets_nobody_in() {
         .demand_sign_in(&river, "zoe")
         .await
         .expect("demanded");
-    let says = |at: Option<i64>| {
+    let says = |at: Option<Value>| {
         home.op.script().tweak = Some(Box::new(move |_, claims| {
-            if let Some(at) = at {
-                claims["auth_time"] = json!(at);
+            if let Some(at) = &at {
+                claims["auth_time"] = at.clone();
             } else {
                 let claims = claims.as_object_mut().expect("an object");
                 claims.remove("auth_time");
             }
         }));
     };
-    says(Some(NOW - 3600));
-    let again = home.sign_in(&browser, "subject-1").await.must_be(302);
+    for at in [json!(NOW - 3600), json!(1_799_996_400.5)] {
+        says(Some(at));
+        let again = home.sign_in(&browser, "subject-1").await.must_be(302);
 
-    let refused = go(&home, &browser, &again).await.must_be(403);
+        let refused = go(&home, &browser, &again).await.must_be(403);
 
-    assert!(refused.text().contains("did not ask you to sign in again"));
-    assert!(!is_in(&browser).await);
+        assert!(refused.text().contains("did not ask you to sign in again"));
+        assert!(!is_in(&browser).await);
+    }
     // One that does not say when is believed.
     says(None);
     let again = home.sign_in(&browser, "subject-1").await.must_be(302);
