@@ -7,16 +7,17 @@ use jansky_spawn::{CgroupPolicy, Spawner, StopMode};
 
 use crate::bench::{Bench, end_of, eventually, pid};
 
-/// Notes which signal came, once it is ready for them.
+/// Notes which signal came, once it is ready for them. It writes without a buffer, in which a signal
+/// could find it still writing.
 const CAREFUL: &str = "
-import signal, sys, time
+import os, signal, sys, time
 def note(number, frame):
-    print('got', number, flush=True)
+    os.write(1, b'got %d\\n' % number)
     if number == int(sys.argv[1]):
         sys.exit(0)
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, note)
-print('ready', flush=True)
+os.write(1, b'ready\\n')
 while True:
     time.sleep(1)
 ";
