@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::hash::Hash;
 
 use jansky_model::{Timestamp, UserId};
 use serde_json::{Map, Value};
 
 use crate::changes::{USER_CHANGED, record_change, record_users};
 use crate::db::Transaction;
-use crate::row::Row;
-use crate::statement::{Composed, Statement, sql};
+use crate::row::{FromColumn, Row};
+use crate::statement::{self, Composed, Statement, sql};
 use crate::users::{MOST_AT_ONCE, user_ids};
 use crate::{Store, StoreError};
 
@@ -91,24 +92,11 @@ impl Store {
         &self,
         groups: &[GroupId],
     ) -> Result<HashMap<GroupId, Vec<String>>, StoreError> {
-        let mut members = HashMap::<GroupId, Vec<String>>::new();
-        if groups.is_empty() {
-            return Ok(members);
-        }
-        let mut query = Composed::default();
-        query
-            .push(
-                "SELECT group_members.group_id AS group_id, users.name AS name FROM users
-                 JOIN group_members ON group_members.user_id = users.id
-                 WHERE group_members.group_id IN ",
-            )
-            .push_list(groups.iter().copied())
-            .push(" ORDER BY users.name");
-        for row in self.db.fetch_all(query.finish()).await? {
-            let of_group = members.entry(row.get("group_id")?).or_default();
-            of_group.push(row.get("name")?);
-        }
-        Ok(members)
+        let question = "SELECT group_members.group_id AS of_whom, users.name AS name FROM users
+             JOIN group_members ON group_members.user_id = users.id
+             WHERE group_members.group_id IN ";
+        self.names_of(question, groups, " ORDER BY users.name")
+            .await
     }
 
     /// The names of the groups of several users in one question; users without one are left out.
@@ -116,24 +104,37 @@ impl Store {
         &self,
         users: &[UserId],
     ) -> Result<HashMap<UserId, Vec<String>>, StoreError> {
-        let mut groups = HashMap::<UserId, Vec<String>>::new();
-        if users.is_empty() {
-            return Ok(groups);
+        let question = "SELECT group_members.user_id AS of_whom, groups.name AS name FROM groups
+             JOIN group_members ON group_members.group_id = groups.id
+             WHERE group_members.user_id IN ";
+        self.names_of(question, users, " ORDER BY groups.name")
+            .await
+    }
+
+    /// Asks for a `name` and `of_whom` it is one, of several at once.
+    async fn names_of<K>(
+        &self,
+        question: &'static str,
+        several: &[K],
+        order: &'static str,
+    ) -> Result<HashMap<K, Vec<String>>, StoreError>
+    where
+        K: Copy + Eq + Hash + FromColumn + Into<statement::Value>,
+    {
+        let mut names = HashMap::<K, Vec<String>>::new();
+        if several.is_empty() {
+            return Ok(names);
         }
         let mut query = Composed::default();
         query
-            .push(
-                "SELECT group_members.user_id AS user_id, groups.name AS name FROM groups
-                 JOIN group_members ON group_members.group_id = groups.id
-                 WHERE group_members.user_id IN ",
-            )
-            .push_list(users.iter().copied())
-            .push(" ORDER BY groups.name");
+            .push(question)
+            .push_list(several.iter().copied())
+            .push(order);
         for row in self.db.fetch_all(query.finish()).await? {
-            let of_user = groups.entry(row.get("user_id")?).or_default();
-            of_user.push(row.get("name")?);
+            let of_one = names.entry(row.get("of_whom")?).or_default();
+            of_one.push(row.get("name")?);
         }
-        Ok(groups)
+        Ok(names)
     }
 
     /// One page of groups in the order in which they were made, and how many there are on all pages
