@@ -15,6 +15,10 @@ pub(crate) const SESSION_ID: &str = "jupyterhub-session-id";
 /// The token against cross-site request forgery; readable by script, as clients expect.
 pub(crate) const XSRF: &str = "_xsrf";
 
+/// A random value that names a browser before anybody has signed in, so that the token of a form can
+/// be bound to it. Network addresses change between two requests behind gateways and on phones.
+pub(crate) const VISITOR: &str = "jansky-visitor";
+
 /// Begins the name of the cookies that tie sign-in attempts to a browser, one for each attempt so
 /// that two tabs do not disturb each other.
 pub(crate) const ATTEMPT_PREFIX: &str = "jansky-sign-in-";

@@ -1,7 +1,7 @@
 //! One request, as handlers see it: who asks, from where, and how to answer with a page.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
@@ -11,7 +11,7 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use jansky_hub::{Actor, HubError, SharedActor};
+use jansky_hub::{HubError, SharedActor};
 use jansky_model::scope::Target;
 use jansky_model::{Scope, Secret};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -38,6 +38,10 @@ pub(crate) struct Visit {
     pub(crate) method: Method,
     pub(crate) uri: Uri,
     pub(crate) headers: HeaderMap,
+    /// The browser, where nobody is signed in; found out when it is needed.
+    visitor: OnceLock<xsrf::Visitor>,
+    /// Whether the answer may change the browser's cookies.
+    may_set_cookies: bool,
 }
 
 /// Why a request has no caller, when it has none.
@@ -108,9 +112,9 @@ impl FromRequestParts<WebState> for Visit {
         };
         // What a script reads without the token must not show it either, so to all pages it comes
         // from a stranger. Writes are checked where their body is read.
-        let is_browser = actor.as_deref().is_some_and(Actor::is_browser);
-        if is_browser && parts.method.is_safe() {
-            let expected = || xsrf::expected(web, actor.as_deref(), peer, &parts.headers);
+        let session = xsrf::session(actor.as_deref());
+        if let Some(session) = session.filter(|_| parts.method.is_safe()) {
+            let expected = || xsrf::of_session(web, session);
             let query = parts.uri.query();
             let checked = xsrf::check(&parts.method, &parts.headers, query, expected);
             if let Err(message) = checked {
@@ -125,6 +129,8 @@ impl FromRequestParts<WebState> for Visit {
             method: parts.method.clone(),
             uri: parts.uri.clone(),
             headers: parts.headers.clone(),
+            visitor: OnceLock::new(),
+            may_set_cookies: true,
         })
     }
 }
@@ -165,7 +171,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Visit {
-    /// A request whose caller nobody asked for.
+    /// A request whose caller nobody asked for, so that the answer must leave the cookies alone: the
+    /// browser may be signed in, and has the token of its session.
     pub(crate) fn of_stranger(web: &WebState, head: &Parts, peer: Peer) -> Self {
         Self {
             web: Arc::clone(web),
@@ -175,6 +182,8 @@ impl Visit {
             method: head.method.clone(),
             uri: head.uri.clone(),
             headers: head.headers.clone(),
+            visitor: OnceLock::new(),
+            may_set_cookies: false,
         }
     }
 
@@ -188,6 +197,8 @@ impl Visit {
             method: self.method.clone(),
             uri: self.uri.clone(),
             headers: self.headers.clone(),
+            visitor: OnceLock::new(),
+            may_set_cookies: true,
         }
     }
 
@@ -238,11 +249,7 @@ impl Visit {
         let sent = fields.get("_xsrf").map(str::to_owned);
         let sent = sent.or_else(|| xsrf::sent(&self.headers, self.uri.query()));
         let expected = self.xsrf();
-        let is_sent = sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &expected));
-        // The token of a stranger is that of everybody with the same address and browser. Only a
-        // page of the hub brings it into the cookies, which forms of other sites are sent without.
-        let is_kept = || cookies::values(&self.headers, cookies::XSRF).any(|kept| kept == expected);
-        is_sent && (self.person().is_some() || is_kept())
+        sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &expected))
     }
 
     /// The prefix of the hub's pages.
@@ -310,7 +317,16 @@ impl Visit {
 
     /// The token for forms and for the address of an event stream.
     pub(crate) fn xsrf(&self) -> String {
-        xsrf::expected(&self.web, self.actor.as_deref(), self.peer, &self.headers)
+        match xsrf::session(self.actor.as_deref()) {
+            Some(session) => xsrf::of_session(&self.web, session),
+            None => xsrf::of_visitor(&self.web, self.visitor()),
+        }
+    }
+
+    fn visitor(&self) -> &xsrf::Visitor {
+        let random = self.web.hub.random();
+        let find = || xsrf::Visitor::of(&self.headers, random);
+        self.visitor.get_or_init(find)
     }
 
     /// The address of this request on the wire: path and query.
@@ -371,9 +387,21 @@ impl Visit {
     fn set_xsrf_cookie(&self, response: &mut Response) {
         let xsrf = self.xsrf();
         let has_it = cookies::values(&self.headers, cookies::XSRF).any(|value| value == xsrf);
-        if !has_it && xsrf::is_navigation(&self.headers) {
-            self.set_cookie(response, &self.xsrf_cookie(&xsrf));
+        if has_it || !self.may_set_cookies || !xsrf::is_navigation(&self.headers) {
+            return;
         }
+        if let Some(visitor) = self.visitor.get().filter(|visitor| visitor.is_new) {
+            let cookie = SetCookie {
+                name: cookies::VISITOR,
+                value: &visitor.id,
+                path: &self.hub(),
+                secure: self.is_secure(),
+                http_only: true,
+                max_age: None,
+            };
+            self.set_cookie(response, &cookie.to_header());
+        }
+        self.set_cookie(response, &self.xsrf_cookie(&xsrf));
     }
 
     fn xsrf_cookie(&self, value: &str) -> String {
@@ -390,7 +418,7 @@ impl Visit {
 
     /// The cookie with the token of a session that begins with this answer.
     pub(crate) fn xsrf_cookie_for_session(&self, session_id: &str) -> String {
-        self.xsrf_cookie(&self.web.key.sign(&["xsrf", "session", session_id]))
+        self.xsrf_cookie(&xsrf::of_session(&self.web, session_id))
     }
 
     #[expect(

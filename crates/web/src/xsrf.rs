@@ -1,35 +1,58 @@
 //! Tokens against cross-site request forgery.
 //!
-//! The token is a signature over the browser session, or over address and user agent for somebody
-//! who is not signed in, as JupyterHub's is. It stands in a cookie (clients read it there and send
-//! it back in a header) and in a hidden field of every form. Because it is bound to the session, a
-//! page of another user's server, which shares the origin, cannot plant one of its own.
+//! The token is a signature over the browser session, or over the random value of a cookie for
+//! somebody who is not signed in. It stands in a cookie (clients read it there and send it back in a
+//! header) and in a hidden field of every form. Because it is bound to the session, a page of another
+//! user's server, which shares the origin, cannot plant one of its own.
 
 use axum::http::{HeaderMap, Method};
-use jansky_hub::{Actor, Credential};
+use jansky_crypto::Random;
+use jansky_hub::Actor;
 
-use crate::state::{Peer, Web};
+use crate::cookies;
+use crate::state::Web;
 
-/// The token that a request of this browser has to carry.
-pub(crate) fn expected(
-    web: &Web,
-    actor: Option<&Actor>,
-    peer: Peer,
-    headers: &HeaderMap,
-) -> String {
-    if let Some(Actor {
-        credential: Credential::Session { session_id },
-        ..
-    }) = actor
-    {
-        return web.key.sign(&["xsrf", "session", session_id]);
+/// The token of a browser session.
+pub(crate) fn of_session(web: &Web, session_id: &str) -> String {
+    web.key.sign(&["xsrf", "session", session_id])
+}
+
+/// The session of a browser; programs have none, whatever their token came from.
+pub(crate) fn session(actor: Option<&Actor>) -> Option<&str> {
+    actor.filter(|actor| actor.is_browser())?.session_id()
+}
+
+/// The token of a browser in which nobody is signed in.
+pub(crate) fn of_visitor(web: &Web, visitor: &Visitor) -> String {
+    web.key.sign(&["xsrf", "visitor", &visitor.id])
+}
+
+/// A browser in which nobody is signed in.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    /// The value of its cookie.
+    pub(crate) id: String,
+    /// Whether the browser does not have the cookie yet.
+    pub(crate) is_new: bool,
+}
+
+impl Visitor {
+    /// The one that sent a request. Nobody else knows the value of a new one, so no token that was
+    /// made before is good for it. What a script asks for comes from a new one in any case: it must
+    /// not find the token of the browser's own forms in an answer.
+    pub(crate) fn of(headers: &HeaderMap, random: &dyn Random) -> Self {
+        let known = cookies::values(headers, cookies::VISITOR).find(|id| !id.is_empty());
+        match known.filter(|_| is_navigation(headers)) {
+            Some(id) => Self {
+                id: id.to_owned(),
+                is_new: false,
+            },
+            None => Self {
+                id: random.text(),
+                is_new: true,
+            },
+        }
     }
-    let agent = headers
-        .get("user-agent")
-        .and_then(|agent| agent.to_str().ok())
-        .unwrap_or_default();
-    web.key
-        .sign(&["xsrf", "anonymous", &peer.address.to_string(), agent])
 }
 
 /// The token that a request carries outside its body.

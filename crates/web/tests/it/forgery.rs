@@ -110,10 +110,10 @@ async fn the_token_of_one_session_does_not_hold_in_another() {
     }
 }
 
-/// A page of another site cannot bring the cookie along, and so nobody is signed in as somebody else by
-/// it: the token alone could be that of its maker, who has the same address and the same browser.
+/// Nobody is signed in as somebody else by a page of a third: neither of another site, whose forms come
+/// without cookies, nor of a neighbour, who has a token of another browser at the same address.
 #[tokio::test]
-async fn forms_of_strangers_need_the_cookie_of_their_own_browser() {
+async fn forms_of_strangers_need_the_token_of_their_own_browser() {
     let hub = TestHub::new().await;
     hub.account("mallory").await;
     let token = hub.anonymous().xsrf().await;
@@ -128,20 +128,62 @@ async fn forms_of_strangers_need_the_cookie_of_their_own_browser() {
         "/hub/setup?code=x",
         "/hub/new-password?code=x",
     ] {
-        let victim = hub.anonymous();
-        let call = victim.call("POST", path).navigating().form(&fields);
-        let answer = call.header("sec-fetch-site", "cross-site").send().await;
-        assert_eq!(answer.status, 403, "{path}");
-        assert_eq!(answer.cookie("jupyterhub-hub-login"), "", "{path}");
+        let without_cookies = hub.anonymous();
+        let with_cookies = hub.anonymous();
+        with_cookies.get("/hub/login").await.must_be(200);
+        for victim in [without_cookies, with_cookies] {
+            // The token of somebody else, in all the places where one is looked for.
+            victim.keep("_xsrf", &token, "/hub/");
+            let call = victim.call("POST", path).navigating().form(&fields);
+            let answer = call.header("sec-fetch-site", "cross-site").send().await;
+            assert_eq!(answer.status, 403, "{path}");
+            assert_eq!(answer.cookie("jupyterhub-hub-login"), "", "{path}");
+        }
     }
 
     let browser = hub.anonymous();
-    assert_eq!(browser.xsrf().await, token);
-    let form = browser
-        .call("POST", "/hub/login")
-        .navigating()
-        .form(&fields);
-    form.send().await.must_be(302);
+    assert_ne!(browser.xsrf().await, token, "each browser has its own");
+    browser.post("/hub/login", &fields[..2]).await.must_be(302);
+}
+
+#[tokio::test]
+async fn a_form_survives_that_the_address_of_its_browser_changes() {
+    let hub = TestHub::new().await;
+    hub.account("river").await;
+    let fields = [("username", "river"), ("password", PASSWORD)];
+    let browser = hub.anonymous();
+    browser.get("/hub/login").await.must_be(200);
+
+    let browser = browser.moved_to([198, 51, 100, 7]).with_agent("updated");
+    browser.post("/hub/login", &fields).await.must_be(302);
+
+    let browser = browser.moved_to([203, 0, 113, 9]);
+    browser.get("/hub/home").await.must_be(200);
+    browser
+        .post("/hub/token", &[("note", "x")])
+        .await
+        .must_be(200);
+}
+
+#[tokio::test]
+async fn no_script_finds_the_token_of_the_forms_of_a_stranger() {
+    let hub = TestHub::new().await;
+    let browser = hub.anonymous();
+    let token = browser.xsrf().await;
+
+    for mode in ["cors", "same-origin", "no-cors"] {
+        let call = browser.call("GET", "/hub/login");
+        let answer = call
+            .header("sec-fetch-mode", mode)
+            .send()
+            .await
+            .must_be(200);
+        assert!(!answer.text().contains(&token), "{mode}");
+        assert_eq!(answer.cookie("_xsrf"), "", "{mode}");
+        assert_eq!(answer.cookie("jansky-visitor"), "", "{mode}");
+    }
+    let own = browser.get("/hub/login").await;
+    assert!(own.text().contains(&token), "the page itself has it");
 }
 
 #[tokio::test]

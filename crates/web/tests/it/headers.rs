@@ -155,6 +155,8 @@ async fn the_proxy_shows_a_page_of_ours_when_it_has_to_answer_itself() {
         let response = jansky_web::proxy_page(&hub.web, status, &head, peer);
         assert_eq!(response.status(), status);
         assert!(response.headers().contains_key("content-security-policy"));
+        // Whoever is signed in keeps the token of their session.
+        assert!(!response.headers().contains_key("set-cookie"));
         let body = axum::body::to_bytes(response.into_body(), 1 << 20).await;
         let text = String::from_utf8(body.expect("a body").to_vec()).expect("text");
         assert!(text.contains(words), "{text}");

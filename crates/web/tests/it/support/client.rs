@@ -52,6 +52,13 @@ impl Client {
         self
     }
 
+    /// The same browser, with its cookies, after its way into the network has changed.
+    pub(crate) fn moved_to(mut self, address: [u8; 4]) -> Self {
+        self.peer.address = address.into();
+        self.peer.connection = address.into();
+        self
+    }
+
     /// A request that does nothing by itself: no cookie is added that is not kept, no proof.
     pub(crate) fn call(&self, method: &str, path: &str) -> Call<'_> {
         Call {
