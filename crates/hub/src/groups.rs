@@ -5,15 +5,16 @@
 //! they hear of the change. Groups that follow a provider are not exempt: what is changed here lasts
 //! until the provider says its word about that person again.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jansky_model::{UserId, UserName};
-use jansky_store::{Group, GroupId, GroupQuery, StoreError};
+use jansky_store::{Group, GroupId, GroupQuery, StoreError, User};
 use serde_json::Value;
 use tracing::info;
 
 use crate::Hub;
 use crate::error::HubError;
+use crate::privileges::By;
 
 /// The longest name in characters, as JupyterHub has it.
 const LONGEST_NAME: usize = 255;
@@ -43,15 +44,22 @@ impl Hub {
     /// # Errors
     /// [`HubError::Invalid`] for names that cannot be and users who do not exist;
     /// [`HubError::Conflict`] when a group exists.
+    /// [`HubError::Forbidden`] when one of them gives more than the caller holds.
     pub async fn create_groups(
         &self,
+        by: impl Into<By<'_>>,
         names: &[String],
         users: &[String],
     ) -> Result<Vec<Group>, HubError> {
         for name in names {
             check_name(name)?;
         }
+        let by = by.into();
         let members = self.known_users(users).await?;
+        for name in names {
+            self.may_add_members(by, name, &members).await?;
+        }
+        let members = ids(&members);
         let now = self.clock.now();
         let made = match self.store.create_groups(names, &members, now).await {
             Ok(made) => made,
@@ -68,7 +76,11 @@ impl Hub {
     }
 
     /// Deletes a group, and with it what was shared with it.
-    pub async fn delete_group(&self, group: &Group) -> Result<(), HubError> {
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`] when it gives rights over others that the caller does not hold.
+    pub async fn delete_group(&self, by: impl Into<By<'_>>, group: &Group) -> Result<(), HubError> {
+        self.may_remove_members(by.into(), &group.name).await?;
         let now = self.clock.now();
         let concerned = self.store.delete_group(group.id, now).await?;
         self.forget_all(&concerned);
@@ -79,9 +91,17 @@ impl Hub {
     /// Puts users into a group; those who are in it stay.
     ///
     /// # Errors
-    /// [`HubError::Invalid`] for users who do not exist; then nobody is put into it.
-    pub async fn add_members(&self, group: &Group, users: &[String]) -> Result<(), HubError> {
+    /// [`HubError::Invalid`] for users who do not exist; [`HubError::Forbidden`] when the group gives
+    /// more than the caller holds. Then nobody is put into it.
+    pub async fn add_members(
+        &self,
+        by: impl Into<By<'_>>,
+        group: &Group,
+        users: &[String],
+    ) -> Result<(), HubError> {
         let users = self.known_users(users).await?;
+        self.may_add_members(by.into(), &group.name, &users).await?;
+        let users = ids(&users);
         let now = self.clock.now();
         let added = self.store.add_members(group.id, &users, now).await?;
         self.forget_all(&added);
@@ -92,9 +112,16 @@ impl Hub {
     /// Takes users out of a group; those who are not in it stay out.
     ///
     /// # Errors
-    /// [`HubError::Invalid`] for users who do not exist; then nobody is taken out of it.
-    pub async fn remove_members(&self, group: &Group, users: &[String]) -> Result<(), HubError> {
-        let users = self.known_users(users).await?;
+    /// [`HubError::Invalid`] for users who do not exist; [`HubError::Forbidden`] when the group gives
+    /// rights over others that the caller does not hold. Then nobody is taken out of it.
+    pub async fn remove_members(
+        &self,
+        by: impl Into<By<'_>>,
+        group: &Group,
+        users: &[String],
+    ) -> Result<(), HubError> {
+        let users = ids(&self.known_users(users).await?);
+        self.may_remove_members(by.into(), &group.name).await?;
         let now = self.clock.now();
         let removed = self.store.remove_members(group.id, &users, now).await?;
         self.forget_all(&removed);
@@ -123,22 +150,26 @@ impl Hub {
 
     /// The users who are meant: by the name as it is written, or else in the form that a name has at a
     /// sign-in.
-    async fn known_users(&self, texts: &[String]) -> Result<Vec<UserId>, HubError> {
+    async fn known_users(&self, texts: &[String]) -> Result<Vec<User>, HubError> {
         let meant = |text: &String| {
             let names = [text.parse(), UserName::normalize(text)];
             names.into_iter().filter_map(Result::ok)
         };
         let names: BTreeSet<UserName> = texts.iter().flat_map(meant).collect();
         let names: Vec<UserName> = names.into_iter().collect();
-        let known = self.store.ids_of_users(&names).await?;
-        let mut users = BTreeSet::new();
+        let known = self.store.users_by_names(&names).await?;
+        let mut users = BTreeMap::new();
         for text in texts {
-            let user = meant(text).find_map(|name| known.get(&name));
+            let user = meant(text).find_map(|name| known.iter().find(|user| user.name == name));
             let user = user.ok_or_else(|| HubError::invalid(format!("No such user: {text}")))?;
-            users.insert(*user);
+            users.insert(user.id, user.clone());
         }
-        Ok(users.into_iter().collect())
+        Ok(users.into_values().collect())
     }
+}
+
+fn ids(users: &[User]) -> Vec<UserId> {
+    users.iter().map(|user| user.id).collect()
 }
 
 /// Says what is wrong with the name of a group that is to be made. A provider may give others.

@@ -126,12 +126,12 @@ impl Hub {
     /// one.
     ///
     /// # Errors
-    /// [`HubError::Forbidden`] for the link of an administrator that somebody else wants.
+    /// [`HubError::Forbidden`] when the caller holds less than the user, whom they could become.
     pub async fn make_password_link(&self, actor: &Actor, user: &User) -> Result<Secret, HubError> {
         if self.local_accounts().is_none() {
             return Err(HubError::not_found("Nobody signs in with a password here."));
         }
-        only_admins_touch_admins(actor, user)?;
+        self.may_become(actor.into(), user).await?;
         let code = self.random.secret("");
         let expires_at = self.clock.now().plus(LINK_LIFETIME);
         self.store
@@ -193,14 +193,4 @@ impl Hub {
         .await?;
         Ok(user)
     }
-}
-
-/// Whoever may manage users must not become an administrator by taking over one.
-pub(crate) fn only_admins_touch_admins(actor: &Actor, user: &User) -> Result<(), HubError> {
-    if user.admin && !actor.user.admin {
-        return Err(HubError::forbidden(
-            "Only administrators do this for an administrator.",
-        ));
-    }
-    Ok(())
 }

@@ -88,6 +88,34 @@ impl Roles {
     }
 }
 
+impl Roles {
+    /// What the roles give that are given to whoever has a name.
+    pub(crate) fn scopes_by_name(&self, name: &str) -> ScopeSet {
+        self.scopes_of_given(name, |role| role.users.contains(name))
+    }
+
+    /// What the roles of a group give to a member of this name.
+    pub(crate) fn scopes_by_group(&self, group: &str, member: &str) -> ScopeSet {
+        self.scopes_of_given(member, |role| role.groups.contains(group))
+    }
+
+    fn scopes_of_given(&self, name: &str, is_given: impl Fn(&Role) -> bool) -> ScopeSet {
+        let owner = Owner {
+            user: Some(name),
+            server: None,
+        };
+        let mut scopes = ScopeSet::default();
+        let given = self
+            .0
+            .iter()
+            .filter(|(of, role)| *of != USER && is_given(role));
+        for (_, role) in given {
+            scopes.merge(&expand(role, owner));
+        }
+        scopes
+    }
+}
+
 fn expand(role: &Role, owner: Owner<'_>) -> ScopeSet {
     ScopeSet::expand(role.scopes.iter().map(String::as_str), owner, None)
 }

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use crate::Hub;
 use crate::error::HubError;
 use crate::operations::Progress;
+use crate::privileges::By;
 
 /// Between two looks at a row that somebody else works on.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -243,8 +244,12 @@ impl Hub {
     }
 
     /// Gives a stopped server another name, title or options; what is `None` stays.
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`] for a name for which the caller holds more than for this server.
     pub async fn change_server(
         &self,
+        by: impl Into<By<'_>>,
         server: &Server,
         name: Option<&ServerName>,
         display_name: Option<&str>,
@@ -257,6 +262,7 @@ impl Hub {
             )));
         }
         if let Some(name) = name.filter(|name| **name != server.name) {
+            Self::may_name_server(by.into(), server, name)?;
             let client_id = server_client_id(&server.user, name);
             match self.store.rename_server(server.id, name, &client_id).await {
                 Err(StoreError::AlreadyExists { .. }) => {

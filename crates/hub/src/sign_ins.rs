@@ -14,6 +14,7 @@ use crate::Hub;
 use crate::actor::Actor;
 use crate::broker::Note;
 use crate::error::HubError;
+use crate::privileges::By;
 
 /// What is written down in the audit trail, and as the outcome of a grant that an admin took back.
 const DEMANDED: &str = "sign_in_demanded";
@@ -142,8 +143,18 @@ impl Hub {
 
     /// Makes somebody sign in again: their browsers lead to the sign-in page and nothing that a
     /// provider gave is handed out until they did. Servers that run go on, and get tokens again
-    /// from then on. `by` is the name of whoever demands it.
-    pub async fn demand_sign_in(self: &Arc<Self>, user: &User, by: &str) -> Result<(), HubError> {
+    /// from then on.
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`] when the user holds rights over others that the caller does not hold.
+    pub async fn demand_sign_in(
+        self: &Arc<Self>,
+        user: &User,
+        by: impl Into<By<'_>>,
+    ) -> Result<(), HubError> {
+        let by = by.into();
+        self.may_act_against(by, user).await?;
+        let by = by.name();
         let now = self.clock.now();
         self.end_sessions_of(user.id).await?;
         for grant in self.store.grants_of(user.id).await? {

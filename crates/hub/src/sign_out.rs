@@ -13,6 +13,7 @@ use crate::Hub;
 use crate::actor::Actor;
 use crate::broker::Note;
 use crate::error::HubError;
+use crate::privileges::By;
 
 /// How long signing out waits for a provider to revoke tokens; it goes on in the background.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(2);
@@ -211,13 +212,18 @@ impl Hub {
         });
     }
 
-    /// Ends all sessions and grants of a user, in every browser and every process. `by` is the name
-    /// of whoever wants that: the user, or an administrator.
+    /// Ends all sessions and grants of a user, in every browser and every process.
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`] when the user holds rights over others that the caller does not hold.
     pub async fn sign_out_everywhere(
         self: &Arc<Self>,
         user: &User,
-        by: &str,
+        by: impl Into<By<'_>>,
     ) -> Result<(), HubError> {
+        let by = by.into();
+        self.may_act_against(by, user).await?;
+        let by = by.name();
         self.end_sessions_of(user.id).await?;
         self.freeze_user(user, FreezeReason::SignedOut, by).await?;
         for grant in self.store.grants_of(user.id).await? {

@@ -200,7 +200,12 @@ impl Hub {
     /// # Errors
     /// [`HubError::NotFound`] when somebody else was faster; [`HubError::Conflict`] when the name
     /// was given away meanwhile.
+    /// [`HubError::Forbidden`] for a name that comes with more than the caller holds.
     pub async fn approve_sign_up(&self, actor: &Actor, id: i64) -> Result<User, HubError> {
+        let waiting = self.store.sign_ups(self.clock.now()).await?;
+        let waiting = waiting.into_iter().find(|sign_up| sign_up.id == id);
+        let name = waiting.ok_or_else(no_longer)?.name;
+        self.may_give_name(actor.into(), &name, None)?;
         let user = match self.store.accept_sign_up(id, self.clock.now()).await {
             Err(StoreError::AlreadyExists { .. }) => {
                 return Err(HubError::conflict(

@@ -10,6 +10,7 @@ use jansky_store::{NewToken, Token, TokenId, TokenKind, User};
 
 use crate::Hub;
 use crate::error::HubError;
+use crate::privileges::By;
 
 /// What somebody wants of a new token.
 #[derive(Clone, Debug, Default)]
@@ -26,8 +27,13 @@ pub struct TokenRequest {
 
 impl Hub {
     /// Makes a token for `owner`. The secret is shown this once.
+    ///
+    /// # Errors
+    /// [`HubError::Invalid`] for scopes that the owner does not hold; [`HubError::Forbidden`] for
+    /// those that the caller does not hold.
     pub async fn create_token(
         &self,
+        by: impl Into<By<'_>>,
         owner: &User,
         request: TokenRequest,
     ) -> Result<(Token, Secret), HubError> {
@@ -53,6 +59,9 @@ impl Hub {
                 )));
             }
         }
+        let texts = scopes.iter().map(String::as_str);
+        let wanted = ScopeSet::expand(texts, of_owner, Some(&owned));
+        self.may_make_token(by.into(), owner, &wanted)?;
         let secret = self.random.secret(API_TOKEN_PREFIX);
         let now = self.clock.now();
         let token = self
@@ -79,7 +88,16 @@ impl Hub {
     }
 
     /// Revokes a token; an OAuth token takes all others of its client with it.
-    pub async fn revoke_token(&self, owner: &User, id: TokenId) -> Result<(), HubError> {
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`] when the owner holds rights over others that the caller does not hold.
+    pub async fn revoke_token(
+        &self,
+        by: impl Into<By<'_>>,
+        owner: &User,
+        id: TokenId,
+    ) -> Result<(), HubError> {
+        self.may_act_against(by.into(), owner).await?;
         let existed = self
             .store
             .delete_token(owner.id, id, self.clock.now())

@@ -11,6 +11,7 @@ use tracing::info;
 
 use crate::Hub;
 use crate::error::HubError;
+use crate::privileges::By;
 
 /// How long deleting a user waits for each of their servers to stop.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
@@ -52,7 +53,21 @@ impl Hub {
     }
 
     /// Makes a user who can sign in later.
-    pub async fn create_user(&self, name: &UserName, admin: bool) -> Result<User, HubError> {
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`] for a name that comes with more than the caller holds;
+    /// [`HubError::Conflict`] when it is taken.
+    pub async fn create_user(
+        &self,
+        by: impl Into<By<'_>>,
+        name: &UserName,
+        admin: bool,
+    ) -> Result<User, HubError> {
+        let by = by.into();
+        if admin {
+            self.may_change_admins(by)?;
+        }
+        self.may_give_name(by, name, None)?;
         match self.store.create_user(name, admin, self.clock.now()).await {
             Ok(user) => Ok(user),
             Err(StoreError::AlreadyExists { .. }) => {
@@ -63,13 +78,24 @@ impl Hub {
     }
 
     /// Changes a user's name or admin flag; what is `None` or the same stays.
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`] when the caller holds less than the user, or than comes with the name.
     pub async fn change_user(
         &self,
+        by: impl Into<By<'_>>,
         user: &User,
         name: Option<&UserName>,
         admin: Option<bool>,
     ) -> Result<User, HubError> {
+        let by = by.into();
+        self.may_act_against(by, user).await?;
+        let admin = admin.filter(|admin| *admin != user.admin);
+        if admin.is_some() {
+            self.may_change_admins(by)?;
+        }
         if let Some(name) = name.filter(|name| **name != user.name) {
+            self.may_give_name(by, name, Some(user))?;
             let servers = self.store.servers_of(user.id).await?;
             if servers.iter().any(|server| server.state.is_active()) {
                 return Err(HubError::invalid(format!(
@@ -108,7 +134,16 @@ impl Hub {
     }
 
     /// Deletes a user after stopping all their servers.
-    pub async fn delete_user(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`] when the user holds rights over others that the caller does not hold.
+    pub async fn delete_user(
+        self: &Arc<Self>,
+        by: impl Into<By<'_>>,
+        user: &User,
+    ) -> Result<(), HubError> {
+        let by = by.into();
+        self.may_act_against(by, user).await?;
         let servers = self.store.servers_of(user.id).await?;
         for server in servers.iter().filter(|server| server.state.is_active()) {
             self.stop_server(server).await?;

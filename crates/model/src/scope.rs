@@ -455,7 +455,61 @@ impl ScopeSet {
 
     /// Whether everything that this set holds is also in `other`.
     pub fn is_within(&self, other: &Self, is_member: &dyn Fn(&str, &str) -> bool) -> bool {
-        self.intersect(other, is_member) == *self
+        self.beyond(other, is_member).is_empty()
+    }
+
+    /// What this set holds and `other` does not, as texts.
+    pub fn beyond(&self, other: &Self, is_member: &dyn Fn(&str, &str) -> bool) -> Vec<String> {
+        let mut beyond = self.clone();
+        beyond.retain(|scope, filter| match (other.0.get(&scope), filter) {
+            (Some(Extent::Everything), _) => false,
+            (None, _) | (Some(Extent::Only(_)), None) => true,
+            (Some(Extent::Only(theirs)), Some(mine)) => {
+                !theirs.iter().any(|wide| covers(wide, mine, is_member))
+            }
+        });
+        beyond.to_texts()
+    }
+
+    /// Every scope with each of its filters; `None` is one without.
+    pub fn iter(&self) -> impl Iterator<Item = (Scope, Option<&Filter>)> {
+        self.0.iter().flat_map(|(scope, extent)| {
+            let (plain, filters) = match extent {
+                Extent::Everything => (Some((*scope, None)), None),
+                Extent::Only(filters) => (None, Some(filters)),
+            };
+            let filtered = filters.into_iter().flatten();
+            let filtered = filtered.map(|filter| (*scope, Some(filter)));
+            plain.into_iter().chain(filtered)
+        })
+    }
+
+    /// Keeps what `is_kept` says yes to.
+    pub fn retain(&mut self, is_kept: impl Fn(Scope, Option<&Filter>) -> bool) {
+        self.0.retain(|scope, extent| match extent {
+            Extent::Everything => is_kept(*scope, None),
+            Extent::Only(filters) => {
+                filters.retain(|filter| is_kept(*scope, Some(filter)));
+                !filters.is_empty()
+            }
+        });
+    }
+
+    /// The same with rights over the user `from`, and over their servers, as rights over `to`.
+    #[must_use]
+    pub fn renamed(&self, from: &str, to: &str) -> Self {
+        let mut set = Self::default();
+        for (scope, filter) in self.iter() {
+            let filter = filter.map(|filter| match filter {
+                Filter::User(user) if user == from => Filter::User(to.to_owned()),
+                Filter::Server(user, server) if user == from => {
+                    Filter::Server(to.to_owned(), server.clone())
+                }
+                other => other.clone(),
+            });
+            set.insert(scope, filter.as_ref());
+        }
+        set
     }
 
     /// Whether the scope is held for `target`.
@@ -528,20 +582,24 @@ fn narrower<'a>(
     b: &'a Filter,
     is_member: &dyn Fn(&str, &str) -> bool,
 ) -> Option<&'a Filter> {
-    let covers = |wide: &Filter, narrow: &Filter| match (wide, narrow) {
+    if covers(a, b, is_member) {
+        Some(b)
+    } else if covers(b, a, is_member) {
+        Some(a)
+    } else {
+        None
+    }
+}
+
+/// Whether one filter lets through everything that another one does.
+fn covers(wide: &Filter, narrow: &Filter, is_member: &dyn Fn(&str, &str) -> bool) -> bool {
+    match (wide, narrow) {
         (wide, narrow) if wide == narrow => true,
         (Filter::User(user), Filter::Server(owner, _)) => user == owner,
         (Filter::Group(group), Filter::User(user) | Filter::Server(user, _)) => {
             is_member(group, user)
         }
         _ => false,
-    };
-    if covers(a, b) {
-        Some(b)
-    } else if covers(b, a) {
-        Some(a)
-    } else {
-        None
     }
 }
 

@@ -1,7 +1,5 @@
 //! Users.
 
-use std::collections::HashMap;
-
 use jansky_model::{Timestamp, UserId, UserName};
 
 use crate::changes::{USER_CHANGED, record_change, record_users};
@@ -171,22 +169,23 @@ impl Store {
         row.as_ref().map(User::from_row).transpose()
     }
 
-    /// The ids of the users with these names; unknown names are passed over.
-    pub async fn ids_of_users(
-        &self,
-        names: &[UserName],
-    ) -> Result<HashMap<UserName, UserId>, StoreError> {
-        let mut ids = HashMap::new();
+    /// The users with these names; unknown names are passed over.
+    pub async fn users_by_names(&self, names: &[UserName]) -> Result<Vec<User>, StoreError> {
+        let mut users = Vec::new();
         for some in names.chunks(MOST_AT_ONCE) {
             let mut query = Composed::default();
             query
-                .push("SELECT id AS user_id, name AS user_name FROM users WHERE name IN ")
+                .push(concat!(
+                    "SELECT ",
+                    user_columns!(),
+                    " FROM users WHERE name IN "
+                ))
                 .push_list(some);
             for row in self.db.fetch_all(query.finish()).await? {
-                ids.insert(row.get("user_name")?, row.get("user_id")?);
+                users.push(User::from_row(&row)?);
             }
         }
-        Ok(ids)
+        Ok(users)
     }
 
     /// One page of users, and how many there are on all pages together.

@@ -14,7 +14,6 @@ use crate::Hub;
 use crate::actor::Actor;
 use crate::broker::Note;
 use crate::error::{FormError, HubError};
-use crate::passwords::only_admins_touch_admins;
 
 /// A secret that nobody has confirmed for so long is not offered again.
 const LONGEST_SET_UP: Duration = Duration::from_mins(45);
@@ -266,10 +265,10 @@ impl Hub {
     /// Takes the second factor of a user away because they cannot show it.
     ///
     /// # Errors
-    /// [`HubError::NotFound`] when there is none; [`HubError::Forbidden`] for that of an
-    /// administrator whom somebody else wants to help.
+    /// [`HubError::NotFound`] when there is none; [`HubError::Forbidden`] when the caller holds less
+    /// than the user.
     pub async fn reset_second_factor(&self, actor: &Actor, user: &User) -> Result<(), HubError> {
-        only_admins_touch_admins(actor, user)?;
+        self.may_become(actor.into(), user).await?;
         if !self.remove_second_factor(user).await? {
             return Err(HubError::not_found("There is no second factor to reset."));
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jansky_hub::TokenRequest;
+use jansky_hub::{By, TokenRequest};
 
 use crate::support::World;
 
@@ -34,7 +34,10 @@ async fn the_use_of_a_token_is_written_down_also_when_its_owner_is_remembered() 
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
     let hub = world.hub();
-    let made = hub.hub.create_token(&user, TokenRequest::default()).await;
+    let made = hub
+        .hub
+        .create_token(By::Operator, &user, TokenRequest::default())
+        .await;
     let (_, token) = made.expect("a token can be made");
 
     for _ in 0..2 {

@@ -3,6 +3,7 @@
 
 mod activity;
 mod other_services;
+mod privileges;
 mod resume;
 mod schedule;
 mod starts;

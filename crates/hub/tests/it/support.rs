@@ -65,7 +65,7 @@ impl World {
             spawner: Arc::new(self.spawner.clone()),
             routes: Arc::clone(&routes) as _,
             providers,
-            local_accounts: None,
+            local_accounts: Some("local".parse().expect("a valid id")),
             keys: jansky_crypto::sealed::KeyRing::generate(&SystemRandom),
             settings,
             http: reqwest::Client::new(),

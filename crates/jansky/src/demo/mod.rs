@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use jansky_config::Loaded;
-use jansky_hub::{Hub, TokenRequest};
+use jansky_hub::{By, Hub, TokenRequest};
 use jansky_spawn::remove_left_over;
 use serde_json::json;
 use tracing::warn;
@@ -219,14 +219,14 @@ async fn make_accounts(hub: &Hub, accounts: &[Account]) -> anyhow::Result<String
         if account.admin {
             for old in hub.tokens_of(&user).await? {
                 if old.note == accounts::TOKEN_NOTE {
-                    hub.revoke_token(&user, old.id).await?;
+                    hub.revoke_token(By::Operator, &user, old.id).await?;
                 }
             }
             let request = TokenRequest {
                 note: accounts::TOKEN_NOTE.to_owned(),
                 ..TokenRequest::default()
             };
-            let (_, secret) = hub.create_token(&user, request).await?;
+            let (_, secret) = hub.create_token(By::Operator, &user, request).await?;
             token = Some(secret.expose().to_owned());
         }
     }

@@ -238,9 +238,9 @@ async fn many_members_are_joined_and_named_at_once(store: TestStore) {
     }
     names.push(user_name("nobody"));
 
-    let ids = store.ids_of_users(&names).await.expect("read");
-    assert_eq!(ids.len(), 1005);
-    let members: Vec<UserId> = ids.into_values().collect();
+    let users = store.users_by_names(&names).await.expect("read");
+    assert_eq!(users.len(), 1005);
+    let members: Vec<UserId> = users.iter().map(|user| user.id).collect();
     let crew = make_one(&store, "crew", &members).await.id;
 
     let found = store.members_of("crew").await.expect("read");

@@ -105,7 +105,9 @@ pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
         return Err(HubError::invalid("Must specify at least one group to create").into());
     }
     let hub = &visit.web.hub;
-    let made = hub.create_groups(&wanted.groups, &wanted.users).await?;
+    let made = hub
+        .create_groups(actor, &wanted.groups, &wanted.users)
+        .await?;
     let shown = load(&visit, actor, &made).await?;
     Ok((StatusCode::CREATED, Json(shown)).into_response())
 }
@@ -135,7 +137,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
     need(actor, &[Scope::ADMIN_GROUPS], Target::Group(&name))?;
     let wanted: Membership = json_body(request).await?.unwrap_or_default();
     let users = wanted.users.unwrap_or_default();
-    let made = visit.web.hub.create_groups(&[name], &users).await?;
+    let made = visit.web.hub.create_groups(actor, &[name], &users).await?;
     let mut shown = load(&visit, actor, &made).await?;
     Ok((StatusCode::CREATED, Json(shown.pop())).into_response())
 }
@@ -144,7 +146,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
 pub(crate) async fn delete(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let group = find_group(&visit, actor, &name, &[Scope::DELETE_GROUPS]).await?;
-    visit.web.hub.delete_group(&group).await?;
+    visit.web.hub.delete_group(actor, &group).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -160,7 +162,7 @@ pub(crate) async fn add(visit: Visit, Path(name): Path<String>, request: Request
     let actor = visit.api_caller()?;
     let group = find_group(&visit, actor, &name, &[Scope::GROUPS]).await?;
     let users = read_users(request).await?;
-    visit.web.hub.add_members(&group, &users).await?;
+    visit.web.hub.add_members(actor, &group, &users).await?;
     Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
 }
 
@@ -169,7 +171,7 @@ pub(crate) async fn remove(visit: Visit, Path(name): Path<String>, request: Requ
     let actor = visit.api_caller()?;
     let group = find_group(&visit, actor, &name, &[Scope::GROUPS]).await?;
     let users = read_users(request).await?;
-    visit.web.hub.remove_members(&group, &users).await?;
+    visit.web.hub.remove_members(actor, &group, &users).await?;
     Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
 }
 

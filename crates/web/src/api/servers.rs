@@ -146,7 +146,7 @@ pub(crate) async fn change(
     let hub = &visit.web.hub;
     let title = wish.display_name.as_deref();
     let changed = hub
-        .change_server(&server, name.as_ref(), title, wish.user_options)
+        .change_server(actor, &server, name.as_ref(), title, wish.user_options)
         .await?;
     Ok(Json(models::server(&visit, actor, &changed)).into_response())
 }

@@ -91,8 +91,7 @@ fn grant(grant: &GrantStatus) -> Value {
 pub(crate) async fn reauthenticate(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, TAKE_BACK).await?;
-    let by = actor.user.name.as_str();
-    visit.web.hub.demand_sign_in(&user, by).await?;
+    visit.web.hub.demand_sign_in(&user, actor).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -100,7 +99,6 @@ pub(crate) async fn reauthenticate(visit: Visit, Path(name): Path<String>) -> Ap
 pub(crate) async fn end(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, END).await?;
-    let by = actor.user.name.as_str();
-    visit.web.hub.sign_out_everywhere(&user, by).await?;
+    visit.web.hub.sign_out_everywhere(&user, actor).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

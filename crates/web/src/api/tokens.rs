@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use jansky_hub::{Credentials, HubError, TokenRequest};
+use jansky_hub::{By, Credentials, HubError, TokenRequest};
 use jansky_model::Scope;
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ struct NewToken {
 /// a password in the body, and the code of their second factor if they have one.
 pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let wanted: NewToken = json_body(request).await?.unwrap_or_default();
-    let (user, requester) = if let (None, Some(auth)) = (&visit.actor, wanted.auth) {
+    let (user, requester, by) = if let (None, Some(auth)) = (&visit.actor, wanted.auth) {
         let address = visit.peer.address.to_string();
         let user = visit
             .web
@@ -49,7 +49,8 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
             .check_credentials(&name, auth, &address)
             .await?;
         let requester = user.name.to_string();
-        (user, requester)
+        // Whoever shows everything that a sign-in asks for may do all that the user may.
+        (user, requester, By::Operator)
     } else {
         let actor = visit.api_caller()?;
         let user = find_user(&visit, actor, &name, &[Scope::TOKENS])
@@ -59,7 +60,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
                 HubError::NotFound(message) => HubError::Forbidden(message),
                 other => other,
             })?;
-        (user, actor.user.name.to_string())
+        (user, actor.user.name.to_string(), By::from(actor))
     };
     let scopes = match (wanted.scopes, wanted.roles) {
         (Some(_), Some(_)) => {
@@ -84,7 +85,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
         scopes,
         session_id: None,
     };
-    let (token, secret) = visit.web.hub.create_token(&user, request).await?;
+    let (token, secret) = visit.web.hub.create_token(by, &user, request).await?;
     let owned = visit.web.hub.rights_of(&user).await?;
     let mut model = models::token(&visit, &user, &owned, &token).await?;
     model["token"] = json!(secret.expose());
@@ -136,6 +137,6 @@ pub(crate) async fn revoke(visit: Visit, Path((name, id)): Path<(String, String)
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, &[Scope::TOKENS]).await?;
     let id = parse_id(&id).ok_or_else(|| HubError::not_found(format!("No such token: `{id}`")))?;
-    visit.web.hub.revoke_token(&user, id).await?;
+    visit.web.hub.revoke_token(actor, &user, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

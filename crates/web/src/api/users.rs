@@ -109,7 +109,6 @@ pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
     if wanted.usernames.is_empty() {
         return Err(HubError::invalid("Must specify at least one user to create").into());
     }
-    only_admins_make_admins(actor, wanted.admin)?;
     let mut names = Vec::new();
     for text in &wanted.usernames {
         let name =
@@ -119,7 +118,7 @@ pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
     let hub = &visit.web.hub;
     let mut created = Vec::new();
     for name in &names {
-        match hub.create_user(name, wanted.admin).await {
+        match hub.create_user(actor, name, wanted.admin).await {
             Ok(user) => created.push(models::load_user(&visit, actor, &user).await?),
             Err(HubError::Conflict(_)) => {}
             Err(error) => return Err(error.into()),
@@ -129,16 +128,6 @@ pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
         return Err(HubError::conflict(format!("All {} users already exist", names.len())).into());
     }
     Ok((StatusCode::CREATED, Json(created)).into_response())
-}
-
-/// The admin flag of the caller counts here, not a scope.
-fn only_admins_make_admins(actor: &Actor, admin: bool) -> Result<(), HubError> {
-    if admin && !actor.user.admin {
-        return Err(HubError::forbidden(
-            "Only admins can grant admin permissions",
-        ));
-    }
-    Ok(())
 }
 
 /// `GET /hub/api/users/{name}`
@@ -171,11 +160,14 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
     let actor = visit.api_caller()?;
     need(actor, &[Scope::ADMIN_USERS], Target::User(&name))?;
     let wanted: NewUser = json_body(request).await?.unwrap_or_default();
-    only_admins_make_admins(actor, wanted.admin)?;
     let name: UserName = name
         .parse()
         .map_err(|error: jansky_model::InvalidName| HubError::invalid(error.to_string()))?;
-    let user = visit.web.hub.create_user(&name, wanted.admin).await?;
+    let user = visit
+        .web
+        .hub
+        .create_user(actor, &name, wanted.admin)
+        .await?;
     let model = models::load_user(&visit, actor, &user).await?;
     Ok((StatusCode::CREATED, Json(model)).into_response())
 }
@@ -194,10 +186,6 @@ pub(crate) async fn change(visit: Visit, Path(name): Path<String>, request: Requ
     let Some(wanted) = json_body::<UserChange>(request).await? else {
         return Err(HubError::invalid("the body needs `name` or `admin`").into());
     };
-    let touches_admin = user.admin || wanted.admin == Some(true);
-    if touches_admin && !actor.user.admin {
-        return Err(HubError::forbidden("Only admins can change admins").into());
-    }
     let name = wanted
         .name
         .map(|name| name.parse::<UserName>())
@@ -206,7 +194,7 @@ pub(crate) async fn change(visit: Visit, Path(name): Path<String>, request: Requ
     let changed = visit
         .web
         .hub
-        .change_user(&user, name.as_ref(), wanted.admin)
+        .change_user(actor, &user, name.as_ref(), wanted.admin)
         .await?;
     Ok(Json(models::load_user(&visit, actor, &changed).await?).into_response())
 }
@@ -218,7 +206,7 @@ pub(crate) async fn delete(visit: Visit, Path(name): Path<String>) -> ApiResult 
     if user.id == actor.user.id {
         return Err(HubError::invalid("Cannot delete yourself!").into());
     }
-    visit.web.hub.delete_user(&user).await?;
+    visit.web.hub.delete_user(actor, &user).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

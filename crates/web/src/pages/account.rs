@@ -313,11 +313,7 @@ pub(crate) async fn everywhere(visit: Visit, request: Request) -> Response {
         let actor = visit.signed_in()?;
         visit.form(request).await?;
         let user = &actor.user;
-        visit
-            .web
-            .hub
-            .sign_out_everywhere(user, user.name.as_str())
-            .await?;
+        visit.web.hub.sign_out_everywhere(user, actor).await?;
         Ok(sign_out::gone(&visit, StatusCode::OK))
     }
     .await;

@@ -59,18 +59,22 @@ async fn show(visit: &Visit) -> PageResult {
     for server in hub.servers_of_users(&ids).await? {
         servers.entry(server.user_id).or_default().push(server);
     }
-    let rows = users.iter().map(|user| {
+    let mut rows: Vec<AdminRow> = Vec::with_capacity(users.len());
+    for user in &users {
         let own = servers.remove(&user.id).unwrap_or_default();
-        row(
+        // A link for a password makes its owner of whoever has it.
+        let may_help = actor.may(Scope::ADMIN_USERS, Target::User(user.name.as_str()))
+            && hub.can_become(actor, user).await?;
+        rows.push(row(
             visit,
             actor,
             user,
             &sign_ins.remove(&user.id).unwrap_or_default(),
             locals.get(&user.id),
+            may_help,
             &own,
-        )
-    });
-    let rows: Vec<AdminRow> = rows.collect();
+        ));
+    }
     let here = |offset: u32| page_url(visit, &search, offset);
     let after = offset.saturating_add(PAGE);
     let shown = u32::try_from(rows.len()).unwrap_or(PAGE);
@@ -138,6 +142,7 @@ fn row(
     user: &User,
     sign_ins: &SignIns,
     local: Option<&LocalAccount>,
+    may_help: bool,
     servers: &[Server],
 ) -> AdminRow {
     let name = user.name.as_str();
@@ -146,7 +151,6 @@ fn row(
     let may_see = may(Scope::ADMIN_AUTH_STATE);
     let segment = user.name.escaped();
     let act = |what: &str| visit.hub_path(&format!("admin/users/{segment}/{what}"));
-    let may_help = may(Scope::ADMIN_USERS) && (actor.user.admin || !user.admin);
     // Somebody who was made here and never came can be invited with a link.
     let hub = &visit.web.hub;
     let is_new = hub.local_accounts().is_some() && user.last_activity_at.is_none();
@@ -232,7 +236,7 @@ pub(crate) async fn reauthenticate(
 ) -> Response {
     let result = async {
         let (user, back) = subject(&visit, &name, Scope::ADMIN_AUTH_STATE, request).await?;
-        let by = visit.signed_in()?.user.name.as_str();
+        let by = visit.signed_in()?;
         visit.web.hub.demand_sign_in(&user, by).await?;
         Ok(redirect(&back))
     }
@@ -244,7 +248,7 @@ pub(crate) async fn reauthenticate(
 pub(crate) async fn sign_out(visit: Visit, Path(name): Path<String>, request: Request) -> Response {
     let result = async {
         let (user, back) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
-        let by = visit.signed_in()?.user.name.as_str();
+        let by = visit.signed_in()?;
         visit.web.hub.sign_out_everywhere(&user, by).await?;
         Ok(redirect(&back))
     }

@@ -98,7 +98,11 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
             Ok(wanted) => wanted,
             Err(error) => return show(&visit, None, note, Some(public_message(&error))).await,
         };
-        let (_, secret) = visit.web.hub.create_token(&actor.user, wanted).await?;
+        let (_, secret) = visit
+            .web
+            .hub
+            .create_token(actor, &actor.user, wanted)
+            .await?;
         show(&visit, Some(secret), "", None).await
     }
     .await;
@@ -134,7 +138,7 @@ pub(crate) async fn revoke(visit: Visit, Path(id): Path<String>, request: Reques
         let actor = visit.signed_in()?;
         visit.form(request).await?;
         let id = parse_id(&id).ok_or_else(|| HubError::not_found("No such token."))?;
-        visit.web.hub.revoke_token(&actor.user, id).await?;
+        visit.web.hub.revoke_token(actor, &actor.user, id).await?;
         Ok(redirect(&visit.hub_path("token")))
     }
     .await;

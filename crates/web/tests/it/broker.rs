@@ -6,7 +6,7 @@ use std::time::Duration;
 use jansky_crypto::SystemRandom;
 use jansky_crypto::dpop::{ProofKey, Request};
 use jansky_hub::{
-    AdmissionRules, AgentNotice, Audience, AudienceRules, AuditEvent, AuditQuery, FreezeReason,
+    AdmissionRules, AgentNotice, Audience, AudienceRules, AuditEvent, AuditQuery, By, FreezeReason,
     Presented, Proofs, Server, SharePartner, Source, User,
 };
 use jansky_identity::claim_rules::GroupRules;
@@ -662,7 +662,7 @@ async fn an_agent_hears_of_everything_as_it_happens() {
     scene
         .hub
         .hub
-        .sign_out_everywhere(&user, "river")
+        .sign_out_everywhere(&user, By::Operator)
         .await
         .expect("out");
     // Each session that ends is news, too.
@@ -894,7 +894,7 @@ async fn the_exposed_path_opens_only_to_a_servers_own_token_and_shows_no_refresh
     scene
         .hub
         .hub
-        .sign_out_everywhere(&user, "river")
+        .sign_out_everywhere(&user, By::Operator)
         .await
         .expect("out");
     server.call("GET", path).send().await.must_be(401);
@@ -970,7 +970,7 @@ async fn a_freeze_in_one_process_is_heard_in_another() {
     first
         .hub
         .hub
-        .sign_out_everywhere(&user, "river")
+        .sign_out_everywhere(&user, By::Operator)
         .await
         .expect("out");
     let heard = tokio::time::timeout(SOON, async {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jansky_hub::Role;
+use jansky_hub::{By, Role};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -253,7 +253,10 @@ async fn lists_are_bare_or_in_pages_as_the_caller_wants() {
     let many: Vec<String> = (0..203)
         .map(|number| format!("group-{number:03}"))
         .collect();
-    let made = hub.hub.create_groups(&many, &["river".to_owned()]).await;
+    let made = hub
+        .hub
+        .create_groups(By::Operator, &many, &["river".to_owned()])
+        .await;
     made.expect("the names are free");
 
     let bare = zoe.get("/hub/api/groups").await.must_be(200).json();
@@ -299,10 +302,13 @@ async fn whoever_is_limited_to_a_group_sees_no_other() {
             .await
             .must_be(201);
     }
+    // Whoever puts somebody into a group must hold what it gives.
     let limited = async |scope: &str| {
         let scope = format!("{scope}!group=/radio/evn");
-        hub.token("zoe", &[&scope]).await
+        hub.token("zoe", &[&scope, "read:hub"]).await
     };
+    let holds_less = hub.token("zoe", &["groups!group=/radio/evn"]).await;
+    add(&holds_less, &["river"]).await.must_be(403);
 
     let lists = limited("list:groups").await;
     let page = lists.call("GET", "/hub/api/groups").header("accept", PAGED);
@@ -417,7 +423,10 @@ async fn who_looks_after_a_group_does_so_for_those_who_are_in_it_now() {
         .stop_server(&hub.server("river", "").await.expect("a server"))
         .await
         .expect("a stop");
-    hub.hub.delete_user(&river).await.expect("deleted");
+    hub.hub
+        .delete_user(By::Operator, &river)
+        .await
+        .expect("deleted");
     assert_eq!(listed().await, "wash");
 }
 

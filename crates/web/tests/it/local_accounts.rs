@@ -258,17 +258,35 @@ async fn who_manages_users_does_not_become_an_administrator_by_a_link() {
     let hub = TestHub::with(|recipe| {
         let role = Role {
             scopes: vec!["admin:users".to_owned(), "admin-ui".to_owned()],
+            users: ["helper".to_owned(), "deputy".to_owned()].into(),
+            ..Role::default()
+        };
+        // Whoever makes a link can become that person, so they need what people have.
+        let everything = [
+            "servers",
+            "tokens",
+            "access:servers",
+            "read:shares",
+            "users:shares",
+        ];
+        let people = Role {
+            scopes: everything.map(str::to_owned).into(),
             users: ["helper".to_owned()].into(),
             ..Role::default()
         };
         recipe.settings.roles.0.insert("help".to_owned(), role);
+        recipe.settings.roles.0.insert("people".to_owned(), people);
     })
     .await;
     hub.admin("zoe").await;
     hub.account("zoe").await;
     hub.account("river").await;
     let helper = hub.session("helper").await;
+    let deputy = hub.session("deputy").await;
 
+    let by_less = deputy
+        .post("/hub/admin/users/river/password-link", &[])
+        .await;
     let of_admin = helper.post("/hub/admin/users/zoe/password-link", &[]).await;
     let of_river = helper
         .post("/hub/admin/users/river/password-link", &[])
@@ -277,6 +295,15 @@ async fn who_manages_users_does_not_become_an_administrator_by_a_link() {
         .post("/hub/admin/users/zoe/reset-second-factor", &[])
         .await;
 
+    let words = by_less.must_be(403).text();
+    assert!(words.contains("which you do not hold"), "{words}");
+    let offers = async |browser: &Client, name: &str| {
+        let page = browser.get("/hub/admin").await.must_be(200).text();
+        let page = page.replace("&#x2f;", "/");
+        page.contains(&format!("/admin/users/{name}/password-link"))
+    };
+    assert!(!offers(&deputy, "river").await);
+    assert!(offers(&helper, "river").await && !offers(&helper, "zoe").await);
     of_admin.must_be(403);
     of_river.must_be(200);
     reset.must_be(403);

@@ -15,6 +15,7 @@ mod oidc;
 mod pages;
 mod people;
 mod postgres;
+mod privileges;
 mod provider_word;
 mod providers;
 mod reauthentication;

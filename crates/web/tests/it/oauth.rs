@@ -1,5 +1,6 @@
 //! The hub as OAuth provider of its servers.
 
+use jansky_hub::By;
 use std::time::Duration;
 
 use serde_json::json;
@@ -533,7 +534,10 @@ async fn rights_that_are_lost_are_lost_for_tokens_too() {
     let scopes = async || visitor.get("/hub/api/user").await.must_be(200).json()["scopes"].clone();
     assert_eq!(scopes().await[0], "access:servers!server=river/");
 
-    let changed = hub.hub.change_user(&zoe_user, None, Some(false)).await;
+    let changed = hub
+        .hub
+        .change_user(By::Operator, &zoe_user, None, Some(false))
+        .await;
     changed.expect("zoe exists");
 
     assert_eq!(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jansky_crypto::SignatureAlgorithm;
 use jansky_crypto::dpop::token_hash;
 use jansky_crypto::token::s256;
-use jansky_hub::{Audience, AudienceRules, AuditQuery, IssuerClient, Source};
+use jansky_hub::{Audience, AudienceRules, AuditQuery, By, IssuerClient, Source};
 use jansky_model::{Clock as _, Secret};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -496,7 +496,10 @@ async fn tokens_of_a_deleted_user_are_not_active() {
     let token = program.token(&browser).await;
 
     let river = hub.user("river").await;
-    hub.hub.delete_user(&river).await.expect("deleted");
+    hub.hub
+        .delete_user(By::Operator, &river)
+        .await
+        .expect("deleted");
 
     assert_eq!(program.introspect(&token).await["active"], false);
 }

@@ -1,5 +1,6 @@
 //! The account page, the administration page, and the API behind them.
 
+use jansky_hub::By;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -266,7 +267,10 @@ async fn nothing_that_a_provider_gave_outlives_a_user_who_is_deleted() {
     let refresh = home.op.script().records.latest("refresh");
     let user = hub.user("river").await;
 
-    hub.hub.delete_user(&user).await.expect("it answers");
+    hub.hub
+        .delete_user(By::Operator, &user)
+        .await
+        .expect("it answers");
 
     river.get("/hub/home").await.must_be(302);
     // A server of somebody else may believe in the session for minutes.

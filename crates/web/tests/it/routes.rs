@@ -1,5 +1,6 @@
 //! Who may call what: every route, every kind of caller.
 
+use jansky_hub::By;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -263,7 +264,7 @@ impl Things {
         }
         let made = hub
             .hub
-            .create_groups(&[group_of(owner)], &[owner.to_owned()])
+            .create_groups(By::Operator, &[group_of(owner)], &[owner.to_owned()])
             .await;
         made.expect("the name is free");
         hub.new_token(owner, &["self"]).await;
@@ -358,7 +359,7 @@ async fn expired_token(hub: &TestHub, owner: &str) -> String {
         lifetime: Some(std::time::Duration::ZERO),
         ..jansky_hub::TokenRequest::default()
     };
-    let made = hub.hub.create_token(&user, request).await;
+    let made = hub.hub.create_token(By::Operator, &user, request).await;
     made.expect("a token can be made").1.expose().to_owned()
 }
 
@@ -408,7 +409,10 @@ async fn every_route_answers_every_caller_as_the_table_says() {
             // What the cell before made is not in the way of the next one.
             for name in ["inara", "kaylee"] {
                 if let Some(user) = hub.hub.user(name).await.expect("the database answers") {
-                    hub.hub.delete_user(&user).await.expect("it can be deleted");
+                    hub.hub
+                        .delete_user(By::Operator, &user)
+                        .await
+                        .expect("it can be deleted");
                 }
             }
         }

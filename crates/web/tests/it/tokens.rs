@@ -1,5 +1,6 @@
 //! Tokens for the API, from their making to their end.
 
+use jansky_hub::By;
 use std::time::Duration;
 
 use serde_json::json;
@@ -131,7 +132,10 @@ async fn inherited_rights_follow_their_owner_at_once() {
         .await
         .must_be(200);
 
-    let changed = hub.hub.change_user(&zoe, None, Some(false)).await;
+    let changed = hub
+        .hub
+        .change_user(By::Operator, &zoe, None, Some(false))
+        .await;
     changed.expect("the user exists");
 
     program

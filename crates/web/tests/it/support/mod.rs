@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use jansky_crypto::{KeyRing, MacKey, SystemRandom};
-use jansky_hub::{ConfiguredProvider, Hub, Parts, Server, Settings, TokenRequest, User};
+use jansky_hub::{By, ConfiguredProvider, Hub, Parts, Server, Settings, TokenRequest, User};
 use jansky_model::{ManualClock, Secret, ServerName, Timestamp, UserName};
 use jansky_spawn::fake::FakeSpawner;
 use jansky_store::Store;
@@ -154,14 +154,17 @@ impl TestHub {
             return user;
         }
         let name: UserName = name.parse().expect("a valid name");
-        let made = self.hub.create_user(&name, false).await;
+        let made = self.hub.create_user(By::Operator, &name, false).await;
         made.expect("the name is free")
     }
 
     /// The admin of this name; made if there is none.
     pub(crate) async fn admin(&self, name: &str) -> User {
         let user = self.user(name).await;
-        let changed = self.hub.change_user(&user, None, Some(true)).await;
+        let changed = self
+            .hub
+            .change_user(By::Operator, &user, None, Some(true))
+            .await;
         changed.expect("the user exists")
     }
 
@@ -216,7 +219,7 @@ impl TestHub {
             scopes: Some(scopes.iter().map(|&scope| scope.to_owned()).collect()),
             ..TokenRequest::default()
         };
-        let made = self.hub.create_token(&user, request).await;
+        let made = self.hub.create_token(By::Operator, &user, request).await;
         let (_, secret) = made.expect("the user holds the scopes");
         secret.expose().to_owned()
     }

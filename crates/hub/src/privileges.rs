@@ -1,0 +1,423 @@
+//! Nobody reaches more than they hold, whatever they may do to users, groups, tokens and names.
+//!
+//! A scope such as `admin:users` says which calls somebody may make. It does not say that they may
+//! become somebody more powerful by making them: with a link for another person's password, a token in
+//! another name, a name or a group to which the configuration gives a role. Every use case that could
+//! lead there asks here, whoever calls it, and there are two questions:
+//!
+//! - Whoever *gets* something (a token, a link with which to be somebody, a name, a place in a group)
+//!   must hold everything that comes with it, by the credential in use.
+//! - Whoever *takes* something away (deletes somebody, ends sessions, revokes tokens) must not do it to
+//!   somebody who holds rights over others that they do not hold.
+//!
+//! An administrator who comes with everything that administrators hold is bounded by nothing, and so is
+//! the operator at the command line.
+
+use std::collections::BTreeSet;
+
+use jansky_model::scope::{ADMIN_ROLE, Owner, Target};
+use jansky_model::{Filter, Scope, ScopeSet, ServerName, UserName};
+use jansky_store::{Server, User};
+
+use crate::Hub;
+use crate::actor::{Actor, SharedActor};
+use crate::error::HubError;
+
+/// In whose name something is done.
+#[derive(Clone, Copy, Debug)]
+pub enum By<'a> {
+    /// Somebody who asked the hub, who is bounded by what they hold.
+    Actor(&'a Actor),
+    /// Whoever runs the hub: the command line, the configuration, the demo.
+    Operator,
+}
+
+impl<'a> From<&'a Actor> for By<'a> {
+    fn from(actor: &'a Actor) -> Self {
+        Self::Actor(actor)
+    }
+}
+
+impl<'a> From<&'a SharedActor> for By<'a> {
+    fn from(actor: &'a SharedActor) -> Self {
+        Self::Actor(actor)
+    }
+}
+
+impl By<'_> {
+    /// The name for the record.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Actor(actor) => actor.user.name.as_str(),
+            Self::Operator => "operator",
+        }
+    }
+}
+
+/// What an account, a name or a group is worth.
+#[derive(Debug, Default)]
+struct Holdings {
+    scopes: ScopeSet,
+    is_admin: bool,
+    /// The ids of the audiences for which servers get tokens.
+    audiences: BTreeSet<String>,
+}
+
+impl Holdings {
+    /// What of this is not in `mine`, in words; `None` when everything is.
+    fn beyond(&self, mine: &Self, is_member: &dyn Fn(&str, &str) -> bool) -> Option<String> {
+        const SHOWN: usize = 3;
+        if mine.is_admin {
+            return None;
+        }
+        if self.is_admin {
+            return Some("the rights of an administrator".to_owned());
+        }
+        let mut more = self.scopes.beyond(&mine.scopes, is_member);
+        let audiences = self.audiences.difference(&mine.audiences);
+        more.extend(audiences.map(|audience| format!("tokens for {audience}")));
+        if more.is_empty() {
+            return None;
+        }
+        let rest = more.len().saturating_sub(SHOWN);
+        more.truncate(SHOWN);
+        let more = more.join("`, `");
+        Some(match rest {
+            0 => format!("`{more}`"),
+            rest => format!("`{more}` and {rest} more"),
+        })
+    }
+}
+
+/// Whether a right is about groups themselves rather than about their members.
+fn is_about_groups(scope: Scope) -> bool {
+    let name = scope.name();
+    name.contains("groups") && !name.starts_with("read:users")
+}
+
+/// Whether a filter means one user and nobody else.
+fn is_about(filter: &Filter, name: &str) -> bool {
+    match filter {
+        Filter::User(user) | Filter::Server(user, _) => user == name,
+        Filter::Group(_) | Filter::Service(_) => false,
+    }
+}
+
+impl Hub {
+    /// What the credential of a caller is worth. The admin flag counts only for whoever comes with all
+    /// that administrators hold: a token of theirs for one thing is one for that thing.
+    fn holdings_of_actor(&self, actor: &Actor) -> Holdings {
+        let all = ScopeSet::expand(ADMIN_ROLE.iter().copied(), Owner::default(), None);
+        let is_admin = actor.user.admin
+            && all.is_within(&actor.scopes, &|group, user| actor.is_member(group, user));
+        Holdings {
+            scopes: actor.scopes.clone(),
+            is_admin,
+            audiences: self.audiences_of(&actor.user, &actor.groups),
+        }
+    }
+
+    /// What somebody is worth who becomes this user, today or at the next sign-in.
+    async fn holdings_of_user(&self, user: &User) -> Result<Holdings, HubError> {
+        let groups = self.store.groups_of(user.id).await?;
+        let mut scopes = self.access.roles().scopes(user, &groups, false);
+        let shares = self.store.shares_with_user(user.id).await?;
+        scopes.merge(&crate::actor::shared_scopes(user, &shares));
+        Ok(Holdings {
+            scopes,
+            is_admin: self.is_or_becomes_admin(user),
+            audiences: self.audiences_of(user, &groups),
+        })
+    }
+
+    fn is_or_becomes_admin(&self, user: &User) -> bool {
+        user.admin || self.settings.admin_users.contains(user.name.as_str())
+    }
+
+    fn audiences_of(&self, user: &User, groups: &[String]) -> BTreeSet<String> {
+        let audiences = self.settings.broker.audiences.iter();
+        let given = audiences.filter(|audience| audience.rules.allow(user, groups));
+        given.map(|audience| audience.id.clone()).collect()
+    }
+
+    /// What the configuration gives to whoever has this name.
+    fn holdings_of_name(&self, name: &UserName) -> Holdings {
+        let text = name.as_str();
+        let audiences = self.settings.broker.audiences.iter();
+        Holdings {
+            scopes: self.access.roles().scopes_by_name(text),
+            is_admin: self.settings.admin_users.contains(text),
+            audiences: audiences
+                .filter(|audience| audience.rules.allowed_users.contains(text))
+                .map(|audience| audience.id.clone())
+                .collect(),
+        }
+    }
+
+    /// What being in a group gives to the user of this name.
+    async fn holdings_by_group(&self, group: &str, member: &str) -> Result<Holdings, HubError> {
+        let mut scopes = self.access.roles().scopes_by_group(group, member);
+        let owner = Owner {
+            user: Some(member),
+            server: None,
+        };
+        for share in self.store.shares_with_group(group).await? {
+            let shared = share.scopes.iter().map(String::as_str);
+            scopes.merge(&ScopeSet::expand(shared, owner, None));
+        }
+        let audiences = self.settings.broker.audiences.iter();
+        Ok(Holdings {
+            scopes,
+            is_admin: false,
+            audiences: audiences
+                .filter(|audience| audience.rules.allowed_groups.contains(group))
+                .map(|audience| audience.id.clone())
+                .collect(),
+        })
+    }
+
+    /// Refuses somebody who would get a way to be `user` and so to do more than now.
+    pub(crate) async fn may_become(&self, by: By<'_>, user: &User) -> Result<(), HubError> {
+        let By::Actor(actor) = by else { return Ok(()) };
+        let theirs = self.holdings_of_user(user).await?;
+        let mine = self.holdings_of_actor(actor);
+        match theirs.beyond(&mine, &|group, name| actor.is_member(group, name)) {
+            None => Ok(()),
+            Some(more) => Err(HubError::forbidden(format!(
+                "You may not do this for `{}`: it would give you {more}, which you do not hold.",
+                user.name
+            ))),
+        }
+    }
+
+    /// Whether [`Hub::may_become`] lets the caller pass, for pages that offer it.
+    pub async fn can_become(&self, actor: &Actor, user: &User) -> Result<bool, HubError> {
+        match self.may_become(actor.into(), user).await {
+            Ok(()) => Ok(true),
+            Err(HubError::Forbidden(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Refuses somebody who would take something away from a user who holds rights over others that
+    /// they do not hold. What people may do with their own things counts for neither.
+    pub(crate) async fn may_act_against(&self, by: By<'_>, user: &User) -> Result<(), HubError> {
+        let By::Actor(actor) = by else { return Ok(()) };
+        if actor.user.id == user.id || actor.user.admin {
+            return Ok(());
+        }
+        let groups = self.store.groups_of(user.id).await?;
+        let mut scopes = self.access.roles().scopes(user, &groups, false);
+        scopes.retain(|_, filter| !filter.is_some_and(|f| is_about(f, user.name.as_str())));
+        let theirs = Holdings {
+            scopes,
+            is_admin: self.is_or_becomes_admin(user),
+            ..Holdings::default()
+        };
+        self.refuse_beyond(actor, &theirs, || {
+            format!("You may not do this to `{}`: they hold", user.name)
+        })
+        .await
+    }
+
+    /// Compares with what the account of a caller holds, whatever the credential in use.
+    async fn refuse_beyond(
+        &self,
+        actor: &Actor,
+        theirs: &Holdings,
+        words: impl FnOnce() -> String,
+    ) -> Result<(), HubError> {
+        let roles = self.access.roles();
+        let mine = Holdings {
+            scopes: roles.scopes(&actor.user, &actor.groups, false),
+            is_admin: actor.user.admin,
+            audiences: theirs.audiences.clone(),
+        };
+        let members = self.access.members([&mine.scopes]).await?;
+        let is_member =
+            |group: &str, name: &str| members.get(group).is_some_and(|m| m.contains(name));
+        match theirs.beyond(&mine, &is_member) {
+            None => Ok(()),
+            Some(more) => Err(HubError::forbidden(format!(
+                "{} {more}, which you do not hold.",
+                words()
+            ))),
+        }
+    }
+
+    /// Refuses somebody who makes or unmakes administrators without being one.
+    pub(crate) fn may_change_admins(&self, by: By<'_>) -> Result<(), HubError> {
+        match by {
+            By::Actor(actor) if !self.holdings_of_actor(actor).is_admin => Err(
+                HubError::forbidden("Only admins can grant or take admin permissions."),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses to give an account a name that comes with more than the caller holds. `renamed` is the
+    /// user who gets it; `None` for a new one.
+    pub(crate) fn may_give_name(
+        &self,
+        by: By<'_>,
+        name: &UserName,
+        renamed: Option<&User>,
+    ) -> Result<(), HubError> {
+        let By::Actor(actor) = by else { return Ok(()) };
+        let mine = self.holdings_of_actor(actor);
+        if mine.is_admin {
+            return Ok(());
+        }
+        let text = name.as_str();
+        let is_own = renamed.is_some_and(|user| user.id == actor.user.id);
+        let mut theirs = self.holdings_of_name(name);
+        // Whoever gets the name has it about their own things; that is more only for the caller.
+        theirs.scopes = theirs.scopes.renamed(text, actor.user.name.as_str());
+        if !is_own {
+            let own = actor.user.name.as_str();
+            theirs
+                .scopes
+                .retain(|_, filter| !filter.is_some_and(|f| is_about(f, own)));
+        }
+        let is_member = |group: &str, user: &str| actor.is_member(group, user);
+        if let Some(more) = theirs.beyond(&mine, &is_member) {
+            return Err(HubError::forbidden(format!(
+                "You may not give the name `{name}`: the configuration of this hub gives it {more}, \
+                 which you do not hold."
+            )));
+        }
+        let Some(user) = renamed.filter(|_| !is_own) else {
+            return Ok(());
+        };
+        // Rights of the caller over this name become rights over this user.
+        for (scope, filter) in actor.scopes.iter() {
+            let was_held = match filter {
+                Some(Filter::User(of)) if of == text => {
+                    actor.may(scope, Target::User(user.name.as_str()))
+                }
+                Some(Filter::Server(of, server)) if of == text => {
+                    actor.may(scope, Target::Server(user.name.as_str(), server))
+                }
+                _ => true,
+            };
+            if !was_held {
+                return Err(HubError::forbidden(format!(
+                    "You may not give `{}` the name `{name}`: you hold `{scope}` for that name and \
+                     not for this user.",
+                    user.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to give a server a name for which the caller holds more than for the server.
+    pub(crate) fn may_name_server(
+        by: By<'_>,
+        server: &Server,
+        name: &ServerName,
+    ) -> Result<(), HubError> {
+        let By::Actor(actor) = by else { return Ok(()) };
+        let wanted = Filter::Server(server.user.to_string(), name.to_string());
+        for (scope, filter) in actor.scopes.iter() {
+            if filter == Some(&wanted) && !actor.may_on_server(scope, &server.user, &server.name) {
+                return Err(HubError::forbidden(format!(
+                    "You may not give the server the name `{name}`: you hold `{scope}` for that name \
+                     and not for this server."
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to put users into a group that gives more than the caller holds, or in which the caller
+    /// would get rights over them.
+    pub(crate) async fn may_add_members(
+        &self,
+        by: By<'_>,
+        group: &str,
+        users: &[User],
+    ) -> Result<(), HubError> {
+        let By::Actor(actor) = by else { return Ok(()) };
+        let mine = self.holdings_of_actor(actor);
+        if mine.is_admin {
+            return Ok(());
+        }
+        let own = actor.user.name.as_str();
+        let joins = users.iter().any(|user| user.id == actor.user.id);
+        let mut theirs = self.holdings_by_group(group, own).await?;
+        if !joins {
+            theirs
+                .scopes
+                .retain(|_, filter| !filter.is_some_and(|f| is_about(f, own)));
+        }
+        let is_member = |group: &str, user: &str| actor.is_member(group, user);
+        if let Some(more) = theirs.beyond(&mine, &is_member) {
+            return Err(HubError::forbidden(format!(
+                "You may not put anybody into the group `{group}`: it gives {more}, which you do not \
+                 hold."
+            )));
+        }
+        for (scope, filter) in actor.scopes.iter() {
+            let is_theirs = filter == Some(&Filter::Group(group.to_owned()));
+            if !is_theirs || is_about_groups(scope) {
+                continue;
+            }
+            let stranger = users
+                .iter()
+                .find(|user| !actor.may(scope, Target::User(user.name.as_str())));
+            if let Some(user) = stranger {
+                return Err(HubError::forbidden(format!(
+                    "You may not put `{}` into the group `{group}`: you hold `{scope}` for its \
+                     members and not for this user.",
+                    user.name
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to take members out of a group, or to delete it, if it gives rights over others that
+    /// the caller does not hold.
+    pub(crate) async fn may_remove_members(&self, by: By<'_>, group: &str) -> Result<(), HubError> {
+        let By::Actor(actor) = by else { return Ok(()) };
+        let own = actor.user.name.as_str();
+        let mut theirs = Holdings {
+            scopes: self.access.roles().scopes_by_group(group, own),
+            ..Holdings::default()
+        };
+        theirs
+            .scopes
+            .retain(|_, filter| !filter.is_some_and(|f| is_about(f, own)));
+        self.refuse_beyond(actor, &theirs, || {
+            format!("You may not take anybody out of the group `{group}`: it gives")
+        })
+        .await
+    }
+
+    /// Refuses to make a token for `owner` that allows more than the caller holds. `wanted` is what it
+    /// would allow.
+    pub(crate) fn may_make_token(
+        &self,
+        by: By<'_>,
+        owner: &User,
+        wanted: &ScopeSet,
+    ) -> Result<(), HubError> {
+        let By::Actor(actor) = by else { return Ok(()) };
+        let mine = self.holdings_of_actor(actor);
+        let theirs = Holdings {
+            scopes: wanted.clone(),
+            // Some things ask for the flag of the user behind a token.
+            is_admin: actor.user.id != owner.id && self.is_or_becomes_admin(owner),
+            ..Holdings::default()
+        };
+        match theirs.beyond(&mine, &|group, user| actor.is_member(group, user)) {
+            None => Ok(()),
+            Some(more) => Err(HubError::forbidden(format!(
+                "You may not make this token for `{}`: it would give you {more}, which you do not \
+                 hold. Name `scopes` that you hold.",
+                owner.name
+            ))),
+        }
+    }
+}
