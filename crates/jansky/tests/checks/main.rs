@@ -10,7 +10,10 @@ mod beside;
 #[expect(dead_code, reason = "the other tests of the program use more of it")]
 mod browser;
 mod crawl;
+mod docker;
 mod hand_over;
+#[path = "../it/harbour.rs"]
+mod harbour;
 #[path = "../it/house.rs"]
 #[expect(dead_code, reason = "the other tests of the program use more of it")]
 mod house;

@@ -8,6 +8,7 @@ mod containers;
 mod crash;
 mod demo;
 mod failing_servers;
+mod harbour;
 mod house;
 mod lifecycle;
 mod processes;
