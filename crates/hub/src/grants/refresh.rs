@@ -264,17 +264,11 @@ impl Grants {
                     .note_failure(grant, owner, &error, GrantState::Reauth, Duration::ZERO)
                     .await?)
             }
-            // Whether the token was used up nobody knows. It is tried once more, and if it was, the
-            // provider says so then; a second lost answer settles it, too.
-            RefreshOutcome::Uncertain(error) => {
-                let state = match grant.state {
-                    GrantState::Uncertain => GrantState::Reauth,
-                    _ => GrantState::Uncertain,
-                };
-                Err(self
-                    .note_failure(grant, owner, &error, state, Duration::ZERO)
-                    .await?)
-            }
+            // Whether the token was used up nobody knows until the provider says so: it is tried again
+            // with growing pauses, since one that hangs has used up nothing and must sign nobody out.
+            RefreshOutcome::Uncertain(error) => Err(self
+                .note_failure(grant, owner, &error, GrantState::Uncertain, Duration::ZERO)
+                .await?),
             RefreshOutcome::Later { error, pause } => Err(self
                 .note_failure(grant, owner, &error, GrantState::Backoff, pause)
                 .await?),

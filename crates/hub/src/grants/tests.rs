@@ -49,6 +49,8 @@ enum Mode {
     Down,
     /// Carries the refresh out and loses the answer.
     LosesAnswers,
+    /// Takes the refresh and does nothing with it.
+    Hangs,
 }
 
 impl Upstream {
@@ -116,6 +118,12 @@ impl UpstreamSession for Upstream {
             return Err(IdentityError::Unavailable {
                 context: "down".to_owned(),
                 retry: Duration::from_secs(1),
+                source: None,
+            });
+        }
+        if state.mode == Mode::Hangs {
+            return Err(IdentityError::Timeout {
+                endpoint: "token",
                 source: None,
             });
         }
@@ -402,6 +410,34 @@ async fn a_lost_answer_costs_one_more_try_and_then_a_sign_in() {
         "{tried_again:?}"
     );
     assert_eq!(scene.upstream.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_signs_nobody_out_however_long_and_heals_by_itself() {
+    let scene = Scene::new().await;
+    let grants = scene.process();
+    scene.upstream.set(Mode::Hangs);
+    scene.clock.advance(LIFETIME + Duration::from_secs(1));
+
+    for second in 0..600 {
+        let waiting = scene.token(&grants, Duration::ZERO).await;
+        assert!(
+            matches!(waiting, Err(NoToken::Later { .. })),
+            "after {second} s: {waiting:?}"
+        );
+        scene.clock.advance(Duration::from_secs(1));
+    }
+    assert!(
+        scene.upstream.calls() < 30,
+        "{} calls",
+        scene.upstream.calls()
+    );
+
+    scene.upstream.set(Mode::Answers);
+    scene.clock.advance(Duration::from_mins(1));
+    let token = scene.token(&grants, Duration::ZERO).await;
+    assert_eq!(token.expect("a token"), "access-1");
+    assert_eq!(scene.upstream.state().reuses, 0);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::browser::Browser;
 use crate::house::{House, Hub, until};
-use crate::site::{Site, within};
+use crate::site::{self, Line, Site, within};
 use crate::tokens::ARCHIVE;
 
 /// The variable with the agent's socket, in the environment of a person's running server.
@@ -62,8 +62,7 @@ async fn somebody_at_work(site: &Site, hub: &Hub<'_>) -> (Browser, PathBuf) {
 
 /// The setting with which an agent finds the next hub where this one was.
 fn address(hub: &Hub<'_>) -> String {
-    let address = hub.url.trim_start_matches("http://");
-    format!("hub.bind={}", address.trim_end_matches('/'))
+    format!("hub.bind={}", site::address(hub))
 }
 
 /// Whether a text is in a file, a process's environment, or the like.
@@ -333,4 +332,72 @@ async fn code_goes_on_with_its_tokens_while_the_hub_is_restarted() {
     assert!(after < Duration::from_secs(5), "{after:?}");
     assert_eq!(site.op.refresh_calls(), 0, "no second refresh");
     drop(hub);
+}
+
+/// D43 and D46 for the real agent, which a balancer moves from one process to the next while both are
+/// replaced, one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_keeps_its_tokens_while_all_processes_are_replaced_and_loses_them_with_the_session()
+ {
+    let site = Site::new().await.on_postgres().await;
+    site.configure(ARCHIVE);
+    site.op.script().rotates = true;
+    site.op.script().lifetimes.access = 12;
+    let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 9));
+    let balancer = Line::to(nowhere).await;
+    let public = format!("http://127.0.0.1:{}/", balancer.port);
+    let settings = [
+        format!("hub.public_url={public}"),
+        format!("hub.api_url={public}hub/api"),
+    ];
+    let settings = settings.each_ref().map(String::as_str);
+    let first = site.start_with(&settings).await;
+    balancer.lead_to(site::address(&first));
+    let second = site.start_with(&settings).await;
+    let of_second = site::address(&second);
+    let browser = Browser::new(&public);
+    browser.sign_in(&site.op, "subject-1").await;
+    browser.start_server("river").await;
+    let socket = variable_of_server(&site.house, "river", "JANSKY_AGENT_SOCKET").await;
+    let mut seen = std::collections::BTreeSet::from([token(&socket).await]);
+    let pid = browser.server_pid("river").await;
+
+    balancer.lead_to(of_second);
+    assert!(first.terminate().await.success());
+    seen.insert(new_token(&socket, &seen).await);
+    let third = site.start_with(&settings).await;
+    balancer.lead_to(site::address(&third));
+    assert!(second.terminate().await.success());
+    seen.insert(new_token(&socket, &seen).await);
+    let fourth = site.start_with(&settings).await;
+    let of_fourth = site::address(&fourth);
+
+    assert_eq!(seen.len(), 3, "one more at each process");
+    assert_eq!(site.op.script().records.reuses, 0);
+    let browser = browser.at(&public);
+    browser.get("hub/home").await.must_be(200);
+    assert_eq!(browser.server_pid("river").await, pid);
+    // The provider tells the process to which nobody is connected.
+    let everywhere = site.op.logout_token(Some("subject-1"), None);
+    let told = crate::sign_out::tell(&format!("http://{of_fourth}/"), &everywhere).await;
+    told.must_be(200);
+    within(Duration::from_secs(1), "no more tokens", async || {
+        let answer = ask(&socket, "/v1/token?audience=archive", "").await;
+        answer.is_some_and(|(status, _)| status == 401)
+    })
+    .await;
+    balancer.lead_to(of_fourth);
+    assert!(browser.at(&public).get("hub/home").await.asks_to_sign_in());
+}
+
+/// A token that was not seen before; until there is one, what is asked for is never refused.
+async fn new_token(socket: &Path, seen: &std::collections::BTreeSet<String>) -> String {
+    until("no new token comes", async || {
+        let answer = ask(socket, "/v1/token?audience=archive", "").await;
+        let (status, body) = answer.expect("the agent answers");
+        assert_eq!(status, 200, "{body}");
+        let token = body["access_token"].as_str()?.to_owned();
+        (!seen.contains(&token)).then_some(token)
+    })
+    .await
 }

@@ -46,6 +46,16 @@ pub(crate) fn trail(house: &House) -> Vec<(String, String)> {
         .collect()
 }
 
+/// The API token of a person's running server, from its environment.
+fn server_token(house: &House, user: &str) -> String {
+    let processes = house.processes();
+    let mut tokens = processes.iter().filter_map(|process| {
+        let token = process.variable("JUPYTERHUB_API_TOKEN");
+        (process.variable("JUPYTERHUB_USER") == user && !token.is_empty()).then_some(token)
+    });
+    tokens.next().expect("it runs").to_owned()
+}
+
 /// The question for a token, as a form.
 fn question() -> Body {
     let fields = [("grant_type", EXCHANGE), ("audience", "archive")];
@@ -110,13 +120,7 @@ async fn a_request_without_a_right_proof_gets_nothing_and_is_written_down() {
     first.expect("it answers").must_be(200);
     let nonce = agent.nonce();
     let old = now.minus(Duration::from_mins(2));
-    let process = site.house.processes();
-    let of_river = |process: &&crate::processes::Process| {
-        process.variable("JUPYTERHUB_USER") == "river"
-            && !process.variable("JUPYTERHUB_API_TOKEN").is_empty()
-    };
-    let server = process.iter().find(of_river).expect("it runs");
-    let server_token = server.variable("JUPYTERHUB_API_TOKEN").to_owned();
+    let server_token = server_token(&site.house, "river");
 
     let proofs = [
         ("no proof at all", String::new()),
@@ -264,6 +268,102 @@ async fn neither_a_page_nor_another_persons_credential_gets_a_token() {
     let script = site.op.script();
     let known = script.records.access(&own).expect("the provider gave it");
     assert_eq!(known.subject, "subject-2");
+}
+
+/// D38, for the two ways that programs written for JupyterHub have, both turned on.
+#[tokio::test]
+async fn the_ways_of_old_programs_open_to_no_cookie_and_show_nobody_elses_tokens() {
+    let site = Site::new().await;
+    site.configure("[broker]\nlocal_user_exposed_path = \"/custom/userinfo\"\nauth_state = true\n");
+    site.op.script().people.extend([
+        Person::new("subject-2", "wash"),
+        Person::new("subject-3", "boss"),
+    ]);
+    let hub = site.start_with(&["hub.admin_users=[\"boss\"]"]).await;
+    let people = ["subject-1", "subject-2", "subject-3"].map(|_| Browser::new(&hub.url));
+    for (browser, subject) in people.iter().zip(["subject-1", "subject-2", "subject-3"]) {
+        browser.sign_in(&site.op, subject).await;
+    }
+    let [river, wash, boss] = &people;
+    river.start_server("river").await;
+    wash.start_server("wash").await;
+    let exposed = "hub/custom/userinfo";
+    let own = |browser: &str| {
+        let script = site.op.script();
+        let issued = script.records.issued("access").into_iter();
+        let own = issued.filter(|token| {
+            script
+                .records
+                .access(token)
+                .is_some_and(|a| a.subject == browser)
+        });
+        own.collect::<Vec<_>>()
+    };
+
+    // The servers themselves, so that it is known that the ways are open.
+    for (user, subject) in [("river", "subject-1"), ("wash", "subject-2")] {
+        let server = hub.program(&server_token(&site.house, user));
+        let shown = server.get(exposed).await.must_be(200).json();
+        assert_eq!(shown["username"], user);
+        let token = shown["access_token"].as_str().expect("a token").to_owned();
+        assert!(own(subject).contains(&token), "{shown}");
+    }
+    let admin = boss.new_token().await;
+    let path = "hub/api/users/river";
+    let shown = admin.api("GET", path, None).await.must_be(200).json();
+    let token = shown["auth_state"]["access_token"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    assert!(own("subject-1").contains(&token), "{shown}");
+
+    for (who, browser) in [("river", river), ("wash", wash), ("boss", boss)] {
+        let xsrf = browser.cookie("_xsrf");
+        for headers in [
+            vec![],
+            vec![
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+            ],
+            vec![
+                ("sec-fetch-mode", "cors"),
+                ("sec-fetch-site", "same-origin"),
+            ],
+            vec![
+                ("sec-fetch-mode", "no-cors"),
+                ("sec-fetch-site", "same-origin"),
+            ],
+            vec![("sec-fetch-mode", "cors"), ("x-xsrftoken", xsrf.as_str())],
+        ] {
+            let answer = browser.send(Method::GET, exposed, &headers, None).await;
+            assert_eq!(answer.status, 401, "{who} {headers:?}: {answer:#?}");
+            for path in [
+                "hub/api/users/river",
+                "hub/api/users/wash",
+                "hub/api/user",
+                "hub/api/users",
+            ] {
+                let answer = browser.send(Method::GET, path, &headers, None).await;
+                for (kind, text) in site.op.canaries() {
+                    assert!(
+                        !answer.text.contains(&text),
+                        "{who} {headers:?} {path}: the {kind}"
+                    );
+                }
+            }
+        }
+    }
+    // Tokens that are no server's, and the token of one server for the other's user.
+    for program in [&admin, &river.new_token().await] {
+        program.get(exposed).await.must_be(401);
+    }
+    let server = hub.program(&server_token(&site.house, "wash"));
+    for path in ["hub/api/users/river", "hub/api/users/wash"] {
+        let answer = server.api("GET", path, None).await;
+        for token in own("subject-1").iter().chain(&own("subject-2")) {
+            assert!(!answer.text.contains(token), "{path}: {answer:#?}");
+        }
+    }
 }
 
 /// D40

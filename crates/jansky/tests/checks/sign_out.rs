@@ -101,7 +101,7 @@ async fn signing_out_stops_servers_where_that_is_configured() {
 }
 
 /// Posts a logout token, as a provider does.
-async fn tell(hub: &str, token: &str) -> Answer {
+pub(crate) async fn tell(hub: &str, token: &str) -> Answer {
     let body = Body::Form(form(&[("logout_token", token)]));
     Browser::new(hub)
         .send(

@@ -78,24 +78,33 @@ impl Site {
     }
 
     pub(crate) async fn start(&self) -> Hub<'_> {
-        self.house.start(&[]).await
+        self.start_with(&[]).await
+    }
+
+    /// Starts a hub with settings on the command line.
+    pub(crate) async fn start_with(&self, settings: &[&str]) -> Hub<'_> {
+        self.house.start(settings).await
     }
 }
 
-/// A way to a server that can be cut and mended.
+/// A way to a server that can be cut and mended, or made to lead to another one.
 pub(crate) struct Line {
-    port: u16,
-    is_whole: watch::Sender<bool>,
+    pub(crate) port: u16,
+    server: SocketAddr,
+    leads_to: watch::Sender<Option<SocketAddr>>,
 }
 
 impl Line {
-    async fn to(server: SocketAddr) -> Self {
+    pub(crate) async fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("it is bound").port();
-        let is_whole = watch::Sender::new(true);
-        let watched = is_whole.subscribe();
+        let leads_to = watch::Sender::new(Some(server));
+        let mut watched = leads_to.subscribe();
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
+                let Some(server) = *watched.borrow_and_update() else {
+                    continue;
+                };
                 let mut watched = watched.clone();
                 tokio::spawn(async move {
                     let carry = async {
@@ -104,23 +113,41 @@ impl Line {
                     };
                     tokio::select! {
                         biased;
-                        _ = watched.wait_for(|is_whole| !is_whole) => {}
+                        _ = watched.changed() => {}
                         _ = carry => {}
                     }
                 });
             }
         });
-        Self { port, is_whole }
+        Self {
+            port,
+            server,
+            leads_to,
+        }
     }
 
     /// Ends all connections, and all that are made from now on.
     pub(crate) fn cut(&self) {
-        self.is_whole.send_replace(false);
+        self.leads_to.send_replace(None);
     }
 
     pub(crate) fn mend(&self) {
-        self.is_whole.send_replace(true);
+        self.leads_to.send_replace(Some(self.server));
     }
+
+    /// Ends all connections; new ones lead to another server.
+    pub(crate) fn lead_to(&self, server: SocketAddr) {
+        self.leads_to.send_replace(Some(server));
+    }
+}
+
+/// Where the hub that was started last listens, whatever address people use: as its log says.
+pub(crate) fn address(hub: &Hub<'_>) -> SocketAddr {
+    let log = hub.house.said("stderr");
+    let mut words = log.split_whitespace().rev();
+    let address = words.find_map(|word| word.strip_prefix("address="));
+    let address = address.expect("it said where it listens");
+    address.parse().expect("an address")
 }
 
 /// A scripted provider that goes by the time of the machine.

@@ -92,13 +92,13 @@ impl Browser {
         }
     }
 
-    /// The same browser, cookies and all, at another address of the hub.
+    /// The same browser, cookies and all, at another address of the hub, or with new connections at
+    /// the same one.
     pub(crate) fn at(&self, hub: &str) -> Self {
         Self {
-            url: hub.to_owned(),
-            http: self.http.clone(),
             jar: Mutex::new(self.jar().clone()),
             token: self.token.clone(),
+            ..Self::new(hub)
         }
     }
 
