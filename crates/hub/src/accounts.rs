@@ -27,7 +27,8 @@ pub(crate) enum Checked {
 }
 
 impl Hub {
-    /// Checks a name and a password; `address` is the client's, for the rate limit.
+    /// Checks a name and a password; `address` is the client's and `browser` names one that has
+    /// signed in with this name before, both for the limit of attempts.
     ///
     /// The answer to a wrong name and to a wrong password is the same and takes as long. A second
     /// factor is not asked for.
@@ -36,9 +37,10 @@ impl Hub {
         name: &str,
         password: Secret,
         address: &str,
+        browser: Option<&str>,
     ) -> Result<Checked, HubError> {
         let typed = name.trim().to_lowercase();
-        self.throttle.check(&typed, address)?;
+        self.throttle.check(&typed, address, browser)?;
         let (mut known, mut waiting) = (None, None);
         if let Ok(name) = UserName::normalize(&typed) {
             known = self.store.password_hash(&name).await?;

@@ -61,8 +61,32 @@ impl Hub {
         local.into_iter().chain(others).collect()
     }
 
+    fn password_provider(&self, wanted: Option<&str>) -> Option<&ProviderId> {
+        let mut known = self.password_providers().into_iter().map(|(id, _)| id);
+        known.find(|id| wanted.is_none_or(|wanted| wanted == id.as_str()))
+    }
+
+    /// The name under which attempts to sign in with a password are counted, and the provider that
+    /// checks it: two ways to write what is one name there are one here.
+    pub fn counted_name(
+        &self,
+        provider: Option<&str>,
+        name: &str,
+    ) -> Option<(&ProviderId, String)> {
+        let id = self.password_provider(provider)?;
+        let is_local = self.local_accounts() == Some(id);
+        let name = if is_local {
+            name.trim().to_lowercase()
+        } else {
+            compared(name)
+        };
+        Some((id, name))
+    }
+
     /// Signs somebody in with a name and a password: the first of [`Hub::password_providers`]
-    /// checks them unless another one is named. `address` is the client's, for the rate limit.
+    /// checks them unless another one is named. `address` is the client's, and `browser` names one in
+    /// which somebody has signed in under [`Hub::counted_name`] before; both are for the limit of
+    /// attempts.
     ///
     /// Local accounts may have a second factor, for which [`Hub::enter`] asks.
     ///
@@ -74,17 +98,14 @@ impl Hub {
         name: &str,
         password: Secret,
         address: &str,
+        browser: Option<&str>,
     ) -> Result<PasswordSignIn, HubError> {
-        let known = self.password_providers();
-        let chosen = known
-            .iter()
-            .find(|(id, _)| provider.is_none_or(|wanted| wanted == id.as_str()))
-            .ok_or_else(|| {
-                HubError::not_found("Signing in with a password is not configured here.")
-            })?;
-        let id = chosen.0;
+        let id = self.password_provider(provider).ok_or_else(|| {
+            HubError::not_found("Signing in with a password is not configured here.")
+        })?;
         if self.local_accounts() == Some(id) {
-            return match self.check_password(name, password, address).await? {
+            let checked = self.check_password(name, password, address, browser);
+            return match checked.await? {
                 Checked::Wrong => Err(HubError::forbidden(WRONG_PASSWORD)),
                 Checked::Waits => Ok(PasswordSignIn::Waits),
                 Checked::Right(user) => Ok(PasswordSignIn::Arrived(Box::new(Arrival {
@@ -96,7 +117,9 @@ impl Hub {
             };
         }
         let configured = self.provider(id.as_str())?;
-        let identity = self.verify(configured, name, password, address).await?;
+        let identity = self
+            .verify(configured, name, password, address, browser)
+            .await?;
         let arrival = self.let_in(configured, identity).await?;
         Ok(PasswordSignIn::Arrived(Box::new(arrival)))
     }
@@ -117,7 +140,7 @@ impl Hub {
             return Err(refused());
         }
         let checked = self
-            .check_password(&shown.username, shown.password, address)
+            .check_password(&shown.username, shown.password, address, None)
             .await?;
         let Checked::Right(found) = checked else {
             return Err(refused());
@@ -152,6 +175,7 @@ impl Hub {
         name: &str,
         password: Secret,
         address: &str,
+        browser: Option<&str>,
     ) -> Result<ExternalIdentity, HubError> {
         let id = configured.provider.id();
         let LoginMethod::Form(form) = configured.provider.method() else {
@@ -159,7 +183,7 @@ impl Hub {
         };
         let name = name.trim();
         if let Some(throttle) = self.throttles.get(id) {
-            throttle.check(&compared(name), address)?;
+            throttle.check(&compared(name), address, browser)?;
         }
         let wrong = || HubError::forbidden(WRONG_PASSWORD);
         let is_no_name = name.is_empty() || name.len() > LONGEST_NAME || name.contains('\0');

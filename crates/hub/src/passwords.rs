@@ -54,7 +54,10 @@ impl Hub {
         if self.local_accounts().is_none() {
             return Err(none().into());
         }
-        self.throttle.check(user.name.as_str(), address)?;
+        // Strangers who try this name must not keep its owner from changing the password.
+        let own = format!("signed in as {}", user.id);
+        self.throttle
+            .check(user.name.as_str(), address, Some(&own))?;
         let found = self.store.password_hash(&user.name).await?;
         let (_, hash) = found
             .filter(|(owner, _)| owner.id == user.id)

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use governor::clock::Clock as _;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::{Clock, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
 use jansky_crypto::token::{Digest, digest_text};
 
 use crate::error::HubError;
@@ -13,47 +13,104 @@ use crate::error::HubError;
 /// One address may try this many times more than one name: a whole institute can sit behind it.
 const ADDRESS_FACTOR: u32 = 20;
 
-/// Counts sign-in attempts by name and by network address.
+/// So many times more than one address may try with a name, all addresses together may try with it at
+/// once. After that they all together may try as often as one.
+const EVERYWHERE_FACTOR: u32 = 10;
+
+/// Counts sign-in attempts.
+///
+/// Strangers are counted by name and network together, so that whoever types wrong passwords for
+/// somebody holds up nobody who comes from elsewhere; then by name alone, so that many networks
+/// together get no further in guessing; and by network alone. Browsers that have signed in with the
+/// name before are counted each for itself, so they pass when all strangers have to wait.
 pub(crate) struct Throttle {
+    attempts: NonZeroU32,
     /// By digest, as anybody can type a name of any length.
+    by_name_and_network: DefaultKeyedRateLimiter<Digest>,
     by_name: DefaultKeyedRateLimiter<Digest>,
-    by_address: DefaultKeyedRateLimiter<String>,
-    clock: governor::clock::DefaultClock,
+    by_browser: DefaultKeyedRateLimiter<Digest>,
+    by_network: DefaultKeyedRateLimiter<String>,
+    clock: DefaultClock,
 }
 
 impl Throttle {
     pub(crate) fn new(attempts_per_minute: u32) -> Self {
         let attempts = NonZeroU32::new(attempts_per_minute).unwrap_or(NonZeroU32::MIN);
-        let per_address =
-            attempts.saturating_mul(NonZeroU32::new(ADDRESS_FACTOR).unwrap_or(attempts));
+        let each = Quota::per_minute(attempts);
         Self {
-            by_name: RateLimiter::keyed(Quota::per_minute(attempts)),
-            by_address: RateLimiter::keyed(Quota::per_minute(per_address)),
-            clock: governor::clock::DefaultClock::default(),
+            attempts,
+            by_name_and_network: RateLimiter::keyed(each),
+            by_name: RateLimiter::keyed(each.allow_burst(times(attempts, EVERYWHERE_FACTOR))),
+            by_browser: RateLimiter::keyed(each),
+            by_network: RateLimiter::keyed(Quota::per_minute(times(attempts, ADDRESS_FACTOR))),
+            clock: DefaultClock::default(),
         }
     }
 
-    /// Lets an attempt pass or says when to come back.
-    pub(crate) fn check(&self, name: &str, address: &str) -> Result<(), HubError> {
-        let by_address = self.by_address.check_key(&network(address));
-        // Whoever has tried too much already must not use up what others may try.
-        let counted = by_address.and_then(|()| self.by_name.check_key(&digest_text(name)));
-        let Err(refused) = counted else {
-            return Ok(());
-        };
-        let wait = refused.wait_time_from(self.clock.now());
-        let seconds = wait.as_secs() + 1;
-        Err(HubError::Busy {
-            message: format!("Too many attempts to sign in. Try again in {seconds} seconds."),
-            retry_after: Duration::from_secs(seconds),
+    /// Lets an attempt pass or says when to come back. `browser` names a browser in which somebody has
+    /// signed in with this name before.
+    pub(crate) fn check(
+        &self,
+        name: &str,
+        address: &str,
+        browser: Option<&str>,
+    ) -> Result<(), HubError> {
+        let network = network(address);
+        let attempts = self.attempts;
+        if let Some(browser) = browser {
+            let counted = self.by_browser.check_key(&digest_text(browser));
+            return counted.map_err(|refused| {
+                self.wait(&refused, format!("with this name: {attempts} in a minute"))
+            });
+        }
+        // Whoever has tried too much already must not use up what others may try, so the narrowest
+        // count comes first and the one that strangers share last.
+        let here = digest_text(&format!("{network}\n{name}"));
+        self.by_name_and_network
+            .check_key(&here)
+            .map_err(|refused| {
+                let words = format!("with this name from your network: {attempts} in a minute");
+                self.wait(&refused, words)
+            })?;
+        self.by_network.check_key(&network).map_err(|refused| {
+            let most = times(attempts, ADDRESS_FACTOR);
+            self.wait(&refused, format!("from your network: {most} in a minute"))
+        })?;
+        self.by_name.check_key(&digest_text(name)).map_err(|refused| {
+            let most = times(attempts, EVERYWHERE_FACTOR);
+            let words = format!(
+                "with this name from everywhere: {most}, and then {attempts} in a minute. A browser \
+                 that has signed in with it before does not have to wait"
+            );
+            self.wait(&refused, words)
         })
+    }
+
+    fn wait(
+        &self,
+        refused: &NotUntil<<DefaultClock as Clock>::Instant>,
+        limit: String,
+    ) -> HubError {
+        let seconds = refused.wait_time_from(self.clock.now()).as_secs() + 1;
+        HubError::Busy {
+            message: format!(
+                "Too many attempts to sign in {limit}. Try again in {seconds} seconds."
+            ),
+            retry_after: Duration::from_secs(seconds),
+        }
     }
 
     /// Drops the counts that no longer matter.
     pub(crate) fn shrink(&self) {
+        self.by_name_and_network.retain_recent();
         self.by_name.retain_recent();
-        self.by_address.retain_recent();
+        self.by_browser.retain_recent();
+        self.by_network.retain_recent();
     }
+}
+
+fn times(attempts: NonZeroU32, factor: u32) -> NonZeroU32 {
+    attempts.saturating_mul(NonZeroU32::new(factor).unwrap_or(NonZeroU32::MIN))
 }
 
 /// What counts as one address. Whoever has an address of IPv6 has all 2^64 of its network.
@@ -75,7 +132,7 @@ const SIGN_UPS_PER_HOUR: NonZeroU32 = NonZeroU32::new(60).unwrap();
 /// Counts something by network address alone.
 pub(crate) struct PerAddress {
     counts: DefaultKeyedRateLimiter<String>,
-    clock: governor::clock::DefaultClock,
+    clock: DefaultClock,
 }
 
 impl PerAddress {
@@ -83,7 +140,7 @@ impl PerAddress {
     pub(crate) fn sign_ups() -> Self {
         Self {
             counts: RateLimiter::keyed(Quota::per_hour(SIGN_UPS_PER_HOUR)),
-            clock: governor::clock::DefaultClock::default(),
+            clock: DefaultClock::default(),
         }
     }
 
@@ -95,7 +152,8 @@ impl PerAddress {
         let seconds = refused.wait_time_from(self.clock.now()).as_secs() + 1;
         Err(HubError::Busy {
             message: format!(
-                "Too many accounts were asked for from your network. Try again in {seconds} seconds."
+                "Too many accounts were asked for from your network: {SIGN_UPS_PER_HOUR} in an hour. \
+                 Try again in {seconds} seconds."
             ),
             retry_after: Duration::from_secs(seconds),
         })
@@ -111,17 +169,95 @@ impl PerAddress {
 mod tests {
     use super::*;
 
+    /// The default.
+    const ATTEMPTS: u32 = 10;
+
+    fn passed(throttle: &Throttle, name: &str, address: &str, tries: u32) -> u32 {
+        let passed = |_: &u32| throttle.check(name, address, None).is_ok();
+        let count = (0..tries).filter(passed).count();
+        u32::try_from(count).expect("it is not many")
+    }
+
     #[test]
     fn who_tries_many_names_holds_none_of_them_up_for_others() {
         let throttle = Throttle::new(1);
         for number in 0..ADDRESS_FACTOR {
             let name = format!("name {number}");
-            assert!(throttle.check(&name, "192.0.2.1").is_ok(), "{name}");
+            assert!(throttle.check(&name, "192.0.2.1", None).is_ok(), "{name}");
         }
 
-        assert!(throttle.check("river", "192.0.2.1").is_err());
+        assert!(throttle.check("river", "192.0.2.1", None).is_err());
 
-        assert!(throttle.check("river", "192.0.2.2").is_ok());
+        assert!(throttle.check("river", "192.0.2.2", None).is_ok());
+    }
+
+    #[test]
+    fn wrong_passwords_from_one_network_lock_nobody_out_elsewhere() {
+        let throttle = Throttle::new(ATTEMPTS);
+
+        let guessed = passed(&throttle, "river", "192.0.2.1", 1000);
+
+        assert!(
+            (10..=11).contains(&guessed),
+            "{guessed} a minute and no more"
+        );
+        assert!(throttle.check("river", "192.0.2.2", None).is_ok());
+        assert!(throttle.check("wash", "192.0.2.1", None).is_ok());
+    }
+
+    #[test]
+    fn many_networks_together_guess_a_hundred_times_and_then_ten_times_a_minute() {
+        let throttle = Throttle::new(ATTEMPTS);
+
+        let guessed: u32 = (0..1000)
+            .map(|n| {
+                passed(
+                    &throttle,
+                    "river",
+                    &format!("198.51.{}.{}", n / 250, n % 250),
+                    1,
+                )
+            })
+            .sum();
+
+        assert!((100..=102).contains(&guessed), "{guessed}");
+        assert!(passed(&throttle, "river", "203.0.113.1", 1) <= 1);
+        let known = throttle.check("river", "203.0.113.1", Some("river's own browser"));
+        assert!(known.is_ok(), "whoever was here before is not locked out");
+    }
+
+    #[test]
+    fn a_known_browser_has_no_more_attempts_than_a_stranger() {
+        let throttle = Throttle::new(ATTEMPTS);
+
+        let tries = (0..1000).filter(|_| throttle.check("river", "192.0.2.1", Some("b")).is_ok());
+
+        let tries = tries.count();
+        assert!((10..=11).contains(&tries), "{tries}");
+        assert!(
+            throttle
+                .check("river", "192.0.2.1", Some("another"))
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_refusal_says_which_limit_it_was_and_when_to_come_back() {
+        let throttle = Throttle::new(ATTEMPTS);
+        passed(&throttle, "river", "192.0.2.1", 50);
+
+        let refused = throttle.check("river", "192.0.2.1", None);
+
+        let Err(HubError::Busy {
+            message,
+            retry_after,
+        }) = refused
+        else {
+            panic!("{refused:?}");
+        };
+        let limit = "with this name from your network: 10 in a minute";
+        assert!(message.contains(limit), "{message}");
+        assert!(retry_after <= Duration::from_secs(7), "{retry_after:?}");
     }
 
     #[test]
@@ -129,13 +265,16 @@ mod tests {
         let throttle = Throttle::new(1);
         for number in 0..ADDRESS_FACTOR {
             let address = format!("2001:db8:0:7::{number:x}");
-            assert!(throttle.check(&address, &address).is_ok(), "{address}");
+            assert!(
+                throttle.check(&address, &address, None).is_ok(),
+                "{address}"
+            );
         }
 
-        let refused = throttle.check("river", "2001:db8:0:7:ffff::1");
+        let refused = throttle.check("river", "2001:db8:0:7:ffff::1", None);
 
         assert!(refused.is_err(), "it has so many that none counts");
-        assert!(throttle.check("river", "2001:db8:0:8::1").is_ok());
+        assert!(throttle.check("river", "2001:db8:0:8::1", None).is_ok());
         assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
         assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
         let sign_ups = PerAddress::sign_ups();
@@ -144,21 +283,5 @@ mod tests {
             assert!(sign_ups.check(&address).is_ok(), "{address}");
         }
         assert!(sign_ups.check("2001:db8:0:7:ffff::1").is_err());
-    }
-
-    #[test]
-    fn the_attempt_after_the_last_allowed_one_has_to_wait() {
-        let throttle = Throttle::new(3);
-
-        for _ in 0..3 {
-            assert!(throttle.check("river", "127.0.0.1").is_ok());
-        }
-        let refused = throttle.check("river", "127.0.0.1");
-
-        assert!(matches!(refused, Err(HubError::Busy { .. })), "{refused:?}");
-        assert!(
-            throttle.check("wash", "127.0.0.1").is_ok(),
-            "another name is not held up"
-        );
     }
 }

@@ -19,6 +19,10 @@ pub(crate) const XSRF: &str = "_xsrf";
 /// be bound to it. Network addresses change between two requests behind gateways and on phones.
 pub(crate) const VISITOR: &str = "jansky-visitor";
 
+/// Says that somebody has signed in here with a password before, so that strangers who try the same
+/// name do not keep them out.
+pub(crate) const DEVICE: &str = "jansky-device";
+
 /// Begins the name of the cookies that tie sign-in attempts to a browser, one for each attempt so
 /// that two tabs do not disturb each other.
 pub(crate) const ATTEMPT_PREFIX: &str = "jansky-sign-in-";

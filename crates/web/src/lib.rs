@@ -7,6 +7,7 @@ mod api;
 mod broker;
 mod browser_words;
 mod cookies;
+mod device;
 mod error;
 mod next_url;
 mod oidc;

@@ -472,7 +472,9 @@ async fn around(State(web): State<WebState>, request: Request, next: Next) -> Re
     let below_base = request.uri().path().strip_prefix(&web.hub.settings().base);
     let is_api = below_base
         .is_some_and(|path| path.starts_with("hub/api") || path.starts_with("hub/broker"));
-    let mut response = next.run(request).await;
+    let peer = request.extensions().get::<Peer>().copied();
+    let address = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address);
+    let mut response = jansky_hub::with_origin(address, next.run(request)).await;
     add_headers(&web, is_api, &mut response);
     let handler = handler.as_ref().map_or("other", MatchedPath::as_str);
     let code = response.status().as_u16();

@@ -110,8 +110,13 @@ pub struct LdapProvider {
     #[schemars(example = &"5s")]
     pub timeout: Written<Duration>,
 
-    /// How many wrong passwords per minute are accepted for one name and from one address before
-    /// further attempts are refused for a while.
+    /// How many times a minute somebody may try to sign in with one name from one network (an IPv4
+    /// address, or 64 bits of an IPv6 one).
+    ///
+    /// A network may try twenty times as often with different names. All networks together may try ten
+    /// times as often with one name, and after that as often as one of them; a browser in which
+    /// somebody has signed in with the name in the last 180 days is counted for itself and does not
+    /// wait for that.
     #[serde(default = "ten")]
     #[schemars(range(min = 1), example = 5)]
     pub attempts_per_minute: u32,

@@ -142,7 +142,7 @@ impl Hub {
         address: &str,
     ) -> Result<(), HubError> {
         let factors = &self.second_factors;
-        factors.throttle.check(user.name.as_str(), address)?;
+        factors.throttle.check(user.name.as_str(), address, None)?;
         let now = self.clock.now();
         let factor = match self.store.count_code_attempt(user.id, now).await? {
             CodeAttempt::Counted(factor) => factor,

@@ -150,7 +150,7 @@ impl Hub {
     ) -> Result<Vec<Secret>, FormError> {
         self.second_factors
             .throttle
-            .check(user.name.as_str(), address)?;
+            .check(user.name.as_str(), address, None)?;
         let (factor, secret) = self.pending(user, browser).await?;
         let now = self.clock.now();
         let step = totp::check(&secret, code.expose(), now).ok_or_else(|| {

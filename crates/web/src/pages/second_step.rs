@@ -8,6 +8,7 @@ use jansky_hub::{DueStep, FormError, HubError, SecondStepUnderWay, SetUpBrowser,
 use jansky_model::Secret;
 
 use crate::cookies::{self, SetCookie};
+use crate::device;
 use crate::error::{log, status_of, with_error_headers};
 use crate::pages::password::{at, whole};
 use crate::pages::second_factor::{codes_page, set_up};
@@ -103,6 +104,9 @@ async fn finish(visit: &Visit, request: Request) -> PageResult {
     };
     let mut response = sign_in::begin_session(visit, &finished.session, response).await?;
     end(visit, &mut response);
+    let provider = hub.local_provider();
+    let name = finished.user.name.as_str();
+    device::remember(visit, &mut response, Some(provider.as_str()), name);
     Ok(response)
 }
 

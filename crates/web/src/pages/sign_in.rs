@@ -10,6 +10,7 @@ use jansky_hub::{
 use jansky_model::{ProviderId, Secret};
 
 use crate::cookies::{self, SetCookie};
+use crate::device;
 use crate::error::{public_message, status_of, with_error_headers};
 use crate::pages::{default_target, second_step, sign_up};
 use crate::views::{LoginPage, PasswordForm, ProviderButton};
@@ -178,7 +179,13 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
     let address = visit.peer.address.to_string();
     let password = fields.secret("password");
     let checked = hub
-        .sign_in_with_password(attempt.provider, attempt.username, password, &address)
+        .sign_in_with_password(
+            attempt.provider,
+            attempt.username,
+            password,
+            &address,
+            device::known(&visit, attempt.provider, attempt.username),
+        )
         .await;
     let is_in = matches!(checked, Ok(PasswordSignIn::Arrived(_)));
     hub.metrics().sign_in(is_in, began.elapsed());
@@ -195,6 +202,10 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
     };
     match open_session(&visit, &arrival.user, proof, Some(&next)).await {
         Err(Refusal::Error(error)) => refuse(&visit, attempt, &next, &error),
+        Ok(mut response) if arrival.identity.is_some() => {
+            device::remember(&visit, &mut response, attempt.provider, attempt.username);
+            response
+        }
         other => visit.answer(other),
     }
 }
@@ -280,7 +291,12 @@ pub(crate) async fn open_session(
     match entered {
         Entered::Session(session) => {
             let target = next.unwrap_or_else(|| visit.hub());
-            Ok(begin_session(visit, &session, redirect(&target)).await?)
+            let mut response = begin_session(visit, &session, redirect(&target)).await?;
+            if proof.identity.is_none() {
+                let provider = Some(proof.provider.as_str());
+                device::remember(visit, &mut response, provider, user.name.as_str());
+            }
+            Ok(response)
         }
         Entered::SecondStep(cookie) => Ok(second_step::begin(visit, &cookie)),
     }

@@ -1,5 +1,6 @@
 //! Tests of the HTTP surfaces.
 
+mod attempts;
 mod broker;
 mod direct_sign_in;
 mod forgery;
