@@ -33,7 +33,7 @@ pub use sections::{
     IdentityBrokerMode, Issuer, IssuerAlgorithm, LdapProvider, LocalProvider, Log, LogFormat,
     NoLongerAllowed, OfferedImage, OidcProvider, PamProvider, ProcessSpawner, Provider, Proxy,
     Pull, Reach, Role, RunAs, SecondFactor, SecurityEvents, Session, SignOut, SignUp, Spawner, Tls,
-    Tripwire, VolumeEntry,
+    Tripwire, UsernameCase, VolumeEntry,
 };
 
 /// Whether the name of a variable says that its value is secret.

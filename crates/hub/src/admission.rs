@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use jansky_identity::ExternalIdentity;
-use jansky_identity::claim_rules::{GroupRules, GroupsProblem, HomeProblem, HomeRules};
+use jansky_identity::claim_rules::{
+    GroupRules, GroupsProblem, HomeProblem, HomeRules, NameRules, Reading,
+};
 use jansky_model::UserName;
 
 /// The rules of one provider. Without any allow rule nobody gets in.
@@ -19,6 +21,8 @@ pub struct AdmissionRules {
     pub blocked_users: BTreeSet<String>,
     /// Members of these groups are admins, and only they, when the set is not empty.
     pub admin_groups: BTreeSet<String>,
+    /// How the name of an account is made.
+    pub name: NameRules,
     /// Where groups are found.
     pub groups: GroupRules,
     /// Where people must come from.
@@ -56,7 +60,9 @@ pub enum Refusal {
         problem: HomeProblem,
     },
     /// Groups decide, and they cannot be told.
-    #[error("Your provider did not send your groups, which decide whether you may come in: {0}.")]
+    #[error(
+        "Your groups decide whether you may come in, and your provider does not say them: {0}."
+    )]
     Groups(GroupsProblem),
 }
 
@@ -87,11 +93,38 @@ pub enum Verdict {
 pub struct Decision {
     /// What was looked at, in order.
     pub steps: Vec<Step>,
-    /// What came of it.
+    /// What came of it for somebody who signs in.
     pub outcome: Result<Admission, Refusal>,
-    /// The claims that the rules asked for and that were not there. What is not there says nothing:
-    /// somebody who is here already keeps what they have.
+    /// The claims that the rules asked for and that were not there.
     pub missing: Vec<String>,
+    /// What was there for a rule and cannot be read, each as a sentence without a full stop.
+    pub unreadable: Vec<String>,
+    /// Whether no other answer could come of what is missing or cannot be read. Without certainty
+    /// somebody who is here already keeps what they have.
+    pub is_certain: bool,
+}
+
+/// What is found on the way to a decision.
+#[derive(Default)]
+struct Way {
+    steps: Vec<Step>,
+    unreadable: Vec<String>,
+    /// The first reason to refuse somebody that is none to take anything away.
+    doubt: Option<Refusal>,
+}
+
+impl Way {
+    fn note(&mut self, rule: &'static str, verdict: Verdict, words: String) {
+        self.steps.push(Step {
+            rule,
+            verdict,
+            words,
+        });
+    }
+
+    fn doubt(&mut self, refusal: Refusal) {
+        self.doubt.get_or_insert(refusal);
+    }
 }
 
 impl AdmissionRules {
@@ -105,12 +138,23 @@ impl AdmissionRules {
 
     /// Decides about an identity and says how.
     pub fn decide(&self, identity: &ExternalIdentity) -> Decision {
-        let mut steps = Vec::new();
-        let outcome = self.walk(identity, &mut steps);
+        let mut way = Way::default();
+        let (outcome, missing, is_certain) = match self.walk(identity, &mut way) {
+            // A rule that says no for certain needs nothing else.
+            Err(No::Certain(refusal)) => (Err(refusal), Vec::new(), true),
+            Err(No::Doubt(refusal)) => (Err(refusal), self.missing(identity), false),
+            Ok(admission) => {
+                let missing = self.missing(identity);
+                let is_certain = missing.is_empty();
+                (Ok(admission), missing, is_certain)
+            }
+        };
         Decision {
-            steps,
+            steps: way.steps,
             outcome,
-            missing: self.missing(identity),
+            missing,
+            unreadable: way.unreadable,
+            is_certain,
         }
     }
 
@@ -120,41 +164,93 @@ impl AdmissionRules {
     /// # Errors
     /// [`Refusal`] with the first rule that says no.
     pub fn may_link(&self, identity: &ExternalIdentity) -> Result<(), Refusal> {
-        let mut steps = Vec::new();
-        let name = match identity.username.as_deref().map(UserName::normalize) {
+        let mut way = Way::default();
+        let name = self.name.said(&identity.claims).said();
+        let name = match name.map(|said| self.name.name_of(&said)) {
             Some(Ok(name)) => name.to_string(),
             // A name is only needed to make an account.
             _ => identity.subject.clone(),
         };
-        self.keep_out(&name, identity, &mut steps)
+        self.keep_out(&name, identity, &mut way)?;
+        way.doubt.map_or(Ok(()), Err)
     }
 
-    fn walk(
-        &self,
-        identity: &ExternalIdentity,
-        steps: &mut Vec<Step>,
-    ) -> Result<Admission, Refusal> {
-        let name = name_of(identity, steps)?;
-        self.keep_out(name.as_str(), identity, steps)?;
-        let groups = self.find_groups(identity, steps)?;
-        let (is_allowed, is_admin) = self.let_in(&name, groups.as_deref(), steps);
-        if !is_allowed {
-            return Err(Refusal::NotAllowed(name.to_string()));
+    fn walk(&self, identity: &ExternalIdentity, way: &mut Way) -> Result<Admission, No> {
+        let name = self.find_name(identity, way);
+        let called = name.as_ref().map_or(&*identity.subject, UserName::as_str);
+        self.keep_out(called, identity, way).map_err(No::Certain)?;
+        let groups = self.find_groups(identity, way);
+        if let Some(name) = &name {
+            let (is_allowed, is_admin) = self.let_in(name, &groups, way);
+            if is_allowed && way.doubt.is_none() {
+                return Ok(self.admission(name.clone(), is_admin, groups));
+            }
+            if !is_allowed {
+                let refusal = Refusal::NotAllowed(name.to_string());
+                return Err(match groups {
+                    _ if !self.groups_decide() => No::Certain(refusal),
+                    Found::Groups(_) => No::Certain(refusal),
+                    Found::Nothing => No::Doubt(way.doubt.take().unwrap_or(refusal)),
+                    Found::Problem(problem) => {
+                        No::Doubt(way.doubt.take().unwrap_or(Refusal::Groups(problem)))
+                    }
+                });
+            }
         }
-        let admin = (!self.admin_groups.is_empty()).then_some(is_admin);
-        Ok(Admission {
+        let nameless = || Refusal::NoName("there is none".to_owned());
+        Err(No::Doubt(way.doubt.take().unwrap_or_else(nameless)))
+    }
+
+    fn admission(&self, name: UserName, is_admin: bool, groups: Found) -> Admission {
+        let (admin, groups) = match groups {
+            // What cannot be told changes nothing.
+            Found::Problem(_) => (None, None),
+            Found::Groups(groups) => (Some(is_admin), Some(groups)),
+            // Who is let in by groups has none when none are told: old ones must not stay.
+            Found::Nothing => (Some(is_admin), self.groups_decide().then(Vec::new)),
+        };
+        Admission {
             name,
-            admin,
+            admin: admin.filter(|_| !self.admin_groups.is_empty()),
             groups,
-        })
+        }
+    }
+
+    /// The name for an account; `None` with a doubt when there is none.
+    fn find_name(&self, identity: &ExternalIdentity, way: &mut Way) -> Option<UserName> {
+        let problem = match self.name.said(&identity.claims) {
+            Reading::Said(said) => match self.name.name_of(&said) {
+                Ok(name) => {
+                    let words = format!("the name of a new user would be `{name}`");
+                    way.note("username_claim", Verdict::Noted, words);
+                    return Some(name);
+                }
+                Err(problem) => {
+                    way.unreadable.push(problem.to_string());
+                    problem.to_string()
+                }
+            },
+            Reading::NotSaid => format!("the claim `{}` is missing", self.name.claim),
+            Reading::Unreadable(problem) => {
+                let problem = format!("the claim {problem}");
+                way.unreadable.push(problem.clone());
+                problem
+            }
+        };
+        way.note("username_claim", Verdict::KeepsOut, problem.clone());
+        way.doubt(Refusal::NoName(problem));
+        None
     }
 
     /// The rules that keep people out.
+    ///
+    /// # Errors
+    /// [`Refusal`] where one of them says no for certain; what cannot be told is a doubt.
     fn keep_out(
         &self,
         name: &str,
         identity: &ExternalIdentity,
-        steps: &mut Vec<Step>,
+        way: &mut Way,
     ) -> Result<(), Refusal> {
         let is_blocked = self.blocked_users.contains(name);
         if !self.blocked_users.is_empty() {
@@ -164,91 +260,78 @@ impl AdmissionRules {
                 Verdict::Noted
             };
             let not = if is_blocked { "" } else { "not " };
-            steps.push(step(
-                "blocked_users",
-                verdict,
-                format!("`{name}` is {not}among them"),
-            ));
+            let words = format!("`{name}` is {not}among them");
+            way.note("blocked_users", verdict, words);
         }
         if is_blocked {
             return Err(Refusal::NotAllowed(name.to_owned()));
         }
-        let checked = self.home.check(&identity.claims);
+        let problem = self.home.check(&identity.claims).err();
         for rule in self.home.keys() {
-            let problem = checked.err().filter(|problem| problem.rule() == rule);
-            let (verdict, words) = match problem {
-                Some(problem) => (Verdict::KeepsOut, problem.to_string()),
-                None => (
-                    Verdict::Noted,
-                    "the person comes from one of them".to_owned(),
-                ),
-            };
-            steps.push(step(rule, verdict, words));
-            if verdict == Verdict::KeepsOut {
-                break;
+            match problem.as_ref().filter(|problem| problem.rule() == rule) {
+                None => {
+                    let words = "the person comes from one of them".to_owned();
+                    way.note(rule, Verdict::Noted, words);
+                }
+                Some(problem) => {
+                    way.note(rule, Verdict::KeepsOut, problem.to_string());
+                    break;
+                }
             }
         }
-        checked.map_err(|problem| Refusal::Elsewhere {
+        let Some(problem) = problem else {
+            return Ok(());
+        };
+        let is_certain = problem.is_certain();
+        if matches!(problem, HomeProblem::Unreadable { .. }) {
+            way.unreadable.push(problem.to_string());
+        }
+        let refusal = Refusal::Elsewhere {
             name: name.to_owned(),
             problem,
-        })
+        };
+        if is_certain {
+            return Err(refusal);
+        }
+        way.doubt(refusal);
+        Ok(())
     }
 
     fn groups_decide(&self) -> bool {
         !self.allowed_groups.is_empty() || !self.admin_groups.is_empty()
     }
 
-    fn find_groups(
-        &self,
-        identity: &ExternalIdentity,
-        steps: &mut Vec<Step>,
-    ) -> Result<Option<Vec<String>>, Refusal> {
-        let mut note = |verdict, words| steps.push(step("groups_claim", verdict, words));
-        match self.groups.groups(&identity.claims) {
-            Ok(Some(groups)) if groups.is_empty() => {
-                note(Verdict::Noted, "the person is in no group".to_owned());
-                Ok(Some(groups))
-            }
+    fn find_groups(&self, identity: &ExternalIdentity, way: &mut Way) -> Found {
+        let (found, words) = match self.groups.groups(&identity.claims) {
+            Ok(Some(groups)) if groups.is_empty() => (
+                Found::Groups(groups),
+                "the person is in no group".to_owned(),
+            ),
             Ok(Some(groups)) => {
-                note(
-                    Verdict::Noted,
-                    format!("the groups are {}", quoted(&groups)),
-                );
-                Ok(Some(groups))
+                let words = format!("the groups are {}", quoted(&groups));
+                (Found::Groups(groups), words)
             }
             Ok(None) => {
                 let claims = quoted(&self.groups.claims);
                 let words = format!("no groups are known: none of the claims {claims} is there");
-                note(Verdict::Noted, words);
-                // Who is let in by groups has none when none are told: old ones must not stay.
-                Ok(self.groups_decide().then(Vec::new))
-            }
-            Err(problem) if self.groups_decide() => {
-                note(Verdict::KeepsOut, problem.to_string());
-                Err(Refusal::Groups(problem))
+                (Found::Nothing, words)
             }
             Err(problem) => {
-                note(Verdict::Noted, problem.to_string());
-                Ok(None)
+                let words = problem.to_string();
+                way.unreadable.push(words.clone());
+                (Found::Problem(problem), words)
             }
-        }
+        };
+        way.note("groups_claim", Verdict::Noted, words);
+        found
     }
 
     /// The rules that let people in: whether one of them does, and whether it makes an admin.
-    fn let_in(
-        &self,
-        name: &UserName,
-        groups: Option<&[String]>,
-        steps: &mut Vec<Step>,
-    ) -> (bool, bool) {
-        let shared = |wanted: &BTreeSet<String>| {
-            let mut groups = groups.unwrap_or_default().iter();
-            groups.find(|group| wanted.contains(*group)).cloned()
-        };
+    fn let_in(&self, name: &UserName, groups: &Found, way: &mut Way) -> (bool, bool) {
         let mut is_allowed = self.allow_all;
         if self.allow_all {
             let words = "everybody may come in whom the provider vouches for".to_owned();
-            steps.push(step("allow_all", Verdict::LetsIn, words));
+            way.note("allow_all", Verdict::LetsIn, words);
         }
         if !self.allowed_users.is_empty() {
             let is_named = self.allowed_users.contains(name.as_str());
@@ -259,18 +342,25 @@ impl AdmissionRules {
                 (Verdict::Noted, "not ")
             };
             let words = format!("`{name}` is {not}among them");
-            steps.push(step("allowed_users", verdict, words));
+            way.note("allowed_users", verdict, words);
         }
         let mut in_group = |rule, wanted: &BTreeSet<String>, effect: &str| {
             if wanted.is_empty() {
                 return false;
             }
-            let found = shared(wanted);
-            let (verdict, words) = match &found {
+            let found = match groups {
+                Found::Groups(groups) => groups.iter().find(|group| wanted.contains(*group)),
+                Found::Nothing | Found::Problem(_) => None,
+            };
+            let (verdict, words) = match found {
                 Some(group) => (Verdict::LetsIn, format!("`{name}` is in `{group}`{effect}")),
+                None if matches!(groups, Found::Problem(_)) => (
+                    Verdict::Noted,
+                    format!("nobody can tell whether `{name}` is in one"),
+                ),
                 None => (Verdict::Noted, format!("`{name}` is in none of them")),
             };
-            steps.push(step(rule, verdict, words));
+            way.note(rule, verdict, words);
             found.is_some()
         };
         is_allowed |= in_group("allowed_groups", &self.allowed_groups, "");
@@ -280,14 +370,16 @@ impl AdmissionRules {
 
     /// Whether everything is there that the rules read, also where they would do without it.
     pub(crate) fn are_answered_by(&self, identity: &ExternalIdentity) -> bool {
-        self.groups.are_all_in(&identity.claims) && self.missing(identity).is_empty()
+        let decision = self.decide(identity);
+        let is_told = decision.missing.is_empty() && decision.unreadable.is_empty();
+        self.groups.are_all_in(&identity.claims) && is_told
     }
 
     /// The claims that the rules need and that are not there.
     fn missing(&self, identity: &ExternalIdentity) -> Vec<String> {
         let mut missing = self.home.missing(&identity.claims);
-        if identity.username.is_none() {
-            missing.push("the user name".to_owned());
+        if self.name.said(&identity.claims) == Reading::NotSaid {
+            missing.push(self.name.claim.clone());
         }
         let groups = self.groups.groups(&identity.claims);
         let is_unknown = matches!(groups, Ok(None) | Err(GroupsProblem::LeftOut(_)));
@@ -298,30 +390,20 @@ impl AdmissionRules {
     }
 }
 
-fn name_of(identity: &ExternalIdentity, steps: &mut Vec<Step>) -> Result<UserName, Refusal> {
-    let claimed = identity
-        .username
-        .as_deref()
-        .ok_or_else(|| "the claim is missing".to_owned());
-    let name =
-        claimed.and_then(|claimed| UserName::normalize(claimed).map_err(|error| error.to_string()));
-    let (verdict, words) = match &name {
-        Ok(name) => (
-            Verdict::Noted,
-            format!("the name of a new user would be `{name}`"),
-        ),
-        Err(problem) => (Verdict::KeepsOut, problem.clone()),
-    };
-    steps.push(step("username_claim", verdict, words));
-    name.map_err(Refusal::NoName)
+/// Why somebody does not come in.
+enum No {
+    /// Whatever else is said or not.
+    Certain(Refusal),
+    /// Because something is missing, or cannot be read.
+    Doubt(Refusal),
 }
 
-const fn step(rule: &'static str, verdict: Verdict, words: String) -> Step {
-    Step {
-        rule,
-        verdict,
-        words,
-    }
+/// What is known about somebody's groups.
+enum Found {
+    Groups(Vec<String>),
+    /// Nothing is said about them.
+    Nothing,
+    Problem(GroupsProblem),
 }
 
 fn quoted(texts: &[String]) -> String {
@@ -333,29 +415,24 @@ fn quoted(texts: &[String]) -> String {
 mod tests {
     use jansky_identity::claim_rules::EntitlementRules;
     use jansky_identity::{Claims, UpstreamTokens};
-    use jansky_model::Secret;
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     use super::*;
 
+    /// Somebody who is called river unless the claims say otherwise.
     fn person(claims: Value) -> ExternalIdentity {
-        let Value::Object(claims) = claims else {
+        let Value::Object(said) = claims else {
             panic!("the test writes an object")
         };
+        let mut claims = Claims::from_iter([("preferred_username".to_owned(), json!("river"))]);
+        claims.extend(said);
         ExternalIdentity {
             provider: "op".parse().expect("it is a provider id"),
             issuer: "https://id.example.org".to_owned(),
             subject: "subject-1".to_owned(),
-            username: Some("river".to_owned()),
             claims,
-            tokens: UpstreamTokens {
-                access: Secret::new("access"),
-                refresh: None,
-                id_token: None,
-                expires_at: None,
-                scope: None,
-                other: Vec::new(),
-            },
+            tokens: UpstreamTokens::none(),
         }
     }
 
@@ -433,6 +510,7 @@ mod tests {
         assert_eq!(silent.missing, ["email", "email_verified", "groups"]);
         assert!(clear.missing.is_empty(), "{:?}", clear.missing);
         assert!(silent.outcome.is_err() && clear.outcome.is_err());
+        assert!(!silent.is_certain && clear.is_certain);
     }
 
     #[test]
@@ -441,8 +519,7 @@ mod tests {
             blocked_users: set(&["mallory"]),
             ..AdmissionRules::default()
         };
-        let mut mallory = person(json!({}));
-        mallory.username = Some("Mallory".to_owned());
+        let mallory = person(json!({ "preferred_username": "Mallory" }));
 
         assert!(nobody.admit(&person(json!({}))).is_err());
         assert_eq!(nobody.may_link(&person(json!({}))), Ok(()));
@@ -497,6 +574,143 @@ mod tests {
         assert!(with("urn:mace:egi.eu:group:radio#aai.egi.eu").is_ok());
         assert!(with("urn:mace:egi.eu:group:radio#evil.example").is_err());
         assert!(with("urn:mace:evil.example:group:radio#aai.egi.eu").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_read_keeps_nobody_out_whom_another_rule_lets_in_for_good() {
+        let mut rules = rules();
+        rules.allowed_users = set(&["river"]);
+        let decision = rules.decide(&person(json!({ "groups": { "radio": true } })));
+
+        let admission = decision.outcome.expect("her name lets her in");
+        assert_eq!((admission.admin, admission.groups), (None, None));
+        assert_eq!(
+            decision.unreadable,
+            ["the claim `groups` is an object where a list of texts is expected"]
+        );
+    }
+
+    #[test]
+    fn a_rule_that_says_no_for_certain_does_not_wait_for_other_claims() {
+        let rules = AdmissionRules {
+            blocked_users: set(&["river"]),
+            ..rules()
+        };
+        let blocked = rules.decide(&person(json!({})));
+        let mut only_good = self::rules();
+        only_good.home.hosted_domains = vec!["good.org".to_owned()];
+        let foreign = only_good.decide(&person(
+            json!({ "email": "a@evil.org", "email_verified": true }),
+        ));
+
+        for decision in [blocked, foreign] {
+            assert!(
+                decision.outcome.is_err() && decision.is_certain,
+                "{decision:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_cannot_be_read_is_a_doubt_and_a_number_is_a_name() {
+        let decide = |name: Value| {
+            rules().decide(&person(json!({
+                "preferred_username": name, "groups": ["/radio"]
+            })))
+        };
+
+        let number = decide(json!(1042)).outcome.expect("digits are a name");
+        assert_eq!(number.name.as_str(), "1042");
+        for name in [
+            json!({}),
+            json!(["river"]),
+            json!(1.5),
+            json!("a/b"),
+            json!(null),
+        ] {
+            let decision = decide(name);
+            assert!(matches!(decision.outcome, Err(Refusal::NoName(_))));
+            assert!(!decision.is_certain);
+        }
+    }
+
+    /// Any JSON, not too deep.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            prop_oneof![
+                Just("/radio"),
+                Just("/operators"),
+                Just("/radio,/operators"),
+                Just("true")
+            ]
+            .prop_map(Value::from),
+            "[a-z/@,;. ]{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map("[a-z/]{1,8}", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        /// Whatever shape a claim has: if it cannot be read, the decision is not certain or it is
+        /// the same as without this rule, and no right comes of it.
+        #[test]
+        fn what_cannot_be_read_gives_nothing_and_takes_nothing(
+            groups in any_json(),
+            verified in any_json(),
+            email in any_json(),
+            name in any_json(),
+            allow_all: bool,
+            domains: bool,
+        ) {
+            let mut rules = rules();
+            rules.allow_all = allow_all;
+            if domains {
+                rules.home.hosted_domains = vec!["good.org".to_owned()];
+            }
+            let claims = json!({
+                "preferred_username": name, "groups": groups, "email": email,
+                "email_verified": verified,
+            });
+            let person = person(claims);
+            let decision = rules.decide(&person);
+            let reads_groups = rules.groups.groups(&person.claims);
+            if reads_groups.is_err() {
+                match &decision.outcome {
+                    Ok(admission) => {
+                        prop_assert!(allow_all, "no group let them in");
+                        prop_assert_eq!(admission.admin, None);
+                        prop_assert_eq!(&admission.groups, &None);
+                    }
+                    // What another rule says for certain is as certain as before.
+                    Err(Refusal::Elsewhere { problem, .. }) => {
+                        prop_assert_eq!(decision.is_certain, problem.is_certain());
+                    }
+                    Err(_) => prop_assert!(!decision.is_certain),
+                }
+                prop_assert!(!decision.unreadable.is_empty() || decision.is_certain);
+            }
+            if let Err(HomeProblem::Unreadable { .. } | HomeProblem::NotSaid { .. }) =
+                rules.home.check(&person.claims)
+            {
+                prop_assert!(decision.outcome.is_err(), "a domain that is not told is not ours");
+                let no_group = matches!(&decision.outcome, Err(Refusal::NotAllowed(_)));
+                prop_assert!(no_group || !decision.is_certain);
+            }
+            if rules.name.said(&person.claims).said().is_none() {
+                prop_assert!(decision.outcome.is_err());
+                let elsewhere = matches!(&decision.outcome, Err(Refusal::Elsewhere { .. }));
+                prop_assert!(elsewhere || !decision.is_certain);
+            }
+        }
     }
 
     /// D11: who may come in when only one domain may.

@@ -112,8 +112,7 @@ pub use settings::{NoLongerAllowed, Settings};
 pub use share_codes::{ShareOffer, USUAL_CODE_LIFETIME, WhichCodes};
 pub use shares::SharePartner;
 pub use sign_in::{
-    Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession, Return,
-    USUAL_NAME_CLAIM, Visitor,
+    Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession, Return, Visitor,
 };
 pub use sign_ins::{GrantStatus, SignIns};
 pub use sign_out::{Farewell, SignOutAtProvider};

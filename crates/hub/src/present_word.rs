@@ -96,12 +96,13 @@ impl Hub {
         if stake == Stake::Nothing {
             return Ok(());
         }
-        if !decision.missing.is_empty() {
+        warn_of_unreadable(provider, &decision);
+        if !decision.is_certain {
             warn!(
                 user.name = %user.name,
                 provider.id = %provider,
-                missing = ?decision.missing,
-                "claims that decide about rights are missing; the rights stay as they are"
+                missing = decision.missing.join(", "),
+                "not everything is told that decides about rights; they stay as they are"
             );
             return Ok(());
         }
@@ -115,5 +116,12 @@ impl Hub {
                 self.no_longer_allowed(user, provider).await
             }
         }
+    }
+}
+
+/// Tells the operator what came where a rule looks and cannot be read.
+pub(crate) fn warn_of_unreadable(provider: &ProviderId, decision: &Decision) {
+    for problem in &decision.unreadable {
+        warn!(provider.id = %provider, "what an identity provider says cannot be read: {problem}");
     }
 }

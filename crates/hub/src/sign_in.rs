@@ -19,14 +19,12 @@ use crate::admission::{Admission, AdmissionRules};
 use crate::error::HubError;
 use crate::grants::provider_session;
 use crate::linking::Linked;
+use crate::present_word::warn_of_unreadable;
 use crate::reauthentication::Proof;
 use crate::sign_out::SignOutAtProvider;
 
 /// The id under which sessions of local accounts are kept.
 pub const LOCAL_PROVIDER: &str = "local";
-
-/// The claim with the wished user name where nothing else is said (OpenID Connect Core 5.1).
-pub const USUAL_NAME_CLAIM: &str = "preferred_username";
 
 /// A provider with the rules for those who come from it.
 pub struct ConfiguredProvider {
@@ -42,8 +40,6 @@ pub struct ConfiguredProvider {
     pub hint_parameters: Vec<String>,
     /// The hub's name at the provider.
     pub client_id: String,
-    /// The claim with the wished user name.
-    pub username_claim: String,
     /// Whether a logout token that names one session ends all sessions of that person.
     pub widens_logout: bool,
     /// What signing out here does there.
@@ -61,7 +57,6 @@ impl ConfiguredProvider {
             auto_login: false,
             hint_parameters: Vec::new(),
             client_id: String::new(),
-            username_claim: USUAL_NAME_CLAIM.to_owned(),
             widens_logout: false,
             sign_out: SignOutAtProvider::Hub,
         }
@@ -337,12 +332,13 @@ impl Hub {
         let provider = configured.provider.id();
         let now = self.clock.now();
         let decision = configured.rules.decide(identity);
+        warn_of_unreadable(provider, &decision);
         let admission = match decision.outcome {
             Ok(admission) => admission,
             Err(refusal) => {
                 info!(provider.id = %provider, "sign-in refused: {refusal}");
                 // Who is here already must not go on because another browser is signed in.
-                if let Some((_, user)) = known.filter(|_| decision.missing.is_empty()) {
+                if let Some((_, user)) = known.filter(|_| decision.is_certain) {
                     self.no_longer_allowed(&user, provider).await?;
                 }
                 return Err(HubError::forbidden(refusal.to_string()));

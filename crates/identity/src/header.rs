@@ -30,10 +30,9 @@ pub struct HeaderSettings {
     pub user_header: HeaderName,
     /// The header with their e-mail address.
     pub email_header: Option<HeaderName>,
-    /// The header with their groups.
+    /// The header with their groups. What stands between two of them is for
+    /// [`GroupRules`](crate::claim_rules::GroupRules) to know.
     pub groups_header: Option<HeaderName>,
-    /// What stands between two groups.
-    pub groups_separator: String,
 }
 
 /// A trusted proxy, seen from us.
@@ -66,10 +65,7 @@ impl HeaderProvider {
             return Ok(None);
         };
         // Proxies leave the header out for people without groups.
-        let text = one(headers, name)?.unwrap_or_default();
-        let groups = text.split(self.settings.groups_separator.as_str());
-        let groups = groups.map(str::trim).filter(|group| !group.is_empty());
-        Ok(Some(json!(groups.collect::<Vec<_>>())))
+        Ok(Some(one(headers, name)?.map_or(json!([]), Value::from)))
     }
 }
 
@@ -163,7 +159,6 @@ mod tests {
             user_header: name("x-remote-user"),
             email_header: Some(name("x-remote-email")),
             groups_header: Some(name("x-remote-groups")),
-            groups_separator: ",".to_owned(),
         };
         change(&mut settings);
         HeaderProvider::new(settings)
@@ -198,7 +193,7 @@ mod tests {
         let river = river.expect("the proxy is trusted");
         assert_eq!(river.issuer, "header:sso");
         assert_eq!(river.subject, "River");
-        assert_eq!(river.claims["groups"], json!(["radio", "evn"]));
+        assert_eq!(river.claims["groups"], "radio, evn,,");
         assert_eq!(river.claims["email"], "river@example.org");
         assert!(!river.claims.contains_key("email_verified"));
         assert!(river.tokens.is_none());

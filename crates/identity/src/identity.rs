@@ -18,10 +18,8 @@ pub struct ExternalIdentity {
     pub issuer: String,
     /// The issuer's name for the person, which never changes and is never given to another.
     pub subject: String,
-    /// The value of the configured username claim. The person may be able to edit it: it is a wish
-    /// for a name, never a key.
-    pub username: Option<String>,
-    /// All claims, those of the ID token about itself (`iss`, `aud`, `exp`, `sid`…) included.
+    /// All claims, those of the ID token about itself (`iss`, `aud`, `exp`, `sid`…) included. The
+    /// person may be able to edit some, the name among them: it is a wish, never a key.
     pub claims: Claims,
     /// The tokens that came with the sign-in.
     pub tokens: UpstreamTokens,
@@ -57,7 +55,6 @@ impl ExternalIdentity {
             provider: provider.clone(),
             issuer: issuer.to_owned(),
             subject: subject.to_owned(),
-            username: username.map(str::to_owned),
             claims: said.collect(),
             tokens: UpstreamTokens::none(),
         }
@@ -139,14 +136,19 @@ pub struct ServiceTokens {
     pub scope: Option<String>,
 }
 
-/// Finds a claim by its name, or by a dotted path such as `realm_access.roles` if no claim has the
-/// whole text as its name (names of claims may be URLs, which hold dots).
+/// Finds a claim by its name, or by a path with dots such as `realm_access.roles`. Names may hold
+/// dots themselves, as URLs and the ids of clients do: the longest name that fits comes first.
 pub fn claim_at<'a>(claims: &'a Claims, path: &str) -> Option<&'a Value> {
     if let Some(value) = claims.get(path) {
         return Some(value);
     }
-    let (first, rest) = path.split_once('.')?;
-    claim_at(claims.get(first)?.as_object()?, rest)
+    prefixes(path).find_map(|(name, rest)| claim_at(claims.get(name)?.as_object()?, rest))
+}
+
+/// The ways to cut a path in two at a dot, the longest first part first.
+pub(crate) fn prefixes(path: &str) -> impl Iterator<Item = (&str, &str)> {
+    path.rmatch_indices('.')
+        .map(|(dot, _)| (&path[..dot], &path[dot + 1..]))
 }
 
 #[cfg(test)]
@@ -174,5 +176,34 @@ mod tests {
         );
         assert_eq!(claim_at(claims, "a.b"), Some(&1.into()));
         assert_eq!(claim_at(claims, "a.c"), None);
+    }
+
+    #[test]
+    fn a_part_of_a_path_may_have_dots_itself() {
+        let claims = serde_json::json!({
+            "resource_access": { "jupyter.example.org": { "roles": ["staff"] }, "account": {} },
+            "https://example.org/claims": { "groups": ["radio"] },
+            "a": { "b.c": 1 },
+            "a.b": { "d": 2 },
+        });
+        let claims = claims.as_object().expect("it is an object");
+
+        for (path, value) in [
+            (
+                "resource_access.jupyter.example.org.roles",
+                serde_json::json!(["staff"]),
+            ),
+            (
+                "https://example.org/claims.groups",
+                serde_json::json!(["radio"]),
+            ),
+            ("a.b.c", 1.into()),
+            ("a.b.d", 2.into()),
+        ] {
+            assert_eq!(claim_at(claims, path), Some(&value), "{path}");
+        }
+        for path in ["resource_access.jupyter.example", "a.b.e", "", ".", "a."] {
+            assert_eq!(claim_at(claims, path), None, "{path}");
+        }
     }
 }

@@ -1,20 +1,20 @@
 //! From the configuration to the parts of a hub.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use jansky_config::{
-    AudienceSource, Config, GithubProvider, IdentityBrokerMode, OidcProvider, Provider,
+    AdmissionKeys, AudienceSource, Config, GithubProvider, IdentityBrokerMode, OidcProvider,
+    Provider, UsernameCase,
 };
 use jansky_crypto::{Random, SignatureAlgorithm, SystemRandom};
 use jansky_hub::{
     AdmissionRules, Audience, AudienceRules, BrokerMode, BrokerSettings, ConfiguredProvider, Hub,
     IssuerClient, IssuerSettings, NoLongerAllowed, Parts, Role, Roles, RouteTable,
     SecondFactorRule, ServiceClient, Settings, SignOutAtProvider, SignUpRule, Source,
-    USUAL_NAME_CLAIM,
 };
-use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules};
+use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules, NameRules};
 use jansky_identity::oidc::{
     ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
     SecurityEventSettings,
@@ -22,7 +22,7 @@ use jansky_identity::oidc::{
 use jansky_identity::{
     GitHub, GitHubSettings, HeaderProvider, HeaderSettings, LdapProvider, PamProvider, PamSettings,
 };
-use jansky_model::{Clock, ProviderId, Secret};
+use jansky_model::{Clock, ProviderId, Secret, UserName};
 use jansky_store::Store;
 
 use crate::cli;
@@ -308,7 +308,6 @@ pub(crate) fn providers(
                 auto_login: oidc.auto_login,
                 hint_parameters: oidc.hint_parameters.clone(),
                 client_id: oidc.client_id.clone(),
-                username_claim: oidc.username_claim.clone(),
                 widens_logout: oidc.logout_ends_all_sessions,
                 sign_out: match oidc.sign_out {
                     jansky_config::SignOut::Provider => SignOutAtProvider::Provider,
@@ -326,7 +325,6 @@ pub(crate) fn providers(
                 auto_login: github.auto_login,
                 hint_parameters: github.hint_parameters.clone(),
                 client_id: github.client_id.clone(),
-                username_claim: GITHUB_NAME.to_owned(),
                 widens_logout: false,
                 sign_out: SignOutAtProvider::Hub,
             });
@@ -390,7 +388,6 @@ fn header_settings(
         user_header: name("user_header", &header.user_header)?,
         email_header: optional("email_header", &header.email_header)?,
         groups_header: optional("groups_header", &header.groups_header)?,
-        groups_separator: header.groups_separator.clone(),
     })
 }
 
@@ -457,7 +454,6 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
         jansky_config::ClientAuthentication::PrivateKeyJwt => ClientAuthentication::PrivateKeyJwt,
     });
     settings.scopes.clone_from(&oidc.scopes);
-    settings.username_claim.clone_from(&oidc.username_claim);
     settings.extra_authorize_parameters = oidc.authorize_parameters();
     settings.hint_parameters.clone_from(&oidc.hint_parameters);
     settings.pushed_authorization = oidc.pushed_authorization;
@@ -523,22 +519,31 @@ pub(crate) fn rules(config: &Config, provider: &Provider) -> AdmissionRules {
     } else {
         rules.groups.claims = vec!["groups".to_owned()];
     }
+    if let Provider::Header(header) = provider {
+        rules.groups.separator = Some(header.groups_separator.clone());
+    }
     if let Provider::Github(github) = provider {
         rules.home.hosted_domains.clone_from(&github.hosted_domains);
     }
     rules
 }
 
-/// The claim from which user names come; none for local accounts.
-pub(crate) fn username_claim(provider: &Provider) -> Option<&str> {
-    match provider {
-        Provider::Local(_) => None,
-        Provider::Github(_) => Some(GITHUB_NAME),
-        _ => Some(
-            provider
+/// How the names of users are made.
+fn name_rules(provider: &Provider, keys: &AdmissionKeys) -> NameRules {
+    let usual = NameRules::default();
+    let map = keys.username_map.iter();
+    NameRules {
+        claim: match provider {
+            Provider::Github(_) => GITHUB_NAME.to_owned(),
+            _ => provider
                 .oidc()
-                .map_or(USUAL_NAME_CLAIM, |oidc| &oidc.username_claim),
-        ),
+                .map_or(usual.claim, |oidc| oidc.username_claim.clone()),
+        },
+        keeps_case: keys.username_case == UsernameCase::Keep,
+        domain: keys.username_domain.clone(),
+        map: map
+            .map(|(said, name)| (said.clone(), UserName::clone(name)))
+            .collect(),
     }
 }
 
@@ -547,11 +552,13 @@ fn admission_rules(config: &Config, provider: &Provider) -> AdmissionRules {
     let Some(keys) = provider.admission() else {
         return AdmissionRules::default();
     };
-    let names = |names: &[jansky_config::Written<jansky_model::UserName>]| {
-        names
-            .iter()
-            .map(ToString::to_string)
-            .collect::<std::collections::BTreeSet<_>>()
+    let names = |names: &[jansky_config::Written<UserName>]| {
+        let mut all: BTreeSet<String> = names.iter().map(ToString::to_string).collect();
+        if keys.username_case == UsernameCase::Lower {
+            // A rule that names `River` means the account `river` then.
+            all.extend(names.iter().map(|name| name.as_str().to_lowercase()));
+        }
+        all
     };
     let mut allowed_users = names(&keys.allowed_users);
     allowed_users.extend(names(&config.hub.admin_users));
@@ -561,6 +568,7 @@ fn admission_rules(config: &Config, provider: &Provider) -> AdmissionRules {
         allowed_groups: keys.allowed_groups.iter().cloned().collect(),
         blocked_users: names(&keys.blocked_users),
         admin_groups: keys.admin_groups.iter().cloned().collect(),
+        name: name_rules(provider, keys),
         groups: GroupRules::default(),
         home: HomeRules::default(),
     }
@@ -572,6 +580,7 @@ fn group_rules(oidc: &OidcProvider) -> GroupRules {
     let namespaces = all(&oidc.entitlement_namespace);
     GroupRules {
         claims: oidc.groups_claim.all().to_vec(),
+        separator: oidc.groups_separator.clone(),
         entitlements: namespaces.map(|namespaces| EntitlementRules {
             namespaces,
             authorities: all(&oidc.entitlement_authority).unwrap_or_default(),

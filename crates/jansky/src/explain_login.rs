@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use clap::Args;
 use jansky_config::{Config, Provider, SecondFactor, SignUp};
 use jansky_hub::{Admission, ExternalIdentity, Verdict};
-use jansky_identity::{Claims, UpstreamTokens, claim_at};
-use jansky_model::{ProviderId, Secret, Timestamp, UserId};
+use jansky_identity::claim_rules::text_at;
+use jansky_identity::{Claims, UpstreamTokens};
+use jansky_model::{ProviderId, Timestamp, UserId};
 use serde_json::Value;
 
 use crate::assemble;
@@ -74,10 +75,13 @@ fn explain(
     provider: &Provider,
     claims: Claims,
 ) -> anyhow::Result<(String, bool)> {
-    let username_claim = assemble::username_claim(provider)
-        .with_context(|| format!("provider `{id}` has no claims: {}", explain_local(provider)))?;
-    let identity = identity(id, username_claim, claims);
-    let decision = assemble::rules(config, provider).decide(&identity);
+    anyhow::ensure!(
+        provider.admission().is_some(),
+        "provider `{id}` has no claims: {}",
+        explain_local(provider)
+    );
+    let rules = assemble::rules(config, provider);
+    let decision = rules.decide(&identity(id, claims));
     let mut lines = Vec::new();
     for step in &decision.steps {
         let mark = match step.verdict {
@@ -86,16 +90,20 @@ fn explain(
             Verdict::KeepsOut => "-",
         };
         let rule = match step.rule {
-            "username_claim" => format!("username_claim `{username_claim}`"),
+            "username_claim" => format!("username_claim `{}`", rules.name.claim),
             rule => rule.to_owned(),
         };
         lines.push(format!("{mark} {rule}: {}", step.words));
     }
     if !decision.missing.is_empty() {
-        let missing = decision.missing.join("`, `");
-        lines.push(format!(
-            "  not there: `{missing}`; somebody who is here already would keep their rights"
-        ));
+        lines.push(format!("  not there: `{}`", decision.missing.join("`, `")));
+    }
+    for problem in &decision.unreadable {
+        lines.push(format!("  cannot be read: {problem}"));
+    }
+    if !decision.is_certain {
+        let words = "  not certain; somebody who is here already would keep their rights";
+        lines.push(words.to_owned());
     }
     lines.push(String::new());
     let gets_in = decision.outcome.is_ok();
@@ -166,25 +174,13 @@ fn describe(config: &Config, admission: &Admission, lines: &mut Vec<String>) {
 }
 
 /// The claims as a sign-in would bring them.
-fn identity(id: &ProviderId, username_claim: &str, claims: Claims) -> ExternalIdentity {
-    let text = |name: &str| {
-        claim_at(&claims, name)
-            .and_then(Value::as_str)
-            .map(str::to_owned)
-    };
+fn identity(id: &ProviderId, claims: Claims) -> ExternalIdentity {
+    let text = |name| text_at(&claims, name).said().unwrap_or_default();
     ExternalIdentity {
         provider: id.clone(),
-        issuer: text("iss").unwrap_or_default(),
-        subject: text("sub").unwrap_or_default(),
-        username: text(username_claim).filter(|name| !name.is_empty()),
-        tokens: UpstreamTokens {
-            access: Secret::new(""),
-            refresh: None,
-            id_token: None,
-            expires_at: None,
-            scope: None,
-            other: Vec::new(),
-        },
+        issuer: text("iss"),
+        subject: text("sub"),
+        tokens: UpstreamTokens::none(),
         claims,
     }
 }

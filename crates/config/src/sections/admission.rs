@@ -1,5 +1,7 @@
 //! The keys that decide who comes in, which all providers but local accounts have.
 
+use std::collections::BTreeMap;
+
 use jansky_model::UserName;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,34 @@ pub struct AdmissionKeys {
     /// The names of people who may not come in whatever the other rules say.
     #[schemars(extend("examples" = [["mallory"]]))]
     pub blocked_users: Vec<Written<UserName>>,
+
+    /// Whether user names keep the case in which they come, as Unix accounts and directories may
+    /// need it. Names in rules are then compared with their case, too.
+    #[schemars(example = UsernameCase::Keep)]
+    pub username_case: UsernameCase,
+
+    /// The domain that is taken off user names: of `river@example.org` the name is `river`. Names of
+    /// other domains stay whole, and one without a domain is refused, since it could be that of
+    /// somebody else.
+    #[schemars(extend("x-default" = "none"), length(min = 1), example = &"example.org")]
+    pub username_domain: Option<String>,
+
+    /// User names for some, by what comes from the provider, in place of what the other keys would
+    /// make of it. Nobody else gets such a name.
+    #[schemars(extend("examples" = [{ "rtam@example.org": "river" }]))]
+    pub username_map: BTreeMap<String, Written<UserName>>,
+}
+
+/// What happens to the case of user names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schemars(inline)]
+pub enum UsernameCase {
+    /// Capital letters become small ones.
+    #[default]
+    Lower,
+    /// It stays as it comes.
+    Keep,
 }
 
 impl AdmissionKeys {

@@ -26,7 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-pub use self::admission::AdmissionKeys;
+pub use self::admission::{AdmissionKeys, UsernameCase};
 pub use self::audience::{Audience, AudienceSource, Broker, IdentityBrokerMode};
 pub use self::docker::{
     ContainerRemoval, DescribedImage, DockerSpawner, OfferedImage, Pull, Reach, Tripwire,

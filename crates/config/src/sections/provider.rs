@@ -330,10 +330,16 @@ pub struct OidcProvider {
     pub sign_out: SignOut,
 
     /// The claim, or claims, with the groups of a person: each a name, or a path with dots. The
-    /// value is a list, or a text with spaces between groups.
+    /// value is a list, or a text with spaces between groups. A value of another shape changes
+    /// nobody's groups and is told in the log.
     #[serde(default = "groups_claim")]
     #[schemars(example = &"realm_access.roles")]
     pub groups_claim: Texts,
+
+    /// What stands between two groups where a provider sends them in one text.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "white space"), length(min = 1), example = &";")]
+    pub groups_separator: Option<String>,
 
     /// The namespaces of entitlements (AARC-G069) that are groups:
     /// `<namespace>:group:radio:evn#<authority>` becomes `/radio/evn`, and with a role

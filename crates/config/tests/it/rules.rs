@@ -90,6 +90,30 @@ fn a_domain_that_fits_nobody_is_refused() {
 }
 
 #[test]
+fn a_map_of_names_makes_no_two_people_one() {
+    for (keys, expected) in [
+        (
+            "username_map = { \"a@x.org\" = \"river\", \"b@x.org\" = \"river\" }\n",
+            "found `river`, the name of `a@x.org`; give each person a name of their own",
+        ),
+        (
+            "username_map = { \"River\" = \"a\", \"river\" = \"b\" }\n",
+            "found a name that is the same as `River`; remove one of the two",
+        ),
+        (
+            "username_domain = \"@example.org\"\n",
+            "found `@example.org`, which is not a domain; write what follows the \"@\"",
+        ),
+    ] {
+        let told = message(&format!("{OIDC}{keys}"));
+        assert!(told.contains(expected), "{told}");
+    }
+    let kept =
+        "username_case = \"keep\"\nusername_map = { \"River\" = \"a\", \"river\" = \"b\" }\n";
+    assert!(read(&format!("{OIDC}{kept}")).is_ok());
+}
+
+#[test]
 fn a_button_without_a_text_is_refused() {
     for text in [
         format!("{OIDC}title = \"\"\n"),

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use jansky_identity::{
-    Claims, ExternalIdentity, IdentityError, UpstreamSession, UpstreamTokens, claim_at,
-};
+use jansky_identity::{Claims, ExternalIdentity, IdentityError, UpstreamSession, UpstreamTokens};
 use jansky_model::{Scope, Timestamp};
 use jansky_store::{Grant, GrantKind, GrantState, User};
 use tracing::{info, warn};
@@ -204,11 +202,11 @@ impl Hub {
             }
         };
         let decide = |claims: Claims| {
-            let identity = identity_of(configured, grant, tokens, claims);
+            let identity = identity_of(grant, tokens, claims);
             configured.rules.decide(&identity)
         };
         let first = decide(claims.clone());
-        if first.missing.is_empty() {
+        if first.missing.is_empty() && first.unreadable.is_empty() {
             return Ok(Some(first));
         }
         let mut all = claims;
@@ -361,18 +359,11 @@ fn note_failure(grant: &Grant, outcome: Result<(), NoToken>) {
 }
 
 /// What the provider says now, in the form in which a sign-in brings it.
-fn identity_of(
-    configured: &ConfiguredProvider,
-    grant: &Grant,
-    tokens: &UpstreamTokens,
-    claims: Claims,
-) -> ExternalIdentity {
-    let name = claim_at(&claims, &configured.username_claim);
+fn identity_of(grant: &Grant, tokens: &UpstreamTokens, claims: Claims) -> ExternalIdentity {
     ExternalIdentity {
         provider: grant.provider.clone(),
         issuer: grant.issuer.clone(),
         subject: grant.subject.clone(),
-        username: name.and_then(|name| name.as_str()).map(str::to_owned),
         claims,
         tokens: tokens.clone(),
     }

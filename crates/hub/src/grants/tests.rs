@@ -264,7 +264,6 @@ fn identity(name: &str, tokens: UpstreamTokens) -> ExternalIdentity {
         provider: "keycloak".parse::<ProviderId>().expect("an id"),
         issuer: "https://sso.test".to_owned(),
         subject: name.to_owned(),
-        username: Some(name.to_owned()),
         claims: Claims::new(),
         tokens,
     }

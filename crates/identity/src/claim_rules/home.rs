@@ -1,8 +1,7 @@
 //! Whose people somebody is: the organization behind a provider that serves many.
 
-use serde_json::Value;
-
-use crate::identity::{Claims, claim_at};
+use super::reading::{Reading, Unreadable, text_at, truth_at};
+use crate::identity::Claims;
 
 /// Which organizations people must come from. These rules only keep people out: whoever passes
 /// still needs a rule that lets them in.
@@ -20,34 +19,62 @@ pub struct HomeRules {
 }
 
 /// Why somebody is not of the right organization.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HomeProblem {
+    /// The provider does not say what a rule asks for.
+    #[error("the claim `{claim}` is missing")]
+    NotSaid {
+        /// The key of the rule.
+        rule: &'static str,
+        /// The claim.
+        claim: String,
+    },
+    /// The provider says it in a way that nobody can read.
+    #[error("the claim {problem}")]
+    Unreadable {
+        /// The key of the rule.
+        rule: &'static str,
+        /// What came.
+        problem: Unreadable,
+    },
     /// Whoever typed the address may not own it.
-    #[error("the e-mail address is missing or not verified")]
+    #[error("the e-mail address is not verified")]
     UnverifiedEmail,
-    /// Another domain, or none.
+    /// It is not an address whose domain could be told for certain.
+    #[error("the e-mail address is not of the plain form `name@domain`")]
+    StrangeEmail,
+    /// Another domain.
     #[error("the domain is not one of `hosted_domains`")]
     Domain,
-    /// Another identity provider, or none.
+    /// Another identity provider.
     #[error("the identity provider is not one of `identity_providers`")]
     IdentityProvider,
 }
 
+const DOMAINS: &str = "hosted_domains";
+const PROVIDERS: &str = "identity_providers";
+
 impl HomeProblem {
     /// The key of the rule that says no.
-    pub const fn rule(self) -> &'static str {
+    pub const fn rule(&self) -> &'static str {
         match self {
-            Self::UnverifiedEmail | Self::Domain => "hosted_domains",
-            Self::IdentityProvider => "identity_providers",
+            Self::NotSaid { rule, .. } | Self::Unreadable { rule, .. } => rule,
+            Self::UnverifiedEmail | Self::StrangeEmail | Self::Domain => DOMAINS,
+            Self::IdentityProvider => PROVIDERS,
         }
+    }
+
+    /// Whether it is what the provider says, and not that it says nothing, or nothing clear.
+    pub const fn is_certain(&self) -> bool {
+        !matches!(self, Self::NotSaid { .. } | Self::Unreadable { .. })
     }
 }
 
 impl HomeRules {
     /// The keys of the rules that are set, in the order in which they are checked.
     pub fn keys(&self) -> impl Iterator<Item = &'static str> {
-        let domains = (!self.hosted_domains.is_empty()).then_some("hosted_domains");
-        let providers = (!self.identity_providers.is_empty()).then_some("identity_providers");
+        let domains = (!self.hosted_domains.is_empty()).then_some(DOMAINS);
+        let providers = (!self.identity_providers.is_empty()).then_some(PROVIDERS);
         domains.into_iter().chain(providers)
     }
 
@@ -61,7 +88,7 @@ impl HomeRules {
         if !self.identity_providers.is_empty() {
             needed.extend(self.identity_provider_claim.as_deref());
         }
-        let is_missing = |claim: &&str| claim_at(claims, claim).is_none_or(Value::is_null);
+        let is_missing = |claim: &&str| text_at(claims, claim) == Reading::NotSaid;
         let missing = needed.into_iter().filter(is_missing);
         missing.map(str::to_owned).collect()
     }
@@ -72,44 +99,57 @@ impl HomeRules {
     /// [`HomeProblem`] with the first rule that says no.
     pub fn check(&self, claims: &Claims) -> Result<(), HomeProblem> {
         if !self.hosted_domains.is_empty() {
-            let email = verified_domain(claims).ok_or(HomeProblem::UnverifiedEmail)?;
+            let email = verified_domain(claims)?;
             let domain = match &self.hosted_domain_claim {
-                Some(claim) => claim_at(claims, claim).and_then(Value::as_str),
-                None => Some(email),
+                Some(claim) => needed(DOMAINS, claim, text_at(claims, claim))?,
+                None => email,
             };
-            let is_ours = domain.is_some_and(|domain| {
-                self.hosted_domains
-                    .iter()
-                    .any(|own| own.eq_ignore_ascii_case(domain))
-            });
+            let mut own = self.hosted_domains.iter();
+            let is_ours = own.any(|own| own.eq_ignore_ascii_case(&domain));
             is_ours.then_some(()).ok_or(HomeProblem::Domain)?;
         }
         if !self.identity_providers.is_empty() {
-            let found = self
-                .identity_provider_claim
-                .as_ref()
-                .and_then(|claim| claim_at(claims, claim)?.as_str());
-            let is_ours =
-                found.is_some_and(|found| self.identity_providers.iter().any(|own| own == found));
+            // Without a claim that names it nobody comes from any of them.
+            let claim = self.identity_provider_claim.as_deref();
+            let claim = claim.ok_or(HomeProblem::IdentityProvider)?;
+            let found = needed(PROVIDERS, claim, text_at(claims, claim))?;
+            let is_ours = self.identity_providers.contains(&found);
             is_ours.then_some(()).ok_or(HomeProblem::IdentityProvider)?;
         }
         Ok(())
     }
 }
 
+/// What a rule cannot do without.
+fn needed<T>(rule: &'static str, claim: &str, reading: Reading<T>) -> Result<T, HomeProblem> {
+    match reading {
+        Reading::Said(value) => Ok(value),
+        Reading::NotSaid => Err(HomeProblem::NotSaid {
+            rule,
+            claim: claim.to_owned(),
+        }),
+        Reading::Unreadable(problem) => Err(HomeProblem::Unreadable { rule, problem }),
+    }
+}
+
 /// The domain of the verified e-mail address; none if there is any doubt about the address.
-fn verified_domain(claims: &Claims) -> Option<&str> {
-    // Some providers write the truth value as a text.
-    let verified = match claims.get("email_verified")? {
-        Value::Bool(verified) => *verified,
-        Value::String(text) => text == "true",
-        _ => false,
+fn verified_domain(claims: &Claims) -> Result<String, HomeProblem> {
+    let email = needed(DOMAINS, "email", text_at(claims, "email"))?;
+    let verified = needed(
+        DOMAINS,
+        "email_verified",
+        truth_at(claims, "email_verified"),
+    )?;
+    if !verified {
+        return Err(HomeProblem::UnverifiedEmail);
+    }
+    let is_plain = |domain: &str| {
+        let mut characters = domain.chars();
+        !domain.is_empty()
+            && characters.all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
     };
-    let (name, domain) = claims.get("email")?.as_str()?.split_once('@')?;
-    let is_plain = !name.is_empty()
-        && !domain.is_empty()
-        && domain
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'));
-    (verified && is_plain).then_some(domain)
+    match email.split_once('@') {
+        Some((name, domain)) if !name.is_empty() && is_plain(domain) => Ok(domain.to_owned()),
+        _ => Err(HomeProblem::StrangeEmail),
+    }
 }

@@ -12,21 +12,27 @@
 
 mod entitlement;
 mod home;
+mod name;
+mod reading;
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::identity::{Claims, claim_at};
+use crate::identity::{Claims, claim_at, prefixes};
 
 pub use self::entitlement::{Entitlement, EntitlementRules};
 pub use self::home::{HomeProblem, HomeRules};
+pub use self::name::{NameProblem, NameRules, USUAL_NAME_CLAIM};
+pub use self::reading::{Reading, Shape, Unreadable, text_at, texts_at, truth_at};
 
 /// Where the groups of a person are found.
 #[derive(Clone, Debug, Default)]
 pub struct GroupRules {
     /// The claims with groups: names, or paths with dots. All of them count.
     pub claims: Vec<String>,
+    /// What stands between two groups where they are in one text; white space if nothing is said.
+    pub separator: Option<String>,
     /// Which entitlements are groups. Without them an entitlement is a text like any other.
     pub entitlements: Option<EntitlementRules>,
     /// Whether a provider that sends no claim at all says that there are no groups. Keycloak leaves
@@ -45,8 +51,8 @@ pub enum GroupsProblem {
     )]
     LeftOut(String),
     /// The claim holds something else than texts.
-    #[error("the claim `{0}` is neither a list nor a text")]
-    NotTexts(String),
+    #[error("the claim {0}")]
+    Unreadable(Unreadable),
 }
 
 impl GroupRules {
@@ -58,15 +64,17 @@ impl GroupRules {
     pub fn groups(&self, claims: &Claims) -> Result<Option<Vec<String>>, GroupsProblem> {
         let mut groups: Option<BTreeSet<String>> = self.absent_is_none.then(BTreeSet::new);
         for path in &self.claims {
-            let Some(value) = claim_at(claims, path).filter(|value| !value.is_null()) else {
-                if is_left_out(claims, path) {
+            match texts_at(claims, path, self.separator.as_deref()) {
+                Reading::Said(texts) => {
+                    let found = texts.iter().filter_map(|text| self.group(text));
+                    groups.get_or_insert_default().extend(found);
+                }
+                Reading::NotSaid if is_left_out(claims, path) => {
                     return Err(GroupsProblem::LeftOut(path.clone()));
                 }
-                continue;
-            };
-            let texts = texts(value).ok_or_else(|| GroupsProblem::NotTexts(path.clone()))?;
-            let found = texts.into_iter().filter_map(|text| self.group(text));
-            groups.get_or_insert_default().extend(found);
+                Reading::NotSaid => {}
+                Reading::Unreadable(problem) => return Err(GroupsProblem::Unreadable(problem)),
+            }
         }
         Ok(groups.map(|groups| groups.into_iter().collect()))
     }
@@ -89,23 +97,12 @@ impl GroupRules {
     }
 }
 
-/// The texts in a claim: those of a list, or the words of one text. What else is in a list is left
-/// out, as it names no group.
-fn texts(value: &Value) -> Option<Vec<&str>> {
-    match value {
-        Value::String(text) => Some(text.split_whitespace().collect()),
-        Value::Array(values) => Some(values.iter().filter_map(Value::as_str).collect()),
-        _ => None,
-    }
-}
-
 /// Whether the provider says that a claim is elsewhere.
 fn is_left_out(claims: &Claims, path: &str) -> bool {
     let Some(elsewhere) = claims.get("_claim_names").and_then(Value::as_object) else {
         return false;
     };
-    let first = path.split('.').next().unwrap_or(path);
-    elsewhere.contains_key(path) || elsewhere.contains_key(first)
+    elsewhere.contains_key(path) || prefixes(path).any(|(first, _)| elsewhere.contains_key(first))
 }
 
 #[cfg(test)]

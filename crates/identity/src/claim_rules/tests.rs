@@ -68,7 +68,7 @@ fn groups_are_found_in_every_notation() {
 
     assert_eq!(
         groups(&rules(&["realm_access.roles"]), all.clone()),
-        some(&["a", "b"])
+        some(&["3", "a", "b"])
     );
     assert_eq!(
         groups(&rules(&["groups"]), all.clone()),
@@ -96,10 +96,85 @@ fn no_claim_is_not_the_same_as_no_groups() {
         groups(&rules(&["groups"]), json!({ "groups": "" })),
         some(&[])
     );
+}
+
+#[test]
+fn groups_that_cannot_be_read_are_told_by_their_shape_and_never_by_their_value() {
+    for (value, shape) in [
+        (json!({ "canary": 1 }), "is an object"),
+        (json!(true), "is true or false"),
+        (json!(1.5), "is a number that is not whole"),
+        (json!([["canary"]]), "is a list with a list in it"),
+        (
+            json!(["a", { "name": "canary" }]),
+            "is a list with an object in it",
+        ),
+        (json!(["a", null]), "is a list with null in it"),
+        (
+            json!(["a", 1.5]),
+            "is a list with a number that is not whole in it",
+        ),
+        (json!("canary,radio"), "is one text with `,` in it"),
+        (json!("canary; radio"), "is one text with `;` in it"),
+        (json!("canary|radio"), "is one text with `|` in it"),
+        (json!("cn=canary,ou=x;cn=b,ou=x"), "is one text with"),
+    ] {
+        let problem = groups(&rules(&["groups"]), json!({ "groups": value }));
+        let problem = problem.expect_err("nobody can read it").to_string();
+
+        assert!(problem.contains("the claim `groups` "), "{problem}");
+        assert!(problem.contains(shape), "{problem}");
+        assert!(
+            problem.contains("where a list of texts is expected"),
+            "{problem}"
+        );
+        assert!(!problem.contains("canary"), "{problem}");
+        assert_eq!(
+            problem.contains("`groups_separator`"),
+            problem.contains("one text with"),
+            "{problem}"
+        );
+    }
+}
+
+#[test]
+fn numbers_are_groups_and_one_text_is_cut_where_the_operator_says() {
+    let cut = |separator: &str, text: &str| {
+        let rules = GroupRules {
+            separator: Some(separator.to_owned()),
+            ..rules(&["groups"])
+        };
+        groups(&rules, json!({ "groups": text }))
+    };
+
     assert_eq!(
-        groups(&rules(&["groups"]), json!({ "groups": { "a": 1 } })),
-        Err(GroupsProblem::NotTexts("groups".to_owned()))
+        groups(
+            &rules(&["groups"]),
+            json!({ "groups": [7, 18446744073709551615_u64] })
+        ),
+        some(&["18446744073709551615", "7"])
     );
+    assert_eq!(
+        groups(&rules(&["groups"]), json!({ "groups": 100 })),
+        some(&["100"])
+    );
+    assert_eq!(cut(",", " radio , evn,,"), some(&["evn", "radio"]));
+    assert_eq!(cut(";", "Radio, old;EVN"), some(&["EVN", "Radio, old"]));
+    assert_eq!(cut(";", "Radio, old"), some(&["Radio, old"]));
+    assert!(cut(",", "radio;evn").is_err(), "another separator");
+    let name = "cn=Radio Astronomers,ou=groups,dc=example,dc=org";
+    assert_eq!(
+        groups(&rules(&["groups"]), json!({ "groups": name })),
+        some(&[name])
+    );
+}
+
+#[test]
+fn one_claim_that_cannot_be_read_makes_all_groups_unknown() {
+    let both = rules(&["roles", "groups"]);
+
+    assert!(groups(&both, json!({ "roles": ["a"], "groups": {} })).is_err());
+    assert!(groups(&both, json!({ "roles": {}, "groups": ["a"] })).is_err());
 }
 
 #[test]
@@ -162,41 +237,60 @@ fn home(domains: &[&str], claim: Option<&str>) -> HomeRules {
 
 #[test]
 fn a_domain_counts_only_with_a_verified_and_plain_address() {
-    let check = |email: &str, verified: Value| {
+    let check = |email: Value, verified: Value| {
         home(&["good.org"], None).check(&claims(
             json!({ "email": email, "email_verified": verified }),
         ))
     };
+    let not_said = |claim: &str| HomeProblem::NotSaid {
+        rule: "hosted_domains",
+        claim: claim.to_owned(),
+    };
 
-    assert_eq!(check("A@GOOD.ORG", json!(true)), Ok(()));
-    assert_eq!(check("a@good.org", json!("true")), Ok(()));
-    for (email, verified) in [
-        ("a@good.org", json!(false)),
-        ("a@good.org", json!(null)),
-        ("a@good.org", json!(1)),
-        ("a@evil.org@good.org", json!(true)),
-        ("\"a@evil.org\"@good.org", json!(true)),
-        ("@good.org", json!(true)),
-        ("good.org", json!(true)),
-        ("a@good.org ", json!(true)),
+    assert_eq!(check(json!("A@GOOD.ORG"), json!(true)), Ok(()));
+    assert_eq!(check(json!("a@good.org"), json!("True")), Ok(()));
+    for no in [json!(false), json!("false"), json!("FALSE")] {
+        let refused = check(json!("a@good.org"), no);
+        assert_eq!(refused, Err(HomeProblem::UnverifiedEmail));
+    }
+    let unsaid = check(json!("a@good.org"), json!(null));
+    assert_eq!(unsaid, Err(not_said("email_verified")));
+    let unsaid = check(json!(""), json!(true));
+    assert_eq!(unsaid, Err(not_said("email")));
+    for strange in [
+        "a@evil.org@good.org",
+        "\"a@evil.org\"@good.org",
+        "@good.org",
+        "good.org",
+        "a@good.org ",
     ] {
         assert_eq!(
-            check(email, verified),
-            Err(HomeProblem::UnverifiedEmail),
-            "{email}"
+            check(json!(strange), json!(true)),
+            Err(HomeProblem::StrangeEmail),
+            "{strange}"
         );
     }
     for email in ["a@evil.org", "a@sub.good.org", "a@xgood.org"] {
         assert_eq!(
-            check(email, json!(true)),
+            check(json!(email), json!(true)),
             Err(HomeProblem::Domain),
             "{email}"
         );
     }
-    assert_eq!(
-        home(&["good.org"], None).check(&claims(json!({ "email": "a@good.org" }))),
-        Err(HomeProblem::UnverifiedEmail)
-    );
+    for (email, verified) in [
+        (json!("a@good.org"), json!(1)),
+        (json!("a@good.org"), json!("yes")),
+        (json!("a@good.org"), json!([true])),
+        (json!(["a@good.org"]), json!(true)),
+        (json!({ "value": "a@good.org" }), json!(true)),
+    ] {
+        let refused = check(email, verified).expect_err("nobody can read it");
+        assert!(
+            matches!(refused, HomeProblem::Unreadable { .. }),
+            "{refused}"
+        );
+        assert!(!refused.is_certain());
+    }
     assert_eq!(home(&[], None).check(&Claims::new()), Ok(()));
 }
 
@@ -209,7 +303,8 @@ fn where_the_provider_vouches_for_the_domain_the_address_does_not() {
     };
 
     assert_eq!(check(json!({ "hd": "good.org" })), Ok(()));
-    assert_eq!(check(json!({})), Err(HomeProblem::Domain));
+    let unsaid = check(json!({})).expect_err("nobody vouches");
+    assert_eq!(unsaid.to_string(), "the claim `hd` is missing");
     assert_eq!(check(json!({ "hd": "evil.org" })), Err(HomeProblem::Domain));
     assert_eq!(
         check(json!({ "hd": "good.org", "email_verified": false })),
@@ -224,21 +319,20 @@ fn another_identity_provider_is_refused() {
         identity_provider_claim: Some("idp".to_owned()),
         ..HomeRules::default()
     };
+    let check = |said: Value| rules.check(&claims(said));
 
+    assert_eq!(check(json!({ "idp": "https://idp.good.org" })), Ok(()));
     assert_eq!(
-        rules.check(&claims(json!({ "idp": "https://idp.good.org" }))),
-        Ok(())
+        check(json!({ "idp": "https://idp.good.org.evil" })),
+        Err(HomeProblem::IdentityProvider)
     );
-    for other in [
-        json!({}),
-        json!({ "idp": "https://idp.good.org.evil" }),
-        json!({ "idp": [] }),
-    ] {
-        assert_eq!(
-            rules.check(&claims(other)),
-            Err(HomeProblem::IdentityProvider)
-        );
-    }
+    let unsaid = check(json!({})).expect_err("it is not said");
+    let unreadable = check(json!({ "idp": [] })).expect_err("nobody can read it");
+    assert_eq!(unsaid.to_string(), "the claim `idp` is missing");
+    assert_eq!(
+        unreadable.to_string(),
+        "the claim `idp` is a list where a text is expected"
+    );
 }
 
 /// Any JSON, not too deep.

@@ -215,7 +215,6 @@ impl RedirectLogin for GitHub {
             provider: self.settings.id.clone(),
             issuer: self.issuer.clone(),
             subject: text("sub").ok_or(TokenProblem::Subject)?,
-            username: text("preferred_username"),
             claims,
             tokens,
         })

@@ -25,7 +25,7 @@ use crate::attempt::{CallbackQuery, LoginAttempt, code_challenge};
 use crate::error::{CallbackProblem, IdentityError, TokenProblem, clean};
 use crate::exchange::TokenExchange;
 use crate::external::ExternalTokens;
-use crate::identity::{Claims, ExternalIdentity, UpstreamTokens, claim_at};
+use crate::identity::{Claims, ExternalIdentity, UpstreamTokens};
 use crate::provider::{
     IdentityProvider, LoginMethod, LogoutNotice, LogoutReceiver, ProviderStatus, RedirectLogin,
     SecurityEventReceiver, SecurityNotice, UpstreamSession,
@@ -296,15 +296,10 @@ impl OidcProvider {
         tokens: UpstreamTokens,
         claims: Claims,
     ) -> ExternalIdentity {
-        let username = claim_at(&claims, &self.settings.username_claim)
-            .and_then(Value::as_str)
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned);
         ExternalIdentity {
             provider: self.settings.id.clone(),
             issuer: self.settings.issuer.clone(),
             subject,
-            username,
             claims,
             tokens,
         }

@@ -35,8 +35,6 @@ pub struct OidcSettings {
     /// The scopes to ask for; must hold `openid`. `offline_access` asks for a refresh token that
     /// outlives the session, in the way that the provider wants it asked.
     pub scopes: Vec<String>,
-    /// The claim with the wished user name: a name or a dotted path.
-    pub username_claim: String,
     /// Parameters added to every authorize request, such as `prompt` or `acr_values`.
     pub extra_authorize_parameters: BTreeMap<String, String>,
     /// Whether the parameters of a sign-in are sent to the provider beforehand (RFC 9126) when it
@@ -64,8 +62,8 @@ pub struct OidcSettings {
 }
 
 impl OidcSettings {
-    /// Settings with the usual values: scopes `openid profile email`, `preferred_username` as the
-    /// name, claims from the ID token and userinfo together, 10 seconds of leeway and of patience.
+    /// Settings with the usual values: scopes `openid profile email`, claims from the ID token and
+    /// userinfo together, 10 seconds of leeway and of patience.
     pub fn new(id: ProviderId, issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
         Self {
             title: id.to_string(),
@@ -77,7 +75,6 @@ impl OidcSettings {
             client_key: None,
             client_authentication: None,
             scopes: ["openid", "profile", "email"].map(String::from).to_vec(),
-            username_claim: "preferred_username".to_owned(),
             extra_authorize_parameters: BTreeMap::new(),
             pushed_authorization: true,
             hint_parameters: Vec::new(),

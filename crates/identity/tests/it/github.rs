@@ -94,7 +94,7 @@ async fn a_person_is_their_number_and_not_their_name() {
 
     assert_eq!(identity.issuer, fake.server.issuer);
     assert_eq!(identity.subject, "583231");
-    assert_eq!(identity.username.as_deref(), Some("River-T"));
+    assert_eq!(identity.claims["preferred_username"], "River-T");
     assert_eq!(identity.claims["login"], "River-T");
     assert_eq!(identity.claims["email"], "river@example.org");
     assert_eq!(identity.claims["email_verified"], true);

@@ -67,7 +67,7 @@ async fn a_hint_leads_straight_to_the_realm_behind_and_back() {
         page.path().starts_with("/realms/ext/"),
         "no page of `jive` between: {page}"
     );
-    assert_eq!(kaylee.username.as_deref(), Some("kaylee"));
+    assert_eq!(kaylee.claims["preferred_username"], "kaylee");
     assert_eq!(
         kaylee.issuer,
         variable("JANSKY_TEST_KEYCLOAK_ISSUER"),

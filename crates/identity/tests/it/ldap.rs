@@ -94,8 +94,7 @@ async fn a_person_is_found_by_name_and_by_search_and_is_the_same_one() {
     assert_eq!(one.issuer, "ldap:institute");
     for person in [one, other] {
         assert_eq!(
-            person.username.as_deref(),
-            Some("river"),
+            person.claims["preferred_username"], "river",
             "as the entry says"
         );
         assert_eq!(person.claims["email"], "someone@example.org");
@@ -221,7 +220,7 @@ async fn what_is_typed_stays_a_name() {
         let password = format!("right-{AWKWARD}");
         let person = verify(&provider, AWKWARD, &password).await;
         let person = person.expect("this is somebody's name");
-        assert_eq!(person.username.as_deref(), Some(AWKWARD));
+        assert_eq!(person.claims["preferred_username"], AWKWARD);
         assert_eq!(person.claims["groups"], json!(["radio"]));
     }
 }
@@ -302,7 +301,10 @@ async fn a_person_is_looked_up_again_without_their_password() {
         settings.subject_attribute = "dn".to_owned();
     });
     let by_dn = by_dn.people().expect("it searches").look_up(&dn).await;
-    assert_eq!(by_dn.expect("she is there").username, Some(name.clone()));
+    assert_eq!(
+        by_dn.expect("she is there").claims["preferred_username"],
+        json!(name)
+    );
 
     // Groups that are taken away, or that cannot be seen.
     let change = |text: String| administer("ldapmodify", &[], &text);

@@ -113,7 +113,7 @@ async fn sign_in_yields_the_identity_and_its_tokens() {
     assert_eq!(identity.provider.as_str(), "op");
     assert_eq!(identity.issuer, rig.op.issuer);
     assert_eq!(identity.subject, "subject-1");
-    assert_eq!(identity.username.as_deref(), Some("river"));
+    assert_eq!(identity.claims["preferred_username"], "river");
     let given = |kind| rig.op.script().records.latest(kind);
     assert_eq!(identity.tokens.access.expose(), given("access"));
     let refresh = identity

@@ -198,6 +198,24 @@ async fn explain_login_says_which_rule_keeps_somebody_out() {
 }
 
 #[tokio::test]
+async fn explain_login_says_what_cannot_be_read_and_by_which_shape() {
+    let (code, told) =
+        explain("{\"sub\": \"1\", \"preferred_username\": 1042, \"groups\": \"/radio,/canary\"}")
+            .await;
+
+    assert_eq!(code, Some(1), "{told}");
+    for line in [
+        "the name of a new user would be `1042`",
+        "cannot be read: the claim `groups` is one text with `,` in it where a list of texts is \
+         expected; let the provider send a list, or say in `groups_separator`",
+        "not certain; somebody who is here already would keep their rights",
+    ] {
+        assert!(told.contains(line), "no `{line}` in:\n{told}");
+    }
+    assert!(!told.contains("canary"), "{told}");
+}
+
+#[tokio::test]
 async fn who_gets_in_with_a_local_account_is_explained_without_claims() {
     let house = House::new();
     let file = write(

@@ -201,7 +201,6 @@ fn with_proxy(recipe: &mut Recipe, trusted: &str) {
         user_header: "x-remote-user".parse().expect("a name"),
         email_header: None,
         groups_header: Some("x-remote-groups".parse().expect("a name")),
-        groups_separator: ";".to_owned(),
     };
     let mut rules = AdmissionRules {
         allowed_groups: ["radio".to_owned()].into(),
@@ -210,6 +209,7 @@ fn with_proxy(recipe: &mut Recipe, trusted: &str) {
         ..AdmissionRules::default()
     };
     rules.groups.claims = vec!["groups".to_owned()];
+    rules.groups.separator = Some(";".to_owned());
     let provider = ConfiguredProvider::new(Arc::new(HeaderProvider::new(settings)), rules);
     recipe.providers.push(provider);
 }

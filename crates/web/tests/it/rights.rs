@@ -85,6 +85,86 @@ async fn a_group_that_is_taken_away_is_noticed_long_before_the_token_ends() {
     }
 }
 
+#[tokio::test]
+async fn groups_that_cannot_be_read_take_nothing_away_and_give_nothing() {
+    let both = json!({ "admin": true, "groups": ["/operators", "/radio"] });
+    for shape in [
+        json!({ "radio": true }),
+        json!([["/radio"], ["/operators"]]),
+        json!([{ "name": "/radio" }]),
+        json!("/radio,/operators"),
+        json!(true),
+        json!(0.5),
+    ] {
+        let scene = Scene::new().await;
+        scene.home.say("subject-1", "groups", shape.clone());
+
+        scene.look_again().await;
+
+        assert_eq!(scene.rights().await, both, "{shape}");
+        scene.river.get("/hub/home").await.must_be(200);
+
+        // A new sign-in shows no group that lets her in, and ends nothing of what she has.
+        let other = scene.hub.anonymous();
+        let refused = scene.home.sign_in(&other, "subject-1").await.must_be(403);
+        let text = refused.text();
+        assert!(text.contains("where a list of texts is expected"), "{text}");
+        assert_eq!(scene.rights().await, both, "{shape}");
+        scene.river.get("/hub/home").await.must_be(200);
+
+        scene.home.say("subject-2", "groups", shape.clone());
+        let wash = scene.hub.anonymous();
+        scene.home.sign_in(&wash, "subject-2").await.must_be(403);
+    }
+}
+
+#[tokio::test]
+async fn a_domain_that_cannot_be_read_takes_nothing_away_and_gives_nothing() {
+    for (claim, value) in [
+        ("email_verified", json!("yes")),
+        ("email_verified", json!([true])),
+        ("email", json!({ "value": "river@good.org" })),
+        ("email", json!(["river@good.org"])),
+    ] {
+        let rules = |home: &mut OpenId| {
+            home.rules.home.hosted_domains = vec!["good.org".to_owned()];
+            home.say("subject-1", "email", json!("river@good.org"));
+            home.say("subject-1", "email_verified", json!(true));
+        };
+        let scene = Scene::with(rules, |_| {}).await;
+        scene.home.say("subject-1", claim, value.clone());
+
+        scene.look_again().await;
+
+        let both = json!({ "admin": true, "groups": ["/operators", "/radio"] });
+        assert_eq!(scene.rights().await, both, "{claim} {value}");
+        scene.river.get("/hub/home").await.must_be(200);
+        let other = scene.hub.anonymous();
+        scene.home.sign_in(&other, "subject-1").await.must_be(403);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_cannot_be_read_takes_nothing_away() {
+    for name in [
+        json!({ "river": 1 }),
+        json!(["river"]),
+        json!(""),
+        json!("a/b"),
+    ] {
+        let scene = Scene::new().await;
+        scene
+            .home
+            .say("subject-1", "preferred_username", name.clone());
+
+        scene.look_again().await;
+
+        let both = json!({ "admin": true, "groups": ["/operators", "/radio"] });
+        assert_eq!(scene.rights().await, both, "{name}");
+        scene.river.get("/hub/home").await.must_be(200);
+    }
+}
+
 /// Whoever signs out of the browser in which they came last is still here in another one.
 #[tokio::test]
 async fn rights_in_one_browser_follow_on_after_signing_out_of_another() {

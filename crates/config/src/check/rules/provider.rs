@@ -9,6 +9,7 @@ use crate::notation::{HttpUrl, Written};
 use crate::sections::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Config, GithubProvider, HeaderProvider,
     LdapProvider, LocalProvider, OidcProvider, PamProvider, Provider, RunAs, SignUp, Spawner,
+    UsernameCase,
 };
 
 /// Parameters of a sign-in request that keep it safe and are therefore ours alone.
@@ -58,6 +59,7 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
             _ => {}
         }
         if let Some(keys) = provider.admission() {
+            name_rules(id, keys, rules);
             admission(id, keys, config, rules);
         }
     }
@@ -108,13 +110,47 @@ fn client(provider: &Provider) -> Option<(&str, &str)> {
     Some((oidc.issuer.as_written(), &oidc.client_id))
 }
 
+/// Two people must not get one name.
+fn name_rules(id: &ProviderId, keys: &AdmissionKeys, rules: &mut Rules<'_, '_>) {
+    if let Some(domain) = keys.username_domain.as_ref().filter(|it| !is_domain(it)) {
+        rules.error(
+            &["provider", id.as_str(), "username_domain"],
+            &format!("`{domain}`, which is not a domain"),
+            "write what follows the \"@\", such as \"example.org\"",
+        );
+    }
+    let mut given: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut said: BTreeMap<String, &str> = BTreeMap::new();
+    for (key, name) in &keys.username_map {
+        if let Some(first) = given.insert(name.as_str(), key) {
+            rules.error(
+                &["provider", id.as_str(), "username_map", key],
+                &format!("`{}`, the name of `{first}`", name.as_str()),
+                "give each person a name of their own",
+            );
+        }
+        let compared = match keys.username_case {
+            UsernameCase::Lower => key.trim().to_lowercase(),
+            UsernameCase::Keep => key.trim().to_owned(),
+        };
+        if let Some(first) = said.insert(compared, key) {
+            rules.error(
+                &["provider", id.as_str(), "username_map", key],
+                &format!("a name that is the same as `{first}`"),
+                "remove one of the two: case does not count unless `username_case` is \"keep\"",
+            );
+        }
+    }
+}
+
+fn is_domain(text: &str) -> bool {
+    let is_in = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let mut parts = text.split('.');
+    parts.all(|part| !part.is_empty() && part.chars().all(is_in))
+}
+
 /// What is no domain matches nobody.
 fn domains(id: &ProviderId, domains: &[String], rules: &mut Rules<'_, '_>) {
-    let is_in = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
-    let is_domain = |text: &str| {
-        text.split('.')
-            .all(|it| !it.is_empty() && it.chars().all(is_in))
-    };
     for domain in domains.iter().filter(|domain| !is_domain(domain)) {
         rules.error(
             &["provider", id.as_str(), "hosted_domains"],

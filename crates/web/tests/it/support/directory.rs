@@ -66,8 +66,10 @@ impl Directory {
                 provider: self.id.clone(),
                 issuer: format!("directory:{}", self.id),
                 subject: name.to_owned(),
-                username: Some(name.to_owned()),
-                claims: Claims::from_iter([("groups".to_owned(), json!(groups))]),
+                claims: Claims::from_iter([
+                    ("preferred_username".to_owned(), json!(name)),
+                    ("groups".to_owned(), json!(groups)),
+                ]),
                 tokens: UpstreamTokens::none(),
             }),
             Entry::Gone => Err(IdentityError::AccountUnusable {

@@ -63,6 +63,13 @@ impl OpenId {
         };
     }
 
+    /// What the provider says about somebody in one claim.
+    pub(crate) fn say(&self, subject: &str, claim: &str, value: serde_json::Value) {
+        let mut script = self.op.script();
+        let claims = &mut script.person(subject).claims;
+        claims.insert(claim.to_owned(), value);
+    }
+
     /// The provider as a hub takes it.
     pub(crate) fn configured(&self, clock: &Arc<ManualClock>) -> ConfiguredProvider {
         let id = self.id.parse().expect("a valid id");

@@ -93,12 +93,13 @@ impl RedirectLogin for ScriptedProvider {
             Some((subject, username)) => (subject, Some(username)),
             None => (code.expose(), None),
         };
+        let mut claims = self.claims.clone();
+        claims.insert("preferred_username".to_owned(), username.into());
         Ok(ExternalIdentity {
             provider: self.id.clone(),
             issuer: "https://idp.test".to_owned(),
             subject: subject.to_owned(),
-            username: username.map(str::to_owned),
-            claims: self.claims.clone(),
+            claims,
             tokens: UpstreamTokens {
                 access: Secret::new("upstream"),
                 ..UpstreamTokens::none()

@@ -99,7 +99,6 @@ impl Upstream {
             provider: self.id.clone(),
             issuer: "https://upstream.test".to_owned(),
             subject: name.to_owned(),
-            username: Some(name.to_owned()),
             claims: self.claims_of(name),
             tokens: self.tokens(name, 0),
         }
