@@ -24,26 +24,19 @@ export async function openNotebook(page, server, path) {
 export async function runAll(page, seconds = 120) {
   // Numbers from an earlier run would look like the end of this one.
   await menu(page, "Edit", "editmenu:clear-all");
+  await until("an earlier run is still shown", async () =>
+    (await outputs(page)).every(({ prompt }) => !HAS_RUN.test(prompt.trim())),
+  );
   await menu(page, "Run", "runmenu:run-all");
   await until("a cell did not finish", () => allHaveRun(page), seconds);
   return outputs(page);
 }
 
-/** Runs code in a new cell at the end of the open notebook and returns what that cell shows. */
+/** Runs code in an empty cell at the end of the open notebook and returns what that cell shows. */
 export async function run(page, code, seconds = 60) {
-  const cells = page.locator(`${NOTEBOOK} .jp-CodeCell`);
-  const last = cells.last();
-  const isEmpty = (await last.locator(".cm-content").innerText()).trim() === "";
-  await last.locator(".cm-content").click();
-  if (!isEmpty) {
-    await page.keyboard.press("Escape");
-    await page.keyboard.press("b");
-  }
-  const number = (await cells.count()) - 1;
-  const cell = cells.nth(number);
-  await cell.locator(".cm-content").click();
-  // Typing would let the editor add closing brackets of its own.
-  await page.keyboard.insertText(code);
+  const cell = await emptyCell(page);
+  const number = (await page.locator(CELLS).count()) - 1;
+  await write(page, cell, code);
   await page.keyboard.press("Control+Enter");
   await until("the cell did not finish", async () => HAS_RUN.test(await prompt(cell)), seconds);
   return (await outputs(page))[number];
@@ -64,7 +57,7 @@ export async function runAgain(page, code) {
  * written there, and `error` is the text of an exception.
  */
 export function outputs(page) {
-  return page.locator(`${NOTEBOOK} .jp-CodeCell`).evaluateAll((cells) =>
+  return page.locator(CELLS).evaluateAll((cells) =>
     cells.map((cell) => ({
       prompt: cell.querySelector(".jp-InputPrompt").textContent,
       text: Array.from(
@@ -82,8 +75,7 @@ export function outputs(page) {
 
 /** Saves the open notebook and waits until JupyterLab has done so. */
 export async function save(page) {
-  await page.locator(`${NOTEBOOK} .jp-CodeCell`).last().click();
-  await page.keyboard.press("Control+s");
+  await menu(page, "File", "docmanager:save");
   // A notebook without a name of its own is asked for one.
   const rename = page.getByRole("button", { name: /^Rename( and Save)?$/ });
   const clean = page.locator(`${TAB}:not(.jp-mod-dirty)`);
@@ -125,6 +117,7 @@ export function api(page, path) {
 }
 
 const NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)";
+const CELLS = `${NOTEBOOK} .jp-CodeCell`;
 const TAB = ".lm-DockPanel-tabBar .lm-TabBar-tab.lm-mod-current";
 const HAS_RUN = /^\[\d+\]:$/;
 
@@ -134,7 +127,7 @@ async function ready(page) {
 }
 
 async function notebookReady(page) {
-  await page.locator(`${NOTEBOOK} .jp-CodeCell`).first().waitFor({ timeout: 60_000 });
+  await page.locator(CELLS).first().waitFor({ timeout: 60_000 });
   await connected(page);
 }
 
@@ -160,9 +153,85 @@ async function connected(page) {
   });
 }
 
+// A menu closes again when JupyterLab sets the focus somewhere else, as it does while it restores a
+// page; so does everything else that follows here.
 async function menu(page, title, command) {
-  await page.locator(".lm-MenuBar-item", { hasText: new RegExp(`^${title}$`) }).click();
-  await page.locator(`.lm-Menu-item[data-command="${command}"]`).click();
+  const item = page.locator(`.lm-Menu-item[data-command="${command}"]`);
+  await until(`the menu ${title} does not stay open`, async () => {
+    if (!(await item.isVisible())) {
+      await page.locator(".lm-MenuBar-item", { hasText: new RegExp(`^${title}$`) }).click();
+    }
+    await item.click({ timeout: 2000 });
+    return true;
+  });
+}
+
+// The last cell if it is empty, or a new one behind it.
+async function emptyCell(page) {
+  const cells = page.locator(CELLS);
+  const count = await cells.count();
+  const last = cells.nth(count - 1);
+  if ((await source(last)) === "" && !HAS_RUN.test(await prompt(last))) {
+    return last;
+  }
+  const added = cells.nth(count);
+  await until("there is no new cell", async () => {
+    if (await added.isVisible()) {
+      return true;
+    }
+    // A click beside the text selects a cell without editing it.
+    await last.locator(".jp-InputPrompt").click({ timeout: 2000 });
+    if (await is(last, "jp-mod-active", "jp-mod-commandMode")) {
+      await page.keyboard.press("b");
+      await added.waitFor({ timeout: 5000 });
+    }
+    return false;
+  });
+  return added;
+}
+
+// Writes code into an empty cell, which is then being edited and holds just that.
+async function write(page, cell, code) {
+  const content = cell.locator(".cm-content");
+  await until("the cell does not take the code", async () => {
+    await content.click({ timeout: 2000 });
+    if (!(await is(cell, "jp-mod-active", "jp-mod-editMode"))) {
+      return false;
+    }
+    if ((await source(cell)) !== "") {
+      await page.keyboard.press("Control+a");
+      await page.keyboard.press("Delete");
+      return false;
+    }
+    // Typing would let the editor add closing brackets of its own.
+    await page.keyboard.insertText(code);
+    return (await source(cell)) === code && is(cell, "jp-mod-active", "jp-mod-editMode");
+  });
+}
+
+// Whether a cell is the one that keys go to, with its notebook in this mode.
+function is(cell, active, mode) {
+  return cell.evaluate(
+    (cell, [active, mode]) => {
+      const notebook = cell.closest(".jp-Notebook");
+      return (
+        cell.classList.contains(active) &&
+        notebook.classList.contains(mode) &&
+        notebook.contains(document.activeElement) &&
+        (mode !== "jp-mod-editMode" || cell.contains(document.activeElement))
+      );
+    },
+    [active, mode],
+  );
+}
+
+// The text of a cell; what an empty editor suggests to write is none.
+function source(cell) {
+  return cell.locator(".cm-content").evaluate((content) =>
+    Array.from(content.querySelectorAll(".cm-line"), (line) =>
+      line.querySelector(".cm-placeholder") ? "" : line.textContent,
+    ).join("\n"),
+  );
 }
 
 async function prompt(cell) {
@@ -170,7 +239,7 @@ async function prompt(cell) {
 }
 
 async function allHaveRun(page) {
-  const cells = await page.locator(`${NOTEBOOK} .jp-CodeCell`).evaluateAll((cells) =>
+  const cells = await page.locator(CELLS).evaluateAll((cells) =>
     cells.map((cell) => ({
       prompt: cell.querySelector(".jp-InputPrompt").textContent.trim(),
       isEmpty: !cell.querySelector(".cm-content")?.textContent.trim(),
