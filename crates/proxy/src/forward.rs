@@ -19,6 +19,7 @@ use crate::client::Client;
 use crate::exchange::{Driver, Exchange, RequestBody, ResponseBody, spawn_driver};
 use crate::headers;
 use crate::io::ClientIo;
+use crate::origin;
 use crate::pages::plain;
 use crate::route::{LocalService, Route, Target};
 use crate::target::HttpTarget;
@@ -66,7 +67,12 @@ fn route(worker: &Worker, head: &mut request::Parts) -> Result<Option<Arc<Route>
     }
     let host = headers::host(&head.headers).and_then(|host| host.to_str().ok());
     match worker.proxy.routes.find(host, path) {
-        Ok(Some(route)) => Ok(Some(route)),
+        Ok(Some(route)) => {
+            if origin::asks_for_foreign_worker(&route, &head.method, &head.headers, path) {
+                return Err(StatusCode::FORBIDDEN);
+            }
+            Ok(Some(route))
+        }
         Ok(None) => Err(StatusCode::NOT_FOUND),
         Err(_) => Err(StatusCode::BAD_REQUEST),
     }
@@ -143,12 +149,13 @@ async fn forward(
             None => no_answer(&exchange, &SendError::Unasked, head),
         };
     }
-    let (mut head, body) = response.into_parts();
-    headers::forward_response(&mut head.headers, false);
-    head.version = Version::HTTP_11;
-    let is_success = head.status.as_u16() < 300;
+    let (mut answer, body) = response.into_parts();
+    let asked = head.uri.path();
+    headers::forward_response(&mut answer.headers, &exchange.route, asked, false);
+    answer.version = Version::HTTP_11;
+    let is_success = answer.status.as_u16() < 300;
     let body = ResponseBody::upstream(body, driver, exchange, is_success);
-    Response::from_parts(head, body)
+    Response::from_parts(answer, body)
 }
 
 /// Makes a head for the server behind a route from one that a client sent, which stays as it is; says
@@ -276,6 +283,7 @@ async fn switch(
         return no_answer(&exchange, &SendError::Unasked, head);
     };
     let worker = Arc::clone(&exchange.client.worker);
+    let route = Arc::clone(&exchange.route);
     worker.tasks.spawn(async move {
         let stats = &exchange.worker().proxy.stats;
         let _open = stats.upgrades.enter();
@@ -303,10 +311,10 @@ async fn switch(
             );
         }
     });
-    let (mut head, _) = response.into_parts();
-    headers::forward_response(&mut head.headers, true);
-    head.version = Version::HTTP_11;
-    Response::from_parts(head, ProxyBody::empty().into())
+    let (mut answer, _) = response.into_parts();
+    headers::forward_response(&mut answer.headers, &route, head.uri.path(), true);
+    answer.version = Version::HTTP_11;
+    Response::from_parts(answer, ProxyBody::empty().into())
 }
 
 /// Puts the path of a target in front of the path of a request.

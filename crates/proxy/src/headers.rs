@@ -8,6 +8,8 @@ use http::uri::{PathAndQuery, Uri};
 use http::{HeaderMap, Method, StatusCode, Version, request};
 
 use crate::client::Client;
+use crate::origin;
+use crate::route::Route;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -103,9 +105,21 @@ pub(crate) fn forward_request(head: &mut request::Parts, client: &Client, has_bo
     websocket
 }
 
-/// Makes the head of a response ready for the client.
-pub(crate) fn forward_response(headers: &mut HeaderMap, is_upgraded: bool) {
-    let names_upgrade = strip(headers, |_| false);
+/// Makes the head of a response to a request for `asked` ready for the client.
+pub(crate) fn forward_response(
+    headers: &mut HeaderMap,
+    route: &Route,
+    asked: &str,
+    is_upgraded: bool,
+) {
+    let mut has_narrowed = false;
+    let names_upgrade = strip(headers, |name| {
+        has_narrowed |= origin::is_narrowed(name);
+        origin::is_taken_out(route, name)
+    });
+    if has_narrowed {
+        origin::narrow(headers, route, asked);
+    }
     if is_upgraded {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     } else if names_upgrade {
@@ -117,7 +131,7 @@ pub(crate) fn forward_response(headers: &mut HeaderMap, is_upgraded: bool) {
 /// those for which `is_unwanted` holds; says whether `Connection` named `upgrade`.
 ///
 /// `Upgrade` stays if so. `Host` and `Content-Length` stay, whatever `Connection` says.
-fn strip(headers: &mut HeaderMap, is_unwanted: impl Fn(&str) -> bool) -> bool {
+fn strip(headers: &mut HeaderMap, mut is_unwanted: impl FnMut(&str) -> bool) -> bool {
     let (mut has_upgrade, mut names_upgrade) = (false, false);
     let mut doomed = Vec::new();
     for (name, value) in &*headers {

@@ -13,6 +13,7 @@ mod exchange;
 mod forward;
 mod headers;
 mod io;
+mod origin;
 mod pages;
 mod path;
 mod pool;

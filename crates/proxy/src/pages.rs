@@ -7,7 +7,8 @@ use crate::body::ProxyBody;
 
 /// Makes the pages for the answers of the proxy itself.
 ///
-/// The statuses are 400 (malformed path or request), 404 (no route), 431 (header too large),
+/// The statuses are 400 (malformed path or request), 403 (a service worker for more than the server's
+/// own pages), 404 (no route), 431 (header too large),
 /// 503 (the server behind the route cannot be reached, or closed without an answer) and 504 (it
 /// accepted, but did not answer in time, where a limit is set). The status of the returned
 /// response is what the client gets, so an implementation should keep it.

@@ -124,6 +124,16 @@ impl Route {
         &self.spec
     }
 
+    /// The path of the spec as given, without its host.
+    pub(crate) fn path(&self) -> &str {
+        &self.spec[self.spec.find('/').unwrap_or(0)..]
+    }
+
+    /// Whether other routes have the same origin: all have that are not for one host alone.
+    pub(crate) fn shares_origin(&self) -> bool {
+        self.spec.starts_with('/')
+    }
+
     /// Where requests go.
     pub fn target(&self) -> &Target {
         &self.target

@@ -11,6 +11,7 @@ mod failures;
 mod headers;
 mod http2;
 mod local;
+mod neighbours;
 mod reuse;
 mod routing;
 mod smuggling;
