@@ -51,13 +51,22 @@ export async function makeToken(page, { hub, note }) {
   return page.locator("#new-token").innerText();
 }
 
-/** Asks the hub's API as the person in the page. */
-export function askHub(page, path) {
-  return page.evaluate(async (path) => {
-    const xsrf = /(?:^|; )_xsrf=([^;]*)/.exec(document.cookie)?.[1];
-    const answer = await fetch(`/hub/api/${path}`, { headers: { "X-XSRFToken": xsrf } });
-    return { status: answer.status, body: await answer.json() };
-  }, path);
+/** The token against forgery of the person in the page. No script of a page can read its cookie. */
+export async function xsrfOf(page) {
+  const cookies = await page.context().cookies();
+  return cookies.find(({ name, path }) => name === "_xsrf" && path === "/hub/")?.value;
+}
+
+/** Asks the hub's API as a script of the hub would, in the page. */
+export async function askHub(page, path) {
+  const xsrf = await xsrfOf(page);
+  return page.evaluate(
+    async ([path, xsrf]) => {
+      const answer = await fetch(`/hub/api/${path}`, { headers: { "X-XSRFToken": xsrf } });
+      return { status: answer.status, body: await answer.json() };
+    },
+    [path, xsrf],
+  );
 }
 
 /**

@@ -157,6 +157,7 @@ impl Access {
         let actor = Arc::new(Actor {
             credential: Credential::Session {
                 session_id: session.session_id.clone(),
+                in_browser: session.browser.as_deref().is_some_and(is_browser),
             },
             user,
             groups,
@@ -286,6 +287,12 @@ impl Access {
             lock(&self.used).insert(id, now);
         }
     }
+}
+
+/// Whether somebody who called themselves so is a browser: each of them begins with this word, and no
+/// program does that keeps cookies for itself.
+fn is_browser(agent: &str) -> bool {
+    agent.starts_with("Mozilla/")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -37,6 +37,8 @@ pub enum Credential {
     Session {
         /// The public id of the session.
         session_id: String,
+        /// Whether it began in a browser, and not in a program that keeps cookies.
+        in_browser: bool,
     },
     /// A token in the `Authorization` header.
     Token {
@@ -73,7 +75,7 @@ impl Actor {
     /// The session that the credential belongs to.
     pub fn session_id(&self) -> Option<&str> {
         match &self.credential {
-            Credential::Session { session_id } => Some(session_id),
+            Credential::Session { session_id, .. } => Some(session_id),
             Credential::Token { session_id, .. } => session_id.as_deref(),
         }
     }

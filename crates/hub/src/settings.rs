@@ -12,6 +12,7 @@ use crate::sign_up::SignUpRule;
 
 /// The settings of a hub. The binary makes them from the configuration; tests make them directly.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Path in front of everything, beginning and ending with `/`.
     pub base: String,
@@ -19,6 +20,9 @@ pub struct Settings {
     pub public_url: Option<Url>,
     /// Address of the REST API as single-user servers reach it, without a slash at the end.
     pub api_url: String,
+    /// Whether the cookie of a browser counts only where the browser says how a request came about
+    /// (Fetch Metadata).
+    pub require_fetch_metadata: bool,
     /// How long a browser stays signed in.
     pub session_lifetime: Duration,
     /// How long a person may take at their provider.
@@ -102,6 +106,7 @@ impl Default for Settings {
             base: "/".to_owned(),
             public_url: None,
             api_url: "http://127.0.0.1:8000/hub/api".to_owned(),
+            require_fetch_metadata: true,
             session_lifetime: Duration::from_hours(14 * 24),
             sign_in_timeout: Duration::from_mins(15),
             oauth_token_lifetime: Duration::from_hours(14 * 24),
@@ -160,6 +165,12 @@ impl Settings {
         std::iter::once(own)
             .chain(public.map(String::from))
             .collect()
+    }
+
+    /// Whether a browser has to say how its requests come about, because pages of people's servers
+    /// could have made them.
+    pub const fn needs_fetch_metadata(&self) -> bool {
+        self.require_fetch_metadata
     }
 
     /// Whether browsers reach the hub over TLS, so that cookies must be `Secure`.

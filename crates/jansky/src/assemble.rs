@@ -119,6 +119,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         base: config.base_path(),
         public_url: hub.public_url.is_some().then(|| config.public_url()),
         api_url: config.api_url(),
+        require_fetch_metadata: hub.require_fetch_metadata,
         session_lifetime: *config.session.lifetime,
         sign_in_timeout: *config.session.sign_in_timeout,
         oauth_token_lifetime: *config.session.token_lifetime,

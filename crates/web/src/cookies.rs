@@ -12,7 +12,8 @@ pub(crate) const SIGN_IN: &str = "jupyterhub-hub-login";
 /// Names the session to single-user servers, so that signing out takes effect in them at once.
 pub(crate) const SESSION_ID: &str = "jupyterhub-session-id";
 
-/// The token against cross-site request forgery; readable by script, as clients expect.
+/// The token against cross-site request forgery. Programs read it from the answer, and scripts of ours
+/// from their page: to others it is not readable.
 pub(crate) const XSRF: &str = "_xsrf";
 
 /// A random value that names a browser before anybody has signed in, so that the token of a form can

@@ -505,7 +505,13 @@ fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {
         HeaderValue::from_static(JUPYTERHUB_VERSION),
     );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    // People's servers may be on this origin, and addresses may hold codes that work once.
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
+    // A page of a server that opens one of ours in a window must not reach into it.
+    headers.insert(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    );
     headers.insert(
         ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static("accept, content-type, authorization"),

@@ -11,7 +11,7 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use jansky_hub::{HubError, SharedActor};
+use jansky_hub::{Actor, Credential, HubError, SharedActor};
 use jansky_model::scope::Target;
 use jansky_model::{Scope, Secret};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -22,8 +22,9 @@ use crate::error::{log, public_message, status_of, with_error_headers};
 use crate::next_url::safe_next;
 use crate::pages::sign_in;
 use crate::state::{Peer, Web, WebState};
+use crate::static_files;
 use crate::views::{ErrorPage, Frame, FrameUser, Link, Page};
-use crate::{static_files, xsrf};
+use crate::xsrf::{self, Surface};
 
 /// The most that the body of a form or an API call may have.
 const MAX_BODY: usize = 1 << 20;
@@ -116,7 +117,14 @@ impl FromRequestParts<WebState> for Visit {
         if let Some(session) = session.filter(|_| parts.method.is_safe()) {
             let expected = || xsrf::of_session(web, session);
             let query = parts.uri.query();
-            let checked = xsrf::check(&parts.method, &parts.headers, query, expected);
+            let checked = xsrf::check(
+                Surface::Pages,
+                &parts.method,
+                &parts.headers,
+                query,
+                is_unsaid_believed(web, actor.as_deref()),
+                expected,
+            );
             if let Err(message) = checked {
                 (actor, absence) = (None, Absence::Forged(message));
             }
@@ -170,6 +178,20 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     is_known.then(|| token.trim())
 }
 
+/// Whether a request of this caller counts as a person's that does not say how it came about: where no
+/// page of a server shares the hub's origin, and in a program, where no pages run.
+fn is_unsaid_believed(web: &Web, actor: Option<&Actor>) -> bool {
+    let credential = actor.map(|actor| &actor.credential);
+    let is_browser = matches!(
+        credential,
+        Some(Credential::Session {
+            in_browser: true,
+            ..
+        })
+    );
+    !is_browser || !web.hub.settings().needs_fetch_metadata()
+}
+
 impl Visit {
     /// A request whose caller nobody asked for, so that the answer must leave the cookies alone: the
     /// browser may be signed in, and has the token of its session.
@@ -218,15 +240,23 @@ impl Visit {
         self.actor.as_ref().ok_or(Refusal::SignIn)
     }
 
+    /// The caller of a page for programs, or why there is none.
+    pub(crate) fn caller(&self) -> Result<&SharedActor, HubError> {
+        self.actor.as_ref().ok_or_else(|| self.absence.to_error())
+    }
+
     /// The caller of an API call: known, and protected against forgery when it is a browser.
     pub(crate) fn api_caller(&self) -> Result<&SharedActor, HubError> {
-        let Some(actor) = &self.actor else {
-            return Err(self.absence.to_error());
-        };
+        let actor = self.caller()?;
         if actor.is_browser() {
-            xsrf::check(&self.method, &self.headers, self.uri.query(), || {
-                self.xsrf()
-            })
+            xsrf::check(
+                Surface::Api,
+                &self.method,
+                &self.headers,
+                self.uri.query(),
+                is_unsaid_believed(&self.web, Some(actor)),
+                || self.xsrf(),
+            )
             .map_err(HubError::forbidden)?;
         }
         Ok(actor)
@@ -249,7 +279,8 @@ impl Visit {
         let sent = fields.get("_xsrf").map(str::to_owned);
         let sent = sent.or_else(|| xsrf::sent(&self.headers, self.uri.query()));
         let expected = self.xsrf();
-        sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &expected))
+        let is_sent = sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &expected));
+        is_sent && !xsrf::is_from_elsewhere(&self.headers)
     }
 
     /// The prefix of the hub's pages.
@@ -410,7 +441,8 @@ impl Visit {
             value,
             path: &self.hub(),
             secure: self.is_secure(),
-            http_only: false,
+            // A page of a server could otherwise read it below the hub's path.
+            http_only: true,
             max_age: None,
         }
         .to_header()
@@ -451,7 +483,12 @@ impl Visit {
             site_name: self.web.site_name.clone(),
             base: self.hub(),
             user,
-            xsrf: self.xsrf(),
+            // What something on a page asks for has none, whoever is signed in.
+            xsrf: if xsrf::is_navigation(&self.headers) {
+                self.xsrf()
+            } else {
+                String::new()
+            },
             static_version: static_files::version().to_owned(),
             announcement: self.web.announcement.clone(),
         }

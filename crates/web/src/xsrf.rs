@@ -1,9 +1,10 @@
 //! Tokens against cross-site request forgery.
 //!
 //! The token is a signature over the browser session, or over the random value of a cookie for
-//! somebody who is not signed in. It stands in a cookie (clients read it there and send it back in a
+//! somebody who is not signed in. It stands in a cookie (programs read it there and send it back in a
 //! header) and in a hidden field of every form. Because it is bound to the session, a page of another
-//! user's server, which shares the origin, cannot plant one of its own.
+//! user's server, which may share the origin, cannot plant one of its own. It must not be able to read
+//! it either, so pages are shown to persons alone: see [`check`].
 
 use axum::http::{HeaderMap, Method};
 use jansky_crypto::Random;
@@ -69,38 +70,95 @@ pub(crate) fn sent(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// Whether a request that came with a cookie has to carry the token: all but navigations, and
-/// scripts' reads too, because another server's page on the same origin could make those.
-fn is_needed(method: &Method, headers: &HeaderMap) -> bool {
-    let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    match (is_read, text("sec-fetch-mode")) {
-        (_, Some("websocket")) | (true, None | Some("navigate")) => false,
-        (true, Some("no-cors")) => text("sec-fetch-site") != Some("same-origin"),
-        _ => true,
+/// How a request came about, as the browser says it (Fetch Metadata). No script can write that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    /// A person, who is going to look at the answer: by a link, a form or the address bar.
+    Person,
+    /// Something on a page: a script, a picture, a frame, a worker, a prefetch.
+    Page,
+    /// The browser is older than these headers or the connection is not secure, or it is a program.
+    Unsaid,
+}
+
+impl Sender {
+    fn of(headers: &HeaderMap) -> Self {
+        let text = |name| {
+            headers
+                .get(name)
+                .map(|value| value.to_str().unwrap_or_default())
+        };
+        match (text("sec-fetch-mode"), text("sec-fetch-dest")) {
+            (None, None) => Self::Unsaid,
+            (Some("navigate"), None | Some("document")) => Self::Person,
+            _ => Self::Page,
+        }
     }
+}
+
+/// Where an answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Surface {
+    /// To a person. Such an answer carries the token, so nothing on a page may have it.
+    Pages,
+    /// To a program, or to a script of ours, which has the token.
+    Api,
+}
+
+/// Whether a request that came with a cookie has to carry the token.
+///
+/// Everything but what a person looks at: pages of people's servers may share the hub's origin, and
+/// would be able to read the answer. `is_unsaid_believed` says whether a request counts as a person's
+/// whose browser does not say.
+fn is_needed(
+    surface: Surface,
+    method: &Method,
+    headers: &HeaderMap,
+    is_unsaid_believed: bool,
+) -> bool {
+    let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let may_go_without = match Sender::of(headers) {
+        Sender::Person => surface == Surface::Pages,
+        Sender::Page => false,
+        Sender::Unsaid => is_unsaid_believed,
+    };
+    !(is_read && may_go_without)
 }
 
 /// Whether the browser shows the answer as a page, as far as it says.
 pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
-    headers
-        .get("sec-fetch-mode")
-        .is_none_or(|mode| mode == "navigate")
+    Sender::of(headers) != Sender::Page
+}
+
+/// Whether the browser says that a page of another origin caused the request.
+pub(crate) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let site = headers.get("sec-fetch-site");
+    site.is_some_and(|site| site != "same-origin" && site != "none")
 }
 
 /// Checks the token of a request that came with a cookie, in words for programs when it fails.
 pub(crate) fn check(
+    surface: Surface,
     method: &Method,
     headers: &HeaderMap,
     query: Option<&str>,
+    is_unsaid_believed: bool,
     expected: impl FnOnce() -> String,
 ) -> Result<(), &'static str> {
-    if !is_needed(method, headers) {
+    if !is_needed(surface, method, headers, is_unsaid_believed) {
         return Ok(());
+    }
+    if !method.is_safe() && is_from_elsewhere(headers) {
+        return Err("the request comes from a page of another site");
     }
     match sent(headers, query) {
         Some(sent) if jansky_crypto::token::equal(&sent, &expected()) => Ok(()),
         Some(_) => Err("XSRF cookie does not match the argument"),
+        None if Sender::of(headers) == Sender::Unsaid && method.is_safe() => Err(
+            "This browser does not say how its requests come about (Sec-Fetch-Mode), so they could \
+             come from a page of somebody else's server. Use a current browser, and an address that \
+             begins with https.",
+        ),
         None if method.is_safe() => Err("'_xsrf' argument missing from GET"),
         None => Err("'_xsrf' argument missing from POST"),
     }
@@ -117,16 +175,101 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn scripts_need_the_token_also_to_read() {
-        let by_script = headers(&[("sec-fetch-mode", "cors")]);
-        let by_address_bar = headers(&[("sec-fetch-mode", "navigate")]);
+    /// All that browsers say today, and what they may add.
+    const MODES: [&str; 6] = [
+        "navigate",
+        "cors",
+        "no-cors",
+        "same-origin",
+        "websocket",
+        "new",
+    ];
+    const DESTINATIONS: [&str; 26] = [
+        "document",
+        "empty",
+        "audio",
+        "audioworklet",
+        "embed",
+        "fencedframe",
+        "font",
+        "frame",
+        "iframe",
+        "image",
+        "json",
+        "manifest",
+        "model",
+        "object",
+        "paintworklet",
+        "report",
+        "script",
+        "serviceworker",
+        "sharedworker",
+        "style",
+        "text",
+        "track",
+        "video",
+        "webidentity",
+        "worker",
+        "xslt",
+    ];
 
-        assert!(is_needed(&Method::GET, &by_script));
-        assert!(!is_needed(&Method::GET, &by_address_bar));
-        assert!(!is_needed(&Method::GET, &headers(&[])));
-        assert!(is_needed(&Method::POST, &by_address_bar));
-        assert!(is_needed(&Method::DELETE, &headers(&[])));
+    #[test]
+    fn only_what_a_person_looks_at_goes_without_the_token() {
+        for mode in MODES {
+            for destination in DESTINATIONS {
+                let sent = headers(&[("sec-fetch-mode", mode), ("sec-fetch-dest", destination)]);
+                let is_person = mode == "navigate" && destination == "document";
+                for believed in [true, false] {
+                    let needed = |surface| is_needed(surface, &Method::GET, &sent, believed);
+                    assert_eq!(needed(Surface::Pages), !is_person, "{mode} {destination}");
+                    assert!(needed(Surface::Api), "{mode} {destination}");
+                }
+            }
+        }
+        // Browsers that did not have the destination yet.
+        let older = headers(&[("sec-fetch-mode", "navigate")]);
+        assert!(!is_needed(Surface::Pages, &Method::GET, &older, false));
+        let opaque = HeaderMap::from_iter([(
+            "sec-fetch-mode".parse().expect("a name"),
+            axum::http::HeaderValue::from_bytes(b"\xff").expect("an opaque value"),
+        )]);
+        assert!(is_needed(Surface::Pages, &Method::GET, &opaque, true));
+    }
+
+    #[test]
+    fn what_browsers_do_not_say_is_believed_only_where_that_is_safe() {
+        for surface in [Surface::Pages, Surface::Api] {
+            let needed = |believed| is_needed(surface, &Method::GET, &headers(&[]), believed);
+            assert!(needed(false));
+            assert!(!needed(true));
+        }
+    }
+
+    #[test]
+    fn whatever_changes_something_needs_the_token() {
+        let by_person = headers(&[("sec-fetch-mode", "navigate")]);
+        for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+            for surface in [Surface::Pages, Surface::Api] {
+                assert!(is_needed(surface, &method, &by_person, true));
+                assert!(is_needed(surface, &method, &headers(&[]), true));
+            }
+        }
+    }
+
+    #[test]
+    fn a_page_of_another_origin_changes_nothing_even_with_the_token() {
+        for (site, passes) in [
+            ("same-origin", true),
+            ("none", true),
+            ("same-site", false),
+            ("cross-site", false),
+        ] {
+            let sent = headers(&[("sec-fetch-site", site), ("x-xsrftoken", "t")]);
+            let expected = || "t".to_owned();
+            let post = Method::POST;
+            let checked = check(Surface::Api, &post, &sent, None, false, expected);
+            assert_eq!(checked.is_ok(), passes, "{site}");
+        }
     }
 
     #[test]

@@ -75,6 +75,16 @@ pub struct Hub {
     #[schemars(example = true)]
     pub stop_servers_on_exit: bool,
 
+    /// Whether browsers have to say how a request came about (Fetch Metadata, `Sec-Fetch-Mode`) before
+    /// their cookie counts. Without it a page of somebody's server cannot be told from a person.
+    ///
+    /// All current browsers do, but only over https and on the machine itself. Somebody who comes in
+    /// another way signs in and is then told why nothing is shown. With `false` they are served, and
+    /// whoever owns a server that they open can do in their name what they could: only for people who
+    /// trust each other.
+    #[schemars(example = false)]
+    pub require_fetch_metadata: bool,
+
     /// Whether `/hub/metrics` needs a token with the scope `read:metrics`.
     #[schemars(example = false)]
     pub authenticate_metrics: bool,
@@ -120,6 +130,7 @@ impl Default for Hub {
             redirect_to_server: true,
             shutdown_on_sign_out: false,
             stop_servers_on_exit: false,
+            require_fetch_metadata: true,
             authenticate_metrics: true,
             admin_users: Vec::new(),
             no_longer_allowed: NoLongerAllowed::Drain,

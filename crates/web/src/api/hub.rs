@@ -77,7 +77,7 @@ pub(crate) async fn whoami(visit: Visit) -> ApiResult {
 pub(crate) async fn metrics(visit: Visit) -> Response {
     if visit.web.authenticate_metrics {
         let allowed = visit
-            .api_caller()
+            .caller()
             .and_then(|actor| need(actor, &[Scope::READ_METRICS], Target::Hub));
         if let Err(error) = allowed {
             return visit.error(&error);

@@ -137,6 +137,8 @@ pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let mut model = models::load_user(&visit, actor, &user).await?;
     let target = Target::User(user.name.as_str());
     if actor.may(Scope::ADMIN_AUTH_STATE, target)
+        // A cookie opens no tokens: a page of somebody's server may have sent it along.
+        && !actor.is_browser()
         && let Some(token) = visit.web.hub.auth_state(actor, &user).await?
     {
         model["auth_state"] = json!({

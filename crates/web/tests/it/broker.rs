@@ -919,6 +919,10 @@ async fn auth_state_is_shown_only_when_the_operator_wants_it_and_to_who_may() {
         assert_eq!(state["access_token"] == "access-river-0", is_on);
         assert_eq!(state.is_null(), !is_on);
         assert!(!state.to_string().contains("refresh"));
+        // A cookie opens it for nobody, not even with the token of the session's pages.
+        let browser = scene.hub.session("zoe").await;
+        let shown = browser.api("GET", path, None).await.must_be(200);
+        assert!(shown.json()["auth_state"].is_null());
         let river = scene.hub.token("river", &["self"]).await;
         let own = river.get(path).await.must_be(200);
         assert!(!own.text().contains("access-river"));

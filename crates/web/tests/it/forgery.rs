@@ -30,8 +30,129 @@ async fn scripts_need_the_token_for_reads_of_the_api_too() {
         .await
         .must_be(200);
     ask("/hub/api/user?_xsrf=x").send().await.must_be(403);
-    // Somebody who types the address has no script.
-    browser.get("/hub/api/user").await.must_be(200);
+    // A navigation may be one of a page that watches what comes.
+    browser.get("/hub/api/user").await.must_be(403);
+    ask("/hub/api/oauth2/authorize?client_id=x")
+        .send()
+        .await
+        .must_be(403);
+}
+
+/// All that a page below `/user/` could ask of the hub with its visitor's cookie, by all means that it
+/// has but showing the visitor something else.
+#[tokio::test]
+async fn nothing_on_a_page_gets_what_a_person_would_see() {
+    let hub = TestHub::new().await;
+    let browser = hub
+        .anonymous()
+        .with_agent("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0");
+    hub.account("river").await;
+    let fields = [("username", "river"), ("password", PASSWORD)];
+    browser.post("/hub/login", &fields).await.must_be(302);
+    let xsrf = browser.xsrf().await;
+    let by_a_page = [
+        ("cors", "empty"),
+        ("no-cors", "empty"),
+        ("same-origin", "empty"),
+        ("no-cors", "image"),
+        ("no-cors", "script"),
+        ("cors", "script"),
+        ("no-cors", "style"),
+        ("same-origin", "serviceworker"),
+        ("same-origin", "worker"),
+        ("same-origin", "sharedworker"),
+        ("navigate", "iframe"),
+        ("navigate", "frame"),
+        ("navigate", "embed"),
+        ("navigate", "object"),
+        ("navigate", "fencedframe"),
+        ("websocket", "empty"),
+        ("websocket", "websocket"),
+    ];
+
+    for (method, path) in jansky_web::route_names() {
+        if method == "POST" || path.contains('{') || path.starts_with("oidc/") {
+            continue;
+        }
+        for (mode, destination) in by_a_page {
+            let call = browser
+                .call("GET", &format!("/hub/{path}"))
+                .header("sec-fetch-site", "same-origin")
+                .header("sec-fetch-mode", mode)
+                .header("sec-fetch-dest", destination);
+            let answer = call.send().await;
+            let text = answer.text();
+            assert!(
+                !text.contains(&xsrf),
+                "{path} shows the token to {destination}"
+            );
+            assert!(!text.contains("river"), "{path} knows who {destination} is");
+            assert_eq!(answer.cookie("_xsrf"), "", "{path} to {destination}");
+        }
+    }
+    browser.get("/hub/home").await.must_be(200);
+}
+
+/// Over a connection that is not secure, and in old browsers, nothing tells a page's request from a
+/// person's.
+#[tokio::test]
+async fn a_browser_that_says_nothing_about_its_requests_is_shown_nothing_but_why() {
+    let hub = TestHub::new().await;
+    let in_browser = |hub: &TestHub| {
+        let browser = hub.anonymous();
+        browser.with_agent("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")
+    };
+    hub.account("river").await;
+    let fields = [("username", "river"), ("password", PASSWORD)];
+    let browser = in_browser(&hub);
+    browser.post("/hub/login", &fields).await.must_be(302);
+    let xsrf = browser.xsrf().await;
+
+    for path in ["/hub/home", "/hub/token", "/hub/account"] {
+        let answer = browser.call("GET", path).send().await.must_be(403);
+        assert!(answer.text().contains("Sec-Fetch-Mode"), "{path}");
+        assert!(!answer.text().contains(&xsrf), "{path}");
+    }
+    let answer = browser.call("GET", "/hub/api/user").send().await;
+    answer.must_be(403);
+
+    // No pages run in a program that keeps cookies.
+    let program = hub.browser("wash").await;
+    program.call("GET", "/hub/home").send().await.must_be(200);
+    program
+        .call("GET", "/hub/api/user")
+        .send()
+        .await
+        .must_be(200);
+
+    let trusting = TestHub::with(|recipe| recipe.settings.require_fetch_metadata = false).await;
+    trusting.account("river").await;
+    let browser = in_browser(&trusting);
+    browser.post("/hub/login", &fields).await.must_be(302);
+    browser.call("GET", "/hub/home").send().await.must_be(200);
+}
+
+#[tokio::test]
+async fn the_token_cannot_be_read_from_the_cookie_by_a_script() {
+    let hub = TestHub::new().await;
+    let answer = hub.anonymous().get("/hub/login").await.must_be(200);
+
+    let line = answer.cookie("_xsrf");
+    assert!(line.contains("; HttpOnly"), "{line}");
+}
+
+#[tokio::test]
+async fn pages_for_strangers_show_no_token_to_a_script() {
+    let hub = TestHub::new().await;
+    let stranger = hub.anonymous();
+    let xsrf = stranger.xsrf().await;
+
+    for path in ["/hub/login", "/hub/nothing", "/hub/setup"] {
+        let call = stranger
+            .call("GET", path)
+            .header("sec-fetch-mode", "same-origin");
+        assert!(!call.send().await.text().contains(&xsrf), "{path}");
+    }
 }
 
 #[tokio::test]

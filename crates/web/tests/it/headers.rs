@@ -38,7 +38,12 @@ async fn every_answer_carries_version_policy_and_protections() {
             let answer = client.get(path).await;
             assert_eq!(answer.header("x-jupyterhub-version"), "6.1.1", "{path}");
             assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-            assert_eq!(answer.header("referrer-policy"), "same-origin", "{path}");
+            assert_eq!(answer.header("referrer-policy"), "strict-origin", "{path}");
+            assert_eq!(
+                answer.header("cross-origin-opener-policy"),
+                "same-origin",
+                "{path}"
+            );
             let allowed = answer.header("access-control-allow-headers");
             assert_eq!(allowed, "accept, content-type, authorization", "{path}");
             let policy = answer.header("content-security-policy");

@@ -25,7 +25,10 @@ async fn a_good_password_opens_a_session_with_its_cookies() {
         "{session_id}"
     );
     let xsrf = answer.cookie("_xsrf");
-    assert!(xsrf.ends_with("; Path=/hub/; SameSite=Lax"), "{xsrf}");
+    assert!(
+        xsrf.ends_with("; Path=/hub/; SameSite=Lax; HttpOnly"),
+        "{xsrf}"
+    );
     let home = browser.get("/hub/").await.must_be(302);
     assert_eq!(home.location(), "/hub/home");
     assert!(

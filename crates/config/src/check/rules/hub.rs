@@ -99,6 +99,18 @@ fn transport(config: &Config, rules: &mut Rules<'_, '_>) {
             ),
         _ => {}
     }
+    let is_plain = config.public_url().scheme() == "http";
+    let is_local = match &hub.public_url {
+        Some(url) => url.is_loopback(),
+        None => hub.bind.ip().is_loopback() || hub.bind.ip().is_unspecified(),
+    };
+    if hub.require_fetch_metadata && is_plain && !is_local {
+        rules.warning(
+            &["hub", "require_fetch_metadata"],
+            "an address without https, over which browsers do not say what this key wants to know",
+            "use https; `hub.require_fetch_metadata = false` is for people who trust each other",
+        );
+    }
     let size = config.proxy.max_header_size.get().0;
     if !(4 << 10..=1 << 20).contains(&size) {
         rules.error(
