@@ -165,15 +165,20 @@ impl Hub {
             return Err(HubError::conflict(format!("The name `{name}` is taken.")));
         }
         self.check_new_password(&password)?;
-        // The link is used up before the account is made: two people with it make one admin.
+        let hash = self.hash_of(password).await?;
         let digest = jansky_crypto::digest(code);
-        if !self
+        // The link is used up with the account: two people with it make one admin, and nobody is left
+        // with an admin who has no password and a link that is gone.
+        let made = self
             .store
-            .take_link(&digest, FIRST_ADMIN, self.clock.now())
-            .await?
-        {
-            return Err(unusable());
+            .create_admin_with_link((&digest, FIRST_ADMIN), &name, &hash, self.clock.now())
+            .await;
+        match made {
+            Ok(user) => user.ok_or_else(unusable),
+            Err(StoreError::AlreadyExists { .. }) => {
+                Err(HubError::conflict(format!("The name `{name}` is taken.")))
+            }
+            Err(error) => Err(error.into()),
         }
-        self.set_account(&name, password, true).await
     }
 }

@@ -323,6 +323,8 @@ impl Hub {
             if !can_go || current.state.start() != server.state.start() {
                 return Ok(());
             }
+            // It is known to be gone, so this waits for nothing: whoever gets its address next must not
+            // get its visitors.
             self.routes.remove(&self.server_path(&current));
             let now = self.clock.now();
             match self

@@ -176,15 +176,15 @@ impl Hub {
             .map_err(|error| FormError::at("password", error))?;
         let hash = self.hash_of(password).await?;
         let now = self.clock.now();
-        // Used up before anything is done with it: of two who have it one chooses.
-        if !self
+        // Used up with the choice: of two who have it one chooses, and nobody loses it for nothing.
+        let link = (&digest(code), NEW_PASSWORD);
+        let chosen = self
             .store
-            .take_link(&digest(code), NEW_PASSWORD, now)
-            .await?
-        {
+            .set_password_with_link(link, user.id, &hash, now)
+            .await?;
+        if !chosen {
             return Err(unusable().into());
         }
-        self.store.set_password(user.id, &hash, now).await?;
         self.end_sessions_of(user.id).await?;
         info!(user.name = %user.name, "chose a password with a link");
         self.note_account(Note {

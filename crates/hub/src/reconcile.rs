@@ -132,12 +132,18 @@ impl Hub {
     pub async fn look_at_servers(self: &Arc<Self>) -> Result<(), HubError> {
         for server in self.store.active_servers().await? {
             if self.operations.is_busy(server.id) {
+                // Whoever recorded the stop may not have heard that it was, and have cancelled nothing.
+                if matches!(server.state, ServerState::Stopping { .. }) {
+                    self.operations.cancel(server.id);
+                }
                 continue;
             }
             match &server.state {
-                ServerState::Ready { .. } => {
+                ServerState::Ready { url, .. } => {
                     if self.is_gone(&server).await {
                         self.record_ended(&server).await?;
+                    } else {
+                        self.restore_route(&server, url).await?;
                     }
                 }
                 ServerState::Stopping { .. } => self.spawn_shut_down(server),
@@ -149,6 +155,24 @@ impl Hub {
             }
         }
         Ok(())
+    }
+
+    /// Gives a server that is ready its route, which it does not have when the answer of the database
+    /// was lost with which it became ready.
+    async fn restore_route(&self, server: &Server, url: &str) -> Result<(), HubError> {
+        let path = self.server_path(server);
+        if self.routes.has(&path) {
+            return Ok(());
+        }
+        self.routes.add(server, &path, url);
+        // It may have been stopped since it was read, and the route have been taken away before this.
+        let current = self.store.server(server.id).await;
+        let is_same =
+            |now: &Server| now.state.is_ready() && now.state.start() == server.state.start();
+        if !matches!(&current, Ok(Some(now)) if is_same(now)) {
+            self.routes.remove(&path);
+        }
+        current.map(|_| ()).map_err(HubError::from)
     }
 
     /// Looks at the servers, writes down activity and watches the providers, again and again, until

@@ -11,6 +11,9 @@ pub trait RouteTable: Send + Sync {
     /// Sends what is below `path` to the hub again.
     fn remove(&self, path: &str);
 
+    /// Whether what is below `path` is sent to a server.
+    fn has(&self, path: &str) -> bool;
+
     /// The servers that were used since this was last asked, and when.
     fn activity(&self) -> Vec<(ServerId, Timestamp)>;
 }

@@ -63,9 +63,11 @@ impl Hub {
             display_name: display_name.to_owned(),
             created_at: self.clock.now(),
         };
-        self.access.forget(user.id);
         match self.store.create_server(&new).await {
-            Ok(server) => Ok(server),
+            Ok(server) => {
+                self.access.forget(user.id);
+                Ok(server)
+            }
             Err(StoreError::AlreadyExists { .. }) => Err(HubError::conflict(format!(
                 "Server `{name}` of `{}` exists.",
                 user.name
@@ -190,7 +192,6 @@ impl Hub {
                 ServerState::Stopping { .. } => break,
                 ServerState::Starting { .. } | ServerState::Ready { .. } => {}
             }
-            self.routes.remove(&self.server_path(&current));
             let now = self.clock.now();
             match self
                 .store
@@ -209,6 +210,8 @@ impl Hub {
                 Err(error) => return Err(error.into()),
             }
         }
+        // The database first: a stop that was not recorded must not cut a server off that runs on.
+        self.routes.remove(&self.server_path(&current));
         self.access.forget(current.user_id);
         self.operations.cancel(current.id);
         self.spawn_shut_down(current);

@@ -18,6 +18,9 @@ use crate::privileges::By;
 /// How long signing out waits for a provider to revoke tokens; it goes on in the background.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long after a failure of the database it is asked again to take a grant back.
+const BETWEEN_REVOCATIONS: Duration = Duration::from_secs(1);
+
 /// What signing out here does at the provider (OpenID Connect RP-Initiated Logout).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignOutAtProvider {
@@ -71,8 +74,6 @@ impl Hub {
             ),
             _ => (Farewell::Done, None),
         };
-        self.end_session(actor.user.id, session_id).await?;
-        info!(user.name = %actor.user.name, keep_working, "signed out");
         if !keep_working {
             self.freeze_user(
                 &actor.user,
@@ -81,13 +82,16 @@ impl Hub {
             )
             .await?;
         }
-        if let Some(grant) = grant {
-            self.revoke_soon(grant).await;
-        }
         if self.settings.shutdown_on_sign_out && !keep_working {
             for server in self.store.servers_of(actor.user.id).await? {
                 self.stop_server(&server).await?;
             }
+        }
+        // Last of all: with the session the person can ask again if something before did not work.
+        self.end_session(actor.user.id, session_id).await?;
+        info!(user.name = %actor.user.name, keep_working, "signed out");
+        if let Some(grant) = grant {
+            self.revoke_soon(grant).await;
         }
         Ok(farewell)
     }
@@ -193,8 +197,16 @@ impl Hub {
         let revocation = self.tasks.spawn(async move {
             let configured = hub.configured(&grant);
             let upstream = configured.and_then(|p| p.provider.upstream_session());
-            if let Err(error) = hub.grants.revoke(&grant, upstream).await {
+            // The session is gone already, so nobody can ask for this a second time.
+            while let Err(error) = hub.grants.revoke(&grant, upstream).await {
                 warn!(grant.id = %grant.id, error = %error, "could not take a grant back");
+                if !matches!(error, HubError::Unavailable { .. }) {
+                    break;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(BETWEEN_REVOCATIONS) => {}
+                    () = hub.stopping.cancelled() => break,
+                }
             }
         });
         let _ = tokio::time::timeout(REVOCATION_PATIENCE, revocation).await;
@@ -224,9 +236,11 @@ impl Hub {
         let by = by.into();
         self.may_act_against(by, user).await?;
         let by = by.name();
-        self.end_sessions_of(user.id).await?;
         self.freeze_user(user, FreezeReason::SignedOut, by).await?;
-        for grant in self.store.grants_of(user.id).await? {
+        let grants = self.store.grants_of(user.id).await?;
+        // Last of all: with their session the person can ask again if something before did not work.
+        self.end_sessions_of(user.id).await?;
+        for grant in grants {
             self.revoke_soon(grant).await;
         }
         info!(user.name = %user.name, by, "signed out everywhere");

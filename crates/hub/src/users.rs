@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_model::name::server_client_id;
 use jansky_model::{UserId, UserName};
 use jansky_store::{StoreError, User, UserQuery};
 use tracing::info;
@@ -115,13 +114,6 @@ impl Hub {
                 }
                 other => other?,
             }
-            // The OAuth client of a server is named after its owner.
-            for server in servers {
-                let client_id = server_client_id(name, &server.name);
-                self.store
-                    .rename_server(server.id, &server.name, &client_id)
-                    .await?;
-            }
         }
         if let Some(admin) = admin {
             self.store
@@ -156,13 +148,15 @@ impl Hub {
                     self.title_of(server)
                 )));
             }
-            self.clear_away(server.id).await;
         }
         // Servers of others may still believe in these sessions, too.
         self.end_sessions_of(user.id).await?;
         let grants = self.store.grants_of(user.id).await?;
         self.store.delete_user(user.id, self.clock.now()).await?;
         self.access.forget(user.id);
+        for server in &servers {
+            self.clear_away(server.id).await;
+        }
         // A refresh under way finds no grant any more and gives back what it brought.
         for grant in grants {
             self.revoke_tokens_soon(grant);

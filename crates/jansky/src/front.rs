@@ -92,6 +92,10 @@ impl RouteTable for ProxyRoutes {
         self.servers().remove(path);
     }
 
+    fn has(&self, path: &str) -> bool {
+        self.servers().contains_key(path)
+    }
+
     fn activity(&self) -> Vec<(ServerId, Timestamp)> {
         let mut servers = self.servers();
         let mut used = Vec::new();

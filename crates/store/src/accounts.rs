@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use jansky_model::{Timestamp, UserId, UserName};
 
 use crate::db::Transaction;
+use crate::links::use_link;
 use crate::statement::{Composed, Statement, sql};
 use crate::users::user_columns;
-use crate::{Store, StoreError, User};
+use crate::{Digest, Store, StoreError, User};
 
 /// What others may know of a local account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,25 @@ impl Store {
         transaction.execute(insert_password(user, hash, at)).await?;
         end_what_rests_on_the_password(&mut transaction, user).await?;
         transaction.commit().await
+    }
+
+    /// Gives a user a password, as [`Store::set_password`] does, and uses a link up, both or neither;
+    /// says whether the link was valid.
+    pub async fn set_password_with_link(
+        &self,
+        link: (&Digest, &str),
+        user: UserId,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut transaction = self.db.begin().await?;
+        if transaction.execute(use_link(link, at)).await? == 0 {
+            return Ok(false);
+        }
+        transaction.execute(insert_password(user, hash, at)).await?;
+        end_what_rests_on_the_password(&mut transaction, user).await?;
+        transaction.commit().await?;
+        Ok(true)
     }
 
     /// Puts a password in the place of another one, as [`Store::set_password`] does; says whether

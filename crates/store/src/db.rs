@@ -11,7 +11,9 @@ use std::time::Duration;
 use sqlx::postgres::{PgArguments, PgPool, Postgres};
 
 use crate::StoreError;
+use crate::doubt::Doubt;
 use crate::ear::{Ear, Listener, NOTIFY};
+use crate::faults::{Call, Faults};
 use crate::feed::{Feed, Unsaid};
 use crate::row::Row;
 use crate::sqlite::{Connection, Readers, WriteTransaction, Writer};
@@ -21,7 +23,13 @@ use crate::statement::{Statement, Value, sql};
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The database.
-pub(crate) enum Db {
+pub(crate) struct Db {
+    pub(crate) engine: Engine,
+    pub(crate) faults: Faults,
+}
+
+/// Which one it is.
+pub(crate) enum Engine {
     Sqlite {
         writer: Writer,
         readers: Readers,
@@ -30,17 +38,26 @@ pub(crate) enum Db {
     Postgres {
         pool: PgPool,
         listener: Listener,
+        doubt: Doubt,
     },
 }
 
 /// Several statements that happen together or not at all; dropping it undoes them.
-pub(crate) enum Transaction {
+pub(crate) struct Transaction {
+    engine: TransactionOf,
+    faults: Faults,
+}
+
+enum TransactionOf {
     Sqlite {
         transaction: WriteTransaction,
         feed: Arc<Feed>,
         unsaid: Unsaid,
     },
-    Postgres(sqlx::Transaction<'static, Postgres>),
+    Postgres {
+        transaction: sqlx::Transaction<'static, Postgres>,
+        doubt: Doubt,
+    },
 }
 
 /// The query of a statement for PostgreSQL.
@@ -60,8 +77,21 @@ fn query(statement: Statement) -> sqlx::query::Query<'static, Postgres, PgArgume
 pub(crate) async fn in_time<T>(
     work: impl Future<Output = sqlx::Result<T>>,
 ) -> Result<T, StoreError> {
+    ask(&Doubt::default(), work).await
+}
+
+/// Runs something on PostgreSQL, and doubts its connections when the server says that it is not the
+/// right one.
+async fn ask<T>(
+    doubt: &Doubt,
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, StoreError> {
     match tokio::time::timeout(STATEMENT_TIMEOUT, work).await {
-        Ok(outcome) => Ok(outcome?),
+        Ok(Err(error)) => {
+            doubt.heed(&error);
+            Err(error.into())
+        }
+        Ok(Ok(answer)) => Ok(answer),
         Err(elapsed) => Err(StoreError::unavailable(elapsed)),
     }
 }
@@ -78,14 +108,24 @@ fn read_sqlite<T>(
 }
 
 impl Db {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self {
+            engine,
+            faults: Faults::default(),
+        }
+    }
+
     /// Runs one writing statement and says how many rows it touched.
     pub(crate) async fn execute(&self, statement: Statement) -> Result<u64, StoreError> {
-        Ok(match self {
-            Self::Sqlite { writer, .. } => writer.execute(&statement).await?,
-            Self::Postgres { pool, .. } => in_time(query(statement).execute(pool))
+        self.faults.before(Call::Change)?;
+        let touched = match &self.engine {
+            Engine::Sqlite { writer, .. } => writer.execute(&statement).await?,
+            Engine::Postgres { pool, doubt, .. } => ask(doubt, query(statement).execute(pool))
                 .await?
                 .rows_affected(),
-        })
+        };
+        self.faults.after(Call::Change)?;
+        Ok(touched)
     }
 
     /// Runs one writing statement and gives back its only row: `DELETE … RETURNING`.
@@ -93,15 +133,20 @@ impl Db {
         &self,
         statement: Statement,
     ) -> Result<Option<Row>, StoreError> {
-        Ok(match self {
-            Self::Sqlite { writer, .. } => {
+        self.faults.before(Call::Change)?;
+        let row = match &self.engine {
+            Engine::Sqlite { writer, .. } => {
                 let rows = writer.fetch_all(&statement).await?;
                 rows.into_iter().next().map(Row::Sqlite)
             }
-            Self::Postgres { pool, .. } => in_time(query(statement).fetch_optional(pool))
-                .await?
-                .map(Row::Postgres),
-        })
+            Engine::Postgres { pool, doubt, .. } => {
+                ask(doubt, query(statement).fetch_optional(pool))
+                    .await?
+                    .map(Row::Postgres)
+            }
+        };
+        self.faults.after(Call::Change)?;
+        Ok(row)
     }
 
     /// Runs one reading statement and gives back its only row, if there is one.
@@ -109,23 +154,27 @@ impl Db {
         &self,
         statement: Statement,
     ) -> Result<Option<Row>, StoreError> {
-        Ok(match self {
-            Self::Sqlite {
+        self.faults.before(Call::Look)?;
+        Ok(match &self.engine {
+            Engine::Sqlite {
                 writer, readers, ..
             } => read_sqlite(writer, readers, |connection| {
                 connection.fetch_optional(&statement)
             })?
             .map(Row::Sqlite),
-            Self::Postgres { pool, .. } => in_time(query(statement).fetch_optional(pool))
-                .await?
-                .map(Row::Postgres),
+            Engine::Postgres { pool, doubt, .. } => {
+                ask(doubt, query(statement).fetch_optional(pool))
+                    .await?
+                    .map(Row::Postgres)
+            }
         })
     }
 
     /// Runs one reading statement and gives back all its rows.
     pub(crate) async fn fetch_all(&self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        Ok(match self {
-            Self::Sqlite {
+        self.faults.before(Call::Look)?;
+        Ok(match &self.engine {
+            Engine::Sqlite {
                 writer, readers, ..
             } => {
                 let rows = read_sqlite(writer, readers, |connection| {
@@ -133,8 +182,8 @@ impl Db {
                 })?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
-            Self::Postgres { pool, .. } => {
-                let rows = in_time(query(statement).fetch_all(pool)).await?;
+            Engine::Postgres { pool, doubt, .. } => {
+                let rows = ask(doubt, query(statement).fetch_all(pool)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
@@ -145,29 +194,37 @@ impl Db {
     /// On SQLite it is the only one from here on (`BEGIN IMMEDIATE`); on PostgreSQL it is `READ
     /// COMMITTED`, so a decision on what was read needs a condition in the statement that writes.
     pub(crate) async fn begin(&self) -> Result<Transaction, StoreError> {
-        Ok(match self {
-            Self::Sqlite { writer, feed, .. } => Transaction::Sqlite {
+        self.faults.before(Call::Look)?;
+        let engine = match &self.engine {
+            Engine::Sqlite { writer, feed, .. } => TransactionOf::Sqlite {
                 transaction: writer.begin().await?,
                 feed: Arc::clone(feed),
                 unsaid: Unsaid::default(),
             },
-            Self::Postgres { pool, .. } => Transaction::Postgres(in_time(pool.begin()).await?),
+            Engine::Postgres { pool, doubt, .. } => TransactionOf::Postgres {
+                transaction: ask(doubt, pool.begin()).await?,
+                doubt: doubt.clone(),
+            },
+        };
+        Ok(Transaction {
+            engine,
+            faults: self.faults.clone(),
         })
     }
 
     /// The change feed, where it is in memory.
     pub(crate) fn feed(&self) -> Option<&Feed> {
-        match self {
-            Self::Sqlite { feed, .. } => Some(feed),
-            Self::Postgres { .. } => None,
+        match &self.engine {
+            Engine::Sqlite { feed, .. } => Some(feed),
+            Engine::Postgres { .. } => None,
         }
     }
 
     /// Listens for commits with a change in them, unless somebody else has the turn.
     pub(crate) fn listen_at_once(&self) -> Option<Ear<'_>> {
-        match self {
-            Self::Sqlite { feed, .. } => Some(Ear::Sqlite(feed.listen())),
-            Self::Postgres { pool, listener } => Some(Ear::Postgres {
+        match &self.engine {
+            Engine::Sqlite { feed, .. } => Some(Ear::Sqlite(feed.listen())),
+            Engine::Postgres { pool, listener, .. } => Some(Ear::Postgres {
                 pool,
                 listener: listener.try_lock().ok()?,
             }),
@@ -176,9 +233,9 @@ impl Db {
 
     /// Waits for its turn to listen for commits with a change in them.
     pub(crate) async fn listen(&self) -> Ear<'_> {
-        match self {
-            Self::Sqlite { feed, .. } => Ear::Sqlite(feed.listen()),
-            Self::Postgres { pool, listener } => Ear::Postgres {
+        match &self.engine {
+            Engine::Sqlite { feed, .. } => Ear::Sqlite(feed.listen()),
+            Engine::Postgres { pool, listener, .. } => Ear::Postgres {
                 pool,
                 listener: listener.lock().await,
             },
@@ -189,11 +246,14 @@ impl Db {
 impl Transaction {
     /// Runs a statement and says how many rows it touched.
     pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
-        Ok(match self {
-            Self::Sqlite { transaction, .. } => transaction.execute(&statement)?,
-            Self::Postgres(transaction) => in_time(query(statement).execute(&mut **transaction))
-                .await?
-                .rows_affected(),
+        self.faults.before(Call::Look)?;
+        Ok(match &mut self.engine {
+            TransactionOf::Sqlite { transaction, .. } => transaction.execute(&statement)?,
+            TransactionOf::Postgres { transaction, doubt } => {
+                ask(doubt, query(statement).execute(&mut **transaction))
+                    .await?
+                    .rows_affected()
+            }
         })
     }
 
@@ -202,12 +262,13 @@ impl Transaction {
         &mut self,
         statement: Statement,
     ) -> Result<Option<Row>, StoreError> {
-        Ok(match self {
-            Self::Sqlite { transaction, .. } => {
+        self.faults.before(Call::Look)?;
+        Ok(match &mut self.engine {
+            TransactionOf::Sqlite { transaction, .. } => {
                 transaction.fetch_optional(&statement)?.map(Row::Sqlite)
             }
-            Self::Postgres(transaction) => {
-                in_time(query(statement).fetch_optional(&mut **transaction))
+            TransactionOf::Postgres { transaction, doubt } => {
+                ask(doubt, query(statement).fetch_optional(&mut **transaction))
                     .await?
                     .map(Row::Postgres)
             }
@@ -223,13 +284,14 @@ impl Transaction {
 
     /// Runs a statement and gives back all its rows.
     pub(crate) async fn fetch_all(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
-        Ok(match self {
-            Self::Sqlite { transaction, .. } => {
+        self.faults.before(Call::Look)?;
+        Ok(match &mut self.engine {
+            TransactionOf::Sqlite { transaction, .. } => {
                 let rows = transaction.fetch_all(&statement)?;
                 rows.into_iter().map(Row::Sqlite).collect()
             }
-            Self::Postgres(transaction) => {
-                let rows = in_time(query(statement).fetch_all(&mut **transaction)).await?;
+            TransactionOf::Postgres { transaction, doubt } => {
+                let rows = ask(doubt, query(statement).fetch_all(&mut **transaction)).await?;
                 rows.into_iter().map(Row::Postgres).collect()
             }
         })
@@ -237,15 +299,15 @@ impl Transaction {
 
     /// Where changes are told once this is committed, if the change feed is in memory.
     pub(crate) fn unsaid(&mut self) -> Option<&mut Unsaid> {
-        match self {
-            Self::Sqlite { unsaid, .. } => Some(unsaid),
-            Self::Postgres(_) => None,
+        match &mut self.engine {
+            TransactionOf::Sqlite { unsaid, .. } => Some(unsaid),
+            TransactionOf::Postgres { .. } => None,
         }
     }
 
     /// Tells those who wait for changes in other processes once this is committed.
     pub(crate) async fn announce(&mut self) -> Result<(), StoreError> {
-        if let Self::Postgres(_) = self {
+        if let TransactionOf::Postgres { .. } = self.engine {
             // PostgreSQL sends equal notifications of one transaction once.
             self.execute(sql(NOTIFY)).await?;
         }
@@ -254,13 +316,17 @@ impl Transaction {
 
     /// Makes everything in it last; after this it survives the death of the process.
     pub(crate) async fn commit(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite {
+        self.faults.before(Call::Change)?;
+        match self.engine {
+            TransactionOf::Sqlite {
                 transaction,
                 feed,
                 unsaid,
-            } => transaction.commit(|| feed.tell(unsaid)),
-            Self::Postgres(transaction) => in_time(transaction.commit()).await,
+            } => transaction.commit(|| feed.tell(unsaid))?,
+            TransactionOf::Postgres { transaction, doubt } => {
+                ask(&doubt, transaction.commit()).await?;
+            }
         }
+        self.faults.after(Call::Change)
     }
 }

@@ -129,18 +129,7 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(refusal) if refusal.is_foreign_key_violation() => {
                 Self::owner_is_missing()
             }
-            sqlx::Error::Database(refusal)
-                if refusal.code().is_some_and(|code| may_pass(&code)) =>
-            {
-                Self::unavailable(error)
-            }
-            // A conversation that breaks off while a connection is made is one against the protocol.
-            sqlx::Error::Io(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Self::unavailable(error),
+            _ if remedy(&error).is_some() => Self::unavailable(error),
             _ => Self::Internal {
                 source: error.into(),
             },
@@ -148,13 +137,57 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
-/// Whether trying again may help, by the code of PostgreSQL (appendix A): connection exception, a
-/// transaction that paused for too long, invalid authorization, unknown database, transaction rollback
-/// (deadlock), insufficient resources, operator intervention.
-fn may_pass(code: &str) -> bool {
-    ["08", "25P03", "28", "3D", "40", "53", "57", "58"]
-        .iter()
-        .any(|class| code.starts_with(class))
+/// What helps when the database is away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// Asking again after a while.
+    Wait,
+    /// Asking on another connection, since this one leads to the wrong server or to none.
+    Reconnect,
+}
+
+/// What the refusals of PostgreSQL mean for whoever asked, by the beginning of their code (appendix A
+/// of its manual). A refusal that is not here is a mistake of this program.
+const REMEDIES: &[(&str, Remedy)] = &[
+    // connection exception; poolers, too, say so when their server is away
+    ("08", Remedy::Reconnect),
+    // invalid transaction state: a server that became a standby, or that may only be read (25006),
+    // and a transaction that paused for too long (25P03)
+    ("25", Remedy::Reconnect),
+    // invalid authorization, unknown database: while it is being set up or moved
+    ("28", Remedy::Wait),
+    ("3D", Remedy::Wait),
+    // transaction rollback: a deadlock, or a conflict with recovery
+    ("40", Remedy::Wait),
+    // insufficient resources: a full disk, too little memory, too many connections
+    ("53", Remedy::Wait),
+    // operator intervention: a shutdown (57P01), a crash (57P02), a start (57P03), and other
+    // statements that were cancelled
+    ("57P0", Remedy::Reconnect),
+    ("57", Remedy::Wait),
+    // the system around it: input or output failed
+    ("58", Remedy::Wait),
+];
+
+/// What helps against an error of PostgreSQL or on the way to it, if anything does.
+pub(crate) fn remedy(error: &sqlx::Error) -> Option<Remedy> {
+    match error {
+        sqlx::Error::Database(refusal) => {
+            let code = refusal.code()?;
+            let mut remedies = REMEDIES.iter();
+            let found = remedies.find(|(class, _)| code.starts_with(class));
+            found.map(|(_, remedy)| *remedy)
+        }
+        // A conversation that breaks off while a connection is made is one against the protocol. The
+        // pool gives up the connections of all these by itself.
+        sqlx::Error::Io(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Some(Remedy::Wait),
+        _ => None,
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

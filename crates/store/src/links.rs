@@ -3,9 +3,17 @@
 
 use jansky_model::{Timestamp, UserId};
 
-use crate::statement::sql;
+use crate::statement::{Statement, sql};
 use crate::users::user_columns;
 use crate::{Digest, Store, StoreError, User};
+
+/// The statement that uses a link up, if it is valid. A link for another purpose is left alone.
+pub(crate) fn use_link((digest, purpose): (&Digest, &str), now: Timestamp) -> Statement {
+    sql("DELETE FROM links WHERE digest = $1 AND purpose = $2 AND expires_at > $3")
+        .bind(digest)
+        .bind(purpose)
+        .bind(now)
+}
 
 impl Store {
     /// Keeps a link for one purpose.
@@ -71,21 +79,6 @@ impl Store {
         let statement = sql(SQL).bind(digest).bind(purpose).bind(now);
         let row = self.db.fetch_optional(statement).await?;
         row.as_ref().map(User::from_row).transpose()
-    }
-
-    /// Uses a link up; says whether it was valid. A link for another purpose is left alone.
-    pub async fn take_link(
-        &self,
-        digest: &Digest,
-        purpose: &str,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let statement =
-            sql("DELETE FROM links WHERE digest = $1 AND purpose = $2 AND expires_at > $3")
-                .bind(digest)
-                .bind(purpose)
-                .bind(now);
-        Ok(self.db.execute(statement).await? > 0)
     }
 
     /// Whether a link is valid, without using it up.

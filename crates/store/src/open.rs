@@ -12,7 +12,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use crate::StoreError;
-use crate::db::Db;
+use crate::db::{Db, Engine};
+use crate::doubt::Doubt;
 use crate::ear::Listener;
 use crate::migrate;
 use crate::sqlite::{Connection, OpenFlags, Readers, Writer};
@@ -89,23 +90,24 @@ impl Store {
                 .application_name("jansky")
                 .options([("default_transaction_read_only", "on")]);
             return Ok(Self {
-                db: Arc::new(Db::Postgres {
+                db: Arc::new(Db::new(Engine::Postgres {
                     pool: PgPoolOptions::new()
                         .max_connections(1)
                         .acquire_timeout(ACQUIRE_TIMEOUT)
                         .connect_lazy_with(options),
                     listener: Listener::default(),
-                }),
+                    doubt: Doubt::default(),
+                })),
                 lock: None,
             });
         }
         let readers = Readers::open(sqlite_path(url)?, 1)?;
         Ok(Self {
-            db: Arc::new(Db::Sqlite {
+            db: Arc::new(Db::new(Engine::Sqlite {
                 writer: Writer::none(),
                 readers,
                 feed: Arc::default(),
-            }),
+            })),
             lock: None,
         })
     }
@@ -119,11 +121,11 @@ impl Store {
         connection.run_script(WRITING)?;
         migrate::sqlite(&connection)?;
         Ok(Self {
-            db: Arc::new(Db::Sqlite {
+            db: Arc::new(Db::new(Engine::Sqlite {
                 writer: Writer::new(connection)?,
                 readers: Readers::open(path, SQLITE_READERS)?,
                 feed: Arc::default(),
-            }),
+            })),
             lock: Some(Arc::new(lock)),
         })
     }
@@ -141,6 +143,8 @@ impl Store {
         migrate::postgres(&mut connection).await?;
         connection.close().await?;
 
+        let doubt = Doubt::default();
+        let doubted = doubt.clone();
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -152,8 +156,12 @@ impl Store {
                     Ok(())
                 })
             })
-            .before_acquire(|connection, idle| {
+            .before_acquire(move |connection, idle| {
+                let is_trusted = doubted.trusts(idle.age);
                 Box::pin(async move {
+                    if !is_trusted {
+                        return Ok(false);
+                    }
                     if idle.idle_for > TRUSTED_IDLE {
                         connection.ping().await?;
                     }
@@ -162,19 +170,20 @@ impl Store {
             })
             .connect_lazy_with(options);
         Ok(Self {
-            db: Arc::new(Db::Postgres {
+            db: Arc::new(Db::new(Engine::Postgres {
                 pool,
                 listener: Listener::default(),
-            }),
+                doubt,
+            })),
             lock: None,
         })
     }
 
     /// Which database this is: `sqlite` or `postgresql`.
     pub fn kind(&self) -> &'static str {
-        match *self.db {
-            Db::Sqlite { .. } => "sqlite",
-            Db::Postgres { .. } => "postgresql",
+        match self.db.engine {
+            Engine::Sqlite { .. } => "sqlite",
+            Engine::Postgres { .. } => "postgresql",
         }
     }
 
@@ -219,8 +228,8 @@ impl Store {
 
     /// Waits for what is under way, closes all connections and frees the file for others.
     pub async fn close(&self) {
-        match &*self.db {
-            Db::Sqlite {
+        match &self.db.engine {
+            Engine::Sqlite {
                 writer,
                 readers,
                 feed,
@@ -229,7 +238,7 @@ impl Store {
                 readers.close();
                 writer.close().await;
             }
-            Db::Postgres { pool, listener } => {
+            Engine::Postgres { pool, listener, .. } => {
                 pool.close().await;
                 // Whoever listens is woken by that and lets go of it.
                 listener.lock().await.take();

@@ -3,10 +3,11 @@
 use jansky_model::{Timestamp, UserName};
 
 use crate::accounts::insert_password;
+use crate::links::use_link;
 use crate::row::Row;
 use crate::statement::sql;
 use crate::users::{insert_user, taken};
-use crate::{Store, StoreError, User};
+use crate::{Digest, Store, StoreError, User};
 
 /// Somebody who waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,7 +151,7 @@ impl Store {
         };
         let name: UserName = row.get("name")?;
         let hash: String = row.get("hash")?;
-        let user = add_account(&mut transaction, &name, &hash, at).await?;
+        let user = add_account(&mut transaction, &name, false, &hash, at).await?;
         transaction.commit().await?;
         Ok(Some(user))
     }
@@ -183,26 +184,48 @@ impl Store {
                 what: taken(name)(),
             });
         }
-        let user = add_account(&mut transaction, name, hash, at).await?;
+        let user = add_account(&mut transaction, name, false, hash, at).await?;
         transaction.commit().await?;
         Ok(user)
+    }
+
+    /// Makes an administrator with a password and uses a link up, both or neither; `None` when the
+    /// link is not valid.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] when the name is taken.
+    pub async fn create_admin_with_link(
+        &self,
+        link: (&Digest, &str),
+        name: &UserName,
+        hash: &str,
+        at: Timestamp,
+    ) -> Result<Option<User>, StoreError> {
+        let mut transaction = self.db.begin().await?;
+        if transaction.execute(use_link(link, at)).await? == 0 {
+            return Ok(None);
+        }
+        let user = add_account(&mut transaction, name, true, hash, at).await?;
+        transaction.commit().await?;
+        Ok(Some(user))
     }
 }
 
 async fn add_account(
     transaction: &mut crate::db::Transaction,
     name: &UserName,
+    admin: bool,
     hash: &str,
     at: Timestamp,
 ) -> Result<User, StoreError> {
     let row = transaction
-        .fetch_one(insert_user(name, false, at))
+        .fetch_one(insert_user(name, admin, at))
         .await
         .map_err(|error| error.naming(taken(name)))?;
     let user = User {
         id: row.get("id")?,
         name: name.clone(),
-        admin: false,
+        admin,
         created_at: at,
         last_activity_at: None,
     };

@@ -4,6 +4,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
+use crate::Store;
+pub use crate::faults::{Failing, Faults};
+
+impl Store {
+    /// Lets calls of this store fail.
+    pub fn faults(&self) -> &Faults {
+        &self.db.faults
+    }
+}
+
 /// Makes an empty database on the server that `JANSKY_TEST_POSTGRES` names and returns its URL.
 ///
 /// `owner` is a word for whoever tests; with it the databases of test programs that run at the same

@@ -1,6 +1,7 @@
 //! Users.
 
-use jansky_model::{Timestamp, UserId, UserName};
+use jansky_model::name::server_client_id;
+use jansky_model::{ServerId, Timestamp, UserId, UserName};
 
 use crate::changes::{USER_CHANGED, record_change, record_users};
 use crate::row::Row;
@@ -219,7 +220,7 @@ impl Store {
         Ok((users, u64::try_from(total).unwrap_or(0)))
     }
 
-    /// Gives a user another name.
+    /// Gives a user another name, and their servers the client ids that go with it.
     ///
     /// # Errors
     /// [`StoreError::AlreadyExists`] when the name is taken, [`StoreError::NotFound`].
@@ -239,6 +240,14 @@ impl Store {
             .await
             .map_err(|error| error.naming(taken(name)))?;
         found(touched, id)?;
+        let servers = sql("SELECT id, name FROM servers WHERE user_id = $1").bind(id);
+        for server in transaction.fetch_all(servers).await? {
+            let client_id = server_client_id(name, &server.get("name")?);
+            let statement = sql("UPDATE servers SET client_id = $2 WHERE id = $1")
+                .bind(server.get::<ServerId>("id")?)
+                .bind(&client_id);
+            transaction.execute(statement).await?;
+        }
         record_change(&mut transaction, USER_CHANGED, id.0, at).await?;
         transaction.commit().await
     }

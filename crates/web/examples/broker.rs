@@ -349,6 +349,10 @@ impl RouteTable for NoRoutes {
 
     fn remove(&self, _path: &str) {}
 
+    fn has(&self, _path: &str) -> bool {
+        false
+    }
+
     fn activity(&self) -> Vec<(ServerId, Timestamp)> {
         Vec::new()
     }

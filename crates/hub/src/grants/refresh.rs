@@ -418,8 +418,16 @@ impl Grants {
             self.store.release_grant(last.id, &owner).await?;
             return Ok(());
         }
-        // Gone here first: whatever the provider answers, nobody gets a token any more.
-        self.store.forget_grant(last.id, now).await?;
+        // Gone here first: whatever the provider answers, nobody gets a token any more. With the lease
+        // in hand it is tried until the database is back, for it would be in the way of trying again.
+        let deadline = tokio::time::Instant::now() + KEEPING;
+        while let Err(error) = self.store.forget_grant(last.id, now).await {
+            let is_away = matches!(error, StoreError::Unavailable { .. });
+            if !is_away || tokio::time::Instant::now() >= deadline {
+                return Err(error.into());
+            }
+            tokio::time::sleep(BETWEEN_KEEPINGS).await;
+        }
         if let Some(upstream) = upstream {
             self.revoke_tokens(&last, upstream).await;
         }

@@ -32,8 +32,18 @@ impl World {
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let url = format!("sqlite://{}/jansky.db", directory.path().display());
+        Self::on(&url, directory).await
+    }
+
+    /// With everything in a new database on PostgreSQL.
+    pub(crate) async fn on_postgres() -> Self {
+        let url = jansky_store::testing::new_postgres_database("hub").await;
+        Self::on(&url, tempfile::tempdir().expect("a temporary directory")).await
+    }
+
+    async fn on(url: &str, directory: TempDir) -> Self {
         Self {
-            store: Arc::new(Store::open(&url).await.expect("a new database opens")),
+            store: Arc::new(Store::open(url).await.expect("a new database opens")),
             clock: Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000))),
             spawner: FickleSpawner::default(),
             _directory: directory,
@@ -228,6 +238,10 @@ impl RouteTable for RecordedRoutes {
 
     fn remove(&self, path: &str) {
         self.table().remove(path);
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.table().contains_key(path)
     }
 
     fn activity(&self) -> Vec<(ServerId, Timestamp)> {

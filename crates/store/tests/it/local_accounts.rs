@@ -144,8 +144,9 @@ async fn a_link_of_a_user_works_once_and_only_the_last_one(store: TestStore) {
     assert_eq!(whose("second", "other", at(1)).await, None);
     assert_eq!(whose("second", "new", at(100)).await, None);
     let take = async || {
-        let taken = store.take_link(&digest("second"), "new", at(1)).await;
-        taken.expect("an answer")
+        let link = (&digest("second"), "new");
+        let taken = store.set_password_with_link(link, river.id, "hash", at(1));
+        taken.await.expect("an answer")
     };
     assert!(take().await);
     assert!(!take().await);

@@ -194,6 +194,52 @@ async fn an_unusable_url_is_refused_without_repeating_it() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_may_only_be_read_is_away_and_its_connections_are_given_up() {
+    let store = TestStore::postgres().await;
+    let name = store.url.rsplit('/').next().expect("a name").to_owned();
+    // What each of these sets holds for new connections only, as after a failover.
+    let may_only_be_read = async |so: &str| {
+        let set = format!(
+            "BEGIN READ WRITE;
+             ALTER DATABASE {name} SET default_transaction_read_only = {so};
+             COMMIT"
+        );
+        store.meddle(&set).await;
+    };
+    let add = async |user: &str| store.create_user(&user_name(user), false, at(0)).await;
+    may_only_be_read("on").await;
+    store
+        .meddle(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+        )
+        .await;
+    // The first ones may still meet the connections that were ended.
+    let refused = async || {
+        let error = add("river").await.expect_err("it may only be read");
+        assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+        chain(&error).contains("read-only")
+    };
+    for _ in 0..100 {
+        if refused().await {
+            break;
+        }
+    }
+    assert!(refused().await, "it says so");
+    store.ping().await.expect("it can be read");
+
+    may_only_be_read("off").await;
+
+    let in_time = timeout(Duration::from_secs(20), async {
+        while let Err(error) = add("river").await {
+            assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    in_time.await.expect("new connections are made");
+}
+
 const FIRST_SCHEMA: &str = include_str!("../../migrations/0001_initial.sql");
 
 /// What a program of the first version leaves behind: a user who is signed in.

@@ -6,7 +6,7 @@ use jansky_store::{
 };
 use tokio::task::JoinSet;
 
-use crate::harness::{TestStore, at, digest, on_both, provider, token};
+use crate::harness::{TestStore, at, digest, on_both, provider, token, user_name};
 
 on_both! {
     a_session_is_found_by_the_digest_of_its_cookie,
@@ -314,10 +314,11 @@ async fn a_link_works_once_and_for_its_purpose_only(store: TestStore) {
         .await
         .expect("created");
     let take = async |purpose, now| {
-        store
-            .take_link(&key, purpose, now)
-            .await
-            .expect("an answer")
+        let link = (&key, purpose);
+        let made = store
+            .create_admin_with_link(link, &user_name("grote"), "hash", now)
+            .await;
+        made.expect("an answer").is_some()
     };
     let exists = async |purpose, now| {
         let answer = store.link_exists(&key, purpose, now).await;

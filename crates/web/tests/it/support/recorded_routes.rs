@@ -30,6 +30,10 @@ impl RouteTable for RecordedRoutes {
         self.table().remove(path);
     }
 
+    fn has(&self, path: &str) -> bool {
+        self.table().contains_key(path)
+    }
+
     fn activity(&self) -> Vec<(ServerId, Timestamp)> {
         Vec::new()
     }
