@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use http::request;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
@@ -13,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::body::{BodyError, ProxyBody};
 use crate::client::Client;
 use crate::route::Route;
+use crate::settings::Lifeline;
 use crate::turns::Turn;
 use crate::upstream::{Link, Upstream, poll_unpin};
 use crate::worker::Worker;
@@ -34,6 +36,12 @@ impl Exchange {
     /// Records activity on the route.
     pub(crate) fn touch(&self) {
         self.route.touch(self.worker().proxy.clock.now());
+    }
+
+    /// What ends this exchange before its time, if anything can.
+    pub(crate) fn lifeline(&self, head: &request::Parts) -> Option<Lifeline> {
+        let filter = self.worker().proxy.filter.as_ref()?;
+        filter.lifeline(&self.route, head)
     }
 
     fn keep(&self, upstream: Box<Upstream>) {
@@ -144,7 +152,22 @@ struct UpstreamBody {
     exchange: Exchange,
     /// The status is below 300, so the end of the body counts as activity.
     is_success: bool,
+    /// Cuts a body that may last.
+    lifeline: Option<Lifeline>,
 }
+
+/// Bodies of at most so many bytes are not waited for by anybody.
+const SHORT: u64 = 64 << 10;
+
+/// Whether a body may last long after it began.
+pub(crate) fn may_last(body: &Incoming) -> bool {
+    !body.is_end_stream() && body.size_hint().exact().is_none_or(|size| size > SHORT)
+}
+
+/// Why a body ended before its time.
+#[derive(Debug, thiserror::Error)]
+#[error("what the request hung on has ended")]
+struct Cut;
 
 impl ResponseBody {
     /// A body from the server behind a route.
@@ -153,12 +176,14 @@ impl ResponseBody {
         driver: Driver,
         exchange: Exchange,
         is_success: bool,
+        lifeline: Option<Lifeline>,
     ) -> Self {
         let mut body = UpstreamBody {
             body,
             driver: Some(driver),
             exchange,
             is_success,
+            lifeline,
         };
         // Nobody may poll a body without bytes.
         if body.body.is_end_stream() {
@@ -189,7 +214,14 @@ impl UpstreamBody {
     fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(lifeline) = &mut self.lifeline
+            && lifeline.as_mut().poll(cx).is_ready()
+        {
+            // The connection to the server ends with it, so that nobody goes on over there either.
+            (self.lifeline, self.driver) = (None, None);
+            return Poll::Ready(Some(Err(Cut.into())));
+        }
         let body = Pin::new(&mut self.body);
         let frame = if let Some(Driver::Inline(upstream)) = &mut self.driver {
             // Only this task drives the connection, so its frames have nobody to wake.
@@ -219,7 +251,7 @@ impl UpstreamBody {
                 }
             }
         }
-        frame
+        frame.map_err(Into::into)
     }
 
     /// The response has come as a whole: its connection can be used again.
@@ -252,7 +284,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.kind {
             Kind::Own(body) => Pin::new(body).poll_frame(cx),
-            Kind::Upstream(body) => body.poll_frame(cx).map_err(Into::into),
+            Kind::Upstream(body) => body.poll_frame(cx),
         }
     }
 

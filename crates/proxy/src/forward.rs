@@ -16,12 +16,13 @@ use hyper_util::rt::TokioIo;
 
 use crate::body::ProxyBody;
 use crate::client::Client;
-use crate::exchange::{Driver, Exchange, RequestBody, ResponseBody, spawn_driver};
+use crate::exchange::{Driver, Exchange, RequestBody, ResponseBody, may_last, spawn_driver};
 use crate::headers;
 use crate::io::ClientIo;
 use crate::origin;
 use crate::pages::plain;
 use crate::route::{LocalService, Route, Target};
+use crate::settings::Lifeline;
 use crate::target::HttpTarget;
 use crate::tunnel::{self, End};
 use crate::turns::Turn;
@@ -130,6 +131,7 @@ async fn forward(
     body: Incoming,
 ) -> Response<ResponseBody> {
     let has_body = !body.is_end_stream();
+    let upload = may_last(&body).then(|| exchange.lifeline(head)).flatten();
     let upgrade = head.extensions.remove::<OnUpgrade>();
     let body = if has_body {
         RequestBody::new(body, exchange.clone())
@@ -139,7 +141,8 @@ async fn forward(
     let mut again = || prepare(&exchange, target, head, has_body);
     let (prepared, websocket) = again();
     let request = Request::from_parts(prepared, body);
-    let (response, driver) = match send(&exchange, request, || again().0).await {
+    let sent = unless_cut(upload, send(&exchange, request, || again().0)).await;
+    let (response, driver) = match sent.unwrap_or(Err(SendError::Cut)) {
         Ok(answered) => answered,
         Err(error) => return no_answer(&exchange, &error, head),
     };
@@ -154,8 +157,20 @@ async fn forward(
     headers::forward_response(&mut answer.headers, &exchange.route, asked, false);
     answer.version = Version::HTTP_11;
     let is_success = answer.status.as_u16() < 300;
-    let body = ResponseBody::upstream(body, driver, exchange, is_success);
+    let lifeline = may_last(&body).then(|| exchange.lifeline(head)).flatten();
+    let body = ResponseBody::upstream(body, driver, exchange, is_success, lifeline);
     Response::from_parts(answer, body)
+}
+
+/// What comes of `work`; `None` when what it hangs on ends first.
+async fn unless_cut<T>(lifeline: Option<Lifeline>, work: impl Future<Output = T>) -> Option<T> {
+    let Some(lifeline) = lifeline else {
+        return Some(work.await);
+    };
+    tokio::select! {
+        () = lifeline => None,
+        done = work => Some(done),
+    }
 }
 
 /// Makes a head for the server behind a route from one that a client sent, which stays as it is; says
@@ -188,6 +203,8 @@ enum SendError {
     Exchange(#[source] hyper::Error),
     #[error("it switched protocols without being asked to")]
     Unasked,
+    #[error("what the request hung on has ended")]
+    Cut,
 }
 
 /// Sends a request on a kept connection or else a new one.
@@ -284,6 +301,7 @@ async fn switch(
     };
     let worker = Arc::clone(&exchange.client.worker);
     let route = Arc::clone(&exchange.route);
+    let lifeline = exchange.lifeline(head);
     worker.tasks.spawn(async move {
         let stats = &exchange.worker().proxy.stats;
         let _open = stats.upgrades.enter();
@@ -303,7 +321,7 @@ async fn switch(
             stats.sent_bytes.add(sent as u64);
             exchange.touch();
         });
-        if let Err(error) = joined.await {
+        if let Some(Err(error)) = unless_cut(lifeline, joined).await {
             tracing::debug!(
                 route.spec = exchange.route.spec(),
                 error = &error as &dyn std::error::Error,

@@ -35,7 +35,7 @@ pub use path::MalformedPath;
 pub use route::{ClientInfo, LocalService, Route, RouteError, Target};
 pub use routes::Routes;
 pub use serve::{Drained, Listener, ServeError, serve};
-pub use settings::{Proxy, ProxySettings, RequestFilter};
+pub use settings::{Lifeline, Proxy, ProxySettings, RequestFilter};
 pub use stats::{Counter, Gauge, ProxyStats};
 pub use table::RouteTable;
 pub use target::HttpTarget;

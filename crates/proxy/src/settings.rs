@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use http::request;
 use ipnet::IpNet;
 use jansky_model::Clock;
@@ -58,7 +59,18 @@ impl Default for ProxySettings {
 pub trait RequestFilter: Send + Sync {
     /// Changes `head` in place.
     fn filter(&self, route: &Route, head: &mut request::Parts);
+
+    /// What ends a request before its time, if anything can; `head` is as it came from the client.
+    ///
+    /// It is asked for what may last: upgraded connections, and bodies of requests and responses that
+    /// are long or whose length nobody knows.
+    fn lifeline(&self, _route: &Route, _head: &request::Parts) -> Option<Lifeline> {
+        None
+    }
 }
+
+/// When it is ready, both connections of the exchange that hangs on it are cut.
+pub type Lifeline = BoxFuture<'static, ()>;
 
 /// The proxy: its routes, limits and counters. Clones share everything.
 #[derive(Clone)]

@@ -243,3 +243,96 @@ async fn bytes_in_either_direction_are_activity() {
 
     assert_eq!(route.last_activity(), proxy.clock.now());
 }
+
+/// A filter on whose lifeline everything hangs that asks for one.
+struct Hanging(tokio_util::sync::CancellationToken);
+
+impl jansky_proxy::RequestFilter for Hanging {
+    fn filter(&self, _: &jansky_proxy::Route, head: &mut http::request::Parts) {
+        head.headers.remove("authorization");
+    }
+
+    fn lifeline(
+        &self,
+        route: &jansky_proxy::Route,
+        head: &http::request::Parts,
+    ) -> Option<jansky_proxy::Lifeline> {
+        assert_eq!(route.spec(), "/");
+        // As it came from the client, before anything was taken out.
+        head.headers.get("authorization")?;
+        Some(Box::pin(self.0.clone().cancelled_owned()))
+    }
+}
+
+fn hanging() -> (TestProxy, tokio_util::sync::CancellationToken) {
+    let line = tokio_util::sync::CancellationToken::new();
+    let filter = Arc::new(Hanging(line.clone()));
+    let proxy = TestProxy::with(crate::support::settings(), |proxy| {
+        proxy.with_filter(filter)
+    });
+    (proxy, line)
+}
+
+#[tokio::test]
+async fn a_tunnel_is_cut_at_both_ends_when_what_it_hangs_on_ends() {
+    let (proxy, line) = hanging();
+    let (told, mut ended) = tokio::sync::mpsc::channel(1);
+    let backend = backend(move |mut wire| {
+        let told = told.clone();
+        async move {
+            wire.head().await;
+            wire.send(SWITCH).await;
+            let rest = wire.rest().await;
+            told.send(rest).await.expect("the test listens");
+        }
+    })
+    .await;
+    proxy.route("/", backend);
+    let with = |more: &str| ASK.replacen("\r\n\r\n", &format!("\r\n{more}\r\n\r\n"), 1);
+    let mut bound = proxy.connect().await;
+    bound.send(with("Authorization: token x")).await;
+    bound.head().await;
+    let mut free = proxy.connect().await;
+    free.send(ASK).await;
+    free.head().await;
+    until("both tunnels", || proxy.stats.upgrades.get() == 2).await;
+
+    line.cancel();
+
+    assert_eq!(bound.rest().await, b"", "the client's end is closed");
+    let heard = crate::support::soon("the server's end", ended.recv()).await;
+    assert_eq!(heard.expect("it ended"), b"");
+    until("the end of one", || proxy.stats.upgrades.get() == 1).await;
+    drop(free);
+}
+
+#[tokio::test]
+async fn an_answer_that_lasts_is_cut_and_a_short_one_asks_nobody() {
+    let (proxy, line) = hanging();
+    let backend = backend(|mut wire| async move {
+        while let Some(head) = wire.try_head().await {
+            if head.starts_with("GET /stream") {
+                wire.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+                    .await;
+                wire.rest().await;
+                return;
+            }
+            wire.answer_200("short").await;
+        }
+    })
+    .await;
+    proxy.route("/", backend);
+    let ask = |path: &str| {
+        format!("GET {path} HTTP/1.1\r\nHost: hub.test\r\nAuthorization: token x\r\n\r\n")
+    };
+    let mut stream = proxy.connect().await;
+    stream.send(ask("/stream")).await;
+    stream.head().await;
+    assert_eq!(stream.text(10).await, "5\r\nfirst\r\n");
+
+    line.cancel();
+
+    let rest = stream.rest().await;
+    assert!(!rest.ends_with(b"0\r\n\r\n"), "it does not look finished");
+    assert_eq!(proxy.ask(&ask("/short")).await.body, "short");
+}
