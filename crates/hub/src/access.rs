@@ -12,7 +12,7 @@ use std::time::Duration;
 use jansky_crypto::Digest;
 use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
 use jansky_model::{Clock, ProviderId, ScopeSet, Timestamp, UserId};
-use jansky_store::{GrantState, Server, Store, TokenId, User};
+use jansky_store::{GrantState, Server, Session, Store, TokenId, User};
 use moka::sync::Cache;
 
 use crate::actor::{
@@ -84,10 +84,17 @@ impl Access {
         if token.is_empty() || token.len() > MAX_TOKEN_LENGTH {
             return Ok(None);
         }
-        let digest = digest_text(token);
+        let found = self.by_digest(digest_text(token)).await?;
+        if let Some(actor) = &found {
+            self.note_use(actor, self.clock.now());
+        }
+        Ok(found)
+    }
+
+    /// The caller behind the token with this digest, of which this is no use.
+    pub(crate) async fn by_digest(&self, digest: Digest) -> Result<Option<SharedActor>, HubError> {
         let now = self.clock.now();
         if let Some(actor) = self.recall(&digest, now) {
-            self.note_use(&actor, now);
             return Ok(Some(actor));
         }
         let changes = self.changes.load(Ordering::SeqCst);
@@ -117,7 +124,6 @@ impl Access {
             whoami: std::sync::OnceLock::new(),
         });
         self.remember(digest, &actor, changes, token.expires_at);
-        self.note_use(&actor, now);
         Ok(Some(actor))
     }
 
@@ -144,6 +150,33 @@ impl Access {
         {
             return Ok(None);
         }
+        let expires_at = session.expires_at;
+        let Some(actor) = self.actor_of_session(session, user).await? else {
+            return Ok(None);
+        };
+        self.remember(digest, &actor, changes, Some(expires_at));
+        lock(&self.seen).insert(actor.user.id, now);
+        Ok(Some(actor))
+    }
+
+    /// The person behind a browser session, by its public id. That the provider refuses to go on ends
+    /// nothing that is open at a running server, so it does not count here.
+    pub(crate) async fn by_session_id(
+        &self,
+        session_id: &str,
+    ) -> Result<Option<SharedActor>, HubError> {
+        let now = self.clock.now();
+        match self.store.session_by_id(session_id, now).await? {
+            Some((session, user)) => self.actor_of_session(session, user).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn actor_of_session(
+        &self,
+        session: Session,
+        user: User,
+    ) -> Result<Option<SharedActor>, HubError> {
         // A session from the time before everybody had to have a second factor, or whose owner has
         // just lost it.
         if self.second_factor_of_all.as_ref() == Some(&session.provider)
@@ -154,20 +187,17 @@ impl Access {
         let groups = self.store.groups_of(user.id).await?;
         let scopes = self.scopes_of(&user, &groups).await?;
         let members = self.members([&scopes]).await?;
-        let actor = Arc::new(Actor {
+        Ok(Some(Arc::new(Actor {
             credential: Credential::Session {
-                session_id: session.session_id.clone(),
                 in_browser: session.browser.as_deref().is_some_and(is_browser),
+                session_id: session.session_id,
             },
             user,
             groups,
             scopes,
             members,
             whoami: std::sync::OnceLock::new(),
-        });
-        self.remember(digest, &actor, changes, Some(session.expires_at));
-        lock(&self.seen).insert(actor.user.id, now);
-        Ok(Some(actor))
+        })))
     }
 
     /// Everything that a user with these groups may do at the moment.

@@ -79,6 +79,14 @@ impl Hub {
         Ok(at)
     }
 
+    /// Writes down who was seen at a browser since the last time.
+    pub(crate) async fn write_seen(&self) -> Result<(), HubError> {
+        for (user, at) in self.access.take_seen() {
+            self.store.touch_user(user, at).await?;
+        }
+        Ok(())
+    }
+
     /// Writes down what the proxy and the token checks have seen since the last time.
     pub async fn write_activity(&self) -> Result<(), HubError> {
         for (server, at) in self.routes.activity() {
@@ -87,9 +95,7 @@ impl Hub {
                 self.store.touch_user(server.user_id, at).await?;
             }
         }
-        for (user, at) in self.access.take_seen() {
-            self.store.touch_user(user, at).await?;
-        }
+        self.write_seen().await?;
         let used = self.access.take_used();
         if !used.is_empty() {
             self.store.touch_tokens(&used).await?;

@@ -23,6 +23,7 @@ mod groups;
 mod hashing;
 mod issuer;
 mod launch;
+mod let_in;
 mod linking;
 mod lookups;
 mod metrics;
@@ -94,6 +95,7 @@ pub use issuer::{
     COMMAND_LINE_CLIENT, DeviceAuthorization, DeviceQuestion, DeviceWish, IssuedAccess,
     IssuerClient, IssuerError, IssuerSettings, LONGEST_TOKEN_LIFETIME, PresentedClient,
 };
+pub use let_in::LetIn;
 pub use linking::Linked;
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
@@ -180,6 +182,7 @@ pub struct Hub {
     access: Access,
     broker: broker::Broker,
     grants: grants::Grants,
+    confirmed: let_in::Confirmed,
     issuer: issuer::Issuer,
     word_places: Semaphore,
     proxy_words: proxied::ProxyWords,
@@ -230,6 +233,7 @@ impl Hub {
                 Arc::clone(&parts.random),
                 Arc::clone(&keys),
             ),
+            confirmed: let_in::Confirmed::default(),
             issuer: issuer::Issuer::new(
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),

@@ -22,12 +22,13 @@ const AT_ONCE: usize = 4;
 const ROUND: u32 = 200;
 
 impl Hub {
-    /// Asks once about the active people about whom nobody was asked since `asked_before`.
+    /// Asks once about the active people about whom nobody was asked since `asked_before`; says whether
+    /// there may be more of them.
     pub(crate) async fn look_people_up(
         self: &Arc<Self>,
         asked_before: Timestamp,
         seen_after: Timestamp,
-    ) -> Result<(), HubError> {
+    ) -> Result<bool, HubError> {
         let asked = self
             .providers
             .iter()
@@ -37,17 +38,20 @@ impl Hub {
             .store
             .identities_with_old_rights(&ids, asked_before, seen_after, ROUND)
             .await?;
+        let is_full = old.len() == ROUND as usize;
         stream::iter(old)
             .for_each_concurrent(AT_ONCE, |identity| async move {
+                let turn = self.confirmed.turn(identity.user_id);
+                let _turn = turn.lock().await;
                 if let Err(error) = self.look_up(&identity, asked_before).await {
                     warn!(user.id = identity.user_id.0, error = %error, "could not follow somebody's rights");
                 }
             })
             .await;
-        Ok(())
+        Ok(is_full)
     }
 
-    async fn look_up(
+    pub(crate) async fn look_up(
         self: &Arc<Self>,
         identity: &Identity,
         asked_before: Timestamp,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jansky_model::{ProviderId, UserId};
-use jansky_store::{GrantState, User};
+use jansky_store::{Grant, GrantState, User};
 use tracing::{info, warn};
 
 use crate::Hub;
@@ -74,13 +74,15 @@ impl Hub {
         if configured.provider.people().is_some() {
             return Ok(true);
         }
-        let now = self.clock.now();
         let grant = self.store.login_grant(user.id, provider).await?;
-        let grant = grant.filter(|grant| grant.state != GrantState::Reauth);
-        Ok(grant.is_some_and(|grant| {
-            let lives = grant.access_expires_at.is_none_or(|ends| ends > now);
-            grant.tokens.refresh.is_some() || lives
-        }))
+        Ok(grant.is_some_and(|grant| self.can_ask_with(&grant)))
+    }
+
+    /// Whether a grant is enough to ask its provider about the person.
+    pub(crate) fn can_ask_with(&self, grant: &Grant) -> bool {
+        let now = self.clock.now();
+        let lives = || grant.access_expires_at.is_none_or(|ends| ends > now);
+        grant.state != GrantState::Reauth && (grant.tokens.refresh.is_some() || lives())
     }
 
     /// Does what the rules make of a provider's present word about a user.

@@ -13,6 +13,7 @@ use jansky_store::{Server, User};
 use crate::Hub;
 use crate::broker::{NotObtained, Wish};
 use crate::error::HubError;
+use crate::let_in::LetIn;
 
 /// Gives a spawner the tokens that it needs.
 ///
@@ -137,7 +138,7 @@ impl Hub {
             .await
             .map_err(|error| from_hub(&error))?;
         let wish = Wish {
-            user,
+            user: LetIn::as_the_hub(user),
             groups: &groups,
             server,
             audience,

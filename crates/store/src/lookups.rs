@@ -1,6 +1,6 @@
 //! People whose provider gives no tokens and can be asked about them all the same.
 
-use jansky_model::{ProviderId, Timestamp};
+use jansky_model::{ProviderId, Timestamp, UserId};
 
 use crate::identities::{Identity, identity_columns};
 use crate::statement::{Composed, sql};
@@ -49,6 +49,23 @@ impl Store {
             .push_value(i64::from(limit));
         let rows = self.db.fetch_all(query.finish()).await?;
         rows.iter().map(Identity::from_row).collect()
+    }
+
+    /// When a provider was last asked about a user who has an identity there.
+    pub async fn lookup_time(
+        &self,
+        user: UserId,
+        provider: &ProviderId,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let statement = sql(
+            "SELECT MAX(COALESCE(rights_asked_at, last_login_at)) AS asked_at
+             FROM identities WHERE user_id = $1 AND provider = $2",
+        );
+        let row = self
+            .db
+            .fetch_optional(statement.bind(user).bind(provider))
+            .await?;
+        row.map_or(Ok(None), |row| row.get_optional("asked_at"))
     }
 
     /// Notes that a provider is being asked about a person; says whether nobody else did so since

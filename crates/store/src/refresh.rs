@@ -92,7 +92,8 @@ impl Store {
 
     /// The grants whose claims were last asked for before `asked_before`, the longest ago first.
     ///
-    /// Those are the grants whose word a user's rights follow, of users who have a server that is
+    /// Those are the grants whose word decides about a user's rights or whether they may be here, of
+    /// users who have a server that is
     /// starting, ready or stopping, or who were seen after `seen_after`; whose next try is due, that
     /// nobody is refreshing, and that need no new sign-in.
     pub async fn grants_with_old_rights(
@@ -108,8 +109,9 @@ impl Store {
              AND (next_try_at IS NULL OR next_try_at <= $1)
              AND (lease_until IS NULL OR lease_until <= $1)
              AND EXISTS (SELECT 1 FROM users WHERE users.id = grants.user_id
-                 AND COALESCE(users.rights_provider, users.last_provider, grants.provider)
-                     = grants.provider
+                 AND (users.last_provider = grants.provider
+                     OR users.rights_provider = grants.provider
+                     OR (users.last_provider IS NULL AND users.rights_provider IS NULL))
                  AND (users.last_activity_at > $3
                      OR EXISTS (SELECT 1 FROM servers WHERE servers.user_id = users.id
                          AND servers.state IN ('starting', 'ready', 'stopping'))))

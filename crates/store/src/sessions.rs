@@ -132,6 +132,26 @@ impl Store {
             .transpose()
     }
 
+    /// The session with this public id, if it is not expired, and its user.
+    pub async fn session_by_id(
+        &self,
+        session_id: &str,
+        now: Timestamp,
+    ) -> Result<Option<(Session, User)>, StoreError> {
+        const SQL: &str = concat!(
+            "SELECT ",
+            session_columns!(),
+            ", ",
+            user_columns!(),
+            " FROM sessions JOIN users ON users.id = sessions.user_id
+              WHERE sessions.session_id = $1 AND sessions.expires_at > $2"
+        );
+        let statement = sql(SQL).bind(session_id).bind(now);
+        let row = self.db.fetch_optional(statement).await?;
+        row.map(|row| Ok((Session::from_row(&row)?, User::from_row(&row)?)))
+            .transpose()
+    }
+
     /// All sessions of a user, newest first, expired ones that are not purged yet included.
     pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Session>, StoreError> {
         const SQL: &str = concat!(

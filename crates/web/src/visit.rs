@@ -46,7 +46,7 @@ pub(crate) struct Visit {
 }
 
 /// Why a request has no caller, when it has none.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Absence {
     /// It brought no credential, or none that holds.
     Stranger,
@@ -54,10 +54,12 @@ enum Absence {
     Unknown,
     /// A script used a browser's cookie without knowing its token.
     Forged(&'static str),
+    /// It brought a token of somebody who has to sign in again first.
+    SignInAgain(String),
 }
 
 impl Absence {
-    fn to_error(self) -> HubError {
+    fn to_error(&self) -> HubError {
         match self {
             Self::Stranger => HubError::forbidden("Missing or invalid credentials."),
             Self::Unknown => HubError::Unavailable {
@@ -65,7 +67,8 @@ impl Absence {
                     .to_owned(),
                 source: None,
             },
-            Self::Forged(message) => HubError::forbidden(message),
+            Self::Forged(message) => HubError::forbidden(*message),
+            Self::SignInAgain(message) => HubError::SignInAgain(message.clone()),
         }
     }
 }
@@ -106,6 +109,7 @@ impl FromRequestParts<WebState> for Visit {
         });
         let (mut actor, mut absence) = match find_actor(web, &parts.headers, peer).await {
             Ok(actor) => (actor, Absence::Stranger),
+            Err(HubError::SignInAgain(message)) => (None, Absence::SignInAgain(message)),
             Err(error) => {
                 log(&error);
                 (None, Absence::Unknown)
@@ -161,7 +165,7 @@ async fn find_actor(
 /// A token wins over a cookie; a token that does not hold makes the caller nobody.
 async fn known_actor(web: &Web, headers: &HeaderMap) -> Result<Option<SharedActor>, HubError> {
     if let Some(token) = bearer(headers) {
-        return web.hub.access().by_token(token).await;
+        return web.hub.token_caller(token).await;
     }
     for cookie in cookies::values(headers, cookies::SIGN_IN) {
         if let Some(actor) = web.hub.access().by_session(cookie).await? {
@@ -498,7 +502,7 @@ impl Visit {
     pub(crate) fn answer(&self, result: PageResult) -> Response {
         match result {
             Ok(response) => response,
-            Err(Refusal::SignIn) => match self.absence {
+            Err(Refusal::SignIn) => match &self.absence {
                 Absence::Stranger => self.to_sign_in(),
                 absence => self.error(&absence.to_error()),
             },

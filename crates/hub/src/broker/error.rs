@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use jansky_crypto::dpop::ProofProblem;
+use jansky_model::ProviderId;
 use jansky_store::{FreezeReason, StoreError};
 
+use super::give::sign_in_path;
 use crate::error::HubError;
 
 /// Why a proof of possession does not do.
@@ -137,6 +139,13 @@ const fn frozen_words(reason: FreezeReason) -> &'static str {
 }
 
 impl BrokerError {
+    /// The person has to sign in again with this provider, if it is known.
+    pub(crate) fn sign_in_again(provider: Option<&ProviderId>) -> Self {
+        Self::Reauth {
+            path: sign_in_path(provider),
+        }
+    }
+
     /// The code in `error`.
     pub const fn code(&self) -> &'static str {
         match self {

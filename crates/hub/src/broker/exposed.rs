@@ -13,11 +13,11 @@ use serde_json::json;
 use super::BrokerError;
 use super::audience::{Audience, Source};
 use super::audit::About;
-use super::give::sign_in_path;
 use super::source::{NotObtained, Wish};
 use crate::Hub;
 use crate::actor::{Actor, Credential};
 use crate::error::HubError;
+use crate::let_in::{LetIn, NotLetIn};
 
 /// For how long what is shown must be good at least.
 const LEAST: Duration = Duration::from_mins(1);
@@ -72,7 +72,9 @@ impl Hub {
         if self.is_shared(&server).await? {
             return Err(BrokerError::ServerShared);
         }
-        let login = self.token_of_sign_in(user, "exposed_path", Some(&server));
+        let user = self.must_be_let_in(user).await?;
+        let name = user.name.as_str();
+        let login = self.login_exposed(name, user, "exposed_path", Some(&server));
         let login = login.await.map_err(explain)?;
         let mut exchanged = BTreeMap::new();
         for audience in &self.settings.broker.audiences {
@@ -81,7 +83,7 @@ impl Hub {
             }
         }
         Ok(ExposedTokens {
-            user: user.clone(),
+            user: (*user).clone(),
             login,
             exchanged,
         })
@@ -90,14 +92,14 @@ impl Hub {
     /// A token for an audience; `None` when it is not for this person or cannot be had now.
     async fn exposed(
         self: &Arc<Self>,
-        user: &User,
+        user: LetIn<'_>,
         groups: &[String],
         server: &Server,
         audience: &Audience,
     ) -> Result<Option<ExposedToken>, BrokerError> {
         let is_login = matches!(audience.source, Source::Login { provider: None, .. });
         let rules = &audience.rules;
-        if is_login || !rules.allow(user, groups) || !rules.fit(Some(server)) {
+        if is_login || !rules.allow(&user, groups) || !rules.fit(Some(server)) {
             return Ok(None);
         }
         let wish = Wish {
@@ -120,7 +122,7 @@ impl Hub {
         let name = user.name.as_str();
         self.note_exposed(
             name,
-            user,
+            &user,
             Some(server),
             "exposed_path",
             &audience.id,
@@ -139,34 +141,27 @@ impl Hub {
         if !self.settings.broker.auth_state {
             return Ok(None);
         }
-        match self
-            .login_exposed(actor.user.name.as_str(), user, "auth_state", None)
-            .await
-        {
+        let user = match self.must_be_let_in(user).await {
+            Ok(user) => user,
+            Err(NotLetIn::Hub(error)) => return Err(error),
+            Err(NotLetIn::Excluded | NotLetIn::SignInAgain(_)) => return Ok(None),
+        };
+        let name = actor.user.name.as_str();
+        match self.login_exposed(name, user, "auth_state", None).await {
             Ok(token) => Ok(Some(token)),
             Err(NotObtained::Hub(error)) => Err(error),
             Err(_) => Ok(None),
         }
     }
 
-    async fn token_of_sign_in(
-        self: &Arc<Self>,
-        user: &User,
-        event: &'static str,
-        server: Option<&Server>,
-    ) -> Result<ExposedToken, NotObtained> {
-        self.login_exposed(user.name.as_str(), user, event, server)
-            .await
-    }
-
     async fn login_exposed(
         self: &Arc<Self>,
         actor: &str,
-        user: &User,
+        user: LetIn<'_>,
         event: &'static str,
         server: Option<&Server>,
     ) -> Result<ExposedToken, NotObtained> {
-        let grant = self.grant_for(user, None).await?;
+        let grant = self.grant_for(&user, None).await?;
         let fresh = self
             .fresh_token(&grant, LEAST)
             .await
@@ -176,7 +171,7 @@ impl Hub {
             expires_at: fresh.expires_at,
             scope: Some(grant.scope).filter(|scope| !scope.is_empty()),
         };
-        self.note_exposed(actor, user, server, event, "login", &token)
+        self.note_exposed(actor, &user, server, event, "login", &token)
             .await?;
         Ok(token)
     }
@@ -209,9 +204,7 @@ impl Hub {
 
 fn explain(error: NotObtained) -> BrokerError {
     match error {
-        NotObtained::SignInAgain { provider } => BrokerError::Reauth {
-            path: sign_in_path(provider.as_ref()),
-        },
+        NotObtained::SignInAgain { provider } => BrokerError::sign_in_again(provider.as_ref()),
         NotObtained::Later { retry_after } => BrokerError::Later { retry_after },
         NotObtained::Refused { description, .. } => BrokerError::InvalidTarget(description),
         NotObtained::Hub(error) => BrokerError::Hub(error),

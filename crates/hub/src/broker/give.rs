@@ -117,7 +117,7 @@ impl Hub {
             )));
         }
         let wish = Wish {
-            user: &agent.user,
+            user: self.must_be_let_in(&agent.user).await?,
             groups: &agent.groups,
             server: &agent.server,
             audience,
@@ -228,10 +228,7 @@ impl Hub {
     /// What a failure means for the agent.
     fn explain(wish: &Wish<'_>, error: NotObtained) -> BrokerError {
         match error {
-            NotObtained::SignInAgain { provider } => {
-                let path = sign_in_path(provider.as_ref());
-                BrokerError::Reauth { path }
-            }
+            NotObtained::SignInAgain { provider } => BrokerError::sign_in_again(provider.as_ref()),
             NotObtained::Later { retry_after } => BrokerError::Later { retry_after },
             NotObtained::Refused {
                 reason,

@@ -144,7 +144,7 @@ impl Memory {
     }
 
     /// The present moment of a user.
-    pub(super) fn stamp(&self, user: UserId) -> Stamp {
+    pub(crate) fn stamp(&self, user: UserId) -> Stamp {
         let inner = self.inner();
         Stamp {
             generation: inner.users.get(&user).map_or(0, |of| of.generation),
@@ -200,7 +200,7 @@ impl Memory {
     }
 
     /// Hears of each change of a user from now on.
-    pub(super) fn listen(&self, user: UserId) -> watch::Receiver<()> {
+    pub(crate) fn listen(&self, user: UserId) -> watch::Receiver<()> {
         let mut inner = self.inner();
         let of_user = inner.users.entry(user).or_default();
         of_user

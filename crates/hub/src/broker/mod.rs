@@ -40,7 +40,7 @@ pub use caller::{Agent, Presented, Proofs};
 pub use error::{BrokerError, ProofRefusal};
 pub use exposed::{ExposedToken, ExposedTokens};
 pub use give::{GivenToken, TokenWish};
-pub(crate) use memory::Memory;
+pub(crate) use memory::{Memory, Stamp as MemoryStamp};
 pub use overview::{AudienceState, Overview, OverviewAudience, OverviewIdentity};
 pub use source::{About, NotObtained, ObtainedToken, RefusedReason, Wish};
 pub use ticket::Enrolled;

@@ -14,12 +14,13 @@ use crate::Hub;
 use crate::error::HubError;
 use crate::grants::NoToken;
 use crate::issuer::TokenContent;
+use crate::let_in::LetIn;
 
 /// What is wanted. Whether the person may have it was decided before.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
     /// In whose name.
-    pub user: &'a User,
+    pub user: LetIn<'a>,
     /// Their groups.
     pub groups: &'a [String],
     /// For which of their servers.
@@ -202,7 +203,7 @@ impl Hub {
             scope: Some(issued.scope).filter(|scope| !scope.is_empty()),
             about: Some(About {
                 issuer: self.issuer(),
-                subject: Some(Self::issuer_subject(wish.user)),
+                subject: Some(Self::issuer_subject(&wish.user)),
                 audience: Some(audience.to_owned()),
             }),
         })
@@ -215,7 +216,7 @@ impl Hub {
         provider: Option<&ProviderId>,
         audience: Option<&str>,
     ) -> Result<ObtainedToken, NotObtained> {
-        let grant = self.grant_for(wish.user, provider).await?;
+        let grant = self.grant_for(&wish.user, provider).await?;
         let fresh = self
             .fresh_token(&grant, wish.least)
             .await

@@ -75,7 +75,7 @@ impl Hub {
         provider: Option<&ProviderId>,
         audience: &str,
     ) -> Result<ObtainedToken, NotObtained> {
-        let grant = self.grant_for(wish.user, provider).await?;
+        let grant = self.grant_for(&wish.user, provider).await?;
         let provider = self.provider_of(&grant)?;
         let exchanger = provider.exchanger().ok_or_else(|| cannot(&*provider))?;
         let trade = Trade::Exchange {
@@ -94,7 +94,7 @@ impl Hub {
         alias: &str,
         mode: BrokerMode,
     ) -> Result<ObtainedToken, NotObtained> {
-        let grant = self.grant_for(wish.user, provider).await?;
+        let grant = self.grant_for(&wish.user, provider).await?;
         let provider = self.provider_of(&grant)?;
         let external = provider
             .external_tokens()
@@ -122,7 +122,7 @@ impl Hub {
     ) -> Result<ObtainedToken, NotObtained> {
         let provider = match provider {
             Some(provider) => provider.clone(),
-            None => self.grant_for(wish.user, None).await?.provider,
+            None => self.grant_for(&wish.user, None).await?.provider,
         };
         let found = self
             .store

@@ -143,7 +143,9 @@ impl Grants {
                 })
             }
             Err(Failed::SignInAgain) => {
-                let token = self.good_for(&grant, least).ok_or(NoToken::SignInAgain)?;
+                // Where there is nothing to refresh it with, a token is used to its end.
+                let current = self.load(id).await?;
+                let token = self.good_for(&current, least).ok_or(NoToken::SignInAgain)?;
                 Ok(Served {
                     token,
                     refreshed: None,
@@ -166,8 +168,12 @@ impl Grants {
         self.store.grant(id).await?.ok_or(NoToken::SignInAgain)
     }
 
-    /// The access token of a grant if it is good for `least`.
+    /// The access token of a grant if it is good for `least`, unless the provider refuses to go on: to
+    /// its services the token may be good to its end, and the person may be nobody there any more.
     pub(crate) fn good_for(&self, grant: &Grant, least: Duration) -> Option<FreshToken> {
+        if grant.state == GrantState::Reauth {
+            return None;
+        }
         let now = self.clock.now();
         let is_good = match grant.access_expires_at {
             Some(at) => at > now && at >= now.plus(least),

@@ -23,8 +23,20 @@ const AT_ONCE: usize = 8;
 /// How many grants one round takes.
 const ROUND: u32 = 200;
 
-/// How often the grants of people with running servers are looked at.
+/// How many rounds come one after the other while each is full, before the rest waits for the next look.
+const ROUNDS: usize = 50;
+
+/// How often the grants of people with running servers are looked at, at most.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often is looked when rights are confirmed at least each `interval`: four times as often, so that
+/// what is due is found in time.
+fn between_looks(interval: Duration) -> Duration {
+    if interval.is_zero() {
+        return LOOK_INTERVAL;
+    }
+    LOOK_INTERVAL.min(interval / 4)
+}
 
 /// A token that ends sooner than this is refreshed on schedule; of short lives the last third.
 const AHEAD: Duration = Duration::from_secs(90);
@@ -32,6 +44,9 @@ const AHEAD: Duration = Duration::from_secs(90);
 /// How long a grant is not looked at that nobody can refresh: its provider is no longer in the
 /// configuration, or the key is gone that sealed it.
 const HOPELESS: Duration = Duration::from_mins(5);
+
+/// Between two questions about one person that were not answered.
+const BETWEEN_QUESTIONS: Duration = Duration::from_secs(5);
 
 /// Who was seen so long ago counts as active, so that their rights are looked at.
 const SEEN_LATELY: Duration = Duration::from_mins(10);
@@ -44,6 +59,7 @@ impl Hub {
         provider: &jansky_model::ProviderId,
         least: Duration,
     ) -> Result<FreshToken, NoToken> {
+        let user = self.must_be_let_in(user).await?;
         let grant = self.store.login_grant(user.id, provider).await?;
         self.fresh_token(&grant.ok_or(NoToken::SignInAgain)?, least)
             .await
@@ -221,18 +237,24 @@ impl Hub {
 
     /// Asks again what the provider says about a user whose rights were not looked at for a while:
     /// with a refresh, or with the token at hand if there is nothing to refresh it with.
-    async fn renew_rights(
+    pub(crate) async fn renew_rights(
         self: &Arc<Self>,
         grant: &Grant,
         since: Timestamp,
     ) -> Result<(), NoToken> {
-        // The time counts also when nothing comes of it, so that it is not asked without a pause.
         let now = self.clock.now();
-        self.store.note_rights_asked(grant.id, now).await?;
         if grant.tokens.refresh.is_some() {
+            // Nobody is asked without a pause. What comes of it is noted when it comes, so that a
+            // provider that does not answer is asked again after that pause.
+            let until = now.plus(BETWEEN_QUESTIONS);
+            self.store.put_off(grant.id, grant.version, until).await?;
+            // A token that is there already says nothing new.
+            let since = since.max(grant.refreshed_at.plus(Duration::from_micros(1)));
             let renewed = self.fresh_token_since(grant, Duration::ZERO, Some(since));
             return renewed.await.map(|_| ());
         }
+        // The time counts also when nothing comes of it, so that it is not asked without a pause.
+        self.store.note_rights_asked(grant.id, now).await?;
         let configured = self.configured(grant).ok_or(NoToken::SignInAgain)?;
         let upstream = configured.provider.upstream_session();
         let token = self.grants.good_for(grant, Duration::ZERO);
@@ -282,10 +304,11 @@ impl Hub {
             return;
         }
         let hub = Arc::clone(self);
+        let pause = between_looks(self.settings.rights_refresh);
         self.tasks.spawn(async move {
             loop {
                 tokio::select! {
-                    () = tokio::time::sleep(LOOK_INTERVAL) => {}
+                    () = tokio::time::sleep(pause) => {}
                     () = hub.stopping.cancelled() => break,
                 }
                 if let Err(error) = hub.refresh_due().await {
@@ -314,18 +337,50 @@ impl Hub {
         if interval.is_zero() {
             return Ok(());
         }
-        let since = now.minus(interval);
+        // Whoever has just come back is active from now on.
+        self.write_seen().await?;
+        // One look may just miss what is due at the next: with the look after that the provider still
+        // has the time of a whole one to answer.
+        let since = now.minus(interval.saturating_sub(2 * between_looks(interval)));
         let seen_after = now.minus(interval.max(SEEN_LATELY));
+        for _ in 0..ROUNDS {
+            if !self.renew_old_rights(since, seen_after).await? {
+                break;
+            }
+        }
+        for _ in 0..ROUNDS {
+            if !self.look_people_up(since, seen_after).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks once about the rights that were last asked for before `since`; says whether there may be
+    /// more.
+    async fn renew_old_rights(
+        self: &Arc<Self>,
+        since: Timestamp,
+        seen_after: Timestamp,
+    ) -> Result<bool, HubError> {
+        let now = self.clock.now();
         let old = self
             .store
             .grants_with_old_rights(now, since, seen_after, ROUND)
             .await?;
+        let is_full = old.len() == ROUND as usize;
         stream::iter(old)
             .for_each_concurrent(AT_ONCE, |grant| async move {
-                note_failure(&grant, self.renew_rights(&grant, since).await);
+                let turn = self.confirmed.turn(grant.user_id);
+                let _turn = turn.lock().await;
+                let renewed = self.renew_rights(&grant, since).await;
+                if let Err(error) = self.make_room(&grant, &renewed).await {
+                    warn!(grant.id = %grant.id, error = %error, "could not put a question off");
+                }
+                note_failure(&grant, renewed);
             })
             .await;
-        self.look_people_up(since, seen_after).await
+        Ok(is_full)
     }
 }
 

@@ -5,6 +5,7 @@
 //! fetches the token.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::Clock as _;
@@ -23,6 +24,7 @@ use crate::Hub;
 use crate::actor::Actor;
 use crate::broker::{Audience, AuditEntry, Source};
 use crate::error::HubError;
+use crate::let_in::NotLetIn;
 use crate::throttle::network;
 
 /// How long a program waits for the person.
@@ -240,7 +242,7 @@ impl Hub {
 
     /// A program asks whether there is a token for it.
     pub async fn device_token(
-        &self,
+        self: &Arc<Self>,
         client: &PresentedClient,
         device_code: &Secret,
         verifier: Option<&Secret>,
@@ -286,13 +288,22 @@ impl Hub {
     }
 
     async fn token_of_device(
-        &self,
+        self: &Arc<Self>,
         client: &KnownClient,
         request: &DeviceRequest,
         user: UserId,
     ) -> Result<IssuedAccess, IssuerError> {
         let denied = || IssuerError::AccessDenied("the person may not have it any more".to_owned());
         let user = self.store.user(user).await?.ok_or_else(denied)?;
+        let user = match self.must_be_let_in(&user).await {
+            Ok(user) if self.is_signed_in(&user).await? => user,
+            Err(NotLetIn::Hub(error)) => return Err(error.into()),
+            Ok(_) | Err(NotLetIn::Excluded | NotLetIn::SignInAgain(_)) => {
+                self.note_device_token(&user, request, "not_let_in", json!({}))
+                    .await?;
+                return Err(denied());
+            }
+        };
         if !self.may_have(&user, &request.audience).await? {
             self.note_device_token(&user, request, "not_in_policy", json!({}))
                 .await?;
@@ -309,7 +320,7 @@ impl Hub {
         let groups = self.store.groups_of(user.id).await?;
         let issued = self
             .issue_access_token(TokenContent {
-                user: &user,
+                user,
                 groups: &groups,
                 client_id: &client.id,
                 audience: name,
@@ -388,6 +399,14 @@ impl Hub {
         issued
             .find(|audience| audience.id == id)
             .ok_or_else(|| IssuerError::InvalidTarget(format!("there is no audience `{id}` here")))
+    }
+
+    /// Whether a browser is still signed in: what was allowed in one that has signed out since is not
+    /// given to a command line.
+    async fn is_signed_in(&self, user: &User) -> Result<bool, HubError> {
+        let now = self.clock.now();
+        let sessions = self.store.sessions_of(user.id).await?;
+        Ok(sessions.iter().any(|session| session.expires_at > now))
     }
 
     async fn may_have(&self, user: &User, audience: &str) -> Result<bool, HubError> {

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::LONGEST_TOKEN_LIFETIME;
 use crate::Hub;
 use crate::error::HubError;
+use crate::let_in::LetIn;
 
 /// The `typ` of an access token.
 pub(super) const ACCESS_TOKEN: &str = "at+jwt";
@@ -16,7 +17,7 @@ pub(super) const ACCESS_TOKEN: &str = "at+jwt";
 /// What a token is to say.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenContent<'a> {
-    pub(crate) user: &'a User,
+    pub(crate) user: LetIn<'a>,
     pub(crate) groups: &'a [String],
     /// The program that it is for.
     pub(crate) client_id: &'a str,
@@ -64,7 +65,7 @@ impl Hub {
         let scope = content.scopes.join(" ");
         let claims = json!({
             "iss": self.issuer(),
-            "sub": Self::issuer_subject(content.user),
+            "sub": Self::issuer_subject(&content.user),
             "aud": content.audience,
             "exp": expires,
             "iat": now,

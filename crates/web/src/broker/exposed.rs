@@ -27,7 +27,7 @@ async fn exposed(web: &WebState, headers: &HeaderMap) -> Result<Response, Broker
         })
         .map(|(_, token)| token.trim())
         .ok_or(BrokerError::InvalidToken)?;
-    let actor = web.hub.access().by_token(token).await?;
+    let actor = web.hub.token_caller(token).await?;
     let actor = actor.ok_or(BrokerError::InvalidToken)?;
     let tokens = web.hub.exposed_tokens(&actor).await?;
     let exchanged: Map<String, Value> = tokens

@@ -78,10 +78,12 @@ async fn rights_follow_a_directory_while_somebody_is_active() {
     scene.hub.clock.advance(Duration::from_mins(40));
     scene.hub.hub.refresh_due().await.expect("it answers");
     assert_eq!(scene.directory.lookups(), 1);
+    // A call of the API with their token is somebody who has come back, and asks.
     scene.hub.start("river").await;
+    assert_eq!(scene.directory.lookups(), 2);
     scene.hub.clock.advance(INTERVAL);
     scene.hub.hub.refresh_due().await.expect("it answers");
-    assert_eq!(scene.directory.lookups(), 2);
+    assert_eq!(scene.directory.lookups(), 3);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod attempts;
 mod broker;
 mod direct_sign_in;
+mod doors;
 mod forgery;
 mod groups;
 mod headers;

@@ -23,7 +23,7 @@ use jansky_web::{Peer, Policies, Web, WebState};
 
 pub(crate) use agent::{EXCHANGE, TestAgent};
 pub(crate) use answer::Answer;
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Opened};
 pub(crate) use database::Database;
 pub(crate) use directory::{Directory, Entry};
 pub(crate) use openid::OpenId;
