@@ -24,6 +24,7 @@ mod hashing;
 mod issuer;
 mod launch;
 mod let_in;
+mod lifelines;
 mod linking;
 mod lookups;
 mod metrics;
@@ -96,6 +97,7 @@ pub use issuer::{
     IssuerClient, IssuerError, IssuerSettings, LONGEST_TOKEN_LIFETIME, PresentedClient,
 };
 pub use let_in::LetIn;
+pub use lifelines::{Brought, Lifeline};
 pub use linking::Linked;
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
@@ -187,6 +189,7 @@ pub struct Hub {
     word_places: Semaphore,
     proxy_words: proxied::ProxyWords,
     ended: Arc<EndedSessions>,
+    lifelines: lifelines::Lifelines,
     throttle: throttle::Throttle,
     second_factors: second_factor::SecondFactors,
     sign_ups: sign_up::SignUps,
@@ -244,6 +247,7 @@ impl Hub {
             word_places: Semaphore::new(WORDS_AT_ONCE),
             proxy_words: proxied::ProxyWords::default(),
             ended: Arc::default(),
+            lifelines: lifelines::Lifelines::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             throttles: parts.providers.iter().filter_map(throttle_of).collect(),
             operations: Arc::default(),

@@ -1,48 +1,127 @@
-//! Takes out of requests what people's servers must not see: the ids of ended sessions, see
-//! [`EndedSessions`], and what proves that a request comes through the trusted proxy.
+//! What becomes of requests to people's servers. What they must not see is taken out: the ids of ended
+//! sessions, see [`EndedSessions`], and what proves that a request comes through the trusted proxy. What
+//! a connection hangs on is found: the session or token with which its visitor came.
 
 use std::sync::Arc;
 
-use http::header::COOKIE;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, request};
 use jansky_config::{Config, Provider};
-use jansky_hub::EndedSessions;
-use jansky_proxy::{RequestFilter, Route};
+use jansky_hub::{Brought, EndedSessions, Hub};
+use jansky_proxy::{Lifeline, RequestFilter, Route};
+use serde_json::Value;
+use tokio::runtime::Handle;
+use url::form_urlencoded;
 
 /// The cookie in which single-user servers find the session id.
 const SESSION_ID: &str = "jupyterhub-session-id";
 
+/// How the names of the cookies begin in which single-user servers keep the token of a visitor.
+const SERVER_COOKIE: &str = "jupyterhub-user-";
+
 /// The filter of the proxy.
 pub(crate) struct ForServers {
+    hub: Arc<Hub>,
     ended: Arc<EndedSessions>,
+    /// Where is watched what connections hang on.
+    runtime: Handle,
     /// Whoever knows what is in these could sign in as anybody.
     proofs: Vec<HeaderName>,
 }
 
 impl ForServers {
-    pub(crate) fn new(ended: &Arc<EndedSessions>, config: &Config) -> Self {
-        let proofs = config.provider.values().filter_map(|provider| {
-            let Provider::Header(header) = provider else {
-                return None;
-            };
-            HeaderName::try_from(&header.secret_header).ok()
-        });
+    /// The filter for the servers of this hub, which watches in the present runtime.
+    pub(crate) fn new(hub: &Arc<Hub>, config: &Config) -> Self {
         Self {
-            ended: Arc::clone(ended),
-            proofs: proofs.collect(),
+            hub: Arc::clone(hub),
+            ended: Arc::clone(hub.ended_sessions()),
+            runtime: Handle::current(),
+            proofs: proofs(config),
         }
     }
 }
 
+fn proofs(config: &Config) -> Vec<HeaderName> {
+    let proofs = config.provider.values().filter_map(|provider| {
+        let Provider::Header(header) = provider else {
+            return None;
+        };
+        HeaderName::try_from(&header.secret_header).ok()
+    });
+    proofs.collect()
+}
+
 impl RequestFilter for ForServers {
     fn filter(&self, _: &Route, head: &mut request::Parts) {
-        for name in &self.proofs {
-            head.headers.remove(name);
-        }
+        take_proofs_out(&mut head.headers, &self.proofs);
         if !self.ended.is_empty() {
             take_out(&mut head.headers, &|id| self.ended.contains(id));
         }
     }
+
+    fn lifeline(&self, route: &Route, head: &request::Parts) -> Option<Lifeline> {
+        let text = |key: &str| route.data().get(key).and_then(Value::as_str);
+        let (owner, server) = (text("user")?, text("server_name")?);
+        self.hub
+            .lifeline(owner, server, brought(head), &self.runtime)
+    }
+}
+
+fn take_proofs_out(headers: &mut HeaderMap, proofs: &[HeaderName]) {
+    for name in proofs {
+        headers.remove(name);
+    }
+}
+
+/// What a request brought that single-user servers take for a visitor's: the session's id, and tokens
+/// in the header, in the query and in the server's own cookie.
+fn brought(head: &request::Parts) -> Brought {
+    let mut brought = Brought::default();
+    for (name, value) in cookies(&head.headers) {
+        if name == SESSION_ID {
+            brought.session_ids.push(value.to_owned());
+        } else if name.starts_with(SERVER_COOKIE) {
+            brought.tokens.extend(signed_value(value));
+        }
+    }
+    let header = head.headers.get(AUTHORIZATION);
+    let header = header.and_then(|value| value.to_str().ok()?.split_once(' '));
+    brought
+        .tokens
+        .extend(header.map(|(_, token)| token.trim().to_owned()));
+    let query = head.uri.query().unwrap_or_default();
+    let query = form_urlencoded::parse(query.as_bytes());
+    let in_query = query.filter(|(name, _)| name == "token");
+    brought
+        .tokens
+        .extend(in_query.map(|(_, token)| token.into_owned()));
+    brought
+}
+
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let lines = headers.get_all(COOKIE).iter();
+    let pairs = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(';'));
+    pairs.filter_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        Some((name, value.trim_matches('"')))
+    })
+}
+
+/// The value in a cookie that Tornado has signed (`set_secure_cookie`, version 2): fields with their
+/// length before a colon, the fourth of which is the value in base64. Who may write it does not matter
+/// here: it only says what the connection hangs on, beside what else the request brought.
+fn signed_value(cookie: &str) -> Option<String> {
+    let mut fields = cookie.split('|');
+    if fields.next() != Some("2") {
+        return None;
+    }
+    let (_, value) = fields.nth(3)?.split_once(':')?;
+    let value = STANDARD.decode(value).ok()?;
+    String::from_utf8(value).ok()
 }
 
 fn take_out(headers: &mut HeaderMap, has_ended: &dyn Fn(&str) -> bool) {
@@ -98,22 +177,43 @@ mod tests {
             settings: Vec::new(),
         };
         let config = jansky_config::load(&input).expect("it is right").config;
-        let route = jansky_proxy::Route::new(
-            "/user/river/",
-            jansky_proxy::Target::http("http://127.0.0.1:1").expect("a target"),
-            jansky_model::Timestamp::from_seconds(0),
-        );
         let request = http::Request::builder()
             .header("x-gateway", "eleven stars")
             .header("x-gateway", "again")
             .header("x-remote-user", "river");
         let (mut head, ()) = request.body(()).expect("a request").into_parts();
 
-        let filter = ForServers::new(&Arc::default(), &config);
-        filter.filter(&route.expect("a route"), &mut head);
+        take_proofs_out(&mut head.headers, &proofs(&config));
 
         assert!(!head.headers.contains_key("x-gateway"));
         assert!(head.headers.contains_key("x-remote-user"));
+    }
+
+    #[test]
+    fn all_that_a_server_takes_for_a_visitors_is_found() {
+        // Written by Tornado: create_signed_value("secret", "jupyterhub-user-river", "a token").
+        let signed = "2|1:0|10:1700000000|21:jupyterhub-user-river|12:YSB0b2tlbg==|f00";
+        let request = http::Request::builder()
+            .uri("/user/river/api/kernels/1/channels?session_id=x&token=in+query")
+            .header("authorization", "token in-header")
+            .header("cookie", "_xsrf=2|a|b|1; jupyterhub-session-id=\"s1\"")
+            .header("cookie", format!("jupyterhub-user-river=\"{signed}\"; x=1"));
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+
+        let found = brought(&head);
+
+        assert_eq!(found.session_ids, ["s1"]);
+        assert_eq!(found.tokens, ["a token", "in-header", "in query"]);
+        for other in [
+            "",
+            "2",
+            "2|1:0",
+            "1|x|y|z|12:YSB0b2tlbg==|f",
+            "2|a|b|c|12:?|f",
+            "2|a|b|c|d",
+        ] {
+            assert_eq!(signed_value(other), None, "{other}");
+        }
     }
 
     #[test]

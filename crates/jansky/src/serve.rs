@@ -156,7 +156,7 @@ impl Running {
         let router = jansky_web::router(Arc::clone(&web));
         let to_hub = Route::new("/", Target::Local(local_service(router)), clock.now())?;
         routes.add(to_hub);
-        let filter = ForServers::new(hub.ended_sessions(), config);
+        let filter = ForServers::new(&hub, config);
         let proxy = proxy
             .with_pages(Arc::new(HubPages(web)))
             .with_filter(Arc::new(filter));

@@ -9,6 +9,7 @@ mod groups;
 mod headers;
 mod html;
 mod leaving;
+mod lifelines;
 mod linking;
 mod local_accounts;
 mod lookups;
