@@ -12,12 +12,13 @@ mod answer;
 mod broker;
 mod connection;
 mod document;
+mod end;
 mod entry_point;
 mod events;
-mod hardening;
 mod listening;
 mod local;
 mod log;
+mod peer;
 mod socket;
 mod standing;
 mod token_files;
@@ -42,7 +43,7 @@ use log::say;
 ///
 /// The program must call this before it has threads.
 pub fn run() -> ExitCode {
-    if let Err(error) = hardening::hide_memory() {
+    if let Err(error) = jansky_guard::hide_memory() {
         say(&format!("could not hide the memory of the agent: {error}"));
         return ExitCode::FAILURE;
     }
@@ -123,7 +124,8 @@ async fn serve(mut document: Document) -> ExitCode {
 
 /// Serves beside a server that somebody else started.
 async fn beside(agent: Arc<Agent>, parent: Option<u32>, hand_over: HandOver) -> ExitCode {
-    if let Err(error) = hardening::end_with_parent(parent) {
+    let begun = jansky_guard::forbid_core_files().and_then(|()| end::end_with_parent(parent));
+    if let Err(error) = begun {
         say(&format!("the agent ends: {error}"));
         return ExitCode::FAILURE;
     }

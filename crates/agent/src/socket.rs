@@ -4,16 +4,22 @@ use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Uid;
 use tokio::net::{UnixListener, UnixStream};
+
+use crate::log::say;
+use crate::peer;
 
 /// A socket that listens.
 pub(crate) struct Socket {
     listener: UnixListener,
     own: Uid,
     other: Option<u32>,
+    /// The log of the server is not filled with it.
+    has_complained: AtomicBool,
 }
 
 impl Socket {
@@ -30,6 +36,7 @@ impl Socket {
             listener,
             own,
             other: uid,
+            has_complained: AtomicBool::new(false),
         })
     }
 
@@ -53,9 +60,24 @@ impl Socket {
 
     fn may_ask(&self, stream: &UnixStream) -> bool {
         // SO_PEERCRED: the kernel's word, not the peer's.
-        stream.peer_cred().is_ok_and(|peer| {
-            peer.uid() == self.own.as_raw() || self.other.is_some_and(|uid| uid == peer.uid())
-        })
+        let Ok(peer) = stream.peer_cred() else {
+            return false;
+        };
+        let is_known =
+            peer.uid() == self.own.as_raw() || self.other.is_some_and(|uid| uid == peer.uid());
+        if !is_known {
+            return false;
+        }
+        let objection = peer::objection(peer.pid());
+        if let Some(why) = objection
+            && !self.has_complained.swap(true, Ordering::Relaxed)
+        {
+            say(&format!(
+                "a process of this account that is not of this server asked for tokens and was \
+                 refused: {why}"
+            ));
+        }
+        objection.is_none()
     }
 }
 
@@ -71,17 +93,29 @@ fn bind(path: &Path, give_to: Option<u32>) -> io::Result<UnixListener> {
     if !found.is_dir() || !ours || found.mode() & 0o077 != 0 {
         return Err(io::Error::other("its directory is not closed to others"));
     }
+    // Taken back while something is made in it: whoever owns it could put a link in our way.
+    let place = jansky_guard::Place::open(directory)?;
+    place.give_to(own)?;
+    let bound = bind_in(&place, path);
+    if let Some(uid) = give_to {
+        if bound.is_ok() {
+            std::os::unix::fs::lchown(path, Some(uid), None)?;
+        }
+        place.give_to(uid)?;
+    }
+    bound
+}
+
+fn bind_in(place: &jansky_guard::Place, path: &Path) -> io::Result<UnixListener> {
     match std::fs::symlink_metadata(path) {
-        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(found) if found.file_type().is_socket() => {
+            place.remove(&path.file_name().unwrap_or_default().to_string_lossy())?;
+        }
         Ok(_) => return Err(io::ErrorKind::AlreadyExists.into()),
         Err(_) => {}
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
-    if let Some(uid) = give_to {
-        std::os::unix::fs::lchown(path, Some(uid), None)?;
-        std::os::unix::fs::lchown(directory, Some(uid), None)?;
-    }
     Ok(listener)
 }
 

@@ -48,15 +48,23 @@ impl Beside {
 
     /// The same with another build of it.
     pub(crate) async fn of(program: &Path, hub: &Hub) -> Self {
-        Self::run(program, hub, |_| {}).await
+        Self::run(&[program], hub, |_| {}).await
+    }
+
+    /// The same as what another program starts.
+    pub(crate) async fn within(wrap: &[&str], hub: &Hub) -> Self {
+        let agent = Path::new(env!("CARGO_BIN_EXE_jansky-agent"));
+        let words: Vec<&Path> = wrap.iter().map(Path::new).chain([agent]).collect();
+        Self::run(&words, hub, |_| {}).await
     }
 
     /// The same with changes to its document.
     pub(crate) async fn with(hub: &Hub, change: impl FnOnce(&mut Value)) -> Self {
-        Self::run(Path::new(env!("CARGO_BIN_EXE_jansky-agent")), hub, change).await
+        let agent = Path::new(env!("CARGO_BIN_EXE_jansky-agent"));
+        Self::run(&[agent], hub, change).await
     }
 
-    async fn run(program: &Path, hub: &Hub, change: impl FnOnce(&mut Value)) -> Self {
+    async fn run(words: &[&Path], hub: &Hub, change: impl FnOnce(&mut Value)) -> Self {
         let directory = directory();
         let socket = directory.path().join("agent.sock");
         let mut document = json!({
@@ -67,7 +75,8 @@ impl Beside {
             "uid": null,
         });
         change(&mut document);
-        let mut process = Command::new(program)
+        let mut process = Command::new(words[0])
+            .args(&words[1..])
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(std::fs::File::create(directory.path().join("out")).expect("ours"))
@@ -84,7 +93,7 @@ impl Beside {
             socket,
         };
         eventually("the agent listens", async || {
-            UnixStream::connect(&agent.socket).await.is_ok()
+            agent.socket.exists() && UnixStream::connect(&agent.socket).await.is_ok()
         })
         .await;
         agent

@@ -112,3 +112,107 @@ async fn nonsense_ends_only_its_own_connection() {
 
     agent.token("audience=archive").await.token();
 }
+
+/// Asks for a token from a process of the same account that `wrap` starts, and says what came back.
+async fn ask_from(wrap: &[&str], socket: &std::path::Path) -> String {
+    let script = "import socket, sys\n\
+         s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])\n\
+         try:\n\
+         \x20 s.sendall(b'GET /v1/token?audience=a HTTP/1.1\\r\\nHost: a\\r\\nConnection: close\\r\\n\\r\\n')\n\
+         \x20 print(s.recv(15).decode().strip())\n\
+         except OSError: print('refused')";
+    let mut words = wrap.iter().copied().chain(["python3", "-c", script]);
+    let mut command = tokio::process::Command::new(words.next().expect("a program"));
+    let output = command.args(words).arg(socket).output().await;
+    let output = output.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    said.trim().to_owned()
+}
+
+/// A control group beside that of this test, if one can be made.
+struct Group(Vec<std::path::PathBuf>);
+
+impl Group {
+    fn beside_ours() -> Option<Self> {
+        let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+        let mut made = Vec::new();
+        for line in own.lines() {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (tree, path) = (fields.next()?, fields.next()?);
+            // Others want more than a directory before they take a process.
+            if !["", "pids", "memory"].contains(&tree) {
+                continue;
+            }
+            let base = std::path::Path::new("/sys/fs/cgroup").join(tree);
+            let group = base
+                .join(path.trim_start_matches('/'))
+                .join(format!("agent-test-{}", std::process::id()));
+            if std::fs::create_dir(&group).is_ok() {
+                made.push(group);
+            }
+        }
+        (!made.is_empty()).then_some(Self(made))
+    }
+
+    fn entering(&self) -> String {
+        let enter =
+            |group: &std::path::PathBuf| format!("echo $$ > {}/cgroup.procs", group.display());
+        let all: Vec<String> = self.0.iter().map(enter).collect();
+        format!("{} && exec \"$@\"", all.join(" && "))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        for group in &self.0 {
+            let _ = std::fs::remove_dir(group);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_process_of_the_account_on_the_outside_of_the_agents_pid_namespace_gets_nothing() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let hub = Hub::start().await;
+    let unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+    let agent = Beside::within(&unshare, &hub).await;
+
+    let outside = ask_from(&["env"], &agent.socket).await;
+
+    assert!(!outside.starts_with("HTTP"), "{outside}");
+    assert!(
+        agent.log().contains("another PID namespace"),
+        "{}",
+        agent.log()
+    );
+    assert!(hub.script().requests.is_empty());
+}
+
+#[tokio::test]
+async fn a_process_of_the_account_in_another_control_group_gets_nothing() {
+    let Some(group) = Group::beside_ours() else {
+        // Only who may make control groups can try.
+        return;
+    };
+    let hub = Hub::start().await;
+    // The agent is in the new group, as beside a server of its own.
+    let entering = group.entering();
+    let agent = Beside::within(&["sh", "-c", &entering, "sh"], &hub).await;
+
+    let outside = ask_from(&["env"], &agent.socket).await;
+    let inside = ask_from(&["sh", "-c", &entering, "sh"], &agent.socket).await;
+    let nested = ["sh", "-c", &entering, "sh", "unshare", "--mount", "--"];
+    let in_a_container_of_its_own = ask_from(&nested, &agent.socket).await;
+
+    assert!(!outside.starts_with("HTTP"), "{outside}");
+    assert_eq!(inside, "HTTP/1.1 200 OK");
+    assert_eq!(in_a_container_of_its_own, "HTTP/1.1 200 OK");
+    assert!(
+        agent.log().contains("another control group"),
+        "{}",
+        agent.log()
+    );
+}

@@ -1,0 +1,16 @@
+//! How long the agent lives.
+
+use std::io;
+
+use rustix::process::Signal;
+
+/// Ends this process together with the one that started it, which is to be `parent` if that is known.
+pub(crate) fn end_with_parent(parent: Option<u32>) -> io::Result<()> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    let now = std::os::unix::process::parent_id();
+    match parent {
+        // It ended before the kernel had been asked.
+        Some(parent) if parent != now => Err(io::Error::other("its server has ended")),
+        _ => Ok(()),
+    }
+}

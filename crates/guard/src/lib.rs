@@ -1,0 +1,13 @@
+//! What keeps the other accounts and processes of a machine out of ours.
+//!
+//! Programs that hold secrets begin with [`hide_memory`]; whatever is written in a directory that
+//! somebody with fewer rights may change goes through [`Place`]; and a port is believed to be that of
+//! a program only after a look at [`listeners`].
+
+mod memory;
+mod place;
+mod sockets;
+
+pub use memory::{forbid_core_files, hide_memory};
+pub use place::{Place, must_be_plain};
+pub use sockets::{Listener, holders, holders_among, listeners};
