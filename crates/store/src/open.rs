@@ -1,12 +1,12 @@
 //! Opening and closing: which database a URL means and how its connections are set up.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jansky_guard::{Place, must_be_plain};
 use jansky_model::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
@@ -101,7 +101,9 @@ impl Store {
                 lock: None,
             });
         }
-        let readers = Readers::open(sqlite_path(url)?, 1)?;
+        let path = sqlite_path(url)?;
+        must_be_a_database(path)?;
+        let readers = Readers::open(path, 1)?;
         Ok(Self {
             db: Arc::new(Db::new(Engine::Sqlite {
                 writer: Writer::none(),
@@ -116,6 +118,7 @@ impl Store {
         let path = sqlite_path(url)?;
         let lock = lock_file(path)?;
         create_file(path)?;
+        must_be_a_database(path)?;
 
         let connection = Connection::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.run_script(WRITING)?;
@@ -273,13 +276,7 @@ fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
 fn lock_file(database: &Path) -> Result<File, StoreError> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(StoreError::unavailable)?;
+    let file = open_or_make(Path::new(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
@@ -291,14 +288,27 @@ fn lock_file(database: &Path) -> Result<File, StoreError> {
 
 /// Makes the database file before SQLite does, so that nobody but its owner can read it.
 fn create_file(path: &Path) -> Result<(), StoreError> {
-    OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(StoreError::unavailable)?;
+    open_or_make(path).map(drop)
+}
+
+/// Looks at what SQLite is going to open by its name: root opens the database, too, and it lies in a
+/// directory of the hub's.
+fn must_be_a_database(path: &Path) -> Result<(), StoreError> {
+    for ending in ["", "-wal", "-shm", "-journal"] {
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(ending);
+        must_be_plain(Path::new(&beside)).map_err(StoreError::unavailable)?;
+    }
     Ok(())
+}
+
+/// Opens a file without following a link.
+fn open_or_make(path: &Path) -> Result<File, StoreError> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.ok_or(std::io::ErrorKind::InvalidInput);
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let open = || Place::open(directory)?.append(name?, 0o600);
+    open().map_err(StoreError::unavailable)
 }
 
 /// The driver's message names the part of the URL that is wrong, not its password.

@@ -389,3 +389,27 @@ async fn write_until_killed(url: &str) -> ! {
         output.flush().expect("the parent listens");
     }
 }
+
+/// Whoever may write to the directory of the database cannot have root make or open other files.
+#[tokio::test]
+async fn a_database_that_is_a_link_is_not_opened_and_nothing_is_made_where_it_leads() {
+    for planted in ["jansky.db", "jansky.db.lock", "jansky.db-wal"] {
+        let folder = tempfile::tempdir().expect("a directory");
+        let elsewhere = folder.path().join("elsewhere");
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).expect("made");
+        std::os::unix::fs::symlink(&elsewhere, data.join(planted)).expect("planted");
+        let url = format!("sqlite://{}", data.join("jansky.db").display());
+
+        let opened = Store::open(&url).await;
+
+        assert!(
+            matches!(opened, Err(StoreError::Unavailable { .. })),
+            "{planted}"
+        );
+        assert!(!elsewhere.exists(), "{planted} was followed");
+        if planted != "jansky.db.lock" {
+            assert!(Store::open_to_read(&url).is_err(), "{planted}");
+        }
+    }
+}
