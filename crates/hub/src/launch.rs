@@ -9,7 +9,7 @@ use std::time::Duration;
 use jansky_model::name::server_prefix;
 use jansky_model::{ProgressEvent, Secret, ServerEvent, ServerState};
 use jansky_spawn::{
-    PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle, Started, StopMode,
+    Answers, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle, Started, StopMode,
 };
 use jansky_store::{Server, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -155,19 +155,29 @@ impl Hub {
                 let reason = format!("The server ended before it answered: {reason}.");
                 return Outcome::Failed(Failure { reason, log_tail });
             }
-            if let Ok(answer) = asked
-                && answer.status().as_u16() < 500
-            {
-                info!(server.id = %server.id, user.name = %server.user, "ready");
-                return Outcome::Answered(started.url);
-            }
-            if tokio::time::Instant::now() >= deadline {
-                let log_tail = self.spawner.log_tail(&started.handle).await;
-                let reason = format!(
-                    "The server was started but did not answer within {} seconds.",
-                    patience.as_secs()
-                );
-                return Outcome::Failed(Failure { reason, log_tail });
+            let has_answered = asked.is_ok_and(|answer| answer.status().as_u16() < 500);
+            let is_late = tokio::time::Instant::now() >= deadline;
+            if has_answered || is_late {
+                let who = self.spawner.answers(&started.handle, &started.url).await;
+                let reason = match who {
+                    Answers::Server if has_answered => {
+                        info!(server.id = %server.id, user.name = %server.user, "ready");
+                        return Outcome::Answered(started.url);
+                    }
+                    Answers::Other { who } => Some(somebody_else(&who)),
+                    Answers::Unknown { reason } if is_late => Some(format!(
+                        "It is not known who answers as the server: {reason}."
+                    )),
+                    _ if is_late => Some(format!(
+                        "The server was started but did not answer within {} seconds.",
+                        patience.as_secs()
+                    )),
+                    _ => None,
+                };
+                if let Some(reason) = reason {
+                    let log_tail = self.spawner.log_tail(&started.handle).await;
+                    return Outcome::Failed(Failure { reason, log_tail });
+                }
             }
             tokio::time::sleep(PROBE_INTERVAL).await;
         }
@@ -343,6 +353,14 @@ impl Hub {
             }
         }
     }
+}
+
+/// Why a server cannot be used whose port is somebody else's.
+fn somebody_else(who: &str) -> String {
+    let mut letters = who.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    let who = format!("{}{}", first.unwrap_or_default(), letters.as_str());
+    format!("{who}. Start the server again: it gets another port.")
 }
 
 impl From<SpawnError> for Failure {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jansky_model::ServerState;
-use jansky_spawn::{FoundServer, PollStatus, SpawnHandle, StopMode};
+use jansky_spawn::{Answers, FoundServer, PollStatus, SpawnHandle, StopMode};
 use jansky_store::Server;
 use tracing::{info, warn};
 
@@ -39,7 +39,7 @@ impl Hub {
                     resumed.starting += 1;
                 }
                 ServerState::Ready { url, .. } => {
-                    if self.is_gone(server).await {
+                    if self.is_gone(server).await || self.is_taken(server, url).await {
                         self.record_ended(server).await?;
                         resumed.gone += 1;
                     } else {
@@ -125,6 +125,25 @@ impl Hub {
                 warn!(server.id = %server.id, "could not look at the server: {reason}");
                 false
             }
+        }
+    }
+
+    /// Whether somebody else listens where a server did that still runs. Its visitors, with their
+    /// cookies, would be theirs.
+    async fn is_taken(&self, server: &Server, url: &str) -> bool {
+        let Some(handle) = server.handle.clone() else {
+            return false;
+        };
+        match self.spawner.answers(&SpawnHandle(handle), url).await {
+            Answers::Other { who } => {
+                warn!(server.id = %server.id, user.name = %server.user, "a server is ended: {who}");
+                true
+            }
+            Answers::Unknown { reason } => {
+                warn!(server.id = %server.id, "it is not known who answers as the server: {reason}");
+                false
+            }
+            Answers::Server | Answers::Nobody => false,
         }
     }
 

@@ -18,8 +18,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::{
-    Choice, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
-    Spawner, Started, StopMode,
+    Answers, Choice, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError,
+    SpawnHandle, Spawner, Started, StopMode,
 };
 
 /// What a [`FakeSpawner`] does when it is asked.
@@ -35,6 +35,8 @@ pub struct FakeBehaviour {
     pub unknown_polls: Option<String>,
     /// Lets stops fail with [`SpawnError::Unavailable`] and this reason.
     pub stop_failure: Option<String>,
+    /// Lets somebody else hold the ports of all servers, said in these words.
+    pub others_answer: Option<String>,
     /// The log of every server.
     pub log: String,
     /// What people may choose.
@@ -240,6 +242,13 @@ impl Spawner for FakeSpawner {
             .filter(|found| found.number == handle.number)
             .map_or_else(|| Some("ended".to_owned()), FakeServer::status);
         status.map_or(PollStatus::Running, |reason| PollStatus::Exited { reason })
+    }
+
+    async fn answers(&self, _handle: &SpawnHandle, _url: &str) -> Answers {
+        match &self.inner().behaviour.others_answer {
+            Some(who) => Answers::Other { who: who.clone() },
+            None => Answers::Server,
+        }
     }
 
     async fn stop(&self, handle: &SpawnHandle, mode: StopMode) -> Result<(), SpawnError> {

@@ -7,18 +7,19 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
+use jansky_guard::Place;
 use rustix::fs::FlockOperation;
 use rustix::process::{Gid, Signal, Uid};
 use serde::{Deserialize, Serialize};
 
-use crate::process::{ProcessTable, Record};
+use crate::process::{ProcessTable, Record, place_of};
 
 /// Variables of the server that are for its agent, too: whom to believe when the hub uses TLS.
 const AGENT_VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
@@ -43,6 +44,8 @@ pub(crate) struct LaunchRequest<'a> {
     pub(crate) record: PathBuf,
     pub(crate) url: String,
     pub(crate) no_new_privileges: bool,
+    /// Whether the server may be root, which it is only when the hub is.
+    pub(crate) may_be_root: bool,
     /// The agent to start beside the server.
     pub(crate) agent: Option<AgentRequest<'a>>,
 }
@@ -152,6 +155,9 @@ fn become_server(status: &mut File) -> Result<Record, String> {
     rustix::process::set_parent_process_death_signal(None)
         .map_err(because("could not ask to outlive the hub"))?;
     give_up_rights(&request).map_err(because("could not take the rights of the account"))?;
+    if rustix::process::geteuid().is_root() && !request.may_be_root {
+        return Err("the server would run as root".to_owned());
+    }
     enter(&request)?;
     if let Some(agent) = &request.agent
         && let Err(error) = start_agent(agent, &request, &log)
@@ -189,11 +195,8 @@ fn become_server(status: &mut File) -> Result<Record, String> {
 /// Opens the log, which the server's account may open again by `/dev/stderr`, and the lock.
 fn open_files(request: &LaunchRequest<'_>) -> Result<(File, File), String> {
     let open = |path: &Path| {
-        OpenOptions::new()
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)
+        place_of(path)
+            .and_then(|(directory, name)| Place::open(directory)?.append(name, 0o600))
             .map_err(because(format!("could not open `{}`", path.display())))
     };
     let log = open(&request.log)?;

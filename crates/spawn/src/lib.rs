@@ -29,7 +29,8 @@ pub use process::{
 };
 pub use progress::ProgressSink;
 pub use spawner::{
-    AgentTicket, FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started, StopMode,
+    AgentTicket, Answers, FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started,
+    StopMode,
 };
 pub use tampering::Tampering;
 pub use tokens::{NoToken, UserTokens};

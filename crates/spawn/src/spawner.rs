@@ -54,6 +54,14 @@ pub trait Spawner: Send + Sync {
     /// Says whether the server of `handle` runs.
     async fn poll(&self, handle: &SpawnHandle) -> PollStatus;
 
+    /// Who answers at the address of a server. Asked before a server counts as ready and before one
+    /// that was found has its route again: whoever answers there gets the cookies of its visitors.
+    ///
+    /// On a platform where each server has an address that nobody else can take, it is the server.
+    async fn answers(&self, _handle: &SpawnHandle, _url: &str) -> Answers {
+        Answers::Server
+    }
+
     /// Ends the server of `handle` with everything that it started, and returns when it is gone.
     ///
     /// Ending what is already gone is a success.
@@ -157,6 +165,25 @@ pub enum PollStatus {
         /// How, for a person, as the end of a sentence that begins with the server: `ended with
         /// status 3`, `was killed by signal 9 (out of memory)`, or just `ended`.
         reason: String,
+    },
+    /// It could not be found out.
+    Unknown {
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Who answers at the address of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// The server, and nobody else.
+    Server,
+    /// Nobody yet.
+    Nobody,
+    /// Somebody else.
+    Other {
+        /// Who holds what, for a person, as a whole sentence without its full stop.
+        who: String,
     },
     /// It could not be found out.
     Unknown {

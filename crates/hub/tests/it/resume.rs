@@ -262,3 +262,23 @@ async fn a_hub_that_shuts_down_leaves_servers_running() {
     assert_eq!(world.spawner.fake.running(), 0);
     assert_eq!(world.reread(&server).await.state, ServerState::Stopped);
 }
+
+#[tokio::test]
+async fn a_server_whose_port_somebody_else_holds_is_not_adopted() {
+    let world = World::new().await;
+    let (user, _) = world.server_of("river").await;
+    let first = world.hub();
+    let server = first.start(&user).await;
+    first.settled(&server).await;
+    world.spawner.behave(FakeBehaviour {
+        others_answer: Some("the port is held by `nc`".to_owned()),
+        ..FakeBehaviour::default()
+    });
+
+    let second = world.hub();
+    let resumed = second.hub.resume().await.expect("it resumes");
+
+    assert_eq!(resumed.gone, 1);
+    assert!(second.routes.paths().is_empty(), "nobody is led there");
+    assert_eq!(world.reread(&server).await.state, ServerState::Stopped);
+}

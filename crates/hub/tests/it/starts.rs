@@ -201,3 +201,26 @@ async fn the_progress_can_be_watched_from_the_beginning() {
     assert!(events[3].ready);
     assert!(hub.hub.progress(&server).is_none(), "it is over");
 }
+
+#[tokio::test]
+async fn a_server_whose_port_somebody_else_holds_is_not_ready_and_says_who() {
+    let world = World::new().await;
+    let (user, _) = world.server_of("river").await;
+    let hub = world.hub();
+    let who = "the port 127.0.0.1:40001 is held by `nc`, pid 77 of the account `mal`";
+    world.spawner.behave(FakeBehaviour {
+        others_answer: Some(who.to_owned()),
+        ..FakeBehaviour::default()
+    });
+
+    let server = hub.start(&user).await;
+    let after = hub.settled(&server).await;
+
+    let (reason, _) = failure(&after.state);
+    assert!(
+        reason.starts_with("The port 127.0.0.1:40001 is held by `nc`"),
+        "{reason}"
+    );
+    assert!(reason.ends_with("it gets another port."), "{reason}");
+    assert!(hub.routes.paths().is_empty(), "nobody is led there");
+}

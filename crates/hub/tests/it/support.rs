@@ -11,8 +11,8 @@ use jansky_hub::{ConfiguredProvider, Hub, Parts, RouteTable, Server, Settings, U
 use jansky_model::{ManualClock, Secret, ServerId, ServerName, StartId, Timestamp};
 use jansky_spawn::fake::{FakeBehaviour, FakeSpawner};
 use jansky_spawn::{
-    Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle, Spawner,
-    Started, StopMode,
+    Answers, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
+    Spawner, Started, StopMode,
 };
 use jansky_store::{BeginStart, NewServer, NewToken, Store, TokenKind};
 use tempfile::TempDir;
@@ -283,6 +283,10 @@ impl Spawner for FickleSpawner {
 
     async fn poll(&self, handle: &SpawnHandle) -> PollStatus {
         self.fake.poll(handle).await
+    }
+
+    async fn answers(&self, handle: &SpawnHandle, url: &str) -> Answers {
+        self.fake.answers(handle, url).await
     }
 
     async fn stop(&self, handle: &SpawnHandle, mode: StopMode) -> Result<(), SpawnError> {

@@ -35,6 +35,25 @@ pub(super) fn settings(
             "the instance `{instance}` must be 1 to 40 characters of A-Z, a-z, 0-9, `_` and `-`"
         ));
     }
+    let is_root = rustix::process::geteuid().is_root();
+    match settings.run_as {
+        RunAs::Hub if is_root && !settings.may_be_root => {
+            return Err(
+                "the hub runs as root, so all code in notebooks would be root; let \
+                        servers run as their users' accounts (run_as = \"unix-account\"), or \
+                        run the hub as an account of its own"
+                    .to_owned(),
+            );
+        }
+        RunAs::UnixAccount if !is_root => {
+            return Err(
+                "servers are to run as their users' accounts, which only root can start; \
+                        run the hub as root, or take containers (kind = \"docker\")"
+                    .to_owned(),
+            );
+        }
+        _ => {}
+    }
     if let HomePolicy::Directory { template, .. } = &settings.home {
         home::check_template(template)?;
     }
@@ -170,13 +189,7 @@ fn state_dir(state_dir: &Path) -> Finding {
 
 fn account(settings: &ProcessSettings) -> Finding {
     let subject = "account";
-    let root = rustix::process::geteuid().is_root();
     match settings.run_as {
-        RunAs::UnixAccount if !root => Finding::error(
-            subject,
-            "the hub is not root and cannot start servers as the accounts of users",
-            "run the hub as root, or let servers run as the account of the hub",
-        ),
         RunAs::UnixAccount => Finding::good(
             subject,
             format!(
@@ -184,16 +197,17 @@ fn account(settings: &ProcessSettings) -> Finding {
                 settings.lowest_uid
             ),
         ),
-        RunAs::Hub if root => Finding::warning(
+        RunAs::Hub if rustix::process::geteuid().is_root() => Finding::warning(
             subject,
             "servers run as root, so every user is an administrator of this machine",
             "let servers run as their users' accounts, or run the hub as an account of its own",
         ),
         RunAs::Hub => Finding::warning(
             subject,
-            "all servers run as the account of the hub, so users can read each other's files",
+            "all servers run as the account of the hub, so everybody who starts one can read the \
+             keys, the database and the tokens of all, and everybody's files",
             "run the hub as root and let servers run as their users' accounts, unless all users \
-             trust each other",
+             are trusted with everything",
         ),
     }
 }

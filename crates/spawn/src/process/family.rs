@@ -51,7 +51,7 @@ impl Family {
     ///
     /// A control group holds all of them for certain. Without one, a process that has cleared its
     /// environment and has left its parents and its session is not found.
-    fn look(&mut self) -> io::Result<Vec<ProcessId>> {
+    pub(super) fn look(&mut self) -> io::Result<Vec<ProcessId>> {
         let table = self.table.all()?;
         let mut pids: HashSet<i32> = match &self.cgroups {
             Some(cgroups) => cgroups

@@ -1,9 +1,9 @@
 //! The working directory of a server.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
+use jansky_guard::Place;
 use jansky_model::UserName;
 
 use super::HomePolicy;
@@ -38,19 +38,21 @@ impl Home {
         };
         check_template(template).map_err(SpawnError::refused)?;
         let mut directory = root.clone();
-        make(&directory, 0o755, None)?;
         let mut own = false;
+        make_shared(&directory)?;
         for part in Path::new(template) {
             let part = part.to_string_lossy();
-            directory.push(part.replace(USERNAME, user.as_str()));
+            let name = part.replace(USERNAME, user.as_str());
+            let above = directory.clone();
+            directory.push(&name);
             if own {
                 continue;
             }
             own = part.contains(USERNAME);
             if own {
-                make(&directory, 0o700, Some(account))?;
+                make_own(&above, &name, account).map_err(|error| because(&directory, error))?;
             } else {
-                make(&directory, 0o755, None)?;
+                make_shared(&directory)?;
             }
         }
         Ok(Self {
@@ -75,35 +77,24 @@ pub(crate) fn check_template(template: &str) -> Result<(), String> {
     }
 }
 
-fn make(directory: &Path, mode: u32, owner: Option<&Account>) -> Result<(), SpawnError> {
-    let made = make_owned(directory, mode, owner);
-    made.map_err(|error| {
-        let reason = format!("could not make the directory `{}`", directory.display());
-        SpawnError::unavailable_because(reason, error)
-    })
+fn make_shared(directory: &Path) -> Result<(), SpawnError> {
+    let made = Place::make(directory, 0o755);
+    made.map(drop).map_err(|error| because(directory, error))
 }
 
-fn make_owned(directory: &Path, mode: u32, owner: Option<&Account>) -> io::Result<()> {
-    // Not recursive: only the last part may be missing, but for the root.
-    let recursive = owner.is_none();
-    match std::fs::DirBuilder::new()
-        .recursive(recursive)
-        .mode(mode)
-        .create(directory)
-    {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        made => made?,
+fn make_own(above: &Path, name: &str, account: &Account) -> io::Result<()> {
+    let identity = account.identity.as_ref();
+    let owner = identity.map(|of| (of.uid, of.gid));
+    match Place::open(above)?.directory(name, 0o700, owner) {
+        // Something else was put there on purpose; the launcher enters it with the rights of the account.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(()),
+        made => made.map(drop),
     }
-    let Some(identity) = owner.and_then(|account| account.identity.as_ref()) else {
-        return Ok(());
-    };
-    let found = std::fs::symlink_metadata(directory)?;
-    // Also one that a hub made which ended before it could give it away. A link or a directory of
-    // somebody else's was put there on purpose.
-    if found.is_dir() && found.uid() == rustix::process::geteuid().as_raw() {
-        std::os::unix::fs::lchown(directory, Some(identity.uid), Some(identity.gid))?;
-    }
-    Ok(())
+}
+
+fn because(directory: &Path, error: io::Error) -> SpawnError {
+    let reason = format!("could not make the directory `{}`", directory.display());
+    SpawnError::unavailable_because(reason, error)
 }
 
 #[cfg(test)]

@@ -170,6 +170,7 @@ impl Machine {
             record: self.records.record(server, start),
             url,
             no_new_privileges: settings.no_new_privileges,
+            may_be_root: settings.may_be_root,
             agent: plan.agent.as_ref().map(|(ticket, place)| AgentRequest {
                 command: settings
                     .agent

@@ -5,6 +5,7 @@
 //! found by control group, inherited marker or descent.
 
 mod account;
+mod answers;
 mod cgroup;
 mod check;
 mod environment;
@@ -33,8 +34,8 @@ use tokio::process::Child;
 use tracing::info;
 
 use crate::{
-    Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle, Spawner,
-    Started, StopMode,
+    Answers, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
+    Spawner, Started, StopMode,
 };
 use cgroup::Cgroups;
 use family::Family;
@@ -43,8 +44,8 @@ use launch::Launched;
 pub use left_over::remove_left_over;
 use machine::Machine;
 use ports::PortPicker;
-pub(crate) use record::Record;
 use record::Records;
+pub(crate) use record::{Record, place_of};
 use runtime::RuntimeDirs;
 pub use settings::{CgroupPolicy, HomePolicy, ProcessSettings, RunAs};
 use table::ProcessId;
@@ -110,11 +111,10 @@ impl ProcessSpawner {
             .map_err(|error| SpawnError::unavailable_because("the work was broken off", error))?
     }
 
-    /// Ends all processes of a handle; the main process first when there is time.
-    async fn end(&self, handle: &Handle, mode: StopMode) -> io::Result<Vec<ProcessId>> {
+    /// All processes of a handle.
+    fn family(&self, handle: &Handle) -> Family {
         let machine = &self.machine;
-        let settings = &machine.settings;
-        let mut family = Family::new(
+        Family::new(
             machine.table.clone(),
             machine.marker(handle.server, handle.start),
             // A pid of an earlier boot says nothing.
@@ -122,7 +122,13 @@ impl ProcessSpawner {
                 .main
                 .filter(|_| machine.table.boot().is_ok_and(|boot| boot == handle.boot)),
             machine.cgroups.as_ref().ok().cloned(),
-        );
+        )
+    }
+
+    /// Ends all processes of a handle; the main process first when there is time.
+    async fn end(&self, handle: &Handle, mode: StopMode) -> io::Result<Vec<ProcessId>> {
+        let settings = &self.machine.settings;
+        let mut family = self.family(handle);
         if family.members().await?.is_empty() {
             return Ok(Vec::new());
         }
@@ -222,6 +228,23 @@ impl Spawner for ProcessSpawner {
             Ok(false) => exited(self.exit_status(&handle)),
             Err(error) => unknown(format!("the table of processes cannot be read: {error}")),
         }
+    }
+
+    async fn answers(&self, handle: &SpawnHandle, url: &str) -> Answers {
+        let unknown = |reason: String| Answers::Unknown { reason };
+        let handle = match Handle::read(handle) {
+            Ok(handle) => handle,
+            Err(error) => return unknown(error.to_string()),
+        };
+        let (mut family, url) = (self.family(&handle), url.to_owned());
+        let asked = self.blocking(move |_| {
+            family.answers(&url).map_err(|error| {
+                SpawnError::unavailable(format!("the table of sockets cannot be read: {error}"))
+            })
+        });
+        asked
+            .await
+            .unwrap_or_else(|error| unknown(error.to_string()))
     }
 
     async fn stop(&self, handle: &SpawnHandle, mode: StopMode) -> Result<(), SpawnError> {

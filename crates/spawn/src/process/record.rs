@@ -3,11 +3,10 @@
 //! The launcher writes the record itself, under a lock, before it becomes the server. So there is
 //! no moment at which a server runs and cannot be found, and never a second one beside it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use jansky_guard::Place;
 use jansky_model::{ServerId, StartId};
 use serde::{Deserialize, Serialize};
 
@@ -30,7 +29,8 @@ pub(crate) struct Record {
 impl Record {
     /// Reads the record at `path`; `None` when there is none.
     pub(crate) fn read(path: &Path) -> io::Result<Option<Self>> {
-        match std::fs::read(path) {
+        let (directory, name) = place_of(path)?;
+        match Place::open(directory).and_then(|place| place.read(name)) {
             // Written by renaming, so only a machine that lost power leaves half a record, and then
             // the process is gone as well.
             Ok(text) => Ok(serde_json::from_slice(&text).ok()),
@@ -41,15 +41,8 @@ impl Record {
 
     /// Writes the record at `path`, wholly or not at all.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        let new = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&new)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        std::fs::rename(new, path)
+        let (directory, name) = place_of(path)?;
+        Place::open(directory)?.write(name, &serde_json::to_vec(self)?)
     }
 
     /// Whether its process runs.
@@ -90,10 +83,7 @@ impl Records {
         start: StartId,
         table: &ProcessTable,
     ) -> io::Result<()> {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(self.directory(server))?;
+        Place::make(&self.directory(server), 0o700)?;
         let mut others = self.starts(server)?;
         others.retain(|other| *other != start);
         let surplus = (others.len() + 1).saturating_sub(KEPT_STARTS);
@@ -145,6 +135,15 @@ impl Records {
     }
 }
 
+/// The directory of a file of ours, and its name there.
+pub(crate) fn place_of(path: &Path) -> io::Result<(&Path, &str)> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let directory = path.parent();
+    directory
+        .zip(name)
+        .ok_or_else(|| io::ErrorKind::InvalidInput.into())
+}
+
 /// Removes a file that may be gone already.
 pub(crate) fn forget(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
@@ -167,7 +166,8 @@ fn names(directory: &Path) -> io::Result<Vec<String>> {
 
 /// The last whole lines of a log, at most 8 KiB; a single longer line is cut.
 pub(crate) fn tail(path: &Path) -> io::Result<String> {
-    let mut file = File::open(path)?;
+    let (directory, name) = place_of(path)?;
+    let mut file = Place::open(directory)?.open_file(name)?;
     let length = file.metadata()?.len();
     let from = length.saturating_sub(TAIL);
     // One byte more shows whether the part begins with a whole line.

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use jansky_guard::Place;
 use rustix::fs::{Access, FlockOperation, FsWord, flock};
 use rustix::io::retry_on_intr;
 
@@ -53,17 +54,17 @@ impl RuntimeDirs {
         self.hold()?;
         forget(&self.path(marker))?;
         let path = self.path(marker);
-        let make = || DirBuilder::new().mode(0o700).create(&path);
+        let identity = account.identity.as_ref();
+        let owner = identity.map(|of| (of.uid, of.gid));
+        let name = name(marker);
+        let make = || Place::open(&self.path)?.directory(&name, 0o700, owner);
         match make() {
             // Another server, the last one so far, was removed together with what they are all in.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 self.hold()?;
                 make()?;
             }
-            made => made?,
-        }
-        if let Some(identity) = &account.identity {
-            std::os::unix::fs::lchown(&path, Some(identity.uid), Some(identity.gid))?;
+            made => drop(made?),
         }
         Ok(RuntimeDir {
             in_memory: is_in_memory(&path),
@@ -112,9 +113,13 @@ impl RuntimeDirs {
     }
 
     fn path(&self, marker: &Marker) -> PathBuf {
-        self.path
-            .join(format!("{}-{}", marker.server, marker.start))
+        self.path.join(name(marker))
     }
+}
+
+/// The name of the directory of a start.
+fn name(marker: &Marker) -> String {
+    format!("{}-{}", marker.server, marker.start)
 }
 
 impl RuntimeDir {

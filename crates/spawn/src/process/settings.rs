@@ -34,6 +34,9 @@ pub struct ProcessSettings {
     pub home: HomePolicy,
     /// The account that servers run as.
     pub run_as: RunAs,
+    /// Whether servers that run as the account of the hub may be root when that is. Otherwise nothing
+    /// is started as root.
+    pub may_be_root: bool,
     /// With [`RunAs::UnixAccount`], accounts with a lower uid are refused, so that nobody who signs
     /// in as `postgres` becomes the database. The uid 0 is refused whatever this says.
     pub lowest_uid: u32,
@@ -90,6 +93,7 @@ impl ProcessSettings {
             instance: instance.into(),
             home: HomePolicy::Account,
             run_as: RunAs::Hub,
+            may_be_root: false,
             lowest_uid: 1000,
             create_account: None,
             environment: BTreeMap::new(),

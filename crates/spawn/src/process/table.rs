@@ -126,6 +126,14 @@ impl ProcessTable {
         Ok(found)
     }
 
+    /// The account that a process acts as (proc(5), `status`).
+    pub(crate) fn uid(&self, pid: i32) -> io::Result<u32> {
+        let status = std::fs::read_to_string(self.0.join(pid.to_string()).join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("Uid:"));
+        let effective = line.and_then(|line| line.split_ascii_whitespace().nth(1)?.parse().ok());
+        effective.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
     /// What the process was started for, if it is ours and we may see it.
     pub(crate) fn marker(&self, pid: i32) -> Option<Marker> {
         let environment = std::fs::read(self.0.join(pid.to_string()).join("environ")).ok()?;

@@ -47,6 +47,8 @@ impl Bench {
             root: directory.path().join("homes"),
             template: "{username}".to_owned(),
         };
+        // Tests run as root where they may be other accounts, too.
+        settings.may_be_root = true;
         settings.interrupt_timeout = Duration::from_millis(500);
         settings.terminate_timeout = Duration::from_millis(500);
         Self {

@@ -9,5 +9,6 @@ mod fake;
 mod finding;
 mod lifecycle;
 mod limits;
+mod ports;
 mod secrets;
 mod stopping;
