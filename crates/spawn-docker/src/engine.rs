@@ -378,25 +378,15 @@ impl Engine {
     /// What happens to the containers of a hub, from a time in nanoseconds since 1970 or from now on.
     pub(crate) async fn events(
         &self,
-        instance: &str,
         since: Option<i64>,
     ) -> Result<impl Stream<Item = Result<EventMessage, Error>> + use<>, SpawnError> {
-        let filters = [
-            ("type", "container".to_owned()),
-            ("label", format!("{}={instance}", names::INSTANCE)),
-        ];
         let options = EventsOptions {
             since: since.map(|nanos| {
                 let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
                 format!("{seconds}.{rest:09}")
             }),
             until: None,
-            filters: Some(
-                filters
-                    .into_iter()
-                    .map(|(name, value)| (name.to_owned(), vec![value]))
-                    .collect(),
-            ),
+            filters: Some([("type".to_owned(), vec!["container".to_owned()])].into()),
         };
         Ok(self.docker().await?.events(Some(options)))
     }

@@ -24,7 +24,7 @@ use crate::images::{self, Layers};
 use crate::names;
 use crate::settings::{DockerSettings, PullPolicy, TripwirePolicy};
 use crate::state::{self, Life};
-use crate::tripwire::{Tripped, Tripwire};
+use crate::tripwire::{self, Tripped, Tripwire};
 
 /// How long another one who made a container may take to start it and to give it its document,
 /// before it counts as given up.
@@ -361,21 +361,22 @@ impl DockerSpawner {
         found: &mpsc::UnboundedSender<Tampering>,
     ) -> Result<(), SpawnError> {
         let instance = &self.settings.instance;
-        let events = self
-            .engine
-            .events(instance, last.map(|last| last + 1))
-            .await?;
+        let events = self.engine.events(last.map(|last| last + 1)).await?;
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {
             let event = event.map_err(|error| {
                 SpawnError::unavailable_because("the events of the engine break off", error)
             })?;
+            let mut tripped: Vec<Tripped> = tripwire.note(instance, &event).into_iter().collect();
+            if let Some(newcomer) = tripwire.newcomer(instance, &event) {
+                tripped.extend(self.joined(tripwire, &newcomer).await?);
+            }
             *last = event.time_nano.or(*last);
-            if let Some(Tripped {
+            for Tripped {
                 server,
                 start,
                 what,
-            }) = tripwire.note(instance, &event)
+            } in tripped
             {
                 // Nobody listens any more only when the hub ends.
                 let _ = found.send(Tampering {
@@ -387,6 +388,32 @@ impl DockerSpawner {
             }
         }
         Ok(())
+    }
+
+    /// Our containers that a container of somebody else's shares namespaces or volumes with.
+    async fn joined(
+        &self,
+        tripwire: &mut Tripwire,
+        newcomer: &str,
+    ) -> Result<Vec<Tripped>, SpawnError> {
+        let Some(container) = self.engine.container(newcomer).await? else {
+            return Ok(Vec::new());
+        };
+        let mut tripped = Vec::new();
+        for (share, target) in tripwire::shares(&container) {
+            let Some(ours) = self.find(&target).await? else {
+                continue;
+            };
+            let what = format!("{share}: {newcomer:.12}");
+            if tripwire.is_news(newcomer, &share, &ours.id) {
+                tripped.push(Tripped {
+                    server: ours.server,
+                    start: ours.start,
+                    what,
+                });
+            }
+        }
+        Ok(tripped)
     }
 
     /// Waits until a container that is being removed is gone.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bollard::models::EventMessage;
+use bollard::models::{ContainerInspectResponse, EventMessage};
 use jansky_model::{ServerId, StartId};
 
 use crate::names;
@@ -34,6 +34,8 @@ const LONGEST: usize = 200;
 pub(crate) struct Tripwire {
     /// Containers that are being started and were attached to for that.
     attached: HashSet<String>,
+    /// Containers of others, with what they share with which of ours, that were told.
+    told: HashSet<(String, String, String)>,
 }
 
 /// Something that was not us.
@@ -45,6 +47,32 @@ pub(crate) struct Tripped {
 }
 
 impl Tripwire {
+    /// The container of somebody else's that an event says has come.
+    pub(crate) fn newcomer(&mut self, instance: &str, event: &EventMessage) -> Option<String> {
+        let actor = event.actor.as_ref()?;
+        let id = actor.id.as_deref()?;
+        let attributes = actor.attributes.as_ref();
+        let name = attributes.and_then(|attributes| attributes.get("name"));
+        if name.is_some_and(|name| names::read_container(instance, name).is_some()) {
+            return None;
+        }
+        match event.action.as_deref()? {
+            // What it names may be made between the two.
+            "create" | "start" | "init" => Some(id.to_owned()),
+            "destroy" | "remove" => {
+                self.told.retain(|(other, ..)| other != id);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it was not told yet.
+    pub(crate) fn is_news(&mut self, newcomer: &str, share: &str, ours: &str) -> bool {
+        let told = [newcomer, share, ours].map(str::to_owned);
+        self.told.insert(told.into())
+    }
+
     /// Takes an event of the engine in.
     pub(crate) fn note(&mut self, instance: &str, event: &EventMessage) -> Option<Tripped> {
         let what = event.action.as_deref()?;
@@ -73,9 +101,31 @@ impl Tripwire {
     }
 }
 
+/// What a container shares with which others, by their names or ids.
+pub(crate) fn shares(container: &ContainerInspectResponse) -> Vec<(String, String)> {
+    let Some(host) = &container.host_config else {
+        return Vec::new();
+    };
+    let modes = [
+        ("pid", &host.pid_mode),
+        ("network", &host.network_mode),
+        ("ipc", &host.ipc_mode),
+    ];
+    let joined = modes.into_iter().filter_map(|(share, mode)| {
+        let target = mode.as_deref()?.strip_prefix("container:")?;
+        Some((share.to_owned(), target.to_owned()))
+    });
+    let volumes = host.volumes_from.iter().flatten().map(|from| {
+        // `name:ro`
+        let (target, _) = from.split_once(':').unwrap_or((from, ""));
+        ("volumes-from".to_owned(), target.to_owned())
+    });
+    joined.chain(volumes).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use bollard::models::EventActor;
+    use bollard::models::{EventActor, HostConfig};
 
     use super::*;
 
@@ -124,5 +174,49 @@ mod tests {
         );
         let others = tripwire.note("hub", &event("exec_create: id", "postgres"));
         assert_eq!(others, None);
+    }
+
+    #[test]
+    fn what_a_container_shares_with_others_is_read() {
+        let container = ContainerInspectResponse {
+            host_config: Some(HostConfig {
+                pid_mode: Some("container:c0ffee".to_owned()),
+                network_mode: Some("container:jansky-hub-7-2".to_owned()),
+                ipc_mode: Some("private".to_owned()),
+                volumes_from: Some(vec!["jansky-hub-7-2:ro".to_owned()]),
+                ..HostConfig::default()
+            }),
+            ..ContainerInspectResponse::default()
+        };
+
+        let found = shares(&container);
+
+        let found: Vec<_> = found
+            .iter()
+            .map(|(a, b)| (a.as_str(), b.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("pid", "c0ffee"),
+                ("network", "jansky-hub-7-2"),
+                ("volumes-from", "jansky-hub-7-2"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_container_of_others_is_told_once_and_ours_are_no_newcomers() {
+        let mut tripwire = Tripwire::default();
+
+        assert!(tripwire.newcomer("hub", &event("create", "evil")).is_some());
+        assert!(tripwire.newcomer("hub", &event("start", "evil")).is_some());
+        assert!(tripwire.newcomer("hub", &event("die", "evil")).is_none());
+        let ours = event("create", "jansky-hub-7-2.new");
+        assert!(tripwire.newcomer("hub", &ours).is_none());
+        assert!(tripwire.is_news("c0ffee", "pid", "x"));
+        assert!(!tripwire.is_news("c0ffee", "pid", "x"));
+        tripwire.newcomer("hub", &event("destroy", "evil"));
+        assert!(tripwire.is_news("c0ffee", "pid", "x"));
     }
 }

@@ -4,6 +4,7 @@ mod bench;
 mod check;
 mod conformance;
 mod failures;
+mod joining;
 mod lifecycle;
 mod limits;
 mod podman;

@@ -73,3 +73,39 @@ async fn a_spawner_without_a_trip_wire_does_not_look() {
     assert!(told.is_ok_and(|told| told.is_some_and(|told| !told.freeze)));
     assert!(off.try_recv().is_err());
 }
+
+#[tokio::test]
+async fn a_container_that_joins_a_server_is_told_within_two_seconds() {
+    let mut bench = Bench::python(SERVER);
+    bench.settings.tripwire = TripwirePolicy::Freeze;
+    let mut found = watched(bench.spawner());
+    let started = bench.start(&bench.spawner()).await;
+    until("the server answers", async || get(&started, "/")).await;
+    let id = container(&started.handle);
+    let image = crate::bench::variable("JANSKY_TEST_DOCKER_BASE");
+    let of = format!("container:{id}");
+    for (share, host) in [
+        ("pid", json!({ "PidMode": of })),
+        ("network", json!({ "NetworkMode": of })),
+        ("volumes-from", json!({ "VolumesFrom": [id] })),
+    ] {
+        let body = json!({ "Image": image, "Cmd": ["sleep", "600"], "HostConfig": host });
+        let made = bench.engine_with("POST", "/containers/create", &body);
+        let stranger = made["Id"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{made}"))
+            .to_owned();
+        bench.engine_bytes("POST", &format!("/containers/{stranger}/start"));
+
+        let told = tokio::time::timeout(IN_TIME, found.recv()).await;
+
+        bench.engine_bytes("DELETE", &format!("/containers/{stranger}?force=1"));
+        let told = told.expect("within two seconds").expect("it is watched");
+        assert!(told.what.starts_with(&format!("{share}: ")), "{told:?}");
+        assert_eq!(
+            (told.server, told.start, told.freeze),
+            (spec(1, 1).server, spec(1, 1).start, true)
+        );
+    }
+    assert!(found.try_recv().is_err(), "each was told once");
+}
