@@ -171,6 +171,8 @@ pub struct ServerCard {
     pub last_activity: Option<Timestamp>,
     /// Why the last start failed, in one sentence.
     pub failure: Option<String>,
+    /// Why it gets no tokens any more and what to do, in a few sentences.
+    pub frozen: Option<String>,
     /// Whether this is the default server.
     pub is_default: bool,
 }
@@ -676,6 +678,8 @@ pub struct AdminServer {
     pub state: ServerPhase,
     /// Where the form that stops it is posted.
     pub stop_action: Option<String>,
+    /// Why it gets no tokens any more and what to do, in a few sentences.
+    pub frozen: Option<String>,
 }
 
 /// Something did not work.

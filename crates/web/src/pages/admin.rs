@@ -6,14 +6,14 @@ use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
 use jansky_hub::{
-    Actor, HubError, LocalAccount, SecondFactorRule, Server, SignIns, SignUpRule, User, UserQuery,
-    UserSort, visible_users,
+    Actor, AgentSession, HubError, LocalAccount, SecondFactorRule, Server, SignIns, SignUpRule,
+    User, UserQuery, UserSort, visible_users,
 };
 use jansky_model::scope::Target;
 use jansky_model::{Scope, Secret, ServerState, UserId};
 
 use crate::pages::account::grant_row;
-use crate::pages::server_segments;
+use crate::pages::{frozen, server_segments};
 use crate::views::{AdminPage, AdminRow, AdminServer, Link, PasswordLinkPage, ServerPhase};
 use crate::visit::{PageResult, Refusal, Visit, redirect};
 
@@ -62,6 +62,11 @@ async fn show(visit: &Visit) -> PageResult {
     let mut rows: Vec<AdminRow> = Vec::with_capacity(users.len());
     for user in &users {
         let own = servers.remove(&user.id).unwrap_or_default();
+        let agents = if own.is_empty() {
+            Vec::new()
+        } else {
+            hub.agents_of(user).await?
+        };
         // A link for a password makes its owner of whoever has it.
         let may_help = actor.may(Scope::ADMIN_USERS, Target::User(user.name.as_str()))
             && hub.can_become(actor, user).await?;
@@ -73,6 +78,7 @@ async fn show(visit: &Visit) -> PageResult {
             locals.get(&user.id),
             may_help,
             &own,
+            &agents,
         ));
     }
     let here = |offset: u32| page_url(visit, &search, offset);
@@ -144,6 +150,7 @@ fn row(
     local: Option<&LocalAccount>,
     may_help: bool,
     servers: &[Server],
+    agents: &[AgentSession],
 ) -> AdminRow {
     let name = user.name.as_str();
     let may = |scope| actor.may(scope, Target::User(name));
@@ -184,7 +191,12 @@ fn row(
             .iter()
             .filter(|server| server.state.is_active())
             .filter(|s| actor.may_on_server(Scope::READ_SERVERS, &s.user, &s.name))
-            .map(|server| admin_server(visit, actor, server))
+            .map(|server| AdminServer {
+                frozen: frozen::reason(agents, server)
+                    .and_then(frozen::for_operator)
+                    .map(str::to_owned),
+                ..admin_server(visit, actor, server)
+            })
             .collect(),
         reauthenticate_action: (is_here && may_see).then(|| act("reauthenticate")),
         sign_out_action: (is_here && may(Scope::ADMIN_USERS)).then(|| act("sign-out")),
@@ -225,6 +237,7 @@ fn admin_server(visit: &Visit, actor: &Actor, server: &Server) -> AdminServer {
         },
         stop_action: (may_stop && !is_stopping)
             .then(|| visit.hub_path(&format!("stop/{segments}"))),
+        frozen: None,
     }
 }
 

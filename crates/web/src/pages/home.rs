@@ -8,7 +8,7 @@ use jansky_hub::{Actor, HubError};
 use jansky_model::{Scope, ServerName, ServerState};
 
 use crate::error::public_message;
-use crate::pages::{default_target, find_server, server_segments, title_of};
+use crate::pages::{default_target, find_server, frozen, server_segments, title_of};
 use crate::views::{HomePage, ServerCard, ServerPhase};
 use crate::visit::{PageResult, Visit, redirect};
 
@@ -39,10 +39,15 @@ async fn show(visit: &Visit, add_name: &str, add_error: Option<String>) -> PageR
         .filter(|server| !server.name.is_default())
         .count() as u64;
     let limit = settings.named_server_limit_per_user;
-    let mut cards: Vec<ServerCard> = servers
-        .iter()
-        .map(|server| card(visit, actor, server))
-        .collect();
+    let agents = hub.agents_of(&actor.user).await?;
+    let cards = servers.iter().map(|server| ServerCard {
+        frozen: frozen::reason(&agents, server)
+            .filter(|_| server.state.is_active())
+            .and_then(frozen::for_owner)
+            .map(str::to_owned),
+        ..card(visit, actor, server)
+    });
+    let mut cards: Vec<ServerCard> = cards.collect();
     if !cards.first().is_some_and(|card| card.is_default) {
         cards.insert(0, never_started(visit, actor));
     }
@@ -111,6 +116,7 @@ fn stopped_card(visit: &Visit, actor: &Actor, name: &ServerName) -> ServerCard {
         since: None,
         last_activity: None,
         failure: None,
+        frozen: None,
         is_default: name.is_default(),
     }
 }

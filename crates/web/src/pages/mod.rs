@@ -7,6 +7,7 @@ pub(crate) mod approvals;
 pub(crate) mod assets;
 pub(crate) mod audit;
 pub(crate) mod consent;
+pub(crate) mod frozen;
 pub(crate) mod home;
 pub(crate) mod password;
 pub(crate) mod provider;

@@ -1064,3 +1064,38 @@ async fn news_that_were_interrupted_are_told_the_next_time() {
 
     assert_eq!(told, Some(AgentNotice::Frozen(reason)));
 }
+
+#[tokio::test]
+async fn owner_and_operator_read_why_a_server_gets_no_tokens_and_what_to_do() {
+    for (reason, to_owner, to_operator) in [
+        (
+            FreezeReason::Tripwire,
+            "somebody with rights on its machine has reached into it",
+            "somebody reached into it from outside",
+        ),
+        (
+            FreezeReason::TicketReplay,
+            "was used by somebody else, too",
+            "its ticket was used a second time",
+        ),
+    ] {
+        let scene = Scene::new().await;
+        scene.agent("river").await;
+        let server = scene.server("river").await;
+        let owner = scene.hub.session("river").await;
+        scene.hub.admin("zoe").await;
+        let operator = scene.hub.session("zoe").await;
+        let before = owner.get("/hub/home").await.must_be(200).text();
+        assert!(!before.contains("gets no tokens"), "{before}");
+
+        let frozen = scene.hub.hub.freeze_server(&server, reason, "test").await;
+        assert!(frozen.expect("the database answers"));
+
+        let home = owner.get("/hub/home").await.must_be(200).text();
+        assert!(home.contains(to_owner), "{home}");
+        assert!(home.contains("stop it and start it again"), "{home}");
+        let admin = operator.get("/hub/admin").await.must_be(200).text();
+        assert!(admin.contains(to_operator), "{admin}");
+        assert!(admin.contains("The audit trail says when"), "{admin}");
+    }
+}

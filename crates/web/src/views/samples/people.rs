@@ -1,6 +1,9 @@
 //! Samples of the pages about people: one's own account, and everybody for administrators.
 
+use jansky_hub::FreezeReason;
+
 use super::{HOSTILE, Sample, at};
+use crate::pages::frozen;
 use crate::views::{
     AccountPage, AdminPage, AdminRow, AdminServer, BrowserRow, GrantPhase, GrantRow, IdentityRow,
     Link, LocalRow, ProviderButton, ServerPhase, ServerSessionRow,
@@ -186,6 +189,7 @@ fn server(title: &str, state: ServerPhase) -> AdminServer {
         title: title.into(),
         state,
         stop_action: (state != ServerPhase::Stopping).then(|| "/hub/stop/river".into()),
+        frozen: None,
     }
 }
 
@@ -262,6 +266,19 @@ pub(super) fn admin() -> Vec<Sample> {
             },
         ),
         sample(
+            "admin-frozen",
+            AdminPage {
+                rows: vec![AdminRow {
+                    servers: vec![AdminServer {
+                        frozen: frozen::for_operator(FreezeReason::Tripwire).map(str::to_owned),
+                        ..server("river's server", ServerPhase::Ready)
+                    }],
+                    ..row("river")
+                }],
+                ..page.clone()
+            },
+        ),
+        sample(
             "admin-last-page",
             AdminPage {
                 previous_url: Some("/hub/admin?offset=50".into()),
@@ -281,7 +298,10 @@ pub(super) fn admin() -> Vec<Sample> {
                 rows: vec![AdminRow {
                     signed_in: vec![HOSTILE.into()],
                     grants: vec![grant(HOSTILE, GrantPhase::NoAnswer)],
-                    servers: vec![server(HOSTILE, ServerPhase::Ready)],
+                    servers: vec![AdminServer {
+                        frozen: Some(HOSTILE.into()),
+                        ..server(HOSTILE, ServerPhase::Ready)
+                    }],
                     ..row(HOSTILE)
                 }],
                 ..page

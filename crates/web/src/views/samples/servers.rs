@@ -1,6 +1,9 @@
 //! Samples of the pages about servers.
 
+use jansky_hub::FreezeReason;
+
 use super::{HOSTILE, Sample, at};
+use crate::pages::frozen;
 use crate::views::{
     ChoiceField, ChoosePage, FailedPage, HomePage, NotRunningPage, OfferRow, PendingEvent,
     PendingPage, ServerCard, ServerPhase, StoppingPage,
@@ -84,6 +87,7 @@ fn server(name: &str, state: ServerPhase) -> ServerCard {
         last_activity: Some(at("2026-07-26T11:02:37Z")),
         failure: (state == ServerPhase::Failed)
             .then(|| "It did not answer within 2 minutes.".into()),
+        frozen: None,
         is_default,
     }
 }
@@ -141,6 +145,23 @@ pub(super) fn home() -> Vec<Sample> {
                 ..default_only(ServerPhase::Stopped)
             },
         ),
+        sample(
+            "home-frozen",
+            HomePage {
+                servers: vec![
+                    ServerCard {
+                        frozen: frozen::for_owner(FreezeReason::Tripwire).map(str::to_owned),
+                        ..server("", ServerPhase::Ready)
+                    },
+                    ServerCard {
+                        frozen: frozen::for_owner(FreezeReason::TicketReplay).map(str::to_owned),
+                        ..server("calibration", ServerPhase::Ready)
+                    },
+                ],
+                named_limit_note: None,
+                ..page.clone()
+            },
+        ),
         sample("home-starting", default_only(ServerPhase::Starting)),
         sample("home-stopping", default_only(ServerPhase::Stopping)),
         sample("home-failed", default_only(ServerPhase::Failed)),
@@ -164,6 +185,7 @@ pub(super) fn home() -> Vec<Sample> {
                         name: HOSTILE.into(),
                         title: HOSTILE.into(),
                         failure: Some(HOSTILE.into()),
+                        frozen: Some(HOSTILE.into()),
                         ..server("x", ServerPhase::Failed)
                     },
                 ],
