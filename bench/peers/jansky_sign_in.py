@@ -29,6 +29,9 @@ kind = "local"
 
 [spawner]
 kind = "process"
+run_as = "hub"
+users_are_trusted_with_everything = true
+servers_may_run_as_root = true
 # Nobody starts a server.
 command = ["/bin/true"]
 """

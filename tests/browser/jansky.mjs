@@ -243,6 +243,11 @@ export function configuration(folder, { port, python, providers = {}, ...section
       command: [join(python, "bin/jupyterhub-singleuser")],
       // Jupyter refuses to run as root unless it is told that this is meant.
       arguments: process.getuid() === 0 ? ["--allow-root"] : [],
+      ...(isProcess && {
+        run_as: "hub",
+        users_are_trusted_with_everything: true,
+        servers_may_run_as_root: true,
+      }),
       // What a killed hub leaves goes with the rest.
       ...(isProcess && { runtime_dir: join(folder, "run") }),
       ...sections.spawner,

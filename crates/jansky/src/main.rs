@@ -28,6 +28,11 @@ use clap::Parser as _;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Whatever is done, there are secrets in it.
+    if let Err(error) = jansky_guard::hide_memory() {
+        telemetry::say_error(&anyhow::anyhow!(error).context("could not hide the memory"));
+        return ExitCode::FAILURE;
+    }
     // Roles that are for a process without threads. The launcher gives up rights, which a process can
     // only do as a whole; the agent hides its memory before there is anything in it; modules of PAM
     // fork.
@@ -38,7 +43,10 @@ fn main() -> ExitCode {
         _ => {}
     }
     let arguments = cli::Arguments::parse();
-    match cli::run(arguments) {
+    let done = jansky_guard::forbid_core_files()
+        .map_err(anyhow::Error::from)
+        .and_then(|()| cli::run(arguments));
+    match done {
         Ok(code) => code,
         Err(error) => {
             telemetry::say_error(&error);

@@ -70,7 +70,7 @@ pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
     }
     let runtime = runtime()?;
     runtime.block_on(async {
-        let running = Running::begin(&loaded.config).await?;
+        let running = Running::begin(&loaded.config, None).await?;
         running.announce().await?;
         running.until_told().await
     })?;
@@ -116,8 +116,12 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Opens the port and the database, takes up where the last process left off, and serves.
-    pub(crate) async fn begin(config: &Config) -> anyhow::Result<Self> {
+    /// Opens the port and the database, takes up where the last process left off, and serves, with an
+    /// announcement on all pages.
+    pub(crate) async fn begin(
+        config: &Config,
+        announcement: Option<String>,
+    ) -> anyhow::Result<Self> {
         // The port comes first: with it taken, nothing else is touched.
         let socket = listen(*config.hub.bind.get())?;
         let address = socket
@@ -147,7 +151,7 @@ impl Running {
             hub: Arc::clone(&hub),
             renderer: jansky_web::render::Renderer::new(None)?,
             site_name: "Jansky".to_owned(),
-            announcement: None,
+            announcement,
             authenticate_metrics: config.hub.authenticate_metrics,
             more_metrics: Some(Box::new(move || proxy_metrics(&stats))),
             on_shutdown: Some(on_shutdown(&shutdown, &stop_servers)),

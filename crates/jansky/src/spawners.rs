@@ -66,6 +66,7 @@ fn processes(
         jansky_config::RunAs::Hub => RunAs::Hub,
         jansky_config::RunAs::UnixAccount => RunAs::UnixAccount,
     };
+    settings.may_be_root = process.servers_may_run_as_root;
     settings.lowest_uid = process.lowest_uid;
     settings.create_account = process
         .create_accounts

@@ -81,6 +81,10 @@ impl Spawner {
 /// Each server is a process on this machine.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a key that is on or off"
+)]
 pub struct ProcessSpawner {
     /// The program of a server and its first arguments. A name without `/` is looked up in the
     /// `PATH` of the server.
@@ -93,12 +97,24 @@ pub struct ProcessSpawner {
 
     /// The working directory of a server, which is also its `HOME`; it is made when it does not
     /// exist. `{username}` and `{data_dir}` are replaced.
-    #[schemars(extend("x-default" = "`\"{data_dir}/homes/{username}\"`, or the home directory of the account with `run_as = \"unix-account\"`"), example = &"/home/jupyter/{username}")]
+    #[schemars(extend("x-default" = "the home directory of the account, or `\"{data_dir}/homes/{username}\"` with `run_as = \"hub\"`"), example = &"/home/jupyter/{username}")]
     pub home_dir: Option<String>,
 
     /// The account that servers run as.
     #[schemars(example = RunAs::UnixAccount)]
     pub run_as: RunAs,
+
+    /// With `run_as = "hub"` code in a notebook can do what Jansky itself can: read its keys and its
+    /// database, use the tokens of everybody, stop and change everything. So Jansky does not serve then
+    /// unless this is `true`.
+    #[schemars(example = true)]
+    pub users_are_trusted_with_everything: bool,
+
+    /// With `run_as = "hub"` and Jansky running as root, servers would be root, too. They are refused
+    /// unless this is `true`; that is for containers in which root can do no harm, and for trying things
+    /// out.
+    #[schemars(example = true)]
+    pub servers_may_run_as_root: bool,
 
     /// With `run_as = "unix-account"`, accounts with a lower user id are refused, so that nobody
     /// becomes a system account by having its name.
@@ -185,7 +201,9 @@ impl Default for ProcessSpawner {
             command: vec!["jupyterhub-singleuser".to_owned()],
             arguments: Vec::new(),
             home_dir: None,
-            run_as: RunAs::Hub,
+            run_as: RunAs::UnixAccount,
+            users_are_trusted_with_everything: false,
+            servers_may_run_as_root: false,
             lowest_uid: 1000,
             create_accounts: false,
             create_command: USERADD.map(str::to_owned).to_vec(),
@@ -250,7 +268,8 @@ const KEPT: [&str; 8] = [
 #[serde(rename_all = "kebab-case")]
 #[schemars(inline)]
 pub enum RunAs {
-    /// The account of Jansky itself. People are not kept apart from each other.
+    /// The account of Jansky itself. People are kept apart neither from each other nor from Jansky;
+    /// see `users_are_trusted_with_everything`.
     Hub,
     /// The account of this machine with the name of the user. Jansky must run as root.
     UnixAccount,

@@ -143,7 +143,8 @@ fn every_toml_example_of_the_reference_is_accepted() {
                     crate::FIRECREST.replace("poller", "firecrest-service"),
                     format!("{}service_account = \"poller\"\n", crate::FIRECREST),
                     format!(
-                        "{}[spawner]\nkind = \"process\"\nrun_as = \"unix-account\"\n",
+                        "{}[spawner]\nkind = \"process\"\nrun_as = \"hub\"\n\
+                         users_are_trusted_with_everything = true\n",
                         crate::LOCAL
                     ),
                 ],

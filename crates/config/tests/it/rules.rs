@@ -645,9 +645,10 @@ fn names_of_headers_and_rules_by_group_are_checked() {
 #[test]
 fn accounts_are_made_only_where_servers_run_as_accounts() {
     let make = "[spawner]\nkind = \"process\"\ncreate_accounts = true\n";
+    let trusted = "run_as = \"hub\"\nusers_are_trusted_with_everything = true\n";
 
     assert_eq!(
-        message(&format!("{LOCAL}{make}")),
+        messages(&format!("{LOCAL}{make}{trusted}"))[0],
         "jansky.toml:6: spawner.create_accounts: found `true`, and servers that do not run as Unix \
          accounts; add `run_as = \"unix-account\"`, or remove it"
     );
@@ -788,6 +789,49 @@ fn a_chosen_name_must_not_choose_a_unix_account() {
          account with the name of the user; write \"approval\" or \"off\": whoever signed up as \
          `ada` would get ada's files"
     );
-    let elsewhere = with("open").replace("run_as = \"unix-account\"\n", "");
-    assert!(read(&elsewhere).expect("fine").warnings.is_empty());
+    let elsewhere = with("open").replace("unix-account\"\n", "hub\"\n");
+    let elsewhere = format!("{elsewhere}users_are_trusted_with_everything = true\n");
+    let warnings = read(&elsewhere).expect("fine").warnings;
+    let of_account = |one: &jansky_config::Problem| one.to_string().contains("sign_up");
+    assert!(!warnings.iter().any(of_account), "{warnings:?}");
+}
+
+#[test]
+fn servers_share_the_account_of_the_hub_only_where_all_users_are_trusted_with_everything() {
+    let hub = format!("{LOCAL}[spawner]\nkind = \"process\"\nrun_as = \"hub\"\n");
+    let trusted = format!("{hub}users_are_trusted_with_everything = true\n");
+
+    let refused = message(&hub);
+    assert!(refused.contains("spawner.run_as: found `hub`"), "{refused}");
+    assert!(refused.contains("the tokens of everybody"), "{refused}");
+    assert!(
+        refused.contains("`users_are_trusted_with_everything = true`"),
+        "{refused}"
+    );
+    let warnings = read(&trusted).expect("it is said").warnings;
+    assert!(
+        matches!(&warnings[..], [one] if one.to_string().contains("trusted with everything")),
+        "{warnings:?}"
+    );
+    assert!(
+        read(LOCAL)
+            .expect("accounts of their own")
+            .warnings
+            .is_empty()
+    );
+}
+
+#[test]
+fn trust_that_nothing_needs_is_refused() {
+    for key in [
+        "users_are_trusted_with_everything",
+        "servers_may_run_as_root",
+    ] {
+        let text = format!("{LOCAL}[spawner]\nkind = \"process\"\n{key} = true\n");
+        let found = message(&text);
+        assert!(
+            found.contains(&format!("spawner.{key}: found `true`")),
+            "{found}"
+        );
+    }
 }

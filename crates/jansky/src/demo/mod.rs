@@ -14,6 +14,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Args;
 use jansky_config::Loaded;
+use jansky_guard::Place;
 use jansky_hub::{By, Hub, TokenRequest};
 use jansky_spawn::remove_left_over;
 use serde_json::json;
@@ -114,11 +115,11 @@ fn free_port() -> anyhow::Result<u16> {
 /// `jansky serve` would.
 fn configuration(home: &Path, python: &Path, port: u16) -> anyhow::Result<Loaded> {
     let quoted = |path: &Path| serde_json::Value::from(path.display().to_string()).to_string();
-    // Jupyter refuses to run as root unless it is told that this is meant.
-    let arguments = if rustix::process::geteuid().is_root() {
-        "[\"--allow-root\"]"
+    // Jupyter refuses to run as root unless it is told that this is meant, and so do we.
+    let (arguments, root) = if rustix::process::geteuid().is_root() {
+        ("[\"--allow-root\"]", "servers_may_run_as_root = true\n")
     } else {
-        "[]"
+        ("[]", "")
     };
     let text = format!(
         "# Written by `jansky demo` at each start. Copy it to make your own.\n\
@@ -137,6 +138,10 @@ fn configuration(home: &Path, python: &Path, port: u16) -> anyhow::Result<Loaded
          kind = \"process\"\n\
          command = [{command}]\n\
          arguments = {arguments}\n\
+         # Only for trying things out: code in a notebook can do all that Jansky can.\n\
+         run_as = \"hub\"\n\
+         users_are_trusted_with_everything = true\n\
+         {root}\
          environment = {{ PATH = {path} }}\n\
          home_dir = {homes}\n\
          default_url = \"/lab/tree/{NOTEBOOK_NAME}\"\n\
@@ -170,7 +175,8 @@ async fn serve(
         give_notebook(&home.join("homes").join(account.name))?;
     }
     clear_away();
-    let running = Running::begin(&loaded.config).await?;
+    let warning = warning(accounts);
+    let running = Running::begin(&loaded.config, Some(warning.clone())).await?;
     let admin_token = make_accounts(&running.hub, accounts).await?;
     let url = format!("http://{}/", running.address);
     if let Some(path) = &options.ready_file {
@@ -196,9 +202,30 @@ async fn serve(
             account.password.expose()
         ));
     }
+    say(&format!("\n{warning}"));
     say("\nThen start your server and run the notebook that opens. Ctrl-C ends Jansky;");
     say("servers that are running go on and are found again at the next start.");
     running.until_told().await
+}
+
+/// What people must know before they give somebody else an account of the demo.
+fn warning(accounts: &[Account]) -> String {
+    let others: Vec<&str> = accounts
+        .iter()
+        .filter(|account| !account.admin)
+        .map(|account| account.name)
+        .collect();
+    let others = others.join(", ");
+    let reach = if rustix::process::geteuid().is_root() {
+        "as root, so the notebooks of either account can read and change everything on this machine"
+    } else {
+        "as the account that started it, so the notebooks of either can read and change all files \
+         of that account, and everything of Jansky"
+    };
+    format!(
+        "This is a demo: all its servers run {reach}. Give the password of {others} to nobody whom \
+         you would not let do that."
+    )
 }
 
 /// Removes what demos have left in memory that were killed.
@@ -235,11 +262,13 @@ async fn make_accounts(hub: &Hub, accounts: &[Account]) -> anyhow::Result<String
 
 /// Puts the notebook into a home unless its owner has one already.
 fn give_notebook(home: &Path) -> anyhow::Result<()> {
-    make_private_dir(home)?;
-    let path = home.join(NOTEBOOK_NAME);
-    if !path.exists() {
-        std::fs::write(&path, NOTEBOOK)
-            .with_context(|| format!("could not write `{}`", path.display()))?;
+    let place = Place::make(home, 0o700)
+        .with_context(|| format!("could not make the directory `{}`", home.display()))?;
+    match place.write_new(NOTEBOOK_NAME, NOTEBOOK.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            let path = home.join(NOTEBOOK_NAME);
+            Err(error).with_context(|| format!("could not write `{}`", path.display()))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -220,7 +220,9 @@ async fn who_gets_in_with_a_local_account_is_explained_without_claims() {
     let house = House::new();
     let file = write(
         &house,
-        "[provider.local]\nkind = \"local\"\nsign_up = \"open\"\nsecond_factor = \"required\"\n",
+        "[provider.local]\nkind = \"local\"\nsign_up = \"open\"\nsecond_factor = \"required\"\n\
+         [spawner]\nkind = \"process\"\nrun_as = \"hub\"\n\
+         users_are_trusted_with_everything = true\n",
     );
     let claims = house.path().join("claims.json");
     std::fs::write(&claims, "{}").expect("the directory is ours");

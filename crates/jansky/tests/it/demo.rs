@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -56,7 +55,7 @@ impl Place {
         let arguments = ["demo", "--port=0", "--home", &home, "--no-input"];
         let child = jansky(&arguments)
             .args(["--python", &python, "--ready-file", &ready])
-            .stdout(Stdio::null())
+            .stdout(std::fs::File::create(self.path("said")).expect("ours"))
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
@@ -180,4 +179,21 @@ async fn the_next_demo_removes_what_a_killed_one_left_once_nothing_needs_it() {
     next.kill().await;
     place.start().await.kill().await;
     assert!(!needed.exists(), "it is still there");
+}
+
+#[tokio::test]
+async fn the_demo_says_on_its_pages_and_in_its_terminal_what_its_second_account_could_do() {
+    let place = Place::new();
+    let demo = place.start().await;
+
+    let page = Browser::new(&demo.url).get("hub/login").await.must_be(200);
+
+    let words = "Give the password of reber to nobody whom you would not let do that.";
+    assert!(page.text.contains(words), "{}", page.text);
+    until("the terminal says nothing", async || {
+        let said = std::fs::read_to_string(place.path("said")).ok()?;
+        said.contains(words).then_some(())
+    })
+    .await;
+    demo.kill().await;
 }

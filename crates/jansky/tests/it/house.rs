@@ -61,6 +61,9 @@ impl House {
              kind = \"process\"\n\
              command = {command:?}\n\
              environment = {{ {HOUSE} = \"{path}\" }}\n\
+             run_as = \"hub\"\n\
+             users_are_trusted_with_everything = true\n\
+             servers_may_run_as_root = true\n\
              runtime_dir = \"{meeting_place}/run\"\n\
              poll_interval = \"1s\"\n",
             path = house.path().display(),

@@ -15,4 +15,5 @@ mod processes;
 mod refusals;
 mod secrets;
 mod streaming;
+mod trust;
 mod unix_accounts;

@@ -45,6 +45,7 @@ pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     }
     match &config.spawner {
         Spawner::Process(process) => {
+            account(process, rules);
             new_accounts(process, rules);
             home_dir(process, config, rules);
             limits_without_groups(process, rules);
@@ -68,6 +69,40 @@ fn command(common: CommonSpawner<'_>, rules: &mut Rules<'_, '_>) {
             &["spawner", "command"],
             "a command with a NUL character",
             "remove it: no program can be started so",
+        );
+    }
+}
+
+/// Whoever shares the account of the hub shares all that it has.
+fn account(process: &ProcessSpawner, rules: &mut Rules<'_, '_>) {
+    const TRUSTED: &str = "users_are_trusted_with_everything";
+    let key = &["spawner", "run_as"];
+    match (process.run_as, process.users_are_trusted_with_everything) {
+        (RunAs::Hub, false) => rules.error(
+            key,
+            "`hub`, with which code in every notebook can read Jansky's keys, its database and the \
+             tokens of everybody",
+            "write \"unix-account\" and run Jansky as root, or take containers; only where all \
+             users may do all that, add `users_are_trusted_with_everything = true`",
+        ),
+        (RunAs::Hub, true) => rules.warning(
+            key,
+            "`hub`, so that everybody who starts a server can read Jansky's keys, its database and \
+             the tokens of everybody",
+            "right only where all users are trusted with everything, as the configuration says",
+        ),
+        (RunAs::UnixAccount, true) => rules.error(
+            &["spawner", TRUSTED],
+            "`true`, and servers that run as the accounts of their users",
+            "remove it: users need not be trusted with anything",
+        ),
+        (RunAs::UnixAccount, false) => {}
+    }
+    if process.servers_may_run_as_root && process.run_as != RunAs::Hub {
+        rules.error(
+            &["spawner", "servers_may_run_as_root"],
+            "`true`, and servers that run as the accounts of their users",
+            "remove it: those are never root",
         );
     }
 }
