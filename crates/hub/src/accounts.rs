@@ -5,13 +5,18 @@ use std::time::Duration;
 use jansky_crypto::{Random, password};
 use jansky_model::{Secret, UserName};
 use jansky_store::{StoreError, User};
+use serde_json::json;
 
 use crate::Hub;
 use crate::error::HubError;
+use crate::record::Event;
 use crate::sign_up::SignUpRule;
 
 /// What a one-time link is for.
 const FIRST_ADMIN: &str = "first-admin";
+
+/// Whoever runs the hub and says so in its configuration.
+const OPERATOR: &str = "operator";
 
 /// How long the link for the first admin can be used.
 const FIRST_ADMIN_LIFETIME: Duration = Duration::from_hours(24);
@@ -65,6 +70,9 @@ impl Hub {
                 .await?;
             self.access.forget(user.id);
             user.admin = true;
+            let detail = json!({ "key": "hub.admin_users" });
+            self.record_by(OPERATOR, Event::AdminGiven, Some(&user), detail)
+                .await?;
         }
         Ok(Checked::Right(user))
     }
@@ -136,6 +144,8 @@ impl Hub {
         self.store
             .create_link(&jansky_crypto::digest(&code), FIRST_ADMIN, expires_at)
             .await?;
+        self.record_by(OPERATOR, Event::FirstAdminLink, None, json!({}))
+            .await?;
         Ok(Some(code))
     }
 
@@ -173,12 +183,16 @@ impl Hub {
             .store
             .create_admin_with_link((&digest, FIRST_ADMIN), &name, &hash, self.clock.now())
             .await;
-        match made {
-            Ok(user) => user.ok_or_else(unusable),
+        let user = match made {
+            Ok(user) => user.ok_or_else(unusable)?,
             Err(StoreError::AlreadyExists { .. }) => {
-                Err(HubError::conflict(format!("The name `{name}` is taken.")))
+                return Err(HubError::conflict(format!("The name `{name}` is taken.")));
             }
-            Err(error) => Err(error.into()),
-        }
+            Err(error) => return Err(error.into()),
+        };
+        let by = user.name.as_str();
+        self.record_by(by, Event::FirstAdmin, Some(&user), json!({}))
+            .await?;
+        Ok(user)
     }
 }

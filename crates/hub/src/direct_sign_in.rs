@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jansky_identity::{ExternalIdentity, IdentityError, LoginMethod};
-use jansky_model::{ProviderId, Secret};
+use jansky_model::{ProviderId, Secret, UserName};
 use jansky_store::User;
 use reqwest::header::HeaderMap;
-use tracing::info;
 
 use crate::Hub;
 use crate::accounts::Checked;
 use crate::error::HubError;
+use crate::record::{SignInRefusal, reason_of};
 use crate::second_factor::DueStep;
 use crate::sign_in::{Arrival, ConfiguredProvider, sign_in_error};
 
@@ -100,6 +100,55 @@ impl Hub {
         address: &str,
         browser: Option<&str>,
     ) -> Result<PasswordSignIn, HubError> {
+        let tried = self.try_password(provider, name, password, address, browser);
+        let tried = tried.await;
+        let refused = match &tried {
+            Err(error) => {
+                let is_wrong = matches!(error, HubError::Forbidden(text) if text == WRONG_PASSWORD);
+                reason_of(
+                    error,
+                    if is_wrong {
+                        SignInRefusal::WrongPassword
+                    } else {
+                        SignInRefusal::NotAllowed
+                    },
+                )
+            }
+            Ok(PasswordSignIn::Waits) => Some(SignInRefusal::NotAllowed),
+            Ok(PasswordSignIn::Arrived(_)) => None,
+        };
+        if let Some(reason) = refused {
+            self.refuse_password(provider, name, reason).await?;
+        }
+        tried
+    }
+
+    /// Writes down that a password did not let somebody in, for the owner of the name if it is one.
+    async fn refuse_password(
+        &self,
+        provider: Option<&str>,
+        name: &str,
+        reason: SignInRefusal,
+    ) -> Result<(), HubError> {
+        let provider = self.password_provider(provider);
+        let is_local = provider.is_some() && provider == self.local_accounts();
+        let user = match UserName::normalize(name) {
+            Ok(name) if is_local => self.store.user_by_name(&name).await?,
+            _ => None,
+        };
+        let provider = provider.map(ProviderId::as_str);
+        self.refuse_sign_in(provider, reason, user.as_ref()).await;
+        Ok(())
+    }
+
+    async fn try_password(
+        self: &Arc<Self>,
+        provider: Option<&str>,
+        name: &str,
+        password: Secret,
+        address: &str,
+        browser: Option<&str>,
+    ) -> Result<PasswordSignIn, HubError> {
         let id = self.password_provider(provider).ok_or_else(|| {
             HubError::not_found("Signing in with a password is not configured here.")
         })?;
@@ -139,11 +188,23 @@ impl Hub {
         if self.local_accounts().is_none() {
             return Err(refused());
         }
-        let checked = self
-            .check_password(&shown.username, shown.password, address, None)
-            .await?;
-        let Checked::Right(found) = checked else {
-            return Err(refused());
+        let local = self.local_accounts().map(ProviderId::as_str);
+        let name = &shown.username;
+        let checked = self.check_password(name, shown.password, address, None);
+        let found = match checked.await {
+            Ok(Checked::Right(found)) => found,
+            Ok(_) => {
+                let reason = SignInRefusal::WrongPassword;
+                self.refuse_password(local, name, reason).await?;
+                return Err(refused());
+            }
+            Err(error) => {
+                if matches!(error, HubError::Busy { .. }) {
+                    let reason = SignInRefusal::TooManyAttempts;
+                    self.refuse_password(local, name, reason).await?;
+                }
+                return Err(error);
+            }
         };
         if found.name.as_str() != user {
             return Err(refused());
@@ -193,10 +254,7 @@ impl Hub {
         }
         match form.verify(name, &password).await {
             Ok(identity) => Ok(identity),
-            Err(IdentityError::InvalidCredentials) => {
-                info!(provider.id = %id, "sign-in refused: wrong name or password");
-                Err(wrong())
-            }
+            Err(IdentityError::InvalidCredentials) => Err(wrong()),
             Err(error) => Err(sign_in_error(id.as_str(), error)),
         }
     }
@@ -217,8 +275,17 @@ impl Hub {
         };
         let identity = proxy
             .identify(peer, headers)
-            .map_err(|error| sign_in_error(id, error))?;
-        self.let_in(configured, identity).await
+            .map_err(|error| sign_in_error(id, error));
+        let arrived = match identity {
+            Ok(identity) => self.let_in(configured, identity).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &arrived
+            && let Some(reason) = reason_of(error, SignInRefusal::NotAllowed)
+        {
+            self.refuse_sign_in(Some(id), reason, None).await;
+        }
+        arrived
     }
 
     async fn let_in(

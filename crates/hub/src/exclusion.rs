@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use jansky_model::ProviderId;
 use jansky_store::{FreezeReason, User};
+use serde_json::json;
 use tracing::{info, warn};
 
 use crate::Hub;
 use crate::error::HubError;
+use crate::record::Event;
 use crate::settings::NoLongerAllowed;
 
 impl Hub {
@@ -52,9 +54,16 @@ impl Hub {
                 admin: says_admin.then_some(is_listed),
                 groups: Some(&[]),
             };
-            self.store
+            if self
+                .store
                 .set_rights(user.id, none, self.clock.now())
-                .await?;
+                .await?
+            {
+                let detail = json!({ "admin": none.admin, "groups": [] });
+                let by = provider.as_str();
+                self.record_by(by, Event::RightsFollow, Some(user), detail)
+                    .await?;
+            }
         }
         Ok(())
     }
@@ -72,6 +81,14 @@ impl Hub {
         self.freeze_user(user, FreezeReason::NotAllowed, provider.as_str())
             .await?;
         self.access.forget(user.id);
+        let detail = json!({ "until": ends_at });
+        self.record_by(
+            provider.as_str(),
+            Event::NoLongerAllowed,
+            Some(user),
+            detail,
+        )
+        .await?;
         // While servers are drained their owner can still reach them, to save what is open.
         if ends_at.is_none() {
             self.end_sessions_of(user.id).await?;

@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jansky_model::{UserId, UserName};
 use jansky_store::{Group, GroupId, GroupQuery, StoreError, User};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tracing::info;
 
 use crate::Hub;
 use crate::error::HubError;
 use crate::privileges::By;
+use crate::record::Event;
 
 /// The longest name in characters, as JupyterHub has it.
 const LONGEST_NAME: usize = 255;
@@ -71,6 +72,11 @@ impl Hub {
         self.forget_all(&members);
         for name in names {
             info!(group.name = %name, members = members.len(), "group made");
+            let detail = json!({ "group": name });
+            self.record_by(by.name(), Event::GroupMade, None, detail)
+                .await?;
+            self.record_members(by.name(), Event::GroupJoined, name, &members)
+                .await?;
         }
         Ok(made)
     }
@@ -80,12 +86,17 @@ impl Hub {
     /// # Errors
     /// [`HubError::Forbidden`] when it gives rights over others that the caller does not hold.
     pub async fn delete_group(&self, by: impl Into<By<'_>>, group: &Group) -> Result<(), HubError> {
-        self.may_remove_members(by.into(), &group.name).await?;
+        let by = by.into();
+        self.may_remove_members(by, &group.name).await?;
         let now = self.clock.now();
         let concerned = self.store.delete_group(group.id, now).await?;
         self.forget_all(&concerned);
         info!(group.name = %group.name, "group deleted");
-        Ok(())
+        let detail = json!({ "group": group.name });
+        self.record_by(by.name(), Event::GroupDeleted, None, detail)
+            .await?;
+        self.record_members(by.name(), Event::GroupLeft, &group.name, &concerned)
+            .await
     }
 
     /// Puts users into a group; those who are in it stay.
@@ -100,13 +111,15 @@ impl Hub {
         users: &[String],
     ) -> Result<(), HubError> {
         let users = self.known_users(users).await?;
-        self.may_add_members(by.into(), &group.name, &users).await?;
+        let by = by.into();
+        self.may_add_members(by, &group.name, &users).await?;
         let users = ids(&users);
         let now = self.clock.now();
         let added = self.store.add_members(group.id, &users, now).await?;
         self.forget_all(&added);
         info!(group.name = %group.name, added = added.len(), "members added to a group");
-        Ok(())
+        self.record_members(by.name(), Event::GroupJoined, &group.name, &added)
+            .await
     }
 
     /// Takes users out of a group; those who are not in it stay out.
@@ -121,12 +134,14 @@ impl Hub {
         users: &[String],
     ) -> Result<(), HubError> {
         let users = ids(&self.known_users(users).await?);
-        self.may_remove_members(by.into(), &group.name).await?;
+        let by = by.into();
+        self.may_remove_members(by, &group.name).await?;
         let now = self.clock.now();
         let removed = self.store.remove_members(group.id, &users, now).await?;
         self.forget_all(&removed);
         info!(group.name = %group.name, removed = removed.len(), "members removed from a group");
-        Ok(())
+        self.record_members(by.name(), Event::GroupLeft, &group.name, &removed)
+            .await
     }
 
     /// Keeps an object with a group in place of the one before.
@@ -136,6 +151,8 @@ impl Hub {
         properties: Value,
     ) -> Result<Group, HubError> {
         self.store.set_properties(group.id, &properties).await?;
+        let detail = json!({ "group": group.name });
+        self.record(Event::GroupProperties, None, detail).await?;
         Ok(Group {
             properties,
             ..group.clone()

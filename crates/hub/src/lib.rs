@@ -38,6 +38,7 @@ mod provider_word;
 mod proxied;
 mod reauthentication;
 mod reconcile;
+mod record;
 mod roles;
 mod routes;
 mod second_factor;
@@ -102,10 +103,11 @@ pub use linking::Linked;
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
 pub use operations::Progress;
-pub use origin::with_origin;
+pub use origin::{note_caller, with_origin};
 pub use privileges::By;
 pub use provider_word::EventRefusal;
 pub use reconcile::Resumed;
+pub use record::Event;
 pub use roles::{Role, Roles};
 pub use routes::RouteTable;
 pub use second_factor::{
@@ -192,6 +194,7 @@ pub struct Hub {
     lifelines: lifelines::Lifelines,
     throttle: throttle::Throttle,
     second_factors: second_factor::SecondFactors,
+    refusals: record::Refusals,
     sign_ups: sign_up::SignUps,
     throttles: BTreeMap<ProviderId, throttle::Throttle>,
     operations: Arc<operations::Operations>,
@@ -223,6 +226,7 @@ impl Hub {
                 parts.settings.sign_in_attempts_per_minute,
             ),
             hashing: hashing::Hashing::new(Arc::clone(&parts.random)),
+            refusals: record::Refusals::default(),
             sign_ups: sign_up::SignUps::new(),
             broker: broker::Broker::new(
                 &parts.settings.broker,
@@ -340,5 +344,6 @@ impl Hub {
         if let Err(error) = self.write_activity().await {
             tracing::warn!(error = %error, "could not write activity down");
         }
+        self.write_refusals(true).await;
     }
 }

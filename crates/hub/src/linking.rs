@@ -11,11 +11,13 @@ use std::sync::Arc;
 use jansky_identity::ExternalIdentity;
 use jansky_model::ProviderId;
 use jansky_store::{IdentityId, NewIdentity, StoreError};
+use serde_json::json;
 use tracing::{info, warn};
 
 use crate::Hub;
 use crate::actor::Actor;
 use crate::error::HubError;
+use crate::record::Event;
 use crate::sign_in::{ConfiguredProvider, Departure, Errand};
 
 /// An identity that was linked.
@@ -110,7 +112,14 @@ impl Hub {
         self.grants.keep(user, identity, client_id).await?;
         self.access.forget(user.id);
         info!(user.name = %user.name, provider.id = %provider, "identity linked");
-        Ok(())
+        let detail = json!({ "provider": provider });
+        self.record_by(
+            user.name.as_str(),
+            Event::IdentityLinked,
+            Some(user),
+            detail,
+        )
+        .await
     }
 
     /// Takes an identity away from the caller's account, with the tokens, the sessions and the rights
@@ -150,7 +159,9 @@ impl Hub {
         }
         self.access.forget(user.id);
         info!(user.name = %user.name, provider.id = %identity.provider, "identity unlinked");
-        Ok(())
+        let detail = json!({ "provider": identity.provider });
+        self.record(Event::IdentityUnlinked, Some(user), detail)
+            .await
     }
 }
 

@@ -1,22 +1,45 @@
-//! Where a request comes from, while it is answered.
+//! Who asks, and from where, while a request is answered.
 //!
-//! Work that anybody can ask for is shared out by network. The surface says the address once for the
-//! whole request, so no use case can forget to hand it on. Work in the background has no origin.
+//! What is written down about a change says where it came from, and work that anybody can ask for is
+//! shared out by network. That is true of every use case, so the surface says it once for the whole
+//! request, and no use case can forget to hand it on. Work in the background has no origin.
 
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 tokio::task_local! {
-    static ADDRESS: IpAddr;
+    static ORIGIN: Arc<Origin>;
+}
+
+struct Origin {
+    address: IpAddr,
+    actor: OnceLock<String>,
 }
 
 /// Does something as part of the answer to a request from this address.
 pub async fn with_origin<F: Future>(address: IpAddr, answer: F) -> F::Output {
-    ADDRESS.scope(address, answer).await
+    let origin = Origin {
+        address,
+        actor: OnceLock::new(),
+    };
+    ORIGIN.scope(Arc::new(origin), answer).await
+}
+
+/// Says who turned out to make the request that is being answered.
+pub fn note_caller(name: &str) {
+    // Outside of a request there is nobody to be noted.
+    let _ = ORIGIN.try_with(|origin| origin.actor.set(name.to_owned()));
 }
 
 /// The address of the client; `None` in the background.
 pub(crate) fn address() -> Option<IpAddr> {
-    ADDRESS.try_with(|address| *address).ok()
+    ORIGIN.try_with(|origin| origin.address).ok()
+}
+
+/// The name of the caller; `None` for strangers and in the background.
+pub(crate) fn caller() -> Option<String> {
+    let caller = ORIGIN.try_with(|origin| origin.actor.get().cloned());
+    caller.ok().flatten()
 }
 
 #[cfg(test)]
@@ -28,11 +51,14 @@ mod tests {
         let here: IpAddr = [192, 0, 2, 1].into();
 
         with_origin(here, async {
+            assert_eq!((address(), caller()), (Some(here), None));
+            note_caller("river");
             tokio::task::yield_now().await;
-            assert_eq!(address(), Some(here));
+            assert_eq!(caller().as_deref(), Some("river"));
         })
         .await;
 
-        assert_eq!(address(), None);
+        note_caller("nobody");
+        assert_eq!((address(), caller()), (None, None));
     }
 }

@@ -14,6 +14,7 @@ use crate::Hub;
 use crate::actor::Actor;
 use crate::broker::Note;
 use crate::error::{FormError, HubError};
+use crate::record::SignInRefusal;
 
 /// What a one-time link is for.
 const NEW_PASSWORD: &str = "new-password";
@@ -65,6 +66,9 @@ impl Hub {
         if self.is_password(password, Some(hash.clone())).await? {
             return Ok(hash);
         }
+        let local = self.local_accounts().map(jansky_model::ProviderId::as_str);
+        let reason = SignInRefusal::WrongPassword;
+        self.refuse_sign_in(local, reason, Some(user)).await;
         let wrong = HubError::forbidden("This is not your password.");
         Err(FormError::at("current", wrong))
     }

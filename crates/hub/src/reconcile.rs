@@ -233,6 +233,10 @@ impl Hub {
                 if let Err(error) = hub.store.purge_expired(hub.clock.now()).await {
                     warn!(error = %error, "could not remove what has expired");
                 }
+                hub.write_refusals(false).await;
+                if let Err(error) = hub.forget_addresses().await {
+                    warn!(error = %error, "could not remove old addresses from the audit trail");
+                }
                 if let Err(error) = hub.purge_changes().await {
                     warn!(error = %error, "could not remove old changes");
                 }

@@ -81,6 +81,8 @@ pub struct Settings {
     pub roles: Roles,
     /// What tokens servers can ask for.
     pub broker: BrokerSettings,
+    /// How long the network addresses in the audit trail are kept; zero for not at all.
+    pub keep_addresses: Duration,
 }
 
 /// What happens to the servers of somebody who may no longer come in.
@@ -135,6 +137,7 @@ impl Default for Settings {
             token_lifetime_at_start: Duration::from_mins(1),
             roles: Roles::default(),
             broker: BrokerSettings::default(),
+            keep_addresses: Duration::from_hours(90 * 24),
         }
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use jansky_crypto::token::digest_text;
 use jansky_model::{Secret, Timestamp};
 use jansky_store::{NewShareCode, Server, ShareCode, ShareCodes, User};
+use serde_json::json;
 use tracing::info;
 
 use crate::Hub;
 use crate::actor::Actor;
 use crate::error::HubError;
+use crate::record::{Event, some_of};
 use crate::shares::{held, shareable};
 
 /// For how long a code is accepted unless its maker says otherwise.
@@ -74,6 +76,9 @@ impl Hub {
         };
         let made = self.store.create_share_code(new).await?;
         info!(server.id = %server.id, "share code {} was made", made.id);
+        let detail = json!({ "id": made.id, "scopes": some_of(&scopes), "until": made.expires_at });
+        self.record_about(Event::ShareCodeMade, server, detail)
+            .await?;
         Ok((made, code))
     }
 
@@ -111,7 +116,8 @@ impl Hub {
         if gone == 0 && !matches!(which, WhichCodes::All) {
             return Err(HubError::not_found("This server has no such share code."));
         }
-        Ok(())
+        self.record_about(Event::ShareCodesEnded, server, json!({ "count": gone }))
+            .await
     }
 
     /// What a code offers.
@@ -152,6 +158,9 @@ impl Hub {
             .ok_or_else(not_accepted)?;
         self.forget_concerned(&share, &offer.server).await?;
         info!(server.id = %offer.server.id, user.name = %user.name, "a share code was accepted");
+        let detail = json!({ "with": user.name });
+        self.record_about(Event::ShareAccepted, &offer.server, detail)
+            .await?;
         Ok(offer.server)
     }
 }

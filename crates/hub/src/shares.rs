@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use jansky_model::scope::Target;
 use jansky_model::{Scope, UserName};
 use jansky_store::{Group, Server, Share, ShareWith, StoreError, User};
+use serde_json::json;
 use tracing::info;
 
 use crate::Hub;
 use crate::actor::{Actor, access_scope};
 use crate::error::HubError;
+use crate::record::{Event, some_of};
 
 /// What can be shared: what is about a server and nothing else.
 const SHAREABLE: [Scope; 5] = [
@@ -78,6 +80,8 @@ impl Hub {
             Ok(share) => {
                 self.forget_concerned(&share, server).await?;
                 info!(server.id = %server.id, "shared with the {kind} `{name}`");
+                let detail = json!({ "with": name, "kind": kind, "scopes": some_of(&texts) });
+                self.record_about(Event::ShareGiven, server, detail).await?;
                 Ok(share)
             }
             Err(StoreError::NotFound { .. }) => {
@@ -112,6 +116,8 @@ impl Hub {
             .unshare(server.id, stored, texts.as_deref(), now)
             .await?;
         self.forget_concerned(&before, server).await?;
+        let detail = json!({ "with": before.user.as_ref().map(UserName::as_str).or(before.group.as_deref()) });
+        self.record_about(Event::ShareTaken, server, detail).await?;
         Ok(left)
     }
 
@@ -121,7 +127,8 @@ impl Hub {
         self.access.forget_everyone();
         // The agent of the server gets tokens again.
         self.access.forget(server.user_id);
-        Ok(())
+        self.record_about(Event::SharesTaken, server, json!({}))
+            .await
     }
 
     /// The shares of one server.

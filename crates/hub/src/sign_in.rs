@@ -10,6 +10,7 @@ use jansky_identity::{
 };
 use jansky_model::{ProviderId, Secret};
 use jansky_store::{Identity, LoginAttemptRow, NewIdentity, NewSession, Rights, StoreError, User};
+use serde_json::json;
 use tracing::{info, warn};
 use url::Url;
 
@@ -19,8 +20,10 @@ use crate::admission::{Admission, AdmissionRules};
 use crate::error::HubError;
 use crate::grants::provider_session;
 use crate::linking::Linked;
+use crate::origin;
 use crate::present_word::warn_of_unreadable;
 use crate::reauthentication::Proof;
+use crate::record::{Event, SignInRefusal, reason_of, some_of};
 use crate::sign_out::SignOutAtProvider;
 
 /// The id under which sessions of local accounts are kept.
@@ -223,6 +226,27 @@ impl Hub {
         browsers: &[Secret],
         actor: Option<&Actor>,
     ) -> Result<Return, HubError> {
+        let returned = self.come_back(query, door, browsers, actor).await;
+        let refused = match &returned {
+            Ok(Return::Refused { error, .. }) | Err(error) => {
+                reason_of(error, SignInRefusal::NotAllowed)
+            }
+            Ok(_) => None,
+        };
+        if let Some(reason) = refused {
+            let provider = door.filter(|id| self.provider(id).is_ok());
+            self.refuse_sign_in(provider, reason, None).await;
+        }
+        returned
+    }
+
+    async fn come_back(
+        self: &Arc<Self>,
+        query: CallbackQuery,
+        door: Option<&str>,
+        browsers: &[Secret],
+        actor: Option<&Actor>,
+    ) -> Result<Return, HubError> {
         let again = || {
             HubError::invalid(
                 "This sign-in was already used, took too long or began in another browser. \
@@ -385,6 +409,10 @@ impl Hub {
         if self.store.set_rights(user.id, rights, now).await? {
             info!(user.name = %user.name, "rights follow the provider");
             self.access.forget(user.id);
+            let groups = admission.groups.as_deref().map(some_of);
+            let detail = json!({ "admin": admin, "groups": groups });
+            self.record(Event::RightsFollow, Some(&user), detail)
+                .await?;
         }
         user.admin = admin.unwrap_or(user.admin);
         Ok(user)
@@ -409,6 +437,10 @@ impl Hub {
         match made {
             Ok((user, _)) => {
                 info!(user.name = %user.name, provider.id = %provider, "new user");
+                let detail = json!({ "provider": provider });
+                let by = user.name.as_str();
+                self.record_by(by, Event::UserMade, Some(&user), detail)
+                    .await?;
                 return Ok(user);
             }
             Err(StoreError::AlreadyExists { .. }) => {}
@@ -416,7 +448,13 @@ impl Hub {
         }
         // A user whom an admin made beforehand and who never signed in may be taken over.
         match self.store.bind_first_identity(name, new, now).await {
-            Ok(Some(user)) => return Ok(user),
+            Ok(Some(user)) => {
+                let detail = json!({ "provider": provider });
+                let by = user.name.as_str();
+                self.record_by(by, Event::IdentityLinked, Some(&user), detail)
+                    .await?;
+                return Ok(user);
+            }
             Ok(None) | Err(StoreError::AlreadyExists { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -480,7 +518,15 @@ impl Hub {
         }
         // The grant may have needed a new sign-in, which other sessions of it know.
         self.thaw_user(user).await?;
-        info!(user.name = %user.name, provider.id = %provider, "signed in");
+        let address = origin::address().map(|address| address.to_canonical().to_string());
+        let address = address.unwrap_or_default();
+        info!(
+            client.address = %address, user.name = %user.name, provider.id = %provider, "signed in"
+        );
+        let detail = json!({ "provider": provider, "browser": browser.map(presentable) });
+        let by = user.name.as_str();
+        self.record_by(by, Event::SignIn, Some(user), detail)
+            .await?;
         Ok(NewBrowserSession { cookie, session_id })
     }
 }

@@ -15,6 +15,7 @@ use crate::actor::Actor;
 use crate::broker::Note;
 use crate::error::HubError;
 use crate::privileges::By;
+use crate::record::Event;
 
 /// What is written down in the audit trail, and as the outcome of a grant that an admin took back.
 const DEMANDED: &str = "sign_in_demanded";
@@ -138,7 +139,8 @@ impl Hub {
         }
         self.end_session(actor.user.id, session_id).await?;
         info!(user.name = %actor.user.name, "ended a session in another browser");
-        Ok(())
+        self.record(Event::SessionEnded, Some(&actor.user), json!({}))
+            .await
     }
 
     /// Makes somebody sign in again: their browsers lead to the sign-in page and nothing that a

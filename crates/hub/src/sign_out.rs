@@ -14,6 +14,7 @@ use crate::actor::Actor;
 use crate::broker::Note;
 use crate::error::HubError;
 use crate::privileges::By;
+use crate::record::Event;
 
 /// How long signing out waits for a provider to revoke tokens; it goes on in the background.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(2);
@@ -87,6 +88,8 @@ impl Hub {
                 self.stop_server(&server).await?;
             }
         }
+        self.record(Event::SignOut, Some(&actor.user), json!({}))
+            .await?;
         // Last of all: with the session the person can ask again if something before did not work.
         self.end_session(actor.user.id, session_id).await?;
         info!(user.name = %actor.user.name, keep_working, "signed out");

@@ -11,6 +11,7 @@ use crate::Hub;
 use crate::actor::Actor;
 use crate::broker::Note;
 use crate::error::{FormError, HubError};
+use crate::record::Event;
 use crate::throttle::PerAddress;
 
 /// How long somebody waits before their request is forgotten.
@@ -148,6 +149,9 @@ impl Hub {
             Err(error) => return Err(error.into()),
         }
         info!(user.name = %name, "signed up and waits for an administrator");
+        let detail = json!({ "name": name.as_str() });
+        self.record_by(name.as_str(), Event::SignUpAsked, None, detail)
+            .await?;
         self.count_sign_ups().await?;
         Ok(SignedUp::Waits)
     }

@@ -60,7 +60,7 @@ impl Throttle {
         if let Some(browser) = browser {
             let counted = self.by_browser.check_key(&digest_text(browser));
             return counted.map_err(|refused| {
-                self.wait(&refused, format!("with this name: {attempts} in a minute"))
+                self.wait(&refused, &format!("with this name: {attempts} in a minute"))
             });
         }
         // Whoever has tried too much already must not use up what others may try, so the narrowest
@@ -70,11 +70,11 @@ impl Throttle {
             .check_key(&here)
             .map_err(|refused| {
                 let words = format!("with this name from your network: {attempts} in a minute");
-                self.wait(&refused, words)
+                self.wait(&refused, &words)
             })?;
         self.by_network.check_key(&network).map_err(|refused| {
             let most = times(attempts, ADDRESS_FACTOR);
-            self.wait(&refused, format!("from your network: {most} in a minute"))
+            self.wait(&refused, &format!("from your network: {most} in a minute"))
         })?;
         self.by_name.check_key(&digest_text(name)).map_err(|refused| {
             let most = times(attempts, EVERYWHERE_FACTOR);
@@ -82,15 +82,11 @@ impl Throttle {
                 "with this name from everywhere: {most}, and then {attempts} in a minute. A browser \
                  that has signed in with it before does not have to wait"
             );
-            self.wait(&refused, words)
+            self.wait(&refused, &words)
         })
     }
 
-    fn wait(
-        &self,
-        refused: &NotUntil<<DefaultClock as Clock>::Instant>,
-        limit: String,
-    ) -> HubError {
+    fn wait(&self, refused: &NotUntil<<DefaultClock as Clock>::Instant>, limit: &str) -> HubError {
         let seconds = refused.wait_time_from(self.clock.now()).as_secs() + 1;
         HubError::Busy {
             message: format!(

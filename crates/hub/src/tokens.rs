@@ -7,10 +7,12 @@ use jansky_crypto::token::API_TOKEN_PREFIX;
 use jansky_model::scope::{Owner, TOKEN_ROLE, check_scopes};
 use jansky_model::{ScopeSet, Secret};
 use jansky_store::{NewToken, Token, TokenId, TokenKind, User};
+use serde_json::json;
 
 use crate::Hub;
 use crate::error::HubError;
 use crate::privileges::By;
+use crate::record::{Event, some_of};
 
 /// What somebody wants of a new token.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +63,8 @@ impl Hub {
         }
         let texts = scopes.iter().map(String::as_str);
         let wanted = ScopeSet::expand(texts, of_owner, Some(&owned));
-        self.may_make_token(by.into(), owner, &wanted)?;
+        let by = by.into();
+        self.may_make_token(by, owner, &wanted)?;
         let secret = self.random.secret(API_TOKEN_PREFIX);
         let now = self.clock.now();
         let token = self
@@ -78,6 +81,14 @@ impl Hub {
                 created_at: now,
                 expires_at: request.lifetime.map(|lifetime| now.plus(lifetime)),
             })
+            .await?;
+        let detail = json!({
+            "id": token.id.0,
+            "note": token.note,
+            "scopes": some_of(&token.scopes),
+            "until": token.expires_at,
+        });
+        self.record_by(by.name(), Event::ApiTokenMade, Some(owner), detail)
             .await?;
         Ok((token, secret))
     }
@@ -97,17 +108,19 @@ impl Hub {
         owner: &User,
         id: TokenId,
     ) -> Result<(), HubError> {
-        self.may_act_against(by.into(), owner).await?;
+        let by = by.into();
+        self.may_act_against(by, owner).await?;
         let existed = self
             .store
             .delete_token(owner.id, id, self.clock.now())
             .await?;
         self.access.forget(owner.id);
-        if existed {
-            Ok(())
-        } else {
-            Err(HubError::not_found("No such token."))
+        if !existed {
+            return Err(HubError::not_found("No such token."));
         }
+        let detail = json!({ "id": id.0 });
+        self.record_by(by.name(), Event::ApiTokenRevoked, Some(owner), detail)
+            .await
     }
 
     /// Everything that a user may do now.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use jansky_model::{UserId, UserName};
 use jansky_store::{StoreError, User, UserQuery};
+use serde_json::json;
 use tracing::info;
 
 use crate::Hub;
 use crate::error::HubError;
 use crate::privileges::By;
+use crate::record::Event;
 
 /// How long deleting a user waits for each of their servers to stop.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
@@ -68,7 +70,12 @@ impl Hub {
         }
         self.may_give_name(by, name, None)?;
         match self.store.create_user(name, admin, self.clock.now()).await {
-            Ok(user) => Ok(user),
+            Ok(user) => {
+                let detail = json!({ "admin": admin });
+                self.record_by(by.name(), Event::UserMade, Some(&user), detail)
+                    .await?;
+                Ok(user)
+            }
             Err(StoreError::AlreadyExists { .. }) => {
                 Err(HubError::conflict(format!("User {name} already exists")))
             }
@@ -114,10 +121,20 @@ impl Hub {
                 }
                 other => other?,
             }
+            let detail = json!({ "from": user.name, "to": name });
+            self.record_by(by.name(), Event::UserRenamed, Some(user), detail)
+                .await?;
         }
         if let Some(admin) = admin {
             self.store
                 .set_admin(user.id, admin, self.clock.now())
+                .await?;
+            let event = if admin {
+                Event::AdminGiven
+            } else {
+                Event::AdminTaken
+            };
+            self.record_by(by.name(), event, Some(user), json!({}))
                 .await?;
         }
         self.access.forget(user.id);
@@ -152,6 +169,9 @@ impl Hub {
         // Servers of others may still believe in these sessions, too.
         self.end_sessions_of(user.id).await?;
         let grants = self.store.grants_of(user.id).await?;
+        // Before it is done, as whoever is gone cannot be asked about again.
+        self.record_by(by.name(), Event::UserDeleted, Some(user), json!({}))
+            .await?;
         self.store.delete_user(user.id, self.clock.now()).await?;
         self.access.forget(user.id);
         for server in &servers {

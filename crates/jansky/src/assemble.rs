@@ -154,6 +154,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
             jansky_config::NoLongerAllowed::Drain => NoLongerAllowed::Drain(*hub.drain_timeout),
             jansky_config::NoLongerAllowed::Stop => NoLongerAllowed::Stop,
         },
+        keep_addresses: *hub.keep_addresses,
         rights_refresh: *config.session.rights_refresh,
         token_lifetime_at_start: *config.session.token_lifetime_at_start,
         roles: roles(config),

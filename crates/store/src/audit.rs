@@ -42,6 +42,32 @@ pub struct NewAuditEvent {
     pub outcome: String,
     /// Everything else, without anything secret.
     pub detail: serde_json::Value,
+    /// The network address that it came from, of which `detail` has the seal.
+    pub address: Option<EventAddress>,
+}
+
+/// A network address that can be forgotten without a break in the trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventAddress {
+    /// Something random, so that nobody finds the address again by trying all.
+    pub salt: String,
+    /// The address.
+    pub text: String,
+}
+
+impl EventAddress {
+    /// The field of an event's detail with the seal.
+    pub const SEAL: &'static str = "address_seal";
+
+    /// What the event holds of the address: a hash of it, in hexadecimal digits.
+    pub fn seal(&self, hash: impl Fn(&[u8]) -> Digest) -> String {
+        let sealed = format!("{}\n{}", self.salt, self.text);
+        let mut text = String::with_capacity(64);
+        for byte in hash(sealed.as_bytes()) {
+            let _ = write!(text, "{byte:02x}");
+        }
+        text
+    }
 }
 
 /// An event of the trail.
@@ -65,6 +91,8 @@ pub struct AuditEvent {
     pub outcome: String,
     /// Everything else, as JSON.
     pub detail: String,
+    /// The network address that it came from, as long as it is kept.
+    pub address: Option<EventAddress>,
     /// The hash of the event before it.
     pub previous: Digest,
     /// Its own hash.
@@ -90,6 +118,15 @@ impl AuditEvent {
         covered
     }
 
+    /// Whether the address, if it is still kept, is the one that came with the event.
+    fn is_address_sealed(&self, hash: impl Fn(&[u8]) -> Digest) -> bool {
+        let Some(address) = &self.address else {
+            return true;
+        };
+        let detail: serde_json::Value = serde_json::from_str(&self.detail).unwrap_or_default();
+        detail[EventAddress::SEAL] == address.seal(hash).as_str()
+    }
+
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             seq: row.get("seq")?,
@@ -101,6 +138,13 @@ impl AuditEvent {
             server: row.get("server")?,
             outcome: row.get("outcome")?,
             detail: row.get("detail")?,
+            address: match row.get_optional("address")? {
+                Some(text) => Some(EventAddress {
+                    salt: row.get("salt")?,
+                    text,
+                }),
+                None => None,
+            },
             previous: row.get("previous")?,
             hash: row.get("hash")?,
         })
@@ -141,7 +185,7 @@ pub struct AuditHead {
 /// The columns of an event.
 macro_rules! columns {
     () => {
-        "seq, at, event, actor, user_id, user_name, server, outcome, detail, previous, hash"
+        "seq, audit_events.at, event, actor, user_id, user_name, server, outcome, detail, previous, hash"
     };
 }
 
@@ -177,6 +221,7 @@ impl Store {
                     server: storable(&new.server),
                     outcome: storable(&new.outcome),
                     detail: new.detail.to_string(),
+                    address: new.address,
                     previous: last,
                     hash: NOTHING,
                 };
@@ -197,7 +242,7 @@ impl Store {
         statement.push(concat!(
             "SELECT ",
             columns!(),
-            " FROM audit_events WHERE seq < "
+            ", salt, address FROM audit_events LEFT JOIN audit_addresses USING (seq) WHERE seq < "
         ));
         statement.push_value(query.before.unwrap_or(i64::MAX));
         if let Some(user) = query.user {
@@ -216,7 +261,8 @@ impl Store {
             .push(concat!(
                 "SELECT ",
                 columns!(),
-                " FROM audit_events WHERE seq > "
+                ", salt, address FROM audit_events LEFT JOIN audit_addresses USING (seq)
+                 WHERE seq > "
             ))
             .push_value(seq)
             .push(" ORDER BY seq LIMIT ")
@@ -227,6 +273,12 @@ impl Store {
     async fn audit_rows(&self, statement: Composed) -> Result<Vec<AuditEvent>, StoreError> {
         let rows = self.db.fetch_all(statement.finish()).await?;
         rows.iter().map(AuditEvent::from_row).collect()
+    }
+
+    /// Forgets the network addresses of the events before `until`; returns how many.
+    pub async fn forget_audit_addresses(&self, until: Timestamp) -> Result<u64, StoreError> {
+        let statement = sql("DELETE FROM audit_addresses WHERE at < $1");
+        self.db.execute(statement.bind(until)).await
     }
 
     /// Checks that nobody has changed, removed or added an event; `hash` is what made the hashes.
@@ -252,6 +304,8 @@ impl Store {
                     Some("it does not follow the entry before it")
                 } else if event.hash != hash(&event.covered()) {
                     Some("it was changed")
+                } else if !event.is_address_sealed(&hash) {
+                    Some("its network address was changed")
                 } else if head.is_some_and(|head| head.seq == event.seq && head.hash != event.hash)
                 {
                     Some("it is not the one that was last")
@@ -299,9 +353,8 @@ async fn insert(transaction: &mut Transaction, events: &[AuditEvent]) -> Result<
         rest = later;
         let mut statement = Composed::default();
         statement.push(concat!(
-            "INSERT INTO audit_events (",
-            columns!(),
-            ") VALUES "
+            "INSERT INTO audit_events (seq, at, event, actor, user_id, user_name, server, outcome, ",
+            "detail, previous, hash) VALUES "
         ));
         let mut separator = "(";
         for event in now {
@@ -332,6 +385,18 @@ async fn insert(transaction: &mut Transaction, events: &[AuditEvent]) -> Result<
         }
         statement.push(")");
         transaction.execute(statement.finish()).await?;
+    }
+    for event in events {
+        let Some(address) = &event.address else {
+            continue;
+        };
+        let statement =
+            sql("INSERT INTO audit_addresses (seq, at, salt, address) VALUES ($1, $2, $3, $4)")
+                .bind(event.seq)
+                .bind(event.at)
+                .bind(&address.salt)
+                .bind(&storable(&address.text));
+        transaction.execute(statement).await?;
     }
     Ok(())
 }

@@ -54,7 +54,7 @@ mod users;
 pub use accounts::LocalAccount;
 pub use agents::{AgentSession, AgentSessionId, Agents, Enrolment, FreezeReason, NewTicket};
 pub use attempts::LoginAttemptRow;
-pub use audit::{AuditCheck, AuditEvent, AuditHead, AuditQuery, NewAuditEvent};
+pub use audit::{AuditCheck, AuditEvent, AuditHead, AuditQuery, EventAddress, NewAuditEvent};
 pub use changes::{Change, GRANT_CHANGED, SESSION_ENDED, USER_CHANGED};
 pub use codes::{Challenge, Code};
 pub use device_requests::{DeviceRequest, DeviceState};

@@ -49,6 +49,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../migrations/0010_share_codes.sql"),
     ),
     (11, "groups", include_str!("../migrations/0011_groups.sql")),
+    (
+        12,
+        "addresses",
+        include_str!("../migrations/0012_addresses.sql"),
+    ),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -163,6 +163,15 @@ impl Store {
         row.as_ref().map(User::from_row).transpose()
     }
 
+    /// The users with these ids; who does not exist is left out.
+    pub async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        let mut users = Vec::with_capacity(ids.len());
+        for id in ids {
+            users.extend(self.user(*id).await?);
+        }
+        Ok(users)
+    }
+
     /// The user with exactly this name.
     pub async fn user_by_name(&self, name: &UserName) -> Result<Option<User>, StoreError> {
         const SQL: &str = concat!("SELECT ", user_columns!(), " FROM users WHERE name = $1");

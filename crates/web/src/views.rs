@@ -495,16 +495,16 @@ pub struct AuditRow {
     pub server: Option<String>,
     /// Who did it.
     pub actor: String,
-    /// Whether it worked.
-    pub worked: bool,
-    /// How it ended, in one word.
-    pub outcome: String,
+    /// Why it did not work, in words; `None` when it did.
+    pub outcome: Option<String>,
     /// Where the token came from.
     pub source: Option<String>,
     /// Its scopes.
     pub scope: Option<String>,
     /// The network address of who asked.
     pub address: Option<String>,
+    /// The browser, in words.
+    pub browser: Option<String>,
     /// The beginning of the key's fingerprint.
     pub key: Option<String>,
 }

@@ -133,6 +133,9 @@ impl FromRequestParts<WebState> for Visit {
                 (actor, absence) = (None, Absence::Forged(message));
             }
         }
+        if let Some(actor) = &actor {
+            jansky_hub::note_caller(actor.user.name.as_str());
+        }
         Ok(Self {
             web: Arc::clone(web),
             actor,

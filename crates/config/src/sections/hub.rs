@@ -109,6 +109,13 @@ pub struct Hub {
     #[schemars(example = &"2h")]
     pub drain_timeout: Written<Duration>,
 
+    /// How long the network addresses of people are kept in the audit trail. They say from where
+    /// somebody signed in, tried to, or changed a right, and are about people, while the events
+    /// themselves are kept for ever. With "0s" none is written down there; the log has them all the
+    /// same.
+    #[schemars(example = &"30d")]
+    pub keep_addresses: Written<Duration>,
+
     /// The addresses of proxies in front of Jansky, from which `X-Forwarded-For`,
     /// `X-Forwarded-Proto` and `Forwarded` are believed.
     #[schemars(extend("examples" = [["10.0.0.0/8", "127.0.0.1"]]))]
@@ -135,6 +142,7 @@ impl Default for Hub {
             admin_users: Vec::new(),
             no_longer_allowed: NoLongerAllowed::Drain,
             drain_timeout: written("30m"),
+            keep_addresses: written("90d"),
             trusted_proxies: Vec::new(),
         }
     }

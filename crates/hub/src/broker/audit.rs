@@ -7,16 +7,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jansky_crypto::token::digest_bytes;
 use jansky_store::{
-    AuditCheck, AuditEvent, AuditQuery, NewAuditEvent, Server, Store, StoreError, User,
+    AuditCheck, AuditEvent, AuditQuery, EventAddress, NewAuditEvent, Server, Store, StoreError,
+    User,
 };
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tracing::error;
 
-use super::BrokerError;
 use super::caller::{Agent, Presented};
+use super::{BrokerError, ProofRefusal};
 use crate::Hub;
 use crate::error::HubError;
+use crate::origin;
+use crate::record::Event;
+use crate::throttle::network;
 
 /// How many events one transaction takes.
 const BATCH: usize = 512;
@@ -128,7 +132,33 @@ impl AuditWriter {
 
 impl Hub {
     /// Writes something down and returns when it is in the database.
+    ///
+    /// A network address in `detail`, or that of the request if it is about an account, is kept apart
+    /// and for a time: it is about a person, and the trail is for ever. The event holds a seal of it.
     pub(crate) async fn write_down(&self, about: About<'_>) -> Result<(), HubError> {
+        debug_assert!(
+            Event::ALL.iter().any(|event| event.word() == about.event),
+            "`{}` is no event",
+            about.event
+        );
+        let mut detail = about.detail;
+        let told = detail
+            .as_object_mut()
+            .and_then(|fields| fields.remove("address"));
+        let told = told.and_then(|address| address.as_str().map(str::to_owned));
+        let own = || origin::address().map(|address| address.to_canonical().to_string());
+        let address = told.or_else(|| own().filter(|_| about.server.is_none()));
+        let is_kept = !self.settings.keep_addresses.is_zero();
+        let address = address
+            .filter(|text| is_kept && !text.is_empty())
+            .map(|text| EventAddress {
+                salt: self.random.hex_id(),
+                text,
+            });
+        if let (Some(address), Some(fields)) = (&address, detail.as_object_mut()) {
+            let seal = address.seal(digest_bytes);
+            fields.insert(EventAddress::SEAL.to_owned(), json!(seal));
+        }
         let event = NewAuditEvent {
             at: self.clock.now(),
             event: about.event,
@@ -137,7 +167,8 @@ impl Hub {
             user_name: about.user.map(|u| u.name.to_string()).unwrap_or_default(),
             server: about.server.map(|s| s.name.to_string()).unwrap_or_default(),
             outcome: about.outcome.to_owned(),
-            detail: about.detail,
+            detail,
+            address,
         };
         self.broker.audit.write(event).await
     }
@@ -181,7 +212,10 @@ impl Hub {
         about: Option<&Agent>,
         error: &BrokerError,
     ) {
-        if self.broker.refusals.check_key(&presented.address).is_err() {
+        // To be asked for a nonce is how the protocol begins (RFC 9449 section 8).
+        let is_usual = matches!(error, BrokerError::Proof(ProofRefusal::Nonce));
+        let network = network(&presented.address.to_string());
+        if is_usual || self.broker.refusals.check_key(&network).is_err() {
             return;
         }
         let detail = json!({
@@ -200,6 +234,13 @@ impl Hub {
         if let Err(error) = self.write_down(event).await {
             error!(error = %error, "could not write a refusal down");
         }
+    }
+
+    /// Forgets the network addresses of events that are older than the operator wants to keep them.
+    pub(crate) async fn forget_addresses(&self) -> Result<(), HubError> {
+        let until = self.clock.now().minus(self.settings.keep_addresses);
+        self.store.forget_audit_addresses(until).await?;
+        Ok(())
     }
 
     /// Events of the audit trail, the newest first.

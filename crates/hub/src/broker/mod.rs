@@ -50,9 +50,10 @@ use crate::grants::Breakers;
 use audit::AuditWriter;
 use proofs::Nonces;
 
-/// How many refused requests of one address are written to the audit trail in a minute. The rest is
-/// only counted: anybody can send nonsense.
-const REFUSALS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(120).unwrap();
+/// How many refused requests of one network are written to the audit trail: so many at once, and then
+/// two in a minute, because anybody can send nonsense.
+const REFUSALS: NonZeroU32 = NonZeroU32::new(20).unwrap();
+const REFUSALS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
 /// What an operator decides about the broker.
 #[derive(Clone, Debug)]
@@ -88,7 +89,7 @@ pub(crate) struct Broker {
     /// For each provider and audience: whether it is left alone for a while.
     breakers: Breakers,
     by_user: DefaultKeyedRateLimiter<UserId>,
-    refusals: DefaultKeyedRateLimiter<std::net::IpAddr>,
+    refusals: DefaultKeyedRateLimiter<String>,
     governor_clock: governor::clock::DefaultClock,
 }
 
@@ -107,7 +108,9 @@ impl Broker {
             nonces: Nonces::new(MacKey::generate(random)),
             breakers: Breakers::default(),
             by_user: RateLimiter::keyed(Quota::per_minute(per_minute)),
-            refusals: RateLimiter::keyed(Quota::per_minute(REFUSALS_PER_MINUTE)),
+            refusals: RateLimiter::keyed(
+                Quota::per_minute(REFUSALS_PER_MINUTE).allow_burst(REFUSALS),
+            ),
             governor_clock: governor::clock::DefaultClock::default(),
         }
     }

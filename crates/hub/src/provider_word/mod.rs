@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use jansky_model::{ProviderId, Secret, Timestamp, UserId};
 use jansky_store::{FreezeReason, Grant, Session};
+use serde_json::json;
 use tokio::sync::SemaphorePermit;
 
 pub use security_events::EventRefusal;
 
 use crate::Hub;
 use crate::error::HubError;
+use crate::record::Event;
 
 /// The longest token that is looked at, in bytes.
 const LONGEST_TOKEN: usize = 16 << 10;
@@ -85,6 +87,8 @@ impl Hub {
             if let Some(user) = self.store.user(user).await? {
                 let by = meant.provider.as_str();
                 self.freeze_user(&user, FreezeReason::SignedOut, by).await?;
+                self.record_by(by, Event::EndedByProvider, Some(&user), json!({}))
+                    .await?;
             }
         }
         Ok(Outcome {

@@ -21,6 +21,7 @@ use tracing::{info, warn};
 use crate::Hub;
 use crate::broker::Note;
 use crate::error::HubError;
+use crate::record::{SignInRefusal, reason_of};
 use crate::throttle::Throttle;
 
 pub use set_up::{SecondFactorSetUp, SecondFactorState, SetUpBrowser};
@@ -136,6 +137,23 @@ impl Hub {
     /// # Errors
     /// [`HubError::Forbidden`] for a wrong or used one, [`HubError::Busy`] after many wrong ones.
     pub(crate) async fn show_code(
+        &self,
+        user: &User,
+        code: &Secret,
+        address: &str,
+    ) -> Result<(), HubError> {
+        let shown = self.look_at_code(user, code, address).await;
+        if let Err(error) = &shown
+            && let Some(reason) = reason_of(error, SignInRefusal::WrongCode)
+        {
+            let local = self.local_provider();
+            self.refuse_sign_in(Some(local.as_str()), reason, Some(user))
+                .await;
+        }
+        shown
+    }
+
+    async fn look_at_code(
         &self,
         user: &User,
         code: &Secret,

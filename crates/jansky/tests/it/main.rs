@@ -7,6 +7,7 @@ mod config_command;
 mod containers;
 mod crash;
 mod demo;
+mod fail2ban;
 mod failing_servers;
 mod harbour;
 mod house;

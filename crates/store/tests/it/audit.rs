@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jansky_model::UserId;
-use jansky_store::{AuditEvent, AuditQuery, Digest, NewAuditEvent, Store};
+use jansky_store::{AuditEvent, AuditQuery, Digest, EventAddress, NewAuditEvent, Store};
 use serde_json::json;
 
 use crate::harness::{TestStore, at, on_both};
@@ -15,6 +15,7 @@ on_both! {
     what_a_hash_covers_is_everything_in_the_row,
     whoever_tampers_with_the_trail_is_found_out,
     a_trail_can_be_read_while_it_is_written,
+    addresses_can_be_forgotten_and_the_trail_holds,
 }
 
 /// Not a hash that is good for anything, but one that differs.
@@ -37,6 +38,7 @@ fn event(number: i64, user: i64) -> NewAuditEvent {
         server: String::new(),
         outcome: "ok".to_owned(),
         detail: json!({ "number": number, "text": "with \0 and \"" }),
+        address: None,
     }
 }
 
@@ -206,4 +208,50 @@ async fn a_trail_can_be_read_while_it_is_written(store: TestStore) {
     reader.close().await;
     let more = vec![event(10, 1)];
     store.append_audit(more, hash).await.expect("written");
+}
+
+/// An event with an address, whose seal stands in what the chain covers.
+fn event_from(number: i64, text: &str) -> NewAuditEvent {
+    let address = EventAddress {
+        salt: format!("salt {number}"),
+        text: text.to_owned(),
+    };
+    NewAuditEvent {
+        detail: json!({ EventAddress::SEAL: address.seal(hash) }),
+        address: Some(address),
+        ..event(number, 1)
+    }
+}
+
+async fn addresses_can_be_forgotten_and_the_trail_holds(store: TestStore) {
+    let events = vec![
+        event_from(1, "192.0.2.1"),
+        event(2, 1),
+        event_from(3, "2001:db8::1"),
+    ];
+    store.append_audit(events, hash).await.expect("written");
+    let addresses = async || {
+        let query = AuditQuery {
+            limit: 10,
+            ..AuditQuery::default()
+        };
+        let events = store.audit_events(&query).await.expect("the database");
+        let texts = events
+            .into_iter()
+            .map(|event| event.address.map(|kept| kept.text));
+        texts.collect::<Vec<_>>()
+    };
+    let both = [
+        Some("2001:db8::1".to_owned()),
+        None,
+        Some("192.0.2.1".to_owned()),
+    ];
+    assert_eq!(addresses().await, both);
+
+    let forgotten = store.forget_audit_addresses(at(3)).await;
+
+    assert_eq!(forgotten.expect("the database"), 1);
+    assert_eq!(addresses().await, [both[0].clone(), None, None]);
+    let check = store.check_audit(hash).await.expect("the database");
+    assert_eq!((check.events, check.broken), (3, None));
 }

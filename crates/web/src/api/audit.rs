@@ -60,6 +60,10 @@ fn model(event: &AuditEvent) -> Value {
             text
         })
     };
+    let mut detail: Value = serde_json::from_str(&event.detail).unwrap_or_default();
+    if let (Some(address), Some(fields)) = (&event.address, detail.as_object_mut()) {
+        fields.insert("address".to_owned(), json!(address.text));
+    }
     json!({
         "seq": event.seq,
         "at": event.at,
@@ -68,7 +72,7 @@ fn model(event: &AuditEvent) -> Value {
         "user": event.user_name,
         "server": event.server,
         "outcome": event.outcome,
-        "detail": serde_json::from_str::<Value>(&event.detail).unwrap_or_default(),
+        "detail": detail,
         "hash": hex(&event.hash),
     })
 }

@@ -364,7 +364,10 @@ async fn every_proof_that_is_not_right_is_refused_and_written_down() {
         assert!(challenge.starts_with("DPoP "), "{outcome}: {challenge}");
         assert!(challenge.contains(code), "{outcome}: {challenge}");
         assert!(!answer.header("dpop-nonce").is_empty(), "{outcome}");
-        expected.push(("refused", *outcome, "river"));
+        // To ask for a nonce is how the protocol begins.
+        if *outcome != "no_nonce" {
+            expected.push(("refused", *outcome, "river"));
+        }
     }
     let trail = scene.trail().await;
     let written: Vec<_> = trail[before..]
@@ -819,14 +822,14 @@ async fn owners_and_operators_see_agents_and_freeze_them() {
 #[tokio::test]
 async fn people_see_their_own_trail_and_operators_all_of_it() {
     let scene = Scene::new().await;
+    let river = scene.hub.session("river").await;
+    scene.hub.admin("zoe").await;
+    let zoe = scene.hub.session("zoe").await;
     for name in ["river", "wash"] {
         let agent = scene.agent(name).await;
         agent.token("archive").await.must_be(200);
         agent.token("closed").await.must_be(403);
     }
-    let river = scene.hub.session("river").await;
-    scene.hub.admin("zoe").await;
-    let zoe = scene.hub.session("zoe").await;
 
     let own = river.api("GET", "/hub/api/users/river/audit?limit=2", None);
     let own = own.await.must_be(200).json();

@@ -22,6 +22,7 @@ mod privileges;
 mod provider_word;
 mod providers;
 mod reauthentication;
+mod record;
 mod rights;
 mod robustness;
 mod routes;

@@ -121,10 +121,13 @@ async fn who_ended_somebodys_sign_ins_is_written_down() {
     assert_eq!(
         events,
         [
+            event("user_made", "river"),
+            event("sign_in", "river"),
             event("sign_in_demanded", "zoe"),
             event("sign_in_demanded", "zoe"),
             event("signed_out_everywhere", "zoe"),
             event("signed_out_everywhere", "zoe"),
+            event("sign_in", "river"),
             event("signed_out_everywhere", "river"),
         ]
     );

@@ -296,23 +296,39 @@ pub(super) fn audit() -> Vec<Sample> {
         user: "river".into(),
         server: Some(String::new()),
         actor: "agent".into(),
-        worked: outcome == "ok",
-        outcome: outcome.into(),
+        outcome: (outcome != "ok").then(|| outcome.into()),
         source: Some("cache".into()),
         scope: Some("archive:read".into()),
         address: None,
+        browser: None,
         key: Some("cn-I_WNM".into()),
+    };
+    let of_account = |words: &str, outcome: &str| AuditRow {
+        server: None,
+        actor: "river".into(),
+        source: None,
+        scope: None,
+        address: Some("192.0.2.7".into()),
+        key: None,
+        ..row(words, outcome)
     };
     let page = AuditPage {
         rows: vec![
             row("Token for archive", "ok"),
+            of_account("Password changed", "ok"),
+            of_account("API token made: nightly pipeline", "ok"),
             AuditRow {
-                server: None,
-                actor: "river".into(),
-                source: None,
-                scope: None,
-                key: None,
-                ..row("Password changed", "ok")
+                browser: Some("Firefox on Linux".into()),
+                ..of_account("Signed in (eduid)", "ok")
+            },
+            AuditRow {
+                actor: "the hub".into(),
+                address: Some("203.0.113.9".into()),
+                ..of_account("Sign-in refused", "wrong password")
+            },
+            AuditRow {
+                actor: "zoe".into(),
+                ..of_account("Put into the group radio", "ok")
             },
             AuditRow {
                 server: None,
@@ -323,11 +339,15 @@ pub(super) fn audit() -> Vec<Sample> {
             },
             AuditRow {
                 server: Some("gpu".into()),
+                actor: "unknown".into(),
                 source: None,
                 scope: None,
                 address: Some("192.0.2.7".into()),
                 key: None,
-                ..row("Request refused at token", "proof_replayed")
+                ..row(
+                    "Token request refused",
+                    "the request was sent a second time",
+                )
             },
         ],
         of_everybody: false,
@@ -361,6 +381,7 @@ pub(super) fn audit() -> Vec<Sample> {
                     source: Some(HOSTILE.into()),
                     scope: Some(HOSTILE.into()),
                     address: Some(HOSTILE.into()),
+                    browser: Some(HOSTILE.into()),
                     key: Some(HOSTILE.into()),
                     ..row(HOSTILE, HOSTILE)
                 }],
