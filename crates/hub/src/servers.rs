@@ -21,6 +21,9 @@ use crate::privileges::By;
 /// Between two looks at a row that somebody else works on.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
+/// How long a server that is to be removed may take to stop. Spawners give up sooner.
+const PATIENCE_OF_REMOVAL: Duration = Duration::from_mins(10);
+
 /// How long a caller who was refused for load should wait.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
@@ -51,6 +54,7 @@ impl Hub {
         user: &User,
         name: &ServerName,
         display_name: &str,
+        options: Option<serde_json::Map<String, Value>>,
     ) -> Result<Server, HubError> {
         if !name.is_default() {
             self.check_named_servers(user, name).await?;
@@ -61,6 +65,7 @@ impl Hub {
             name: name.clone(),
             client_id,
             display_name: display_name.to_owned(),
+            user_options: Value::Object(options.unwrap_or_default()),
             created_at: self.clock.now(),
         };
         match self.store.create_server(&new).await {
@@ -108,7 +113,7 @@ impl Hub {
     ) -> Result<Server, HubError> {
         let server = match self.store.server_by_name(user.id, name).await? {
             Some(server) => server,
-            None => self.create_server(user, name, "").await?,
+            None => self.create_server(user, name, "", None).await?,
         };
         match &server.state {
             ServerState::Starting { .. } => return Ok(server),
@@ -166,7 +171,8 @@ impl Hub {
     }
 
     async fn check_load(&self) -> Result<(), HubError> {
-        if self.operations.starts() >= self.settings.concurrent_spawn_limit {
+        let limit = self.settings.concurrent_spawn_limit;
+        if limit > 0 && self.operations.starts() >= limit {
             return Err(HubError::Busy {
                 message: "Many servers are starting at the moment. Try again in a little while."
                     .to_owned(),
@@ -307,6 +313,24 @@ impl Hub {
         self.access.forget(server.user_id);
         self.clear_away(server.id).await;
         Ok(())
+    }
+
+    /// Removes a named server once its stop, which is under way, is done. A process that ends in
+    /// between leaves it stopped.
+    pub fn remove_when_stopped(self: &Arc<Self>, server: &Server) {
+        let (hub, server) = (Arc::clone(self), server.clone());
+        self.tasks.spawn(async move {
+            let removed = async {
+                let stopped = hub.settled(&server, PATIENCE_OF_REMOVAL).await?;
+                match stopped {
+                    Some(stopped) => hub.remove_server(&stopped).await,
+                    None => Ok(()),
+                }
+            };
+            if let Err(error) = removed.await {
+                warn!(server.id = %server.id, error = %error, "could not remove a server after its stop");
+            }
+        });
     }
 
     /// Removes what is left of a server that is gone; what cannot be removed only takes up room.

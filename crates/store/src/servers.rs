@@ -62,6 +62,8 @@ pub struct NewServer {
     pub client_id: String,
     /// Its name for people, possibly empty.
     pub display_name: String,
+    /// What it is to be started with if nothing else is asked for: a JSON object, or null.
+    pub user_options: serde_json::Value,
     /// When it is made.
     pub created_at: Timestamp,
 }
@@ -247,11 +249,12 @@ impl Store {
         let insert = sql(
             "INSERT INTO servers (user_id, name, display_name, state, spawner,
                  user_options, client_id, created_at, starts, version)
-             VALUES ($1, $2, $3, 'stopped', '', '{}', $4, $5, 0, 0) RETURNING id",
+             VALUES ($1, $2, $3, 'stopped', '', $4, $5, $6, 0, 0) RETURNING id",
         )
         .bind(new.user_id)
         .bind(&new.name)
         .bind(&new.display_name)
+        .bind(&new.user_options.to_string())
         .bind(&new.client_id)
         .bind(new.created_at);
         let mut transaction = self.db.begin().await?;

@@ -62,7 +62,8 @@ pub struct Hub {
     #[schemars(extend("x-default" = "their server or the home page, see `redirect_to_server`"), example = &"/hub/home")]
     pub default_url: Option<String>,
 
-    /// Whether people land on their own server after signing in, and not on the home page.
+    /// Whether people land on their own server after signing in, if it is running. Otherwise, and with
+    /// `false`, they land on the home page, where they can start it.
     #[schemars(example = false)]
     pub redirect_to_server: bool,
 

@@ -175,7 +175,7 @@ impl Scene {
             let user = made.expect("the name is free");
             for server in ["", "gpu"] {
                 let server = server.parse().expect("a valid name");
-                let made = hub.create_server(&user, &server, "").await;
+                let made = hub.create_server(&user, &server, "", None).await;
                 servers.push(made.expect("the name is free").id);
             }
             users.push(user.id);

@@ -93,6 +93,7 @@ impl World {
             name: ServerName::default_server(),
             client_id: format!("jupyterhub-user-{name}"),
             display_name: String::new(),
+            user_options: serde_json::json!({}),
             created_at: self.now(),
         };
         let server = self.store.create_server(&new).await;

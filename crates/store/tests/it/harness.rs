@@ -98,6 +98,7 @@ impl TestStore {
             name: server_name(name),
             client_id: format!("jupyterhub-user-{}-{name}", owner.name),
             display_name: String::new(),
+            user_options: serde_json::json!({}),
             created_at: at(0),
         };
         self.create_server(&new).await.expect("the name is free")

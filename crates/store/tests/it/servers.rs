@@ -117,6 +117,7 @@ async fn names_and_clients_of_servers_are_given_once(store: TestStore) {
         name: server_name(name),
         client_id: client_id.to_owned(),
         display_name: String::new(),
+        user_options: serde_json::json!({}),
         created_at: at(0),
     };
 

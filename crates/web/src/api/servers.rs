@@ -113,7 +113,9 @@ pub(crate) async fn create(
     check_title(wish.display_name.as_deref())?;
     let hub = &visit.web.hub;
     let title = wish.display_name.as_deref().unwrap_or_default();
-    let server = hub.create_server(&user, &name, title).await?;
+    let server = hub
+        .create_server(&user, &name, title, wish.user_options)
+        .await?;
     let model = models::server(&visit, actor, &server);
     Ok((StatusCode::CREATED, Json(model)).into_response())
 }
@@ -182,8 +184,15 @@ pub(crate) async fn start(
             return Err(HubError::invalid(format!("{title} is {word}")).into());
         }
     }
-    if let (None, Some(title)) = (&server, title.as_deref()) {
-        hub.create_server(&user, &name, title).await?;
+    match (&server, title.as_deref()) {
+        (None, Some(title)) => {
+            hub.create_server(&user, &name, title, None).await?;
+        }
+        (Some(stopped), Some(title)) if !stopped.state.is_active() => {
+            hub.change_server(actor, stopped, None, Some(title), None)
+                .await?;
+        }
+        _ => {}
     }
     let server = hub
         .start_server(&user, &name, options.map(Value::Object))
@@ -236,7 +245,12 @@ pub(crate) async fn stop(
     hub.stop_server(&server).await?;
     let after = hub.settled(&server, hub.settings().call_patience).await?;
     match after {
-        Some(server) if server.state.is_active() => Ok(empty(StatusCode::ACCEPTED)),
+        Some(server) if server.state.is_active() => {
+            if wish.remove {
+                hub.remove_when_stopped(&server);
+            }
+            Ok(empty(StatusCode::ACCEPTED))
+        }
         Some(server) if wish.remove => {
             hub.remove_server(&server).await?;
             Ok(empty(StatusCode::NO_CONTENT))

@@ -147,7 +147,7 @@ async fn make(visit: &Visit, actor: &Actor, typed: &str) -> Result<(), HubError>
     visit
         .web
         .hub
-        .create_server(&actor.user, &name, "")
+        .create_server(&actor.user, &name, "", None)
         .await
         .map(|_| ())
 }

@@ -259,7 +259,7 @@ impl Things {
         let user = hub.user(owner).await;
         for (name, title) in [("", "nebula default"), ("gpu", "nebula gpu")] {
             let name: ServerName = name.parse().expect("a valid name");
-            let made = hub.hub.create_server(&user, &name, title).await;
+            let made = hub.hub.create_server(&user, &name, title, None).await;
             made.expect("the name is free");
         }
         let made = hub

@@ -511,3 +511,69 @@ async fn the_state_of_the_spawner_is_for_admins() {
             .is_none()
     );
 }
+
+#[tokio::test]
+async fn no_limit_on_starts_means_any_number() {
+    let hub = TestHub::with(|recipe| {
+        recipe.settings.concurrent_spawn_limit = 0;
+        recipe.settings.active_server_limit = 0;
+        recipe.settings.named_server_limit_per_user = 0;
+        recipe.settings.call_patience = Duration::from_millis(50);
+    })
+    .await;
+    let river = hub.token("river", &["inherit"]).await;
+    hub.spawner.behave(slow());
+
+    for name in ["one", "two", "three"] {
+        let path = format!("/hub/api/users/river/servers/{name}");
+        river.api("POST", &path, None).await.must_be(202);
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_a_server_that_is_made_or_started_is_kept() {
+    let hub = TestHub::new().await;
+    let river = hub.token("river", &["inherit"]).await;
+    let options = json!({ "size": "large" });
+    let made = json!({ "display_name": "Big one", "user_options": options });
+
+    let model = river.api("PUT", GPU, Some(made)).await.must_be(201).json();
+    assert_eq!(model["display_name"], "Big one");
+    assert_eq!(model["user_options"], options);
+    river.api("POST", GPU, None).await.must_be(201);
+    let started = hub.server("river", "gpu").await.expect("it was started");
+    assert_eq!(
+        started.user_options, options,
+        "what was said when it was made"
+    );
+
+    river.api("DELETE", GPU, None).await.must_be(204);
+    let other = json!({ "display_name": "Small one", "user_options": { "size": "small" } });
+    river.api("POST", GPU, Some(other)).await.must_be(201);
+    let model = river.api("GET", GPU, None).await.must_be(200).json();
+    assert_eq!(model["display_name"], "Small one");
+    assert_eq!(model["user_options"], json!({ "size": "small" }));
+}
+
+#[tokio::test]
+async fn a_server_that_is_slow_to_stop_is_removed_afterwards() {
+    let hub = impatient().await;
+    let river = hub.token("river", &["inherit"]).await;
+    river.api("POST", GPU, None).await;
+    until(&hub, "gpu", "ready").await;
+    hub.spawner.behave(FakeBehaviour {
+        stop_delay: Duration::from_millis(300),
+        ..FakeBehaviour::default()
+    });
+
+    let remove = json!({ "remove": true });
+    river.api("DELETE", GPU, Some(remove)).await.must_be(202);
+
+    for _ in 0..500 {
+        if hub.server("river", "gpu").await.is_none() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it is still there: {:?}", hub.server("river", "gpu").await);
+}

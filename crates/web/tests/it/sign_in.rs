@@ -365,3 +365,19 @@ async fn without_local_accounts_there_is_no_form() {
         answer.text()
     );
 }
+
+#[tokio::test]
+async fn people_land_on_their_server_if_it_runs_and_else_on_the_home_page() {
+    for (redirects, running) in [(true, "/user/river/"), (false, "/hub/home")] {
+        let hub = TestHub::with(|recipe| recipe.settings.redirect_to_server = redirects).await;
+        let browser = hub.browser("river").await;
+
+        let stopped = browser.get("/hub/").await.must_be(302);
+        assert_eq!(stopped.location(), "/hub/home");
+        let token = hub.token("river", &["inherit"]).await;
+        let server = "/hub/api/users/river/server";
+        token.api("POST", server, None).await.must_be(201);
+        let landed = browser.get("/hub/").await.must_be(302);
+        assert_eq!(landed.location(), running);
+    }
+}
