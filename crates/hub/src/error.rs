@@ -27,6 +27,12 @@ pub enum HubError {
     /// The request makes no sense.
     #[error("{0}")]
     Invalid(String),
+    /// The request is larger than the hub takes.
+    #[error("{0}")]
+    TooLarge(String),
+    /// The rest of the request did not come.
+    #[error("{0}")]
+    TooSlow(String),
     /// Too much at once; the same request may work later.
     #[error("{message}")]
     Busy {

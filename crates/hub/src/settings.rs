@@ -83,6 +83,8 @@ pub struct Settings {
     pub broker: BrokerSettings,
     /// How long the network addresses in the audit trail are kept; zero for not at all.
     pub keep_addresses: Duration,
+    /// The largest body of a request that the hub reads, in bytes.
+    pub max_body_size: usize,
 }
 
 /// What happens to the servers of somebody who may no longer come in.
@@ -138,6 +140,7 @@ impl Default for Settings {
             roles: Roles::default(),
             broker: BrokerSettings::default(),
             keep_addresses: Duration::from_hours(90 * 24),
+            max_body_size: 1 << 20,
         }
     }
 }

@@ -22,7 +22,7 @@ use jansky_identity::oidc::{
 use jansky_identity::{
     GitHub, GitHubSettings, HeaderProvider, HeaderSettings, LdapProvider, PamProvider, PamSettings,
 };
-use jansky_model::{Clock, ProviderId, Secret, UserName};
+use jansky_model::{ByteSize, Clock, ProviderId, Secret, UserName};
 use jansky_store::Store;
 
 use crate::cli;
@@ -104,6 +104,11 @@ pub(crate) async fn hub(
     Ok(hub)
 }
 
+/// A size as this machine counts.
+pub(crate) fn size(size: ByteSize) -> usize {
+    usize::try_from(size.0).unwrap_or(usize::MAX)
+}
+
 fn settings(config: &Config) -> anyhow::Result<Settings> {
     let hub = &config.hub;
     let spawner = config.spawner.common();
@@ -158,6 +163,7 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         rights_refresh: *config.session.rights_refresh,
         token_lifetime_at_start: *config.session.token_lifetime_at_start,
         roles: roles(config),
+        max_body_size: size(config.hub.max_body_size.0),
         admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
         broker: BrokerSettings {
             audiences: config

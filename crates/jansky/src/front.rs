@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
-use http::{Response, StatusCode, request};
+use http::{Response, request};
 use jansky_hub::{RouteTable, Server};
 use jansky_model::{Clock, ServerId, Timestamp};
 use jansky_proxy::{
-    ClientInfo, ErrorPages, LocalService, ProxyBody, ProxyStats, Route, Routes, Target,
+    ClientInfo, ErrorPages, LocalService, ProxyBody, ProxyStats, Refusal, Route, Routes, Target,
 };
 use jansky_web::{Peer, WebState};
 use serde_json::json;
@@ -117,14 +117,20 @@ impl RouteTable for ProxyRoutes {
 pub(crate) struct HubPages(pub(crate) WebState);
 
 impl ErrorPages for HubPages {
-    fn page(&self, status: StatusCode, head: &request::Parts) -> Response<ProxyBody> {
+    fn page(&self, refusal: Refusal, head: &request::Parts) -> Response<ProxyBody> {
         let client = head.extensions.get::<ClientInfo>().map(peer_of);
         let peer = client.unwrap_or(Peer {
             address: std::net::Ipv4Addr::UNSPECIFIED.into(),
             connection: std::net::Ipv4Addr::UNSPECIFIED.into(),
             secure: false,
         });
-        jansky_web::proxy_page(&self.0, status, head, peer).map(ProxyBody::new)
+        let words = match refusal {
+            Refusal::NoAnswer => {
+                "The server does not answer. It may have ended: look at the home page.".to_owned()
+            }
+            other => other.to_string(),
+        };
+        jansky_web::proxy_page(&self.0, refusal.status(), &words, head, peer).map(ProxyBody::new)
     }
 }
 
@@ -148,6 +154,18 @@ pub(crate) fn proxy_metrics(stats: &ProxyStats) -> String {
         "gauge",
         "Open upgraded connections",
         stats.upgrades.get(),
+    );
+    write(
+        "jansky_proxy_unfinished_bytes",
+        "gauge",
+        "Memory of requests that have not come as a whole",
+        stats.unfinished_bytes.get(),
+    );
+    write(
+        "jansky_proxy_turned_away_total",
+        "counter",
+        "Connections for which there was no place",
+        stats.turned_away.get(),
     );
     write(
         "jansky_proxy_upstream_errors_total",

@@ -8,6 +8,7 @@ mod audit_command;
 mod cli;
 mod config_command;
 mod demo;
+mod descriptors;
 mod directory;
 mod doctor;
 mod explain_login;

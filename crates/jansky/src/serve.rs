@@ -22,7 +22,7 @@ use crate::cli::ConfigFile;
 use crate::for_servers::ForServers;
 use crate::front::{HubPages, ProxyRoutes, local_service, proxy_metrics};
 use crate::telemetry::say;
-use crate::{assemble, files, telemetry};
+use crate::{assemble, descriptors, files, telemetry};
 
 /// How long the end of the process waits for its own tasks.
 const TASK_PATIENCE: Duration = Duration::from_secs(2);
@@ -285,10 +285,16 @@ fn proxy_settings(config: &Config) -> ProxySettings {
             .try_into()
             .unwrap_or(usual.workers),
         trusted_proxies: config.hub.trusted_proxies.iter().map(|net| **net).collect(),
-        header_limit: usize::try_from(config.proxy.max_header_size.0.0).unwrap_or(usize::MAX),
-        header_timeout: *config.proxy.idle_timeout,
+        header_limit: assemble::size(config.proxy.max_header_size.0),
+        header_fields: config.proxy.max_header_fields.into(),
+        uri_limit: assemble::size(config.proxy.max_uri_size.0),
+        unfinished_limit: assemble::size(config.proxy.max_unfinished_size.0),
+        client_timeout: *config.proxy.client_timeout,
+        idle_timeout: *config.proxy.idle_timeout,
+        send_timeout: *config.proxy.send_timeout,
+        connections_per_address: config.proxy.max_connections_per_address as usize,
+        connection_limit: descriptors::connections(),
         connect_timeout: *config.proxy.connect_timeout,
-        pool_idle_timeout: *config.proxy.idle_timeout,
         drain_timeout: *config.proxy.drain_timeout,
         ..usual
     }

@@ -57,6 +57,13 @@ impl Client {
         }
     }
 
+    /// The client for which a trusted peer speaks, if it is another machine.
+    pub(crate) fn spoken_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
+        let address = self.info(headers).addr.ip();
+        let is_another = !is_trusted(&self.worker.proxy.settings, address);
+        is_another.then_some(address)
+    }
+
     /// The value for `X-Forwarded-Proto`; `http` or `https`, also for a `WebSocket`, because servers
     /// compare it with the scheme of `Origin`.
     pub(crate) fn scheme(&self) -> HeaderValue {

@@ -1,5 +1,6 @@
 //! One request and its response, and what both bodies do on their way.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -13,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::body::{BodyError, ProxyBody};
 use crate::client::Client;
+use crate::client_body::ClientBody;
 use crate::route::Route;
 use crate::settings::Lifeline;
 use crate::turns::Turn;
@@ -52,7 +54,7 @@ impl Exchange {
 /// The body of a request on its way to the server behind a route.
 ///
 /// Boxed, because nearly all requests have none, and hyper moves it with the request many times.
-pub(crate) struct RequestBody(Option<Box<(Incoming, Exchange)>>);
+pub(crate) struct RequestBody(Option<Box<(ClientBody, Exchange)>>);
 
 impl RequestBody {
     pub(crate) const fn empty() -> Self {
@@ -60,18 +62,19 @@ impl RequestBody {
     }
 
     pub(crate) fn new(body: Incoming, exchange: Exchange) -> Self {
+        let body = ClientBody::streamed(body, &exchange.client);
         Self(Some(Box::new((body, exchange))))
     }
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = io::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         let Some((body, exchange)) = self.0.as_deref_mut() else {
             return Poll::Ready(None);
         };

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::header::CONTENT_TYPE;
@@ -16,11 +17,13 @@ use hyper_util::rt::TokioIo;
 
 use crate::body::ProxyBody;
 use crate::client::Client;
+use crate::client_body::ClientBody;
 use crate::exchange::{Driver, Exchange, RequestBody, ResponseBody, may_last, spawn_driver};
 use crate::headers;
 use crate::io::ClientIo;
 use crate::origin;
 use crate::pages::plain;
+use crate::refusal::Refusal;
 use crate::route::{LocalService, Route, Target};
 use crate::settings::Lifeline;
 use crate::target::HttpTarget;
@@ -31,16 +34,24 @@ use crate::worker::Worker;
 
 const HEALTH_PATH: &str = "/_chp_healthz";
 
+/// How long a request waits for its turn where its client has too many at once.
+const PLACE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Answers one request.
 pub(crate) async fn answer(
     client: Arc<Client>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
-    let turn = Turn::begin(client);
-    let (client, worker) = (turn.client(), turn.client().worker.as_ref());
+    let mut turn = Turn::begin(client);
     let (mut head, body) = request.into_parts();
-    let mut response = match route(worker, &mut head) {
-        Err(status) => worker.page(status, &head),
+    let admitted = if turn.client().trusted {
+        Box::pin(take_place(&mut turn, &head)).await
+    } else {
+        Ok(())
+    };
+    let (client, worker) = (turn.client(), turn.client().worker.as_ref());
+    let mut response = match admitted.and_then(|()| route(worker, &mut head)) {
+        Err(refusal) => worker.page(refusal, &head),
         Ok(None) => healthy(),
         Ok(Some(route)) => match route.target() {
             Target::Local(service) => Box::pin(local(client, service, &route, head, body)).await,
@@ -60,8 +71,8 @@ pub(crate) async fn answer(
 }
 
 /// Finds the route; `None` for the health check of the proxy itself.
-fn route(worker: &Worker, head: &mut request::Parts) -> Result<Option<Arc<Route>>, StatusCode> {
-    headers::normalize(head, worker.proxy.settings.header_limit)?;
+fn route(worker: &Worker, head: &mut request::Parts) -> Result<Option<Arc<Route>>, Refusal> {
+    headers::normalize(head, &worker.proxy.settings)?;
     let path = head.uri.path();
     if path == HEALTH_PATH && head.method == Method::GET {
         return Ok(None);
@@ -70,13 +81,28 @@ fn route(worker: &Worker, head: &mut request::Parts) -> Result<Option<Arc<Route>
     match worker.proxy.routes.find(host, path) {
         Ok(Some(route)) => {
             if origin::asks_for_foreign_worker(&route, &head.method, &head.headers, path) {
-                return Err(StatusCode::FORBIDDEN);
+                return Err(Refusal::ForeignWorker);
             }
             Ok(Some(route))
         }
-        Ok(None) => Err(StatusCode::NOT_FOUND),
-        Err(_) => Err(StatusCode::BAD_REQUEST),
+        Ok(None) => Err(Refusal::NoRoute),
+        Err(_) => Err(Refusal::Malformed),
     }
+}
+
+/// Holds the client of a trusted proxy to as many requests as another may have connections.
+///
+/// One that is over it waits: when a class opens a page, each browser asks for a hundred files at once.
+async fn take_place(turn: &mut Turn, head: &request::Parts) -> Result<(), Refusal> {
+    let client = turn.client();
+    let Some(address) = client.spoken_for(&head.headers) else {
+        return Ok(());
+    };
+    let proxy = &client.worker.proxy;
+    let place = proxy.addresses.enter(address, PLACE_PATIENCE).await;
+    let limit = proxy.settings.connections_per_address;
+    turn.keep(place.ok_or(Refusal::TooManyAtOnce(limit))?);
+    Ok(())
 }
 
 fn healthy() -> Response<ResponseBody> {
@@ -89,7 +115,7 @@ fn healthy() -> Response<ResponseBody> {
 
 /// Hands a request to a service of this program.
 async fn local(
-    client: &Client,
+    client: &Arc<Client>,
     service: &LocalService,
     route: &Route,
     mut head: request::Parts,
@@ -98,7 +124,7 @@ async fn local(
     let worker = &client.worker;
     let info = client.info(&head.headers);
     head.extensions.insert(info);
-    let request = Request::from_parts(head, body);
+    let request = Request::from_parts(head, ClientBody::gathered(body, client));
     let (answer, at_once) = {
         let _in_its_runtime = worker.local.enter();
         let mut answer = AssertUnwindSafe(service(request)).catch_unwind();
@@ -207,6 +233,23 @@ enum SendError {
     Cut,
 }
 
+impl SendError {
+    /// How to answer if it was the client who did not go on with its body.
+    fn clients_fault(&self) -> Option<Refusal> {
+        let Self::Exchange(error) = self else {
+            return None;
+        };
+        if !error.is_user() {
+            return None;
+        }
+        // The only thing of ours that can fail is the body.
+        let cause = std::error::Error::source(error)?;
+        let cause = cause.downcast_ref::<io::Error>()?;
+        let refusal = cause.get_ref().and_then(|inner| inner.downcast_ref());
+        Some(refusal.copied().unwrap_or(Refusal::MalformedBody))
+    }
+}
+
 /// Sends a request on a kept connection or else a new one.
 ///
 /// A kept connection may turn out to be closed. The request is sent again then if nothing of it was
@@ -272,6 +315,14 @@ fn no_answer(
     error: &SendError,
     head: &request::Parts,
 ) -> Response<ResponseBody> {
+    if let Some(refusal) = error.clients_fault() {
+        tracing::debug!(
+            route.spec = exchange.route.spec(),
+            error = error as &dyn std::error::Error,
+            "the body of a request did not come as a whole"
+        );
+        return exchange.worker().page(refusal, head);
+    }
     exchange.worker().proxy.stats.upstream_errors.add(1);
     tracing::warn!(
         route.spec = exchange.route.spec(),
@@ -279,9 +330,7 @@ fn no_answer(
         "server `{}` behind a route did not answer",
         exchange.authority
     );
-    exchange
-        .worker()
-        .page(StatusCode::SERVICE_UNAVAILABLE, head)
+    exchange.worker().page(Refusal::NoAnswer, head)
 }
 
 /// Answers 101 and joins both sockets as soon as the client's has left HTTP as well.
@@ -312,7 +361,7 @@ async fn switch(
             return;
         };
         let client = End {
-            io: client.io.into_inner(),
+            io: client.io.into_inner().unwatched(),
             early: client.read_buf,
         };
         exchange.touch();

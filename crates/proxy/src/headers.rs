@@ -5,11 +5,13 @@ use http::header::{
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::{PathAndQuery, Uri};
-use http::{HeaderMap, Method, StatusCode, Version, request};
+use http::{HeaderMap, Method, Version, request};
 
 use crate::client::Client;
 use crate::origin;
+use crate::refusal::Refusal;
 use crate::route::Route;
+use crate::settings::ProxySettings;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -21,16 +23,23 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 /// After it, the request has exactly one `Host` and an origin-form target.
 ///
 /// # Errors
-/// 400 for a request that two servers could understand differently (RFC 9112 sections 3.2, 6.1),
-/// 431 for one whose head is larger than `limit` bytes, as far as its size depends on the client.
-pub(crate) fn normalize(head: &mut request::Parts, limit: usize) -> Result<(), StatusCode> {
+/// [`Refusal::Malformed`] for a request that two servers could understand differently (RFC 9112 sections
+/// 3.2, 6.1), and others for one whose head is larger than the settings allow, as far as its size depends on
+/// the client.
+pub(crate) fn normalize(
+    head: &mut request::Parts,
+    settings: &ProxySettings,
+) -> Result<(), Refusal> {
     if head.uri.authority().is_some() {
         take_authority(head)?;
     }
     if head.method == Method::CONNECT || !head.uri.path().starts_with('/') {
-        return Err(StatusCode::BAD_REQUEST);
+        return Err(Refusal::Malformed);
     }
     let path = head.uri.path_and_query().map_or("", PathAndQuery::as_str);
+    if path.len() > settings.uri_limit {
+        return Err(Refusal::UriTooLong(settings.uri_limit));
+    }
     let (mut size, mut hosts, mut codings) = (path.len(), 0, 0);
     // To go through all headers once costs less than to look two of them up.
     for (name, value) in &head.headers {
@@ -38,16 +47,19 @@ pub(crate) fn normalize(head: &mut request::Parts, limit: usize) -> Result<(), S
         match *name {
             HOST => hosts += 1,
             // hyper decodes `chunked` alone, so nothing else may be announced further on.
-            TRANSFER_ENCODING if !is_chunked(value) => return Err(StatusCode::BAD_REQUEST),
+            TRANSFER_ENCODING if !is_chunked(value) => return Err(Refusal::Malformed),
             TRANSFER_ENCODING => codings += 1,
             _ => {}
         }
     }
     if hosts > 1 || codings > 1 || (hosts == 0 && head.version != Version::HTTP_10) {
-        return Err(StatusCode::BAD_REQUEST);
+        return Err(Refusal::Malformed);
     }
-    if size > limit {
-        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    if size > settings.header_limit {
+        return Err(Refusal::HeaderTooLarge(settings.header_limit));
+    }
+    if head.headers.len() > settings.header_fields {
+        return Err(Refusal::TooManyFields(settings.header_fields));
     }
     Ok(())
 }
@@ -64,15 +76,15 @@ pub(crate) fn host(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 /// RFC 9112 section 3.2.2: the authority of the target replaces `Host`; HTTP/2 has no other.
-fn take_authority(head: &mut request::Parts) -> Result<(), StatusCode> {
+fn take_authority(head: &mut request::Parts) -> Result<(), Refusal> {
     let uri = std::mem::take(&mut head.uri).into_parts();
     // Without a scheme it is the target of CONNECT alone.
     let (Some(_), Some(authority)) = (uri.scheme, uri.authority) else {
-        return Err(StatusCode::BAD_REQUEST);
+        return Err(Refusal::Malformed);
     };
     let text = authority.as_str();
     let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
-    let host = HeaderValue::from_str(host).map_err(|_| StatusCode::BAD_REQUEST)?;
+    let host = HeaderValue::from_str(host).map_err(|_| Refusal::Malformed)?;
     head.headers.insert(HOST, host);
     head.uri = Uri::from(
         uri.path_and_query

@@ -10,6 +10,10 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::client::Client;
+use crate::head_watch::HeadWatch;
+use crate::refusal::Refusal;
+
 /// The first bytes of every HTTP/2 connection (RFC 9113 section 3.4); no HTTP/1 method begins so.
 const HTTP2_START: &[u8; 4] = b"PRI ";
 
@@ -116,7 +120,13 @@ impl AsyncWrite for Socket {
 }
 
 /// A client's connection.
-pub(crate) enum ClientIo {
+pub(crate) struct ClientIo {
+    stream: Stream,
+    /// Looks at what comes while HTTP/1 is spoken.
+    watch: Option<HeadWatch>,
+}
+
+enum Stream {
     /// In the clear; the bytes that were looked at to tell the protocol come first.
     Plain { first: FirstBytes, io: Socket },
     /// Through TLS.
@@ -147,11 +157,41 @@ impl ClientIo {
         }
         let http2 = first.bytes == *HTTP2_START;
         let io = Socket::new(io, None);
-        Ok((Self::Plain { first, io }, http2))
+        Ok((Self::new(Stream::Plain { first, io }), http2))
+    }
+
+    /// A connection through TLS, whose handshake is over.
+    pub(crate) fn tls(io: TlsStream<TcpStream>) -> Self {
+        Self::new(Stream::Tls(Box::new(io)))
+    }
+
+    fn new(stream: Stream) -> Self {
+        Self {
+            stream,
+            watch: None,
+        }
+    }
+
+    /// Bounds the heads that come; a head that has to go ends reading with a [`Refusal`] as the error.
+    pub(crate) fn watched(mut self, client: Arc<Client>) -> Self {
+        self.watch = Some(HeadWatch::new(client));
+        self
+    }
+
+    /// Lets everything through: what follows is not HTTP/1.
+    pub(crate) fn unwatched(mut self) -> Self {
+        self.watch = None;
+        self
     }
 }
 
-impl AsyncRead for ClientIo {
+/// The refusal with which a [`ClientIo`] ended.
+pub(crate) fn refusal_in(error: &hyper::Error) -> Option<Refusal> {
+    let cause = std::error::Error::source(error)?.downcast_ref::<io::Error>()?;
+    cause.get_ref()?.downcast_ref().copied()
+}
+
+impl AsyncRead for Stream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -170,15 +210,43 @@ impl AsyncRead for ClientIo {
     }
 }
 
+impl AsyncRead for ClientIo {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { stream, watch } = self.get_mut();
+        let stream = Pin::new(stream);
+        let Some(watch) = watch else {
+            return stream.poll_read(cx, buffer);
+        };
+        let before = buffer.filled().len();
+        let read = match watch.room(cx) {
+            Err(refusal) => return Poll::Ready(Err(io::Error::other(refusal))),
+            Ok(room) if room >= buffer.remaining() => stream.poll_read(cx, buffer),
+            Ok(room) => {
+                let mut part = ReadBuf::new(buffer.initialize_unfilled_to(room));
+                let read = stream.poll_read(cx, &mut part);
+                let count = part.filled().len();
+                buffer.advance(count);
+                read
+            }
+        };
+        watch.count(buffer.filled().len() - before);
+        read
+    }
+}
+
 impl AsyncWrite for ClientIo {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain { io, .. } => Pin::new(io).poll_write(cx, bytes),
-            Self::Tls(io) => Pin::new(io).poll_write(cx, bytes),
+        match &mut self.get_mut().stream {
+            Stream::Plain { io, .. } => Pin::new(io).poll_write(cx, bytes),
+            Stream::Tls(io) => Pin::new(io).poll_write(cx, bytes),
         }
     }
 
@@ -187,30 +255,30 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain { io, .. } => Pin::new(io).poll_write_vectored(cx, slices),
-            Self::Tls(io) => Pin::new(io).poll_write_vectored(cx, slices),
+        match &mut self.get_mut().stream {
+            Stream::Plain { io, .. } => Pin::new(io).poll_write_vectored(cx, slices),
+            Stream::Tls(io) => Pin::new(io).poll_write_vectored(cx, slices),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain { io, .. } => io.is_write_vectored(),
-            Self::Tls(io) => io.is_write_vectored(),
+        match &self.stream {
+            Stream::Plain { io, .. } => io.is_write_vectored(),
+            Stream::Tls(io) => io.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain { io, .. } => Pin::new(io).poll_flush(cx),
-            Self::Tls(io) => Pin::new(io).poll_flush(cx),
+        match &mut self.get_mut().stream {
+            Stream::Plain { io, .. } => Pin::new(io).poll_flush(cx),
+            Stream::Tls(io) => Pin::new(io).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain { io, .. } => Pin::new(io).poll_shutdown(cx),
-            Self::Tls(io) => Pin::new(io).poll_shutdown(cx),
+        match &mut self.get_mut().stream {
+            Stream::Plain { io, .. } => Pin::new(io).poll_shutdown(cx),
+            Stream::Tls(io) => Pin::new(io).poll_shutdown(cx),
         }
     }
 }

@@ -7,16 +7,20 @@
 //! headers → [`RequestFilter`] → a kept or new connection to the target → stream both bodies, or
 //! join both ends of an upgraded connection.
 
+mod addresses;
 mod body;
 mod client;
+mod client_body;
 mod exchange;
 mod forward;
+mod head_watch;
 mod headers;
 mod io;
 mod origin;
 mod pages;
 mod path;
 mod pool;
+mod refusal;
 mod route;
 mod routes;
 mod serve;
@@ -26,12 +30,15 @@ mod table;
 mod target;
 mod tunnel;
 mod turns;
+mod unfinished;
 mod upstream;
 mod worker;
 
 pub use body::{BodyError, ProxyBody};
+pub use client_body::ClientBody;
 pub use pages::{ErrorPages, PlainPages};
 pub use path::MalformedPath;
+pub use refusal::Refusal;
 pub use route::{ClientInfo, LocalService, Route, RouteError, Target};
 pub use routes::Routes;
 pub use serve::{Drained, Listener, ServeError, serve};

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::future::BoxFuture;
-use hyper::body::Incoming;
 use jansky_model::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::body::ProxyBody;
+use crate::client_body::ClientBody;
 use crate::path;
 use crate::target::HttpTarget;
 
@@ -42,7 +42,9 @@ pub enum RouteError {
 /// called [`serve`](crate::serve), and runs to its end even if the client leaves. What it spawns
 /// runs there in any case.
 pub type LocalService = Arc<
-    dyn Fn(http::Request<Incoming>) -> BoxFuture<'static, http::Response<ProxyBody>> + Send + Sync,
+    dyn Fn(http::Request<ClientBody>) -> BoxFuture<'static, http::Response<ProxyBody>>
+        + Send
+        + Sync,
 >;
 
 /// Who sent a request, as far as the proxy knows.

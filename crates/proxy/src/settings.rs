@@ -1,5 +1,6 @@
 //! The limits of the proxy and what it is made of.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +10,14 @@ use http::request;
 use ipnet::IpNet;
 use jansky_model::Clock;
 
+use crate::addresses::Addresses;
 use crate::pages::{ErrorPages, PlainPages};
 use crate::route::Route;
 use crate::routes::Routes;
-use crate::stats::ProxyStats;
+use crate::stats::{ProxyStats, Seldom};
+use crate::unfinished::Unfinished;
 
-/// Limits and trust. The defaults suit a public site.
+/// Limits and trust. The defaults suit a public site, and are those of the configuration.
 #[derive(Clone, Debug)]
 pub struct ProxySettings {
     /// Threads that serve connections; each has its own connections to the servers behind.
@@ -23,28 +26,53 @@ pub struct ProxySettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Largest size of a request's header in bytes: names, values and the path.
     pub header_limit: usize,
-    /// Longest time for a header to arrive, which includes waiting for the next request.
-    pub header_timeout: Duration,
+    /// Largest number of header fields of a request.
+    pub header_fields: usize,
+    /// Largest size of a request's path and query in bytes.
+    pub uri_limit: usize,
+    /// How much of requests that have not come as a whole may be held in bytes, over all clients: of heads,
+    /// and of bodies for local services.
+    pub unfinished_limit: usize,
+    /// How long a client may take for a handshake of TLS, for a header, and from one part of a body to the
+    /// next.
+    pub client_timeout: Duration,
+    /// How long a client may be without a request; upgraded connections are not affected.
+    pub idle_timeout: Duration,
+    /// How long bytes for a client may wait for it to take them.
+    pub send_timeout: Duration,
+    /// How many connections a peer may have at once, upgraded ones not counted. Requests of one client of a
+    /// trusted proxy are held to the same number.
+    pub connections_per_address: usize,
+    /// Addresses to which that does not apply.
+    pub uncounted: Vec<IpNet>,
+    /// How many connections of clients there may be in all, upgraded ones counted.
+    pub connection_limit: usize,
     /// Longest time to connect to a server behind a route.
     pub connect_timeout: Duration,
-    /// How long an unused connection to a server behind a route is kept.
-    pub pool_idle_timeout: Duration,
-    /// How many unused connections per server behind a route and worker are kept.
-    pub pool_idle_connections: usize,
     /// How long requests and upgraded connections may go on after the shutdown began.
     pub drain_timeout: Duration,
 }
 
 impl Default for ProxySettings {
     fn default() -> Self {
+        let loopback = [
+            IpNet::new_assert(Ipv4Addr::LOCALHOST.into(), 8),
+            IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
+        ];
         Self {
             workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             trusted_proxies: Vec::new(),
             header_limit: 64 << 10,
-            header_timeout: Duration::from_mins(1),
+            header_fields: 100,
+            uri_limit: 32 << 10,
+            unfinished_limit: 32 << 20,
+            client_timeout: Duration::from_mins(1),
+            idle_timeout: Duration::from_secs(75),
+            send_timeout: Duration::from_mins(2),
+            connections_per_address: 4096,
+            uncounted: loopback.into(),
+            connection_limit: usize::MAX,
             connect_timeout: Duration::from_secs(5),
-            pool_idle_timeout: Duration::from_mins(1),
-            pool_idle_connections: 64,
             drain_timeout: Duration::from_secs(30),
         }
     }
@@ -81,18 +109,25 @@ pub struct Proxy {
     pub(crate) pages: Arc<dyn ErrorPages>,
     pub(crate) filter: Option<Arc<dyn RequestFilter>>,
     pub(crate) stats: Arc<ProxyStats>,
+    pub(crate) addresses: Arc<Addresses>,
+    pub(crate) unfinished: Arc<Unfinished>,
+    pub(crate) turned_away: Arc<Seldom>,
 }
 
 impl Proxy {
     /// Makes a proxy for `routes` with plain error pages and no filter.
     pub fn new(routes: Routes, settings: ProxySettings, clock: Arc<dyn Clock>) -> Self {
+        let stats = Arc::default();
         Self {
             routes,
+            addresses: Addresses::new(&settings),
+            unfinished: Unfinished::new(settings.unfinished_limit, &stats),
             settings: Arc::new(settings),
             clock,
             pages: Arc::new(PlainPages),
             filter: None,
-            stats: Arc::default(),
+            stats,
+            turned_away: Arc::default(),
         }
     }
 

@@ -1,8 +1,10 @@
 //! Counters of the proxy, for the metrics page of the program it runs in.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::StatusCode;
+use jansky_model::Timestamp;
 
 /// Counts since the start. Every field may be read at any time; they are not one snapshot.
 #[derive(Debug, Default)]
@@ -13,6 +15,10 @@ pub struct ProxyStats {
     pub upgrades: Gauge,
     /// Answers with a status of 100 to 199, 200 to 299, … 500 to 599.
     pub responses: [Counter; 5],
+    /// What is held of requests that have not come as a whole, where it is more than a little.
+    pub unfinished_bytes: Gauge,
+    /// Connections for which there was no place.
+    pub turned_away: Counter,
     /// Requests for which no connection to the server behind the route could be used.
     pub upstream_errors: Counter,
     /// Connections made to servers behind routes.
@@ -59,6 +65,10 @@ impl Gauge {
         Entered(self)
     }
 
+    pub(crate) fn set(&self, number: u64) {
+        self.0.store(number, Ordering::Relaxed);
+    }
+
     /// How many there are.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
@@ -71,5 +81,29 @@ pub(crate) struct Entered<'a>(&'a Gauge);
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Lets something be said once in a while.
+#[derive(Debug)]
+pub(crate) struct Seldom(AtomicI64);
+
+impl Default for Seldom {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Seldom {
+    /// Whether it was not said for so long; then it is about to be.
+    pub(crate) fn is_due(&self, now: Timestamp, interval: Duration) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        let interval = i64::try_from(interval.as_micros()).unwrap_or(i64::MAX);
+        let is_due = now.micros().saturating_sub(last) >= interval;
+        let swap = || {
+            let order = Ordering::Relaxed;
+            self.0.compare_exchange(last, now.micros(), order, order)
+        };
+        is_due && swap().is_ok()
     }
 }

@@ -2,35 +2,62 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use http::{Response, StatusCode, request};
+use http::{Response, request};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustix::net::sockopt;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::addresses::Place;
 use crate::client::Client;
 use crate::exchange::ResponseBody;
 use crate::forward;
-use crate::io::ClientIo;
-use crate::pool::Pool;
+use crate::io::{ClientIo, refusal_in};
+use crate::pool::{Pool, SWEEP_INTERVAL};
+use crate::refusal::Refusal;
 use crate::serve::Tls;
-use crate::settings::Proxy;
+use crate::settings::{Proxy, ProxySettings};
 use crate::turns::Patience;
 
 /// How much of a body waits for a slow client at most, per connection or HTTP/2 stream.
-const BUFFER_SIZE: usize = 256 << 10;
+const BUFFER_SIZE: usize = 64 << 10;
+
+/// How many requests may be under way on an HTTP/2 connection.
+const HTTP2_STREAMS: u32 = 128;
+
+/// How much of the bodies of requests may wait on an HTTP/2 connection for whoever gets them, and how much
+/// of a single one.
+const HTTP2_WINDOWS: (u32, u32) = (1 << 20, 256 << 10);
+
+/// How many streams of an HTTP/2 connection may be begun and reset before they are looked at (the attack
+/// "rapid reset"), and how many we may reset because of the client's errors. A client that exceeds either
+/// loses its connection, and so does one that sends more CONTINUATION frames than its largest header has use for.
+const HTTP2_RESETS: (usize, usize) = (20, 1024);
+
+/// How long a client is given to read why its connection ends, and how much of what it goes on sending is
+/// read meanwhile; with that unread it would not see the answer.
+const FAREWELL: (Duration, u64) = (Duration::from_secs(2), 1 << 20);
+
+/// How often it is said that clients were turned away.
+const WARNING_INTERVAL: Duration = Duration::from_mins(1);
 
 /// How long to wait after accepting failed, for example because no file descriptor is free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// By how much a buffer is larger than the largest head.
+const HEAD_SLACK: usize = 8 << 10;
 
 /// How often the peer of an HTTP/2 connection is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_mins(1);
@@ -53,21 +80,28 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) fn new(proxy: Proxy, local: Handle) -> Self {
         let settings = &proxy.settings;
-        // Ours is the limit with a page; beyond twice of it hyper gives a bare answer.
-        let header_limit = settings.header_limit * 2;
         let mut http1 = http1::Builder::new();
         http1
             .header_read_timeout(None)
-            .max_header_size(header_limit)
-            .max_buf_size(BUFFER_SIZE.max(header_limit + 8192));
+            // A head beyond our own limit ends before it is so large; see `HeadWatch`.
+            .max_buf_size(BUFFER_SIZE.max(settings.header_limit) + HEAD_SLACK);
+        http1.max_headers(settings.header_fields * 2);
+        let (connection_window, stream_window) = HTTP2_WINDOWS;
+        let (pending_resets, error_resets) = HTTP2_RESETS;
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
             .keep_alive_interval(PING_INTERVAL)
-            .max_header_list_size(u32::try_from(header_limit).unwrap_or(u32::MAX))
+            .max_concurrent_streams(HTTP2_STREAMS)
+            .initial_connection_window_size(connection_window)
+            .initial_stream_window_size(stream_window)
+            .max_pending_accept_reset_streams(pending_resets)
+            .max_local_error_reset_streams(error_resets)
+            // Ours is the limit with a page; beyond twice of it hyper gives a bare answer.
+            .max_header_list_size(u32::try_from(settings.header_limit * 2).unwrap_or(u32::MAX))
             .max_send_buf_size(BUFFER_SIZE);
         Self {
-            pool: Pool::new(settings.pool_idle_connections),
+            pool: Pool::new(settings.idle_timeout, sweep_interval(settings)),
             tasks: TaskTracker::new(),
             local,
             stop: CancellationToken::new(),
@@ -79,8 +113,8 @@ impl Worker {
     }
 
     /// The page for an answer of the proxy itself.
-    pub(crate) fn page(&self, status: StatusCode, head: &request::Parts) -> Response<ResponseBody> {
-        self.proxy.pages.page(status, head).map(Into::into)
+    pub(crate) fn page(&self, refusal: Refusal, head: &request::Parts) -> Response<ResponseBody> {
+        self.proxy.pages.page(refusal, head).map(Into::into)
     }
 
     /// Serves until `shutdown`, then drains; returns how many connections had to be cut.
@@ -108,8 +142,7 @@ impl Worker {
     }
 
     async fn sweep(self: Arc<Self>) {
-        // A connection is dropped in the second sweep after its last use.
-        let interval = (self.proxy.settings.pool_idle_timeout / 2).max(Duration::from_millis(10));
+        let interval = sweep_interval(&self.proxy.settings);
         loop {
             tokio::time::sleep(interval).await;
             self.pool.sweep();
@@ -124,9 +157,15 @@ impl Worker {
             };
             match accepted {
                 Ok((stream, peer)) => {
-                    let worker = Arc::clone(&self);
                     let tls = tls.as_ref().map(|tls| TlsAcceptor::from(tls.load_full()));
-                    self.tasks.spawn(worker.connection(stream, peer, tls));
+                    match self.admit(peer) {
+                        Ok(place) => {
+                            let worker = Arc::clone(&self);
+                            self.tasks
+                                .spawn(worker.connection(stream, peer, tls, place));
+                        }
+                        Err(refusal) => self.turn_away(stream, peer, tls.is_some(), refusal),
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(
@@ -139,17 +178,58 @@ impl Worker {
         }
     }
 
+    /// Finds a place for one more connection.
+    fn admit(&self, peer: SocketAddr) -> Result<Place, Refusal> {
+        let Proxy {
+            settings, stats, ..
+        } = &self.proxy;
+        let open = stats.connections.get() + stats.upgrades.get();
+        if open >= settings.connection_limit as u64 {
+            return Err(Refusal::Full);
+        }
+        // A proxy in front speaks for many; its clients are counted by their requests.
+        let ip = peer.ip().to_canonical();
+        if settings.trusted_proxies.iter().any(|net| net.contains(&ip)) {
+            return Ok(Place::uncounted());
+        }
+        let place = self.proxy.addresses.try_enter(ip);
+        place.ok_or(Refusal::TooManyAtOnce(settings.connections_per_address))
+    }
+
+    /// Ends a connection for which there is no place, with a word where that costs nothing.
+    fn turn_away(&self, stream: TcpStream, peer: SocketAddr, is_tls: bool, refusal: Refusal) {
+        let proxy = &self.proxy;
+        proxy.stats.turned_away.add(1);
+        if proxy
+            .turned_away
+            .is_due(proxy.clock.now(), WARNING_INTERVAL)
+        {
+            tracing::warn!(
+                client.address = %peer.ip(),
+                total = proxy.stats.turned_away.get(),
+                "turned a connection away: {refusal}"
+            );
+        }
+        if !is_tls && let Ok(mut stream) = stream.into_std() {
+            use std::io::Write as _;
+            // The buffer of a new socket takes it at once, or the client gets nothing.
+            let _ = stream.write(&refusal.to_http1());
+            let _ = stream.shutdown(std::net::Shutdown::Write);
+        }
+    }
+
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
         tls: Option<TlsAcceptor>,
+        _place: Place,
     ) {
         let stats = Arc::clone(&self.proxy.stats);
         let _open = stats.connections.enter();
         let client = Arc::new(Client::new(peer, tls.is_some(), Arc::clone(&self)));
         let started = tokio::select! {
-            started = begin(stream, tls, self.proxy.settings.header_timeout) => started,
+            started = begin(stream, tls, &self.proxy.settings) => started,
             () = self.stop.cancelled() => return,
         };
         let ended = match started {
@@ -173,55 +253,96 @@ impl Worker {
 
     async fn serve_http1(self: &Arc<Self>, io: ClientIo, client: Arc<Client>) -> hyper::Result<()> {
         let service = service_fn(|request| forward::answer(Arc::clone(&client), request));
-        let connection = self.http1.serve_connection(TokioIo::new(io), service);
-        let mut connection = pin!(connection.with_upgrades());
+        let io = TokioIo::new(io.watched(Arc::clone(&client)));
+        let mut connection = self.http1.serve_connection(io, service).with_upgrades();
         let mut stop = pin!(self.stop.cancelled());
         let mut stop_is_armed = false;
         let mut is_stopping = false;
-        let mut patience = Patience::new(self.proxy.settings.header_timeout);
-        std::future::poll_fn(|cx| {
+        let mut patience = Patience::new(&self.proxy.settings);
+        let ended = std::future::poll_fn(|cx| {
             // Waiting for the stop costs something on each poll, so it is registered only once.
             if !is_stopping && (!stop_is_armed || self.is_stopping.load(Ordering::SeqCst)) {
                 stop_is_armed = true;
                 if stop.as_mut().poll(cx).is_ready() {
                     is_stopping = true;
-                    connection.as_mut().graceful_shutdown();
+                    Pin::new(&mut connection).graceful_shutdown();
                 }
             }
-            let ended = connection.as_mut().poll(cx);
-            if ended.is_pending() {
-                return patience.poll(cx, &client.turns).map(Ok);
+            match Pin::new(&mut connection).poll(cx) {
+                Poll::Ready(ended) => Poll::Ready(Err(ended)),
+                Poll::Pending => patience.poll(cx, &client.turns).map(Ok),
             }
-            ended
         })
-        .await
+        .await;
+        let refusal = match ended {
+            Ok(Some(refusal)) => refusal,
+            Ok(None) | Err(Ok(())) => return Ok(()),
+            Err(Err(error)) => match refusal_in(&error) {
+                Some(refusal) => refusal,
+                None => return Err(error),
+            },
+        };
+        if let Some(parts) = connection.into_parts() {
+            self.refuse(parts.io.into_inner(), refusal).await;
+        }
+        Ok(())
+    }
+
+    /// Says on a connection on which HTTP has ended why it did.
+    async fn refuse(&self, io: ClientIo, refusal: Refusal) {
+        self.proxy.stats.count_response(refusal.status());
+        let (patience, size) = FAREWELL;
+        let mut io = io.unwatched();
+        let farewell = async {
+            io.write_all(&refusal.to_http1()).await?;
+            io.shutdown().await?;
+            tokio::io::copy(&mut io.take(size), &mut tokio::io::sink()).await
+        };
+        // It was the client's last chance to listen, and no loss of ours if it does not.
+        let _ = tokio::time::timeout(patience, farewell).await;
     }
 
     async fn serve_http2(self: &Arc<Self>, io: ClientIo, client: Arc<Client>) -> hyper::Result<()> {
+        let settings = &self.proxy.settings;
+        let turns = Arc::clone(&client);
         let service = service_fn(move |request| forward::answer(Arc::clone(&client), request));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(io), service));
+        let mut patience = Patience::new(settings);
+        let idle = std::future::poll_fn(|cx| patience.poll(cx, &turns.turns));
         tokio::select! {
             ended = connection.as_mut() => return ended,
+            _ = idle => {
+                connection.as_mut().graceful_shutdown();
+                let patience = settings.client_timeout;
+                let ended = tokio::time::timeout(patience, connection).await;
+                return ended.unwrap_or(Ok(()));
+            }
             () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
         }
         connection.await
     }
 }
 
+/// How often unused connections to servers are looked at.
+fn sweep_interval(settings: &ProxySettings) -> Duration {
+    let interval = SWEEP_INTERVAL.min(settings.idle_timeout / 2);
+    interval.max(Duration::from_millis(10))
+}
+
 /// Finds out what a client speaks; `true` stands for HTTP/2.
 async fn begin(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    timeout: Duration,
+    settings: &ProxySettings,
 ) -> io::Result<(ClientIo, bool)> {
     stream.set_nodelay(true)?;
-    tokio::time::timeout(timeout, async {
-        let Some(tls) = tls else {
-            return ClientIo::plain(stream).await;
-        };
-        let stream = tls.accept(stream).await?;
-        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok((ClientIo::Tls(Box::new(stream)), is_http2))
-    })
-    .await?
+    // The kernel sees better than we do whether a client takes what it is sent.
+    let timeout = u32::try_from(settings.send_timeout.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(&stream, timeout)?;
+    let Some(tls) = tls else {
+        return tokio::time::timeout(settings.idle_timeout, ClientIo::plain(stream)).await?;
+    };
+    let stream = tokio::time::timeout(settings.client_timeout, tls.accept(stream)).await??;
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    Ok((ClientIo::tls(stream), is_http2))
 }

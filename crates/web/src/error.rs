@@ -15,6 +15,8 @@ pub(crate) fn status_of(error: &HubError) -> StatusCode {
         HubError::Forbidden(_) | HubError::SignInAgain(_) => StatusCode::FORBIDDEN,
         HubError::Conflict(_) => StatusCode::CONFLICT,
         HubError::Invalid(_) => StatusCode::BAD_REQUEST,
+        HubError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+        HubError::TooSlow(_) => StatusCode::REQUEST_TIMEOUT,
         HubError::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
         HubError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         HubError::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
@@ -24,7 +25,7 @@ use crate::pages::{
 };
 use crate::security_events;
 use crate::state::{Peer, WebState};
-use crate::visit::{FormsMayLeadTo, Visit};
+use crate::visit::{BodyLimit, FormsMayLeadTo, Visit};
 use crate::{api, broker, oidc};
 
 /// One route: its method (`*` for any), its path below the hub's prefix, and its handler.
@@ -439,15 +440,14 @@ pub fn router(web: WebState) -> Router {
 }
 
 /// The page that a proxy shows when it has to answer itself: `head` is the request that it could
-/// not carry to a server.
-pub fn proxy_page(web: &WebState, status: StatusCode, head: &Parts, peer: Peer) -> Response {
-    let words = match status.as_u16() {
-        503 => "The server does not answer. It may have ended: look at the home page.",
-        504 => "The server took too long to answer.",
-        431 => "The request is too large for this server.",
-        400 => "The address or the request is malformed.",
-        _ => "The request could not be carried out.",
-    };
+/// not carry to a server, and `words` say why.
+pub fn proxy_page(
+    web: &WebState,
+    status: StatusCode,
+    words: &str,
+    head: &Parts,
+    peer: Peer,
+) -> Response {
     let visit = Visit::of_stranger(web, head, peer);
     let mut response = visit.error_page(status, words);
     add_headers(web, false, &mut response);
@@ -465,8 +465,12 @@ async fn wrong_method(method: Method, uri: axum::http::Uri) -> Response {
 }
 
 /// What every answer carries, and how long it took.
-async fn around(State(web): State<WebState>, request: Request, next: Next) -> Response {
+async fn around(State(web): State<WebState>, mut request: Request, next: Next) -> Response {
     let began = tokio::time::Instant::now();
+    if !request.body().is_end_stream() {
+        let limit = BodyLimit(web.hub.settings().max_body_size);
+        request.extensions_mut().insert(limit);
+    }
     let method = request.method().clone();
     let handler = request.extensions().get::<MatchedPath>().cloned();
     let below_base = request.uri().path().strip_prefix(&web.hub.settings().base);

@@ -1,6 +1,7 @@
 //! One request, as handlers see it: who asks, from where, and how to answer with a page.
 
 use std::convert::Infallible;
+use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
@@ -11,9 +12,10 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
 use jansky_hub::{Actor, Credential, HubError, SharedActor};
 use jansky_model::scope::Target;
-use jansky_model::{Scope, Secret};
+use jansky_model::{ByteSize, Scope, Secret};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
@@ -26,8 +28,9 @@ use crate::static_files;
 use crate::views::{ErrorPage, Frame, FrameUser, Link, Page};
 use crate::xsrf::{self, Surface};
 
-/// The most that the body of a form or an API call may have.
-const MAX_BODY: usize = 1 << 20;
+/// The most bytes that the body of a form or an API call may have.
+#[derive(Clone, Copy)]
+pub(crate) struct BodyLimit(pub(crate) usize);
 
 /// A request with its caller. Making one never fails: a caller who cannot be found is nobody.
 pub(crate) struct Visit {
@@ -593,6 +596,12 @@ fn words_for(status: StatusCode) -> (&'static str, &'static [&'static str]) {
             "Your server is not running",
             &["Start it on the home page."],
         ),
+        408 => ("The request took too long", &["Try again."]),
+        413 => ("The request is too large", &["Send less at once."]),
+        414 => (
+            "The address is too long",
+            &["Go back and try again from the page before."],
+        ),
         429 => ("Too much at once", &["Wait a little and try again."]),
         431 => (
             "The request is too large",
@@ -656,7 +665,28 @@ impl Fields {
 
 /// Reads a body of a bounded size.
 pub(crate) async fn read_body(request: Request) -> Result<axum::body::Bytes, HubError> {
-    axum::body::to_bytes(request.into_body(), MAX_BODY)
-        .await
-        .map_err(|_| HubError::invalid("the body is larger than 1 MiB or broke off"))
+    // Without a limit there is no body.
+    let limit = request.extensions().get::<BodyLimit>();
+    let limit = limit.map_or(0, |limit| limit.0);
+    let body = axum::body::to_bytes(request.into_body(), limit).await;
+    body.map_err(|error| body_error(error.into_inner().as_ref(), limit))
+}
+
+/// Why a body could not be read. It is always whoever sent it, so nothing of it is an error of ours.
+fn body_error(error: &(dyn std::error::Error + 'static), limit: usize) -> HubError {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    for cause in causes {
+        if cause.is::<LengthLimitError>() {
+            let limit = ByteSize(limit as u64);
+            return HubError::TooLarge(format!(
+                "The body of the request is larger than {limit} (hub.max_body_size)."
+            ));
+        }
+        // The proxy tells with these what the client did.
+        let kind = cause.downcast_ref().map(std::io::Error::kind);
+        if let Some(ErrorKind::TimedOut | ErrorKind::OutOfMemory) = kind {
+            return HubError::TooSlow(cause.to_string());
+        }
+    }
+    HubError::invalid("The body of the request is malformed or broke off.")
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jansky_model::UserName;
+use jansky_model::{ByteSize, UserName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -121,6 +121,11 @@ pub struct Hub {
     /// `X-Forwarded-Proto` and `Forwarded` are believed.
     #[schemars(extend("examples" = [["10.0.0.0/8", "127.0.0.1"]]))]
     pub trusted_proxies: Vec<Written<IpNet>>,
+
+    /// The largest form or call of the API that the hub takes. Larger ones are answered with 413. What is
+    /// sent to people's servers has no limit.
+    #[schemars(example = &"4 MiB")]
+    pub max_body_size: Written<ByteSize>,
 }
 
 impl Default for Hub {
@@ -145,6 +150,7 @@ impl Default for Hub {
             drain_timeout: written("30m"),
             keep_addresses: written("90d"),
             trusted_proxies: Vec::new(),
+            max_body_size: written("1 MiB"),
         }
     }
 }

@@ -31,9 +31,45 @@ pub struct Proxy {
     #[schemars(example = &"5m")]
     pub drain_timeout: Written<Duration>,
 
-    /// The largest head of a request, which is its path and all its headers.
+    /// The largest head of a request, which is its path and all its headers. Larger ones are answered
+    /// with 431.
     #[schemars(example = &"128 KiB")]
     pub max_header_size: Written<ByteSize>,
+
+    /// How many headers a request may have. More are answered with 431.
+    #[schemars(example = 200)]
+    pub max_header_fields: u16,
+
+    /// The longest path of a request, with its query. Longer ones are answered with 414.
+    #[schemars(example = &"16 KiB")]
+    pub max_uri_size: Written<ByteSize>,
+
+    /// How much memory requests may take together that have not come as a whole: their heads, and their
+    /// bodies where they are for the hub itself. When there is too much, the one that has waited longest is
+    /// answered with 408.
+    #[schemars(example = &"128 MiB")]
+    pub max_unfinished_size: Written<ByteSize>,
+
+    /// How many connections there may be from one address at the same time; of IPv6, from one network of
+    /// 64 bits. Further ones are answered with 429.
+    ///
+    /// Everybody in a class room or an institute may have the same address, so this is far more than one
+    /// person has: a browser opens 6 connections, or a single one with TLS. WebSockets do not count, and
+    /// neither do connections from this machine. A proxy in `hub.trusted_proxies` may have any number;
+    /// what counts there are the requests under way of each of its clients, and further ones wait for a few
+    /// seconds before they are answered with 429.
+    #[schemars(example = 20_000)]
+    pub max_connections_per_address: u32,
+
+    /// How long a client may take for the handshake of TLS and for the head of a request, and how long
+    /// nothing more of a body may come. After that the answer is 408.
+    #[schemars(example = &"30s")]
+    pub client_timeout: Written<Duration>,
+
+    /// How long what was sent to a client may wait to be taken before its connection is cut. This holds for
+    /// WebSockets, too, and so it is how long a network may be away.
+    #[schemars(example = &"10m")]
+    pub send_timeout: Written<Duration>,
 
     /// How long a server may take to accept a connection.
     #[schemars(example = &"2s")]
@@ -53,6 +89,12 @@ impl Default for Proxy {
         Self {
             drain_timeout: written("30s"),
             max_header_size: written("64 KiB"),
+            max_header_fields: 100,
+            max_uri_size: written("32 KiB"),
+            max_unfinished_size: written("32 MiB"),
+            max_connections_per_address: 4096,
+            client_timeout: written("1m"),
+            send_timeout: written("2m"),
             connect_timeout: written("5s"),
             idle_timeout: written("75s"),
             threads: 0,

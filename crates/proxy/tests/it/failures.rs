@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
-use http::{Response, StatusCode, request};
-use jansky_proxy::{ErrorPages, ProxyBody};
+use http::{Response, request};
+use jansky_proxy::{ErrorPages, ProxyBody, Refusal};
 
 use crate::support::{TestProxy, backend, nobody, settings, soon, until};
 
 struct Pages;
 
 impl ErrorPages for Pages {
-    fn page(&self, status: StatusCode, head: &request::Parts) -> Response<ProxyBody> {
+    fn page(&self, refusal: Refusal, head: &request::Parts) -> Response<ProxyBody> {
+        let status = refusal.status();
         let text = format!("{} {} {status}", head.method, head.uri);
         let mut response = Response::new(ProxyBody::full(text));
         *response.status_mut() = status;

@@ -5,6 +5,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use jansky_proxy::ProxySettings;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -18,6 +19,10 @@ type Sender = SendRequest<Full<Bytes>>;
 
 /// A proxy that speaks TLS, and its certificate.
 fn tls_proxy() -> (TestProxy, rustls::RootCertStore) {
+    tls_proxy_with(settings())
+}
+
+pub fn tls_proxy_with(settings: ProxySettings) -> (TestProxy, rustls::RootCertStore) {
     let key = rcgen::generate_simple_self_signed(["hub.test".to_owned()]).expect("a certificate");
     let certificate = key.cert.der().clone();
     let private = PrivateKeyDer::try_from(key.signing_key.serialize_der()).expect("a key");
@@ -29,7 +34,7 @@ fn tls_proxy() -> (TestProxy, rustls::RootCertStore) {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate).expect("a certificate");
     (
-        TestProxy::with_tls(settings(), |proxy| proxy, Some(config)),
+        TestProxy::with_tls(settings, |proxy| proxy, Some(config)),
         roots,
     )
 }

@@ -2,14 +2,13 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
-use jansky_proxy::{ClientInfo, ProxyBody, ProxySettings, Target};
+use jansky_proxy::{ClientBody, ClientInfo, ProxyBody, ProxySettings, Target};
 
 use crate::support::{TestProxy, settings, until};
 
 /// A service that answers with who asked and what was sent.
 fn service() -> Target {
-    Target::Local(Arc::new(|request: Request<Incoming>| {
+    Target::Local(Arc::new(|request: Request<ClientBody>| {
         Box::pin(async move {
             let client = *request
                 .extensions()

@@ -174,7 +174,7 @@ async fn post_is_never_sent_twice() {
 #[tokio::test]
 async fn unused_connections_are_closed_after_a_while() {
     let impatient = ProxySettings {
-        pool_idle_timeout: Duration::from_millis(100),
+        idle_timeout: Duration::from_millis(100),
         ..settings()
     };
     let proxy = TestProxy::with(impatient, |proxy| proxy);
@@ -195,4 +195,48 @@ async fn unused_connections_are_closed_after_a_while() {
     proxy.get("/").await;
 
     until("the close", || closed.load(Ordering::SeqCst) == 1).await;
+}
+
+#[tokio::test]
+async fn as_many_connections_are_kept_as_were_needed_lately() {
+    const CLIENTS: usize = 200;
+    let proxy = TestProxy::start();
+    let open = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&open);
+    // Answers nobody before all have asked, so that all need a connection at once.
+    let all_asked = Arc::new(tokio::sync::Barrier::new(CLIENTS));
+    let address = backend(move |mut wire| {
+        let (count, all_asked) = (Arc::clone(&count), Arc::clone(&all_asked));
+        async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            while wire.try_head().await.is_some() {
+                all_asked.wait().await;
+                wire.answer_200("ok").await;
+            }
+            count.fetch_sub(1, Ordering::SeqCst);
+        }
+    })
+    .await;
+    proxy.route("/", address);
+    let mut clients = Vec::new();
+    for _ in 0..CLIENTS {
+        clients.push(proxy.connect().await);
+    }
+
+    for _ in 0..5 {
+        for wire in &mut clients {
+            wire.send(GET).await;
+        }
+        for wire in &mut clients {
+            assert_eq!(wire.answer().await.status, 200);
+        }
+    }
+
+    assert_eq!(proxy.stats.upstream_connects.get(), CLIENTS as u64);
+    // Nobody needs them any more but for the few of a person who clicks now and then.
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+    while open.load(Ordering::SeqCst) > 4 && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(open.load(Ordering::SeqCst), 4);
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::{TestProxy, backend, mirror, settings};
-use jansky_proxy::ProxySettings;
+use crate::support::{TestProxy, backend, mirror};
 
 #[tokio::test]
 async fn ambiguous_requests_are_refused() {
@@ -105,43 +104,4 @@ async fn length_beside_chunked_is_dropped_and_the_connection_closed_after_the_an
     assert_eq!(wire.answer().await.status, 200);
     assert!(wire.rest().await.is_empty(), "a second answer came");
     assert_eq!(heads.load(Ordering::SeqCst), 1);
-}
-
-#[tokio::test]
-async fn too_large_a_header_is_answered_with_431_and_a_reason() {
-    let limited = ProxySettings {
-        header_limit: 10_000,
-        ..settings()
-    };
-    let proxy = TestProxy::with(limited, |proxy| proxy);
-    proxy.route("/", mirror().await);
-    let ask = |size: usize| {
-        let cookie = "c".repeat(size);
-        format!("GET / HTTP/1.1\r\nHost: hub.test\r\nCookie: {cookie}\r\n\r\n")
-    };
-
-    assert_eq!(proxy.ask(&ask(9_000)).await.status, 200);
-    let answer = proxy.ask(&ask(11_000)).await;
-    assert_eq!(answer.status, 431);
-    assert!(
-        answer.body.contains("header of the request is too large"),
-        "{}",
-        answer.body
-    );
-    assert_eq!(proxy.ask(&ask(300_000)).await.status, 431);
-}
-
-#[tokio::test]
-async fn a_header_that_does_not_come_is_not_waited_for() {
-    let hurried = ProxySettings {
-        header_timeout: std::time::Duration::from_millis(100),
-        ..settings()
-    };
-    let proxy = TestProxy::with(hurried, |proxy| proxy);
-
-    for start in ["", "GE", "GET / HTTP/1.1\r\nHost: hu"] {
-        let mut wire = proxy.connect().await;
-        wire.send(start).await;
-        wire.rest().await;
-    }
 }

@@ -86,6 +86,11 @@ impl TestProxy {
         }
     }
 
+    /// How much is held of requests that have not come as a whole.
+    pub fn unfinished(&self) -> u64 {
+        self.stats.unfinished_bytes.get()
+    }
+
     /// Adds a route to a server.
     pub fn route(&self, spec: &str, backend: SocketAddr) -> Arc<Route> {
         self.add(

@@ -148,23 +148,27 @@ async fn the_proxy_shows_a_page_of_ours_when_it_has_to_answer_itself() {
         secure: false,
     };
 
-    for (status, words) in [
+    for (status, heading) in [
         (
             StatusCode::SERVICE_UNAVAILABLE,
-            "The server does not answer.",
+            "Not reachable at the moment",
         ),
-        (StatusCode::GATEWAY_TIMEOUT, "took too long"),
-        (StatusCode::BAD_GATEWAY, "could not be carried out"),
-        (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too large"),
+        (StatusCode::REQUEST_TIMEOUT, "The request took too long"),
+        (StatusCode::URI_TOO_LONG, "The address is too long"),
+        (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "The request is too large",
+        ),
     ] {
-        let response = jansky_web::proxy_page(&hub.web, status, &head, peer);
+        let words = "larger than 64 KiB (proxy.max_header_size)";
+        let response = jansky_web::proxy_page(&hub.web, status, words, &head, peer);
         assert_eq!(response.status(), status);
         assert!(response.headers().contains_key("content-security-policy"));
         // Whoever is signed in keeps the token of their session.
         assert!(!response.headers().contains_key("set-cookie"));
         let body = axum::body::to_bytes(response.into_body(), 1 << 20).await;
         let text = String::from_utf8(body.expect("a body").to_vec()).expect("text");
-        assert!(text.contains(words), "{text}");
+        assert!(text.contains(words) && text.contains(heading), "{text}");
     }
 }
 

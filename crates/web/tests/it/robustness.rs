@@ -223,21 +223,51 @@ async fn no_path_query_or_body_is_an_internal_error_on_postgres() {
     throw_everything_at(&TestHub::on(database, |_| {}).await).await;
 }
 
-#[tokio::test]
-async fn a_body_that_is_too_large_is_refused() {
-    let hub = TestHub::new().await;
-    let river = hub.token("river", &["inherit"]).await;
-    let browser = hub.session("river").await;
-    let large = vec![b' '; (1 << 20) + 1];
+/// Every address that reads a body, with who may send one.
+const BODIES: &[(&str, &str)] = &[
+    ("POST", "/hub/api/users/river/tokens"),
+    ("POST", "/hub/token"),
+    ("POST", "/hub/api/oauth2/token"),
+    ("POST", "/hub/login"),
+    ("POST", "/hub/oidc/token"),
+    ("POST", "/hub/oidc/device_authorization"),
+    ("POST", "/hub/broker/v1/enroll"),
+];
 
-    let call = river
-        .call("POST", "/hub/api/users/river/tokens")
-        .bytes(large.clone());
-    call.send().await.must_be(400);
-    let call = browser.call("POST", "/hub/token").bytes(large.clone());
-    call.send().await.must_be(400);
-    let call = browser.call("POST", "/hub/api/oauth2/token").bytes(large);
-    call.send().await.must_be(400);
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_with_the_limit() {
+    let small = TestHub::with(|recipe| recipe.settings.max_body_size = 100_000).await;
+    for (hub, limit, words) in [
+        (
+            TestHub::new().await,
+            1 << 20,
+            "larger than 1 MiB (hub.max_body_size)",
+        ),
+        (small, 100_000, "larger than 100000 B (hub.max_body_size)"),
+    ] {
+        let callers = [
+            hub.token("river", &["inherit"]).await,
+            hub.session("river").await,
+            hub.anonymous(),
+        ];
+        for (method, path) in BODIES {
+            let mut refused = 0;
+            for caller in &callers {
+                let call = caller.call(method, path).bytes(vec![b' '; limit + 1]);
+                let answer = call.send().await;
+                // Who may not send anything hears that first, in some places.
+                if matches!(answer.status.as_u16(), 302 | 401 | 403) {
+                    continue;
+                }
+                assert_eq!(answer.status, 413, "{path}: {}", answer.text());
+                assert!(answer.text().contains(words), "{path}: {}", answer.text());
+                let call = caller.call(method, path).bytes(vec![b' '; limit]);
+                assert_ne!(call.send().await.status, 413, "{path}");
+                refused += 1;
+            }
+            assert!(refused > 0, "{path} was asked by nobody who may");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,13 +1,16 @@
 //! Rules of `[hub]`, `[tls]`, `[session]`, `[proxy]` and `[log]`.
 
+use jansky_model::ByteSize;
+
 use super::Rules;
-use crate::notation::HttpUrl;
+use crate::notation::{HttpUrl, Written};
 use crate::sections::Config;
 
 pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     addresses(config, rules);
     transport(config, rules);
     limits(config, rules);
+    wire(config, rules);
     times(config, rules);
     log(config, rules);
 }
@@ -111,14 +114,36 @@ fn transport(config: &Config, rules: &mut Rules<'_, '_>) {
             "use https; `hub.require_fetch_metadata = false` is for people who trust each other",
         );
     }
-    let size = config.proxy.max_header_size.get().0;
-    if !(4 << 10..=1 << 20).contains(&size) {
-        rules.error(
-            &["proxy", "max_header_size"],
-            &format!("`{}`", config.proxy.max_header_size),
-            "write a size from \"4 KiB\" to \"1 MiB\"",
-        );
-    }
+}
+
+fn wire(config: &Config, rules: &mut Rules<'_, '_>) {
+    let proxy = &config.proxy;
+    let mut size = |section, key, size: &Written<ByteSize>, least: u64, most: u64| {
+        if !(least..=most).contains(&size.get().0) {
+            let advice = format!(
+                "write a size from \"{}\" to \"{}\"",
+                ByteSize(least),
+                ByteSize(most)
+            );
+            rules.error(&[section, key], &format!("`{size}`"), &advice);
+        }
+    };
+    let (head, uri) = (&proxy.max_header_size, &proxy.max_uri_size);
+    size("proxy", "max_header_size", head, 4 << 10, 1 << 20);
+    size("proxy", "max_uri_size", uri, 1 << 10, 63 << 10);
+    let unfinished = &proxy.max_unfinished_size;
+    size("proxy", "max_unfinished_size", unfinished, 4 << 20, 1 << 40);
+    let body = &config.hub.max_body_size;
+    size("hub", "max_body_size", body, 64 << 10, 64 << 20);
+    let mut number = |key, number: u32, least: u32| {
+        if number < least {
+            let advice = format!("write a number from {least}");
+            rules.error(&["proxy", key], &format!("`{number}`"), &advice);
+        }
+    };
+    number("max_header_fields", proxy.max_header_fields.into(), 32);
+    let connections = proxy.max_connections_per_address;
+    number("max_connections_per_address", connections, 16);
 }
 
 fn limits(config: &Config, rules: &mut Rules<'_, '_>) {
@@ -138,6 +163,8 @@ fn times(config: &Config, rules: &mut Rules<'_, '_>) {
     rules.not_zero(&["session", "sign_in_timeout"], &session.sign_in_timeout);
     rules.not_zero(&["proxy", "connect_timeout"], &config.proxy.connect_timeout);
     rules.not_zero(&["proxy", "idle_timeout"], &config.proxy.idle_timeout);
+    rules.not_zero(&["proxy", "client_timeout"], &config.proxy.client_timeout);
+    rules.not_zero(&["proxy", "send_timeout"], &config.proxy.send_timeout);
 }
 
 fn log(config: &Config, rules: &mut Rules<'_, '_>) {
