@@ -21,6 +21,7 @@ mod fair_share;
 mod grants;
 mod groups;
 mod hashing;
+mod health;
 mod issuer;
 mod launch;
 mod let_in;
@@ -199,6 +200,7 @@ pub struct Hub {
     throttles: BTreeMap<ProviderId, throttle::Throttle>,
     operations: Arc<operations::Operations>,
     metrics: Metrics,
+    last_look: health::LastLook,
     tasks: TaskTracker,
     stopping: CancellationToken,
 }
@@ -256,6 +258,7 @@ impl Hub {
             throttles: parts.providers.iter().filter_map(throttle_of).collect(),
             operations: Arc::default(),
             metrics: Metrics::default(),
+            last_look: health::LastLook::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
             store: parts.store,

@@ -23,7 +23,7 @@ use jansky_identity::{
     GitHub, GitHubSettings, HeaderProvider, HeaderSettings, LdapProvider, PamProvider, PamSettings,
 };
 use jansky_model::{ByteSize, Clock, ProviderId, Secret, UserName};
-use jansky_store::Store;
+use jansky_store::{Hold, Store};
 
 use crate::cli;
 use crate::directory;
@@ -40,19 +40,38 @@ const INSTANCE: &str = "instance";
 const INSTANCE_LENGTH: usize = 12;
 
 /// Opens the database, making the data directory if needed.
-pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Arc<Store>> {
+///
+/// What comes with it keeps other hubs from the database, unless several may use it.
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<(Arc<Store>, Option<Hold>)> {
     make_private_dir(&config.hub.data_dir)?;
     let url = config
         .database_url()
         .context("database.url cannot be read")?;
-    let store = Store::open(url.expose())
-        .await
-        .with_context(|| match sqlite_file(&url) {
-            Some(path) => format!("the database `{path}` cannot be used"),
-            // Its URL may hold a password.
-            None => "the database that `database.url` names cannot be used".to_owned(),
-        })?;
-    Ok(Arc::new(store))
+    let opened = if config.database.unsafe_several_processes {
+        let store = Store::open(url.expose()).await;
+        store.map(|store| (store, None))
+    } else {
+        let opened = Store::open_alone(url.expose(), &ourselves()).await;
+        opened.map(|(store, hold)| (store, Some(hold)))
+    };
+    let (store, hold) = opened.with_context(|| match sqlite_file(&url) {
+        Some(path) => format!("the database `{path}` cannot be used"),
+        // Its URL may hold a password.
+        None => "the database that `database.url` names cannot be used".to_owned(),
+    })?;
+    Ok((Arc::new(store), hold))
+}
+
+/// What another hub is told that finds the database in use.
+fn ourselves() -> String {
+    let machine = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let mut text = format!("jansky, process {} on {machine}", std::process::id());
+    // PostgreSQL takes no more as the name of a connection.
+    text.truncate(text.floor_char_boundary(63));
+    text
 }
 
 /// The file of a database that is one.

@@ -192,8 +192,9 @@ async fn database(config: &Config) -> Finding {
             format!("`{path}` will be made at the first start"),
         );
     }
-    match Store::open(url.expose()).await {
-        Ok(store) => {
+    // Nothing is migrated while a hub uses it.
+    match Store::open_alone(url.expose(), "jansky doctor").await {
+        Ok((store, _hold)) => {
             let kind = store.kind();
             store.close().await;
             Finding::good(

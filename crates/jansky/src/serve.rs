@@ -13,6 +13,7 @@ use jansky_crypto::SystemRandom;
 use jansky_hub::Hub;
 use jansky_model::{Clock, SystemClock};
 use jansky_proxy::{Listener, Proxy, ProxySettings, Route, Routes, Target};
+use jansky_store::Hold;
 use jansky_web::{Policies, Web};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -112,6 +113,7 @@ pub(crate) struct Running {
     config: Config,
     shutdown: CancellationToken,
     stop_servers: Arc<AtomicBool>,
+    hold: Option<Hold>,
     proxy: tokio::task::JoinHandle<anyhow::Result<()>>,
 }
 
@@ -138,7 +140,7 @@ impl Running {
         };
         let tls = config.tls.as_ref().map(tls_config).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = assemble::open_store(config).await?;
+        let (store, hold) = assemble::open_store(config).await?;
         let routes = Routes::new();
         let table = Arc::new(ProxyRoutes::new(routes.clone(), Arc::clone(&clock)));
         let hub = assemble::hub(config, store, Arc::clone(&clock), table).await?;
@@ -189,6 +191,7 @@ impl Running {
             config: config.clone(),
             shutdown,
             stop_servers,
+            hold,
             proxy,
         })
     }
@@ -215,19 +218,32 @@ impl Running {
             shutdown,
             stop_servers,
             mut proxy,
+            mut hold,
             config,
             ..
         } = self;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let lost = async {
+            match &mut hold {
+                Some(hold) => hold.lost().await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut taken = None;
         let ended_early = tokio::select! {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
             () = shutdown.cancelled() => None,
             ended = &mut proxy => Some(ended),
+            by = lost => {
+                taken = Some(by);
+                None
+            }
         };
         info!("ending");
-        if stop_servers.load(Ordering::SeqCst) {
+        // The servers of a database that somebody else has taken are theirs.
+        if stop_servers.load(Ordering::SeqCst) && taken.is_none() {
             hub.stop_all_servers(STOP_PATIENCE).await?;
         }
         shutdown.cancel();
@@ -244,7 +260,10 @@ impl Running {
         };
         hub.shut_down_process(TASK_PATIENCE).await;
         hub.store().close().await;
-        drop(config);
+        drop((config, hold));
+        if let Some(taken) = taken {
+            return Err(taken.into());
+        }
         drained.context("the proxy ended")?
     }
 }

@@ -1,7 +1,5 @@
 //! What can go wrong, by what the caller can do about it.
 
-use std::path::PathBuf;
-
 use jansky_model::InvalidTransition;
 
 /// A cause that is only of interest to an operator.
@@ -51,14 +49,15 @@ pub enum StoreError {
         /// The newest version known here.
         known: i64,
     },
-    /// Another process has the database file open.
+    /// Another process has the database.
     #[error(
-        "the database `{}` is in use by another Jansky; stop that one first",
-        path.display()
+        "the database `{database}` is in use by another Jansky ({holder}); stop that one first"
     )]
     InUse {
-        /// The database file.
-        path: PathBuf,
+        /// The file, or the name of the database and its server.
+        database: String,
+        /// What is known of the other process.
+        holder: String,
     },
     /// The URL of the database cannot be used. The URL itself is not repeated: it may hold a password.
     #[error("the database URL cannot be used: {reason}")]

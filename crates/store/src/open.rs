@@ -1,6 +1,7 @@
 //! Opening and closing: which database a URL means and how its connections are set up.
 
 use std::fs::{File, TryLockError};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::StoreError;
 use crate::db::{Db, Engine};
 use crate::doubt::Doubt;
 use crate::ear::Listener;
+use crate::hold::Hold;
 use crate::migrate;
 use crate::sqlite::{Connection, OpenFlags, Readers, Writer};
 use crate::statement::sql;
@@ -68,13 +70,30 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
         match scheme {
-            "sqlite" => Self::open_sqlite(url),
+            "sqlite" => Self::open_sqlite(url, &format!("process {}", std::process::id())),
             "postgres" | "postgresql" => Self::open_postgres(url).await,
             _ => Err(StoreError::BadUrl {
                 reason: "write `sqlite:///path/to/jansky.db` or `postgres://user@host/database`"
                     .to_owned(),
             }),
         }
+    }
+
+    /// Opens the database behind `url` as [`Store::open`] does, as the only process that uses it like
+    /// this until the [`Hold`] is dropped. `holder` is what another one is told of this process, in at
+    /// most 63 bytes.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`StoreError::InUse`] also on PostgreSQL.
+    pub async fn open_alone(url: &str, holder: &str) -> Result<(Self, Hold), StoreError> {
+        if url.starts_with("sqlite:") {
+            return Ok((Self::open_sqlite(url, holder)?, Hold::of_file()));
+        }
+        let options = PgConnectOptions::from_str(url).map_err(|error| bad_url(&error))?;
+        let options = options.application_name(holder).disable_statement_logging();
+        // Before anything is migrated under the feet of the other one.
+        let hold = Hold::take(options).await?;
+        Ok((Self::open(url).await?, hold))
     }
 
     /// Opens the database behind `url` for looking only, also while a hub uses it. Nothing can be
@@ -114,9 +133,9 @@ impl Store {
         })
     }
 
-    fn open_sqlite(url: &str) -> Result<Self, StoreError> {
+    fn open_sqlite(url: &str, holder: &str) -> Result<Self, StoreError> {
         let path = sqlite_path(url)?;
-        let lock = lock_file(path)?;
+        let lock = lock_file(path, holder)?;
         create_file(path)?;
         must_be_a_database(path)?;
 
@@ -273,15 +292,34 @@ fn sqlite_path(url: &str) -> Result<&Path, StoreError> {
 }
 
 /// Takes the lock on the side file `<database>.lock`, which stays when the lock is gone.
-fn lock_file(database: &Path) -> Result<File, StoreError> {
+/// It says who has it.
+fn lock_file(database: &Path, holder: &str) -> Result<File, StoreError> {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
-    let file = open_or_make(Path::new(&path))?;
+    let mut file = open_or_make(Path::new(&path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
-            path: database.to_owned(),
-        }),
+        Ok(()) => {
+            // Only for people: on a full disk the lock is as good without it.
+            let written = file
+                .set_len(0)
+                .and_then(|()| file.write_all(holder.as_bytes()));
+            if let Err(error) = written {
+                tracing::warn!(%error, "could not write down who has the database");
+            }
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let _ = file.take(256).read_to_string(&mut holder);
+            Err(StoreError::InUse {
+                database: database.display().to_string(),
+                holder: if holder.is_empty() {
+                    "which does not say who it is".to_owned()
+                } else {
+                    holder
+                },
+            })
+        }
         Err(TryLockError::Error(error)) => Err(StoreError::unavailable(error)),
     }
 }

@@ -11,6 +11,14 @@ impl Store {
         row.map(|row| row.get("value")).transpose()
     }
 
+    /// Keeps a value, in place of the one that there is.
+    pub async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let statement = sql("INSERT INTO settings (name, value) VALUES ($1, $2)
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value");
+        let statement = statement.bind(name).bind(value);
+        self.db.execute(statement).await.map(|_| ())
+    }
+
     /// Keeps a value unless there is one, and gives back the one that counts.
     ///
     /// Several replicas that start at the same time all get the same.

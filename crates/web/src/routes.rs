@@ -169,6 +169,7 @@ fn table() -> Vec<Route> {
         ("GET", "static/{*path}", get(assets::file)),
         ("GET", "logo", get(assets::logo)),
         ("GET", "health", get(assets::health)),
+        ("GET", "ready", get(assets::ready)),
         ("GET", "metrics", get(api::hub::metrics)),
         ("POST", "security/csp-report", post(assets::csp_report)),
         // The hub as OAuth provider

@@ -176,6 +176,12 @@ pub struct Database {
     /// password, from a file or variable.
     #[schemars(extend("x-default" = "the file `jansky.sqlite` in `hub.data_dir`"), example = DATABASE_EXAMPLE)]
     pub url: Option<DatabaseUrl>,
+
+    /// Lets several hubs run on one PostgreSQL at the same time, which is **not safe**: a server that one
+    /// of them starts or stops is not known to the others, which may start it a second time or end it.
+    /// It is for trials of everything else. Without it a second hub is refused at its start.
+    #[schemars(example = true)]
+    pub unsafe_several_processes: bool,
 }
 
 const DATABASE_EXAMPLE: &str = "postgres://jansky@db.example.org/jansky";

@@ -57,7 +57,10 @@ async fn keycloak_sees_one_refresh_however_many_ask() {
     let client = client(&keycloak, 12).await;
     let house = house(&client, "allow_all = true\n");
     let url = jansky_store::testing::new_postgres_database("checks").await;
-    configure(&house, &format!("{ARCHIVE}[database]\nurl = \"{url}\"\n"));
+    configure(
+        &house,
+        &format!("{ARCHIVE}[database]\nurl = \"{url}\"\nunsafe_several_processes = true\n"),
+    );
     let first = house.start(&[&stand_in()]).await;
     let second = house.start(&[&stand_in()]).await;
     let (browser, agent) = somebody_at_work(&house, &first, &name).await;

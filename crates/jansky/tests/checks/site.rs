@@ -62,7 +62,9 @@ impl Site {
     /// Puts everything into a new PostgreSQL database, so that several processes can share it.
     pub(crate) async fn on_postgres(self) -> Self {
         let url = jansky_store::testing::new_postgres_database("checks").await;
-        self.configure(&format!("[database]\nurl = \"{url}\"\n"));
+        self.configure(&format!(
+            "[database]\nurl = \"{url}\"\nunsafe_several_processes = true\n"
+        ));
         self
     }
 

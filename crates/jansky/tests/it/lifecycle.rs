@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::browser::Browser;
-use crate::house::{ADMIN, House, Hub, until};
+use crate::house::{ADMIN, House, Hub, told, until};
 
 /// Starts a server and returns the pid that it says it has.
 async fn start(hub: &Hub<'_>, admin: &Browser, name: &str) -> i64 {
@@ -150,4 +150,44 @@ async fn a_hub_that_is_told_to_end_does_not_wait_for_idle_connections() {
         house.processes().is_empty().then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_second_hub_on_the_same_database_is_refused_and_told_who_has_it() {
+    let house = House::new();
+    let url = jansky_store::testing::new_postgres_database("alone").await;
+    let on_postgres = format!("database.url={url}");
+    for settings in [vec![], vec![on_postgres.as_str()]] {
+        let hub = house.start(&settings).await;
+
+        let refused = house.refused(&settings).await;
+
+        let told = told(&refused);
+        assert!(!refused.status.success(), "{told}");
+        assert!(told.contains("is in use by another Jansky"), "{told}");
+        assert!(told.contains(&format!("process {}", hub.pid())), "{told}");
+        assert!(told.contains("stop that one first"), "{told}");
+        if let Some(name) = url.rsplit('/').next()
+            && !settings.is_empty()
+        {
+            assert!(told.contains(name), "{told}");
+        }
+        // One that crashed is in nobody's way.
+        hub.kill().await;
+        let hub = house.start(&settings).await;
+        assert!(hub.terminate().await.success());
+    }
+}
+
+#[tokio::test]
+async fn monitors_are_told_whether_the_database_takes_changes_and_where_visitors_go() {
+    let house = House::new();
+    let hub = house.start(&[]).await;
+    let stranger = Browser::new(&hub.url);
+
+    let ready = stranger.get("hub/ready").await.must_be(200).json();
+    let full = stranger.get("hub/health?full=1").await.must_be(200).json();
+
+    assert_eq!(ready["ready"], true, "{ready}");
+    assert_eq!(full["database"], "ok", "{full}");
 }

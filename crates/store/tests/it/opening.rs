@@ -240,6 +240,87 @@ async fn a_server_that_may_only_be_read_is_away_and_its_connections_are_given_up
     in_time.await.expect("new connections are made");
 }
 
+/// Ends the connection that holds a PostgreSQL database for its process.
+async fn end_holder(url: &str, name: &str) {
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'"
+    );
+    let mut connection = postgres_connection(url).await;
+    sqlx::raw_sql(AssertSqlSafe(end))
+        .execute(&mut connection)
+        .await
+        .expect("it may be ended");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postgresql_database_has_one_holder_until_that_is_gone() {
+    let url = new_postgres_database().await;
+    let (store, hold) = Store::open_alone(&url, "first of one").await.expect("free");
+
+    let refused = Store::open_alone(&url, "second of one").await;
+    let told = refused.err().expect("it is in use").to_string();
+    assert!(told.contains("first of one"), "{told}");
+    assert!(
+        told.contains(url.rsplit('/').next().expect("a name")),
+        "{told}"
+    );
+
+    drop(hold);
+    Store::open_alone(&url, "second of one")
+        .await
+        .expect("it is free again");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holder_whose_connection_breaks_takes_the_database_again() {
+    let url = new_postgres_database().await;
+    let (_store, mut hold) = Store::open_alone(&url, "first of two").await.expect("free");
+    let keeping = tokio::spawn(async move { hold.lost().await });
+
+    end_holder(&url, "first of two").await;
+
+    let again = timeout(Duration::from_secs(30), async {
+        while held_by(&url).await.as_deref() != Some("first of two") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    again.await.expect("it is held again");
+    let refused = Store::open_alone(&url, "second of two").await;
+    assert!(matches!(refused.err(), Some(StoreError::InUse { .. })));
+    assert!(!keeping.is_finished(), "it was not lost");
+    keeping.abort();
+}
+
+/// Who holds a database, if anybody does.
+async fn held_by(url: &str) -> Option<String> {
+    let mut connection = postgres_connection(url).await;
+    sqlx::query_scalar(
+        "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid)
+         WHERE locktype = 'advisory' AND granted AND datname = current_database()",
+    )
+    .fetch_optional(&mut connection)
+    .await
+    .expect("an answer")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holder_that_comes_too_late_says_who_has_the_database_now() {
+    let url = new_postgres_database().await;
+    let (_store, mut late) = Store::open_alone(&url, "first of three")
+        .await
+        .expect("free");
+    end_holder(&url, "first of three").await;
+    let (_other, _hold) = Store::open_alone(&url, "second of three")
+        .await
+        .expect("nobody holds it");
+
+    let lost = timeout(Duration::from_secs(30), late.lost()).await;
+
+    let told = lost.expect("it notices").to_string();
+    assert!(told.contains("second of three"), "{told}");
+}
+
 const FIRST_SCHEMA: &str = include_str!("../../migrations/0001_initial.sql");
 
 /// What a program of the first version leaves behind: a user who is signed in.

@@ -3,7 +3,8 @@
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Json, Response};
+use serde_json::json;
 
 use crate::static_files;
 use crate::visit::Visit;
@@ -36,9 +37,32 @@ pub(crate) async fn logo(visit: Visit) -> Response {
     file(visit, Path("logo.svg".to_owned())).await
 }
 
-/// `GET /hub/health`: the process answers.
-pub(crate) async fn health() -> Response {
-    (StatusCode::OK, [(CONTENT_TYPE, "text/html")], "").into_response()
+/// `GET /hub/health`: the process answers, whatever the database does. With `?full=1` it is also
+/// tried whether the database takes a change.
+pub(crate) async fn health(visit: Visit) -> Response {
+    if visit.query("full").is_none_or(|full| full != "1") {
+        return (StatusCode::OK, [(CONTENT_TYPE, "text/html")], "").into_response();
+    }
+    let (status, database) = match visit.web.hub.takes_changes().await {
+        Ok(()) => (StatusCode::OK, "ok"),
+        Err(error) => {
+            tracing::warn!(error = %error, "the database takes no change");
+            (StatusCode::SERVICE_UNAVAILABLE, "takes no change")
+        }
+    };
+    (status, Json(json!({ "database": database }))).into_response()
+}
+
+/// `GET /hub/ready`: whether new visitors should be sent here. It is when all servers have their
+/// routes, before which nothing is answered at all, until the hub is told to end.
+pub(crate) async fn ready(visit: Visit) -> Response {
+    let is_ready = !visit.web.hub.stopping().is_cancelled();
+    let status = if is_ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(json!({ "ready": is_ready }))).into_response()
 }
 
 /// `GET /hub/error/{code}`: a page about a status, for a proxy that asks for one. The answer itself
