@@ -63,6 +63,8 @@ class SignedInHandler(JupyterHandler):
         self.finish(
             "<!DOCTYPE html><html lang=en><title>Signed in</title>"
             "<p>You are signed in again. You can close this window and go on in your notebook."
+            # The gateway cuts the tie to the page that opened this, so nobody else closes it.
+            "<script>window.close()</script>"
         )
 
 

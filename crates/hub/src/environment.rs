@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jansky_model::name::server_prefix;
 use jansky_model::{Secret, name};
 use jansky_store::Server;
+use url::Url;
 
 use crate::settings::Settings;
 
@@ -29,6 +30,11 @@ pub(crate) fn server_environment(
             .and_then(|url| url.join(path).ok());
         joined.map(String::from).unwrap_or_default()
     };
+    let own_url = settings.server_url(&server.user, &server.name);
+    let callback_url = format!("{own_url}oauth_callback");
+    // Servers on hosts of their own find the hub on another one.
+    let hub_host = settings.subdomain_host.as_ref().map(Url::origin);
+    let hub_host = hub_host.map_or_else(String::new, |origin| origin.ascii_serialization());
     let plain = [
         ("JUPYTERHUB_CLIENT_ID", server.client_id.clone()),
         ("JUPYTERHUB_SERVICE_PREFIX", prefix.clone()),
@@ -38,18 +44,15 @@ pub(crate) fn server_environment(
             format!("{api}/users/{}/activity", name::escape_path(user)),
         ),
         ("JUPYTERHUB_BASE_URL", settings.base.clone()),
-        ("JUPYTERHUB_HOST", String::new()),
+        ("JUPYTERHUB_HOST", hub_host),
         ("JUPYTERHUB_USER", user.to_owned()),
         ("JUPYTERHUB_SERVER_NAME", server.name.to_string()),
-        (
-            "JUPYTERHUB_OAUTH_CALLBACK_URL",
-            format!("{prefix}oauth_callback"),
-        ),
+        ("JUPYTERHUB_OAUTH_CALLBACK_URL", callback_url),
         ("JUPYTERHUB_OAUTH_ACCESS_SCOPES", access.clone()),
         ("JUPYTERHUB_OAUTH_SCOPES", access),
         ("JUPYTERHUB_OAUTH_CLIENT_ALLOWED_SCOPES", "[]".to_owned()),
         ("JUPYTERHUB_COOKIE_HOST_PREFIX_ENABLED", "0".to_owned()),
-        ("JUPYTERHUB_PUBLIC_URL", public(&prefix)),
+        ("JUPYTERHUB_PUBLIC_URL", public(&own_url)),
         ("JUPYTERHUB_PUBLIC_HUB_URL", public(&settings.hub_prefix())),
     ];
     let mut environment: BTreeMap<String, Secret> = plain

@@ -189,8 +189,8 @@ impl Hub {
             return Ok(());
         };
         self.access.forget(server.user_id);
-        self.routes.add(&ready, &self.server_path(&ready), &url);
-        let path = self.server_path(&ready);
+        self.routes.add(&ready, &self.server_route(&ready), &url);
+        let path = self.server_url(&ready);
         let message = format!("Server ready at {path}");
         self.operations
             .tell(server.id, ProgressEvent::ready(message, path));
@@ -335,7 +335,7 @@ impl Hub {
             }
             // It is known to be gone, so this waits for nothing: whoever gets its address next must not
             // get its visitors.
-            self.routes.remove(&self.server_path(&current));
+            self.routes.remove(&self.server_route(&current));
             let now = self.clock.now();
             match self
                 .store

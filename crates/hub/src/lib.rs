@@ -22,6 +22,7 @@ mod grants;
 mod groups;
 mod hashing;
 mod health;
+mod hosts;
 mod issuer;
 mod launch;
 mod let_in;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use jansky_crypto::digest;
 use jansky_crypto::token::{digest_text, equal, s256};
-use jansky_model::name::server_prefix;
 use jansky_model::{Scope, Secret};
 use jansky_store::{Challenge, Code, NewToken, Server, TokenKind};
 
@@ -121,10 +120,9 @@ impl GrantError {
 }
 
 impl Hub {
-    /// The redirect address of a server, as a path.
+    /// The redirect address of a server: a path, or a whole address on a host of its own.
     pub fn redirect_uri_of(&self, server: &Server) -> String {
-        let prefix = server_prefix(&self.settings.base, &server.user, &server.name);
-        format!("{prefix}oauth_callback")
+        format!("{}oauth_callback", self.server_url(server))
     }
 
     /// Decides about an authorization request of a signed-in person. `agreed` says that the person
@@ -224,7 +222,7 @@ impl Hub {
         Ok(Authorization::Redirect(with_query(redirect_uri, &answer)))
     }
 
-    /// A redirect address must be the registered path, alone or on the hub's own public address.
+    /// A redirect address must be the registered one; a path may stand on the hub's own public address.
     fn is_redirect_uri(&self, given: &str, registered: &str) -> bool {
         let on_public_host = || {
             let public = self.settings.public_url.as_ref()?;

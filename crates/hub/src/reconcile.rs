@@ -43,7 +43,7 @@ impl Hub {
                         self.record_ended(server).await?;
                         resumed.gone += 1;
                     } else {
-                        self.routes.add(server, &self.server_path(server), url);
+                        self.routes.add(server, &self.server_route(server), url);
                         resumed.adopted += 1;
                     }
                 }
@@ -179,7 +179,7 @@ impl Hub {
     /// Gives a server that is ready its route, which it does not have when the answer of the database
     /// was lost with which it became ready.
     async fn restore_route(&self, server: &Server, url: &str) -> Result<(), HubError> {
-        let path = self.server_path(server);
+        let path = self.server_route(server);
         if self.routes.has(&path) {
             return Ok(());
         }

@@ -5,7 +5,8 @@ use jansky_store::Server;
 
 /// A proxy as the hub sees it: in this process, or another one behind an API.
 pub trait RouteTable: Send + Sync {
-    /// Sends everything below `path` to `url`; replaces an earlier route of that path.
+    /// Sends everything below `path`, which may begin with the one host for which it holds, to `url`;
+    /// replaces an earlier route of that path.
     fn add(&self, server: &Server, path: &str, url: &str);
 
     /// Sends what is below `path` to the hub again.

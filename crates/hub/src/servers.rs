@@ -48,6 +48,16 @@ impl Hub {
         server_prefix(&self.settings.base, &server.user, &server.name)
     }
 
+    /// Where browsers find a server: its path, or a whole address where it has a host of its own.
+    pub fn server_url(&self, server: &Server) -> String {
+        self.settings.server_url(&server.user, &server.name)
+    }
+
+    /// The spec of the route to a server.
+    pub(crate) fn server_route(&self, server: &Server) -> String {
+        self.settings.server_route(&server.user, &server.name)
+    }
+
     /// Makes a server without starting it.
     pub async fn create_server(
         &self,
@@ -217,7 +227,7 @@ impl Hub {
             }
         }
         // The database first: a stop that was not recorded must not cut a server off that runs on.
-        self.routes.remove(&self.server_path(&current));
+        self.routes.remove(&self.server_route(&current));
         self.access.forget(current.user_id);
         self.operations.cancel(current.id);
         self.spawn_shut_down(current);

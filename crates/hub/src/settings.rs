@@ -18,6 +18,9 @@ pub struct Settings {
     pub base: String,
     /// Address at which people reach the hub, with `base`; `None` when only the request knows.
     pub public_url: Option<Url>,
+    /// Where people's servers have hosts of their own below this one, which is the hub's: scheme, host
+    /// and port. `None` when all share the hub's origin.
+    pub subdomain_host: Option<Url>,
     /// Address of the REST API as single-user servers reach it, without a slash at the end.
     pub api_url: String,
     /// Whether the cookie of a browser counts only where the browser says how a request came about
@@ -109,6 +112,7 @@ impl Default for Settings {
         Self {
             base: "/".to_owned(),
             public_url: None,
+            subdomain_host: None,
             api_url: "http://127.0.0.1:8000/hub/api".to_owned(),
             require_fetch_metadata: true,
             session_lifetime: Duration::from_hours(14 * 24),
@@ -176,7 +180,7 @@ impl Settings {
     /// Whether a browser has to say how its requests come about, because pages of people's servers
     /// could have made them.
     pub const fn needs_fetch_metadata(&self) -> bool {
-        self.require_fetch_metadata
+        self.require_fetch_metadata && self.subdomain_host.is_none()
     }
 
     /// Whether browsers reach the hub over TLS, so that cookies must be `Secure`.

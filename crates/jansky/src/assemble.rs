@@ -141,7 +141,12 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
     let local = local.unwrap_or_default();
     Ok(Settings {
         base: config.base_path(),
-        public_url: hub.public_url.is_some().then(|| config.public_url()),
+        public_url: (hub.public_url.is_some() || hub.subdomain_host.is_some())
+            .then(|| config.public_url()),
+        subdomain_host: match &hub.subdomain_host {
+            Some(url) => Some(url::Url::clone(url)),
+            None => None,
+        },
         api_url: config.api_url(),
         require_fetch_metadata: hub.require_fetch_metadata,
         session_lifetime: *config.session.lifetime,

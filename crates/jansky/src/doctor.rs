@@ -67,6 +67,7 @@ async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![port(config)];
     findings.extend(data_directory(&config.hub.data_dir));
     findings.push(database(config).await);
+    findings.extend(origins(config));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     match assemble::providers(config, &clock) {
         Ok(_) => {
@@ -126,6 +127,35 @@ fn port(config: &Config) -> Finding {
             "choose an address of this machine and a port that this account may use in hub.bind",
         ),
     }
+}
+
+/// Whether people who may not know each other share one origin.
+fn origins(config: &Config) -> Option<Finding> {
+    let subject = "origins";
+    if config.hub.subdomain_host.is_some() {
+        return Some(Finding::good(
+            subject,
+            "each person's servers have a host of their own",
+        ));
+    }
+    let lets_in_several = |provider: &Provider| match provider {
+        Provider::Local(local) => local.sign_up != SignUp::Off,
+        other => other.admission().is_some_and(|rules| {
+            rules.allow_all || !rules.allowed_groups.is_empty() || rules.allowed_users.len() > 1
+        }),
+    };
+    let open = config.provider.iter().find(|(_, it)| lets_in_several(it));
+    open.map(|(id, _)| {
+        Finding::warning(
+            subject,
+            format!(
+                "`provider.{id}` lets several people in, and all servers are on the hub's origin: \
+                 whoever opens a page of somebody's server lets its owner use their own server"
+            ),
+            "fine for people who trust each other; otherwise set hub.subdomain_host, see \
+             docs/how-to/own-origins.md",
+        )
+    })
 }
 
 /// What lets in more people than an operator may think of.
@@ -362,6 +392,32 @@ mod tests {
             finding.message
         );
         assert!(data_directory(&folder.path().join("a/b")).is_none());
+    }
+
+    #[test]
+    fn several_people_on_one_origin_are_worth_a_word() {
+        let read = |text: &str| {
+            let input = jansky_config::Input {
+                file_name: "jansky.toml".to_owned(),
+                text: text.to_owned(),
+                environment: Vec::new(),
+                settings: Vec::new(),
+            };
+            jansky_config::load(&input).expect("it is right").config
+        };
+        let one = "[provider.local]\nkind = \"local\"\n";
+        let several = format!("{one}sign_up = \"approval\"\n");
+        let directory = "[provider.site]\nkind = \"pam\"\nallowed_groups = [\"staff\"]\n";
+        let apart = format!("[hub]\nsubdomain_host = \"http://hub.localhost:8000\"\n{several}");
+
+        assert!(origins(&read(one)).is_none());
+        for text in [several.as_str(), directory] {
+            let finding = origins(&read(text)).expect("a finding");
+            assert!(matches!(finding.severity, Severity::Warning));
+            assert!(finding.advice.contains("hub.subdomain_host"));
+        }
+        let finding = origins(&read(&apart)).expect("a finding");
+        assert!(matches!(finding.severity, Severity::Good));
     }
 
     #[test]

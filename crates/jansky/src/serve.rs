@@ -157,7 +157,7 @@ impl Running {
             authenticate_metrics: config.hub.authenticate_metrics,
             more_metrics: Some(Box::new(move || proxy_metrics(&stats))),
             on_shutdown: Some(on_shutdown(&shutdown, &stop_servers)),
-            policies: Policies::new(&hub.settings().hub_prefix()),
+            policies: Policies::new(hub.settings()),
         });
         let router = jansky_web::router(Arc::clone(&web));
         let to_hub = Route::new("/", Target::Local(local_service(router)), clock.now())?;

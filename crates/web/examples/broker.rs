@@ -159,7 +159,7 @@ fn hub(
 async fn serve(hub: &Arc<Hub>) -> SocketAddr {
     let web = Arc::new(Web {
         key: MacKey::from_bytes(&[7; 32]),
-        policies: Policies::new(&hub.settings().hub_prefix()),
+        policies: Policies::new(hub.settings()),
         hub: Arc::clone(hub),
         renderer: jansky_web::render::Renderer::new(None).expect("the templates are fine"),
         site_name: "Bench".to_owned(),

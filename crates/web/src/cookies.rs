@@ -5,9 +5,31 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
+use jansky_hub::Settings;
 
 /// Proves that a browser is signed in.
 pub(crate) const SIGN_IN: &str = "jupyterhub-hub-login";
+
+/// The same where servers have hosts of their own and browsers use TLS. Browsers take it from the hub's
+/// host alone; anything else a page on a host below that one could set for all.
+const SIGN_IN_OF_HOST: &str = "__Host-jupyterhub-hub-login";
+
+/// The name and the path of the cookie that proves that a browser is signed in.
+pub(crate) fn sign_in(settings: &Settings) -> (&'static str, String) {
+    if settings.subdomain_host.is_some() && settings.is_public_secure() {
+        (SIGN_IN_OF_HOST, "/".to_owned())
+    } else {
+        (SIGN_IN, settings.hub_prefix())
+    }
+}
+
+/// A cookie that servers on hosts of their own are sent, too.
+pub(crate) fn for_servers(cookie: &str, settings: &Settings) -> String {
+    match settings.session_domain() {
+        Some(domain) => format!("{cookie}; Domain={domain}"),
+        None => cookie.to_owned(),
+    }
+}
 
 /// Names the session to single-user servers, so that signing out takes effect in them at once.
 pub(crate) const SESSION_ID: &str = "jupyterhub-session-id";

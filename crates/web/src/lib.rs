@@ -16,6 +16,7 @@ pub mod render;
 mod routes;
 pub mod scope_words;
 mod security_events;
+mod server_hosts;
 mod state;
 pub mod static_files;
 pub mod views;

@@ -1,5 +1,6 @@
 //! Where a person may be sent after signing in: nowhere but on this host.
 
+use jansky_hub::Settings;
 use url::Url;
 
 /// Turns what stood in `next` into a path on this host below `base`, or nothing.
@@ -31,8 +32,45 @@ pub(crate) fn safe_next(next: &str, origin: &Url, base: &str) -> Option<String> 
     Some(text)
 }
 
+/// The path of an address on the host of somebody's servers. On the hub's host it leads there again,
+/// if that person has servers.
+pub(crate) fn path_on_server_host(next: &str, settings: &Settings) -> Option<String> {
+    let url = Url::parse(next).ok()?;
+    let hub = settings.subdomain_host.as_ref()?;
+    let is_same = url.scheme() == hub.scheme() && url.port() == hub.port();
+    if !is_same || !settings.is_server_host(url.host_str()?) || !url.username().is_empty() {
+        return None;
+    }
+    Some(url[url::Position::BeforePath..].to_owned())
+}
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn an_address_of_a_server_on_its_own_host_becomes_its_path() {
+        let settings = Settings {
+            subdomain_host: Url::parse("https://hub.test:8000").ok(),
+            ..Settings::default()
+        };
+        let path = |next| path_on_server_host(next, &settings);
+
+        assert_eq!(
+            path("https://river.hub.test:8000/user/river/lab?x=1#y").as_deref(),
+            Some("/user/river/lab?x=1#y")
+        );
+        for other in [
+            "http://river.hub.test:8000/user/river/",
+            "https://river.hub.test/user/river/",
+            "https://river@river.hub.test:8000/user/river/",
+            "https://hub.test:8000/user/river/",
+            "https://riverhub.test:8000/user/river/",
+            "https://evil.org/user/river/",
+            "/user/river/",
+        ] {
+            assert_eq!(path(other), None, "{other}");
+        }
+    }
+
     use super::*;
 
     #[test]

@@ -26,7 +26,7 @@ use crate::pages::{
 use crate::security_events;
 use crate::state::{Peer, WebState};
 use crate::visit::{BodyLimit, FormsMayLeadTo, Visit};
-use crate::{api, broker, oidc};
+use crate::{api, broker, oidc, server_hosts};
 
 /// One route: its method (`*` for any), its path below the hub's prefix, and its handler.
 type Route = (&'static str, &'static str, MethodRouter<WebState>);
@@ -38,6 +38,7 @@ fn table() -> Vec<Route> {
         ("GET", "", get(home::root)),
         ("GET", "login", get(sign_in::get)),
         ("POST", "login", post(sign_in::post)),
+        ("GET", "signed-in", get(sign_in::done)),
         ("GET", "login/second-step", get(second_step::get)),
         ("POST", "login/second-step", post(second_step::post)),
         ("GET", "signup", get(sign_up::get)),
@@ -449,8 +450,10 @@ pub fn proxy_page(
     head: &Parts,
     peer: Peer,
 ) -> Response {
-    let visit = Visit::of_stranger(web, head, peer);
-    let mut response = visit.error_page(status, words);
+    let mut response = server_hosts::proxy_page(web, status, head, words).unwrap_or_else(|| {
+        let visit = Visit::of_stranger(web, head, peer);
+        visit.error_page(status, words)
+    });
     add_headers(web, false, &mut response);
     response
 }
@@ -479,7 +482,10 @@ async fn around(State(web): State<WebState>, mut request: Request, next: Next) -
         .is_some_and(|path| path.starts_with("hub/api") || path.starts_with("hub/broker"));
     let peer = request.extensions().get::<Peer>().copied();
     let address = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address);
-    let mut response = jansky_hub::with_origin(address, next.run(request)).await;
+    let mut response = match server_hosts::answer(&web, &request) {
+        Some(response) => response,
+        None => jansky_hub::with_origin(address, next.run(request)).await,
+    };
     add_headers(&web, is_api, &mut response);
     let handler = handler.as_ref().map_or("other", MatchedPath::as_str);
     let code = response.status().as_u16();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use jansky_crypto::MacKey;
-use jansky_hub::Hub;
+use jansky_hub::{Hub, Settings};
 
 use crate::render::Renderer;
 
@@ -39,12 +39,15 @@ pub struct Policies {
 
 impl Policies {
     /// Pages load nothing but their own stylesheet, scripts and pictures, and no other page may
-    /// frame them. The form of the consent page leads through the hub to a server on this host.
-    pub fn new(hub_prefix: &str) -> Self {
+    /// frame them. Forms lead to the hub and, as that of the consent page does, to servers.
+    pub fn new(settings: &Settings) -> Self {
+        let hub_prefix = settings.hub_prefix();
+        let servers = settings.server_origins().map(|hosts| format!(" {hosts}"));
+        let servers = servers.unwrap_or_default();
         let common = format!("frame-ancestors 'none'; report-uri {hub_prefix}security/csp-report");
         let of_pages = format!(
             "{common}; default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
-             connect-src 'self'; base-uri 'none'; form-action 'self'"
+             connect-src 'self'; base-uri 'none'; form-action 'self'{servers}"
         );
         Self {
             pages: policy(&of_pages),

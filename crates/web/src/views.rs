@@ -299,6 +299,13 @@ pub struct SignOutPage {
     pub can_keep_working: bool,
 }
 
+/// Signed in, in a window of its own that closes by itself.
+#[derive(Clone, Debug, Serialize)]
+pub struct SignedInPage {
+    /// The home page.
+    pub home_url: String,
+}
+
 /// Signed out.
 #[derive(Clone, Debug, Serialize)]
 pub struct SignedOutPage {
@@ -725,6 +732,7 @@ pages! {
     ChoosePage => "choose.html";
     StoppingPage => "stopping.html";
     SignOutPage => "sign_out.html";
+    SignedInPage => "signed_in.html";
     SignedOutPage => "signed_out.html";
     ConsentPage => "consent.html";
     AcceptSharePage => "accept_share.html";

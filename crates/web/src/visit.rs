@@ -21,7 +21,7 @@ use url::Url;
 
 use crate::cookies::{self, SetCookie};
 use crate::error::{log, public_message, status_of, with_error_headers};
-use crate::next_url::safe_next;
+use crate::next_url::{path_on_server_host, safe_next};
 use crate::pages::sign_in;
 use crate::state::{Peer, Web, WebState};
 use crate::static_files;
@@ -173,7 +173,8 @@ async fn known_actor(web: &Web, headers: &HeaderMap) -> Result<Option<SharedActo
     if let Some(token) = bearer(headers) {
         return web.hub.token_caller(token).await;
     }
-    for cookie in cookies::values(headers, cookies::SIGN_IN) {
+    let (name, _) = cookies::sign_in(web.hub.settings());
+    for cookie in cookies::values(headers, name) {
         if let Some(actor) = web.hub.access().by_session(cookie).await? {
             return Ok(Some(actor));
         }
@@ -353,6 +354,8 @@ impl Visit {
 
     /// Where the person wants to go, if it is on this host.
     pub(crate) fn next(&self, text: &str) -> Option<String> {
+        let on_hub = path_on_server_host(text, self.web.hub.settings());
+        let text = on_hub.as_deref().unwrap_or(text);
         safe_next(text, &self.origin(), &self.web.hub.settings().base)
     }
 

@@ -59,3 +59,8 @@ for (const waiting of document.querySelectorAll("[data-reload-seconds]")) {
     }
   }, Number(waiting.dataset.reloadSeconds) * 1000);
 }
+
+// The end of a sign-in that a page elsewhere opened in a window of its own.
+if (document.querySelector("[data-close-window]")) {
+  window.close();
+}

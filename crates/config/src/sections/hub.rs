@@ -27,8 +27,18 @@ pub struct Hub {
     ///
     /// Identity providers send browsers back to this URL, so give it whenever people do not use the
     /// address in `bind`.
-    #[schemars(extend("x-default" = "made from `bind`"), example = &"https://jupyter.example.org/")]
+    #[schemars(extend("x-default" = "`subdomain_host`, or made from `bind`"), example = &"https://jupyter.example.org/")]
     pub public_url: Option<Written<HttpUrl>>,
+
+    /// The URL of the hub's host, without a path, below which each person's servers get a host of their
+    /// own: with `https://hub.example.org` those of river are at `https://river.hub.example.org`.
+    ///
+    /// Without it all servers are on the hub's origin, and whoever opens a page of somebody's server
+    /// lets its owner use their own. Needed wherever people do not trust each other. DNS and
+    /// certificate have to cover all names below the host. Servers that run when this is changed have to
+    /// be started again.
+    #[schemars(extend("x-default" = "none: one origin for all"), example = &"https://hub.example.org")]
+    pub subdomain_host: Option<Written<HttpUrl>>,
 
     /// The URL under which single-user servers reach the API of the hub.
     ///
@@ -133,6 +143,7 @@ impl Default for Hub {
         Self {
             bind: written("127.0.0.1:8000"),
             public_url: None,
+            subdomain_host: None,
             api_url: None,
             data_dir: written("/var/lib/jansky"),
             allow_named_servers: true,

@@ -108,7 +108,12 @@ pub struct Config {
 impl Config {
     /// The URL under which people reach the hub; its path ends in `/`.
     pub fn public_url(&self) -> Url {
-        match &self.hub.public_url {
+        match self
+            .hub
+            .public_url
+            .as_ref()
+            .or(self.hub.subdomain_host.as_ref())
+        {
             Some(given) => with_trailing_slash(given),
             None => self.url_of_bind(),
         }

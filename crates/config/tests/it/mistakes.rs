@@ -227,6 +227,18 @@ fn a_value_in_the_wrong_notation_shows_the_right_one() {
             "hub.public_url: found the text `ftp://example.org`; write a URL that begins with",
         ),
         (
+            "[hub]\nsubdomain_host = \"https://hub.example.org/x\"",
+            "hub.subdomain_host: found the URL `https://hub.example.org/x`; write scheme, host and",
+        ),
+        (
+            "[hub]\nsubdomain_host = \"http://127.0.0.1:8000\"",
+            "hub.subdomain_host: found the URL `http://127.0.0.1:8000`; nothing can be below",
+        ),
+        (
+            "[hub]\nsubdomain_host = \"https://a.org\"\npublic_url = \"https://b.org\"",
+            "hub.subdomain_host: found another host than in `hub.public_url`; the hub is on this",
+        ),
+        (
             "[hub]\ntrusted_proxies = [\"10.1.1.1/8\"]",
             "hub.trusted_proxies: found the text `10.1.1.1/8`; the network is written \"10.0.0.0/8\"",
         ),

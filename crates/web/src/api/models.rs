@@ -11,7 +11,7 @@ use crate::visit::Visit;
 /// A server.
 pub(crate) fn server(visit: &Visit, actor: &Actor, server: &Server) -> Value {
     let hub = &visit.web.hub;
-    let url = hub.server_path(server);
+    let url = hub.server_url(server);
     let user = server.user.escaped();
     let progress = if server.name.is_default() {
         visit.hub_path(&format!("api/users/{user}/server/progress"))
@@ -90,7 +90,7 @@ pub(crate) fn user(visit: &Visit, actor: &Actor, parts: &UserParts<'_>) -> Value
         let ready = own.filter(|server| server.state.is_ready());
         put(
             "server",
-            json!(ready.map(|server| visit.web.hub.server_path(server))),
+            json!(ready.map(|server| visit.web.hub.server_url(server))),
         );
         put(
             "pending",

@@ -72,7 +72,7 @@ fn frame(event: &ProgressEvent) -> Bytes {
 fn last_event(web: &WebState, server: &Server) -> Option<ProgressEvent> {
     match &server.state {
         ServerState::Ready { .. } => {
-            let path = web.hub.server_path(server);
+            let path = web.hub.server_url(server);
             Some(ProgressEvent::ready(
                 format!("Server ready at {path}"),
                 path,

@@ -30,6 +30,12 @@ pub(super) fn answer(web: &WebState, result: Result<Response, BrokerError>) -> R
 pub(super) fn page(web: &WebState, path: &str) -> String {
     let settings = web.hub.settings();
     let path = format!("{}{path}", settings.hub_prefix());
+    // It is opened in a window of its own, which is of no use afterwards.
+    let end = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("next", &format!("{}signed-in", settings.hub_prefix()))
+        .finish();
+    let separator = if path.contains('?') { '&' } else { '?' };
+    let path = format!("{path}{separator}{end}");
     let public = settings.public_url.as_ref();
     let joined = public.and_then(|url| url.join(&path).ok());
     joined.map_or(path, String::from)

@@ -52,7 +52,7 @@ async fn accept(visit: &Visit, request: Request) -> PageResult {
     let code = given("code").ok_or_else(incomplete)?;
     let server = visit.web.hub.accept_share_code(actor, &code).await?;
     let next = given("next").and_then(|next| visit.next(&next));
-    let next = next.unwrap_or_else(|| visit.web.hub.server_path(&server));
+    let next = next.unwrap_or_else(|| visit.web.hub.server_url(&server));
     Ok(redirect(&next))
 }
 

@@ -103,12 +103,12 @@ fn card(visit: &Visit, actor: &Actor, server: &Server) -> ServerCard {
 /// A card with the addresses of a server and nothing under way.
 fn stopped_card(visit: &Visit, actor: &Actor, name: &ServerName) -> ServerCard {
     let segments = server_segments(actor.user.name.as_str(), name);
-    let base = &visit.web.hub.settings().base;
+    let settings = visit.web.hub.settings();
     ServerCard {
         name: name.to_string(),
         title: "My server".to_owned(),
         state: ServerPhase::Stopped,
-        url: jansky_model::name::server_prefix(base, &actor.user.name, name),
+        url: settings.server_url(&actor.user.name, name),
         pending_url: visit.hub_path(&format!("spawn-pending/{segments}")),
         start_action: visit.hub_path(&format!("spawn/{segments}")),
         stop_action: visit.hub_path(&format!("stop/{segments}")),

@@ -39,7 +39,7 @@ pub(crate) async fn default_target(visit: &Visit, actor: &Actor) -> Result<Strin
             .server(&actor.user, &ServerName::default_server())
             .await?;
         if let Some(server) = own.filter(|server| server.state.is_ready()) {
-            return Ok(hub.server_path(&server));
+            return Ok(hub.server_url(&server));
         }
     }
     Ok(visit.hub_path("home"))

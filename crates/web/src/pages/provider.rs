@@ -47,7 +47,8 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         hub.begin_link(actor, &chosen, callback.into(), next)
             .await?
     } else {
-        let cookies: Vec<&str> = cookies::values(&visit.headers, cookies::SIGN_IN).collect();
+        let (name, _) = cookies::sign_in(visit.web.hub.settings());
+        let cookies: Vec<&str> = cookies::values(&visit.headers, name).collect();
         hub.begin_sign_in(&chosen, callback.into(), next, hints, &cookies)
             .await?
     };

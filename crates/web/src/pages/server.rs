@@ -7,6 +7,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jansky_model::{Scope, ServerName, ServerState};
 use serde_json::json;
+use url::Url;
 
 use crate::pages::{find_server, spawn};
 use crate::visit::{PageResult, Visit, redirect};
@@ -38,9 +39,7 @@ async fn show(visit: &Visit, user: &str, rest: &str) -> PageResult {
         // JupyterLab recognizes 424 and offers to start the server again. Whose server it is and
         // whether it exists is not said, so nothing needs to be proved.
         let restart = visit.hub_path(&format!("spawn/{}", jansky_model::name::escape_path(user)));
-        let message = format!("The server is not running. Restart the server at {restart}");
-        let body = json!({ "status": 424, "message": message });
-        return Ok((StatusCode::FAILED_DEPENDENCY, Json(body)).into_response());
+        return Ok(not_running(&restart));
     }
     let actor = visit.known()?;
     let first = rest.split('/').next().unwrap_or_default();
@@ -66,13 +65,21 @@ async fn show(visit: &Visit, user: &str, rest: &str) -> PageResult {
         .as_ref()
         .is_some_and(|s| matches!(s.state, ServerState::Ready { .. }))
     {
-        return Ok(come_back(visit, &target));
+        let origin = visit.web.hub.settings().origin_of(&owner.name);
+        return Ok(come_back(visit, origin.as_ref(), &target));
     }
     Ok(spawn::instead_of_server(visit, owner, name, server, target))
 }
 
+/// What programs are told, and where people can start the server.
+pub(crate) fn not_running(restart: &str) -> Response {
+    let message = format!("The server is not running. Restart the server at {restart}");
+    let body = json!({ "status": 424, "message": message });
+    (StatusCode::FAILED_DEPENDENCY, Json(body)).into_response()
+}
+
 /// Sends the browser to the server once more, a few times at most.
-fn come_back(visit: &Visit, target: &str) -> Response {
+fn come_back(visit: &Visit, origin: Option<&Url>, target: &str) -> Response {
     let tried = visit
         .query("redirects")
         .and_then(|count| count.parse::<u32>().ok())
@@ -89,7 +96,9 @@ fn come_back(visit: &Visit, target: &str) -> Response {
         query.append_pair(&key, &value);
     }
     query.append_pair("redirects", &(tried + 1).to_string());
-    redirect(&format!("{path}?{}", query.finish()))
+    let target = format!("{path}?{}", query.finish());
+    let whole = origin.and_then(|origin| origin.join(&target).ok());
+    redirect(whole.as_ref().map_or(&target, |url| url.as_str()))
 }
 
 fn after<'a>(text: &'a str, marker: &str) -> &'a str {

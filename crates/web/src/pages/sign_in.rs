@@ -13,7 +13,7 @@ use crate::cookies::{self, SetCookie};
 use crate::device;
 use crate::error::{public_message, status_of, with_error_headers};
 use crate::pages::{default_target, second_step, sign_up};
-use crate::views::{LoginPage, PasswordForm, ProviderButton};
+use crate::views::{LoginPage, PasswordForm, ProviderButton, SignedInPage};
 use crate::visit::{Fields, PageResult, Refusal, Visit, redirect};
 
 /// Asks for the sign-in page in any case.
@@ -57,6 +57,14 @@ async fn show(visit: &Visit) -> PageResult {
         return Ok(redirect(&provider.url));
     }
     Ok(visit.page("Sign in", &page))
+}
+
+/// `GET /hub/signed-in`: the end of a sign-in in a window of its own.
+pub(crate) async fn done(visit: Visit) -> Response {
+    let page = SignedInPage {
+        home_url: visit.hub_path("home"),
+    };
+    visit.page("Signed in", &page)
 }
 
 /// What was typed before, and into which form, after a failed attempt.
@@ -314,10 +322,11 @@ pub(crate) async fn begin_session(
         hub.leave_session(earlier).await?;
     }
     let settings = hub.settings();
+    let (name, path) = cookies::sign_in(settings);
     let sign_in = SetCookie {
-        name: cookies::SIGN_IN,
+        name,
         value: session.cookie.expose(),
-        path: &visit.hub(),
+        path: &path,
         secure: visit.is_secure(),
         http_only: true,
         max_age: Some(settings.session_lifetime),
@@ -331,7 +340,8 @@ pub(crate) async fn begin_session(
         max_age: None,
     };
     visit.set_cookie(&mut response, &sign_in.to_header());
-    visit.set_cookie(&mut response, &session_id.to_header());
+    let session_id = cookies::for_servers(&session_id.to_header(), settings);
+    visit.set_cookie(&mut response, &session_id);
     visit.set_cookie(
         &mut response,
         &visit.xsrf_cookie_for_session(&session.session_id),

@@ -99,16 +99,12 @@ fn signed_out(visit: &Visit, farewell: Option<Url>, note: Option<&str>) -> Respo
 }
 
 fn without_cookies(visit: &Visit, mut response: Response) -> Response {
-    let base = visit.web.hub.settings().base.clone();
+    let settings = visit.web.hub.settings();
     let secure = visit.is_secure();
-    visit.set_cookie(
-        &mut response,
-        &cookies::removal(cookies::SIGN_IN, &visit.hub(), secure),
-    );
-    visit.set_cookie(
-        &mut response,
-        &cookies::removal(cookies::SESSION_ID, &base, secure),
-    );
+    let (name, path) = cookies::sign_in(settings);
+    visit.set_cookie(&mut response, &cookies::removal(name, &path, secure));
+    let session_id = cookies::removal(cookies::SESSION_ID, &settings.base, secure);
+    visit.set_cookie(&mut response, &cookies::for_servers(&session_id, settings));
     response
 }
 

@@ -16,6 +16,7 @@ use crate::views::{
     StoppingPage,
 };
 use crate::visit::{PageResult, Refusal, Visit, redirect};
+use crate::xsrf;
 
 /// How long a page waits for an immediate failure before it shows progress.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
@@ -57,12 +58,8 @@ pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> Response 
         let actor = visit.signed_in()?;
         let subject = subject(&visit, actor, &path, Scope::START_SERVERS).await?;
         let next = visit.query("next").and_then(|next| visit.next(&next));
-        // A page of another site may lead here, but not start anything.
-        let site = visit
-            .headers
-            .get("sec-fetch-site")
-            .and_then(|site| site.to_str().ok());
-        if site == Some("cross-site") {
+        // A page of another origin may lead here, but not start anything.
+        if xsrf::is_from_elsewhere(&visit.headers) {
             return Ok(not_running(&visit, &subject, StatusCode::OK, next));
         }
         let options = options_from(visit.query_pairs());
@@ -118,7 +115,7 @@ async fn start(
     if let Some(server) = &subject.server {
         match server.state {
             ServerState::Ready { .. } => {
-                return Ok(redirect(&next.unwrap_or_else(|| hub.server_path(server))));
+                return Ok(redirect(&next.unwrap_or_else(|| hub.server_url(server))));
             }
             ServerState::Stopping { .. } => return Ok(stopping(visit, server)),
             _ => {}
@@ -240,7 +237,7 @@ fn show(visit: &Visit, subject: &Subject, next: Option<String>) -> Response {
     let hub = &visit.web.hub;
     let segments = server_segments(subject.user.name.as_str(), &subject.name);
     match &server.state {
-        ServerState::Ready { .. } => redirect(&next.unwrap_or_else(|| hub.server_path(server))),
+        ServerState::Ready { .. } => redirect(&next.unwrap_or_else(|| hub.server_url(server))),
         ServerState::Stopped => not_running(visit, subject, StatusCode::OK, next),
         ServerState::Stopping { .. } => stopping(visit, server),
         ServerState::Failed {
@@ -283,7 +280,7 @@ fn show(visit: &Visit, subject: &Subject, next: Option<String>) -> Response {
                 events_url: format!("{}?_xsrf={}", visit.hub_path(&api), visit.xsrf()),
                 refresh_seconds: Some(REFRESH_SECONDS),
                 cancel_action: visit.hub_path(&format!("stop/{segments}")),
-                ready_url: next.unwrap_or_else(|| hub.server_path(server)),
+                ready_url: next.unwrap_or_else(|| hub.server_url(server)),
             };
             visit.page("Starting", &page)
         }

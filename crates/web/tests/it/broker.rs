@@ -518,7 +518,10 @@ async fn who_must_sign_in_again_is_told_where_and_goes_on_with_the_same_server()
         "Bearer error=\"invalid_token\""
     );
     assert_eq!(again.json()["error"], "reauth_required");
-    assert_eq!(again.json()["reauth_url"], "/hub/oauth_login?idp=upstream");
+    assert_eq!(
+        again.json()["reauth_url"],
+        "/hub/oauth_login?idp=upstream&next=%2Fhub%2Fsigned-in"
+    );
     let shown = agent.audiences().await.must_be(200).json();
     assert_eq!(shown["audiences"][0]["state"], "reauth_required");
     assert_eq!(shown["identities"][0]["state"], "reauth");
@@ -543,7 +546,7 @@ async fn an_agent_sees_what_it_can_ask_for() {
             "provider": "upstream",
             "title": "the Upstream",
             "state": "ok",
-            "reauth_url": "/hub/oauth_login?idp=upstream",
+            "reauth_url": "/hub/oauth_login?idp=upstream&next=%2Fhub%2Fsigned-in",
         }])
     );
     assert_eq!(

@@ -15,6 +15,7 @@ mod local_accounts;
 mod lookups;
 mod oauth;
 mod oidc;
+mod own_origins;
 mod pages;
 mod people;
 mod postgres;

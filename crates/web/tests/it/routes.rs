@@ -26,6 +26,7 @@ METHOD ROUTE                                          anon  expir garb. other ot
 GET    /                                              login login login 302   login 403   302   login login 302   login
 GET    login                                          200   200   200   302   200   200   302   200   200   302   200
 POST   login                                          403   403   403   403   403   403   403   403   403   403   403
+GET    signed-in                                      200   200   200   200   200   200   200   200   200   200   200
 GET    login/second-step                              login login login login login login login login login login login
 POST   login/second-step                              403   403   403   403   403   403   403   403   403   403   403
 GET    signup                                         404   404   404   404   404   404   404   404   404   404   404

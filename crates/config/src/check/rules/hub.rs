@@ -8,6 +8,7 @@ use crate::sections::Config;
 
 pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     addresses(config, rules);
+    hosts_of_servers(config, rules);
     transport(config, rules);
     limits(config, rules);
     wire(config, rules);
@@ -32,11 +33,13 @@ fn addresses(config: &Config, rules: &mut Rules<'_, '_>) {
             "a URL that ends in \"/hub\"",
             "leave that out: the hub is at \"hub/\" below this URL",
         ),
-        None if config.hub.bind.ip().is_unspecified() => rules.warning(
-            bind,
-            "an address that listens everywhere, and no `hub.public_url`",
-            "give the URL that people use as `hub.public_url`",
-        ),
+        None if config.hub.bind.ip().is_unspecified() && config.hub.subdomain_host.is_none() => {
+            rules.warning(
+                bind,
+                "an address that listens everywhere, and no `hub.public_url`",
+                "give the URL that people use as `hub.public_url`",
+            );
+        }
         _ => {}
     }
     if let Some(url) = &config.hub.default_url
@@ -67,6 +70,32 @@ fn addresses(config: &Config, rules: &mut Rules<'_, '_>) {
     }
 }
 
+fn hosts_of_servers(config: &Config, rules: &mut Rules<'_, '_>) {
+    let key = &["hub", "subdomain_host"];
+    let Some(url) = &config.hub.subdomain_host else {
+        return;
+    };
+    if url.path() != "/" || url.query().is_some() {
+        rules.error(
+            key,
+            &format!("the URL `{}`", url.as_written()),
+            "write scheme, host and port alone; a path belongs into `hub.public_url`",
+        );
+    } else if !matches!(url.host(), Some(url::Host::Domain(_))) {
+        rules.error(
+            key,
+            &format!("the URL `{}`", url.as_written()),
+            "nothing can be below an address; write the name of a host",
+        );
+    } else if config.public_url().origin() != url.origin() {
+        rules.error(
+            key,
+            "another host than in `hub.public_url`",
+            "the hub is on this host: both begin with the same scheme, host and port",
+        );
+    }
+}
+
 fn is_path_or_url(text: &str) -> bool {
     use crate::notation::Notation;
 
@@ -77,7 +106,7 @@ fn is_path_or_url(text: &str) -> bool {
 fn transport(config: &Config, rules: &mut Rules<'_, '_>) {
     let public_url = &["hub", "public_url"];
     let hub = &config.hub;
-    match (&hub.public_url, &config.tls) {
+    match (hub.public_url.as_ref().or(hub.subdomain_host.as_ref()), &config.tls) {
         (Some(url), Some(_)) if url.scheme() == "http" => rules.error(
             public_url,
             "a URL with http although there is a section `[tls]`",
@@ -103,11 +132,12 @@ fn transport(config: &Config, rules: &mut Rules<'_, '_>) {
         _ => {}
     }
     let is_plain = config.public_url().scheme() == "http";
-    let is_local = match &hub.public_url {
+    let is_local = match hub.public_url.as_ref().or(hub.subdomain_host.as_ref()) {
         Some(url) => url.is_loopback(),
         None => hub.bind.ip().is_loopback() || hub.bind.ip().is_unspecified(),
     };
-    if hub.require_fetch_metadata && is_plain && !is_local {
+    let is_shared = hub.subdomain_host.is_none();
+    if hub.require_fetch_metadata && is_shared && is_plain && !is_local {
         rules.warning(
             &["hub", "require_fetch_metadata"],
             "an address without https, over which browsers do not say what this key wants to know",

@@ -2,7 +2,7 @@
 
 use super::{HOSTILE, Sample};
 use crate::views::{
-    LoginPage, PasswordForm, ProviderButton, SetupPage, SignOutPage, SignedOutPage,
+    LoginPage, PasswordForm, ProviderButton, SetupPage, SignOutPage, SignedInPage, SignedOutPage,
 };
 
 fn provider(id: &str, title: &str, reason: Option<&str>) -> ProviderButton {
@@ -164,6 +164,14 @@ pub(super) fn sign_out() -> Vec<Sample> {
         ),
         done("signed-out-local", None),
         done("signed-out-hostile", Some(HOSTILE)),
+        Sample::new(
+            "signed-in",
+            "Signed in",
+            true,
+            SignedInPage {
+                home_url: "/hub/home".into(),
+            },
+        ),
     ]
 }
 
