@@ -76,7 +76,7 @@ impl From<NotLetIn> for BrokerError {
     fn from(why: NotLetIn) -> Self {
         match why {
             NotLetIn::Excluded => Self::NotAllowed,
-            NotLetIn::SignInAgain(provider) => Self::sign_in_again(Some(&provider)),
+            NotLetIn::SignInAgain(provider) => Self::sign_in_again(Some(&provider), None),
             NotLetIn::Hub(error) => Self::Hub(error),
         }
     }

@@ -63,8 +63,8 @@ impl Hub {
         let actor = actor.filter(|a| a.is_browser() && a.session_id() == Some(session_id));
         let actor = actor.ok_or_else(|| {
             HubError::forbidden(
-                "Your session here ended while you were at the provider. Sign in and link the \
-                 identity again.",
+                "The session in which you began to link this identity is not the one of this \
+                 browser now. Sign in and link the identity again.",
             )
         })?;
         let user = &actor.user;

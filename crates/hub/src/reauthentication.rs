@@ -72,10 +72,14 @@ impl Hub {
         let signed_in_at = identity.signed_in_at();
         if row.reauthenticates {
             if signed_in_at.is_some_and(|at| at.plus(CLOCKS) < row.created_at) {
-                warn!(provider.id = %row.provider, "the provider was to ask who is there, and did not");
+                warn!(
+                    provider.id = %row.provider,
+                    "the provider was to ask who is there, and says in `auth_time` that they signed \
+                     in there before that; compare the clocks if it did ask"
+                );
                 return Err(HubError::forbidden(
-                    "Your provider did not ask you to sign in again, which is needed. Sign out \
-                     there and try again.",
+                    "You have to sign in again at your provider, and it says that you last did so \
+                     before it was asked to let you. Sign out there and try again.",
                 ));
             }
             return Ok(Proof::Enough);

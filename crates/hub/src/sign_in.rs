@@ -8,7 +8,7 @@ use jansky_crypto::token::digest_text;
 use jansky_identity::{
     CallbackQuery, ExternalIdentity, IdentityProvider, LoginAttempt, LoginMethod, RedirectLogin,
 };
-use jansky_model::{ProviderId, Secret};
+use jansky_model::{ProviderId, Secret, UserName};
 use jansky_store::{Identity, LoginAttemptRow, NewIdentity, NewSession, Rights, StoreError, User};
 use serde_json::json;
 use tracing::{info, warn};
@@ -422,7 +422,7 @@ impl Hub {
         &self,
         provider: &ProviderId,
         identity: &ExternalIdentity,
-        name: &jansky_model::UserName,
+        name: &UserName,
     ) -> Result<User, HubError> {
         let now = self.clock.now();
         let new = NewIdentity {
@@ -463,10 +463,56 @@ impl Hub {
         if let Some((_, user)) = known {
             return Ok(user);
         }
-        warn!(user.name = %name, provider.id = %provider, "identity conflict: the name is taken");
-        Err(HubError::forbidden(format!(
-            "The name `{name}` belongs to another account here, which was made with another way \
-             to sign in. Use that one, or ask the operator to connect the two."
+        Err(self.name_is_taken(provider, identity, name).await?)
+    }
+
+    /// What somebody is told whose name belongs to an account that is not theirs, as far as anybody
+    /// knows. If that account is bound to another subject of the same issuer, the operator may have to
+    /// connect the two: an account that was made anew at the provider has a new subject.
+    async fn name_is_taken(
+        &self,
+        provider: &ProviderId,
+        identity: &ExternalIdentity,
+        name: &UserName,
+    ) -> Result<HubError, HubError> {
+        let title = self.title_of_provider(provider);
+        let owner = self.store.user_by_name(name).await?;
+        let bound = match &owner {
+            Some(owner) => self.store.identities_of(owner.id).await?,
+            None => Vec::new(),
+        };
+        let other = bound.iter().find(|own| own.issuer == identity.issuer);
+        let (Some(owner), Some(other)) = (owner, other) else {
+            warn!(user.name = %name, provider.id = %provider, "identity conflict: the name is taken");
+            return Ok(HubError::forbidden(format!(
+                "The name `{name}` belongs to another account here, which is not connected with \
+                 yours at {title}. If it is yours, too, sign in to it as before and link the two \
+                 on its account page, or ask the operator to connect them."
+            )));
+        };
+        warn!(
+            user.name = %name,
+            provider.id = %provider,
+            subject.known = other.subject,
+            subject.came = identity.subject,
+            "subject changed: the provider calls another subject by the name of an account"
+        );
+        let detail = json!({
+            "provider": provider,
+            "known": other.subject,
+            "came": identity.subject,
+        });
+        self.record_by(
+            provider.as_str(),
+            Event::SubjectChanged,
+            Some(&owner),
+            detail,
+        )
+        .await?;
+        Ok(HubError::forbidden(format!(
+            "The name `{name}` belongs to another account here, which is bound to another identity \
+             at {title} than the one with which you came. If yours was made anew there, ask the \
+             operator to connect the two."
         )))
     }
 

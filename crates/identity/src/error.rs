@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::claim_rules::Unreadable;
+use crate::oidc::SigningAlgorithm;
+
 /// Why a provider could not say who is at the browser.
 ///
 /// The display text is for the operator's log and never holds a token, a code or a secret; text
@@ -141,9 +144,11 @@ impl IdentityError {
                 "This sign-in is no longer valid. Please start again from the sign-in page."
             }
             Self::InvalidToken {
-                reason: TokenProblem::UnknownKey,
+                reason: TokenProblem::UnknownKey | TokenProblem::OtherKey { .. },
             } => {
-                "The sign-in service has just changed its keys. Please try again in half a minute."
+                "The answer of the sign-in service is signed with a key that does not fit those \
+                 that it publishes. Please try again in half a minute, and tell the administrator \
+                 if it happens again."
             }
             Self::InvalidToken { .. } | Self::BadAnswer { .. } | Self::AnswerLost { .. } => {
                 "The answer of the sign-in service could not be trusted. Please tell the \
@@ -155,8 +160,8 @@ impl IdentityError {
                  must be changed first. Please ask the people who run it."
             }
             Self::UntrustedProxy { .. } | Self::NotTold { .. } => {
-                "This way to sign in works only through the front door of this site, and nobody \
-                 there said who you are. Please begin at its usual address, or tell the \
+                "This way to sign in works only through the front door of this site, which did not \
+                 say clearly who you are. Please begin at its usual address, or tell the \
                  administrator."
             }
         }
@@ -222,14 +227,30 @@ pub enum CallbackProblem {
 }
 
 /// Which check a token or userinfo answer failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenProblem {
     /// The provider sent no ID token.
     #[error("the provider sent none")]
     Missing,
-    /// It is not a signed JWT of reasonable size with a JSON object in it.
-    #[error("it is not a well-formed JWT")]
+    /// It is not a signed JWT with a JSON object in it.
+    #[error(
+        "it is not a signed JWT: three parts in base64url, of which the first two are JSON objects"
+    )]
     Malformed,
+    /// It is longer than anything that is read.
+    #[error("it has {bytes} bytes where at most {most} are read")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+        /// How long it may be.
+        most: usize,
+    },
+    /// Something in it is not of the expected type.
+    #[error("{0}")]
+    Unreadable(Unreadable),
+    /// Something that has to be there is not.
+    #[error("`{0}` is missing")]
+    NotSaid(&'static str),
     /// Its algorithm is not accepted: `none`, `HS*` or one that the settings leave out.
     #[error("its algorithm is not accepted")]
     Algorithm,
@@ -237,8 +258,18 @@ pub enum TokenProblem {
     #[error("its header is that of another kind of token")]
     Header,
     /// No key of the provider fits its `kid` and algorithm.
-    #[error("no key of the provider fits it")]
+    #[error("the provider publishes no key for it")]
     UnknownKey,
+    /// The key with its `kid` is for something else.
+    #[error(
+        "it is signed with {token}, and the provider publishes the key that it names for {key}"
+    )]
+    OtherKey {
+        /// The algorithm of the token.
+        token: SigningAlgorithm,
+        /// What the key is for, cleaned.
+        key: String,
+    },
     /// The signature is wrong.
     #[error("its signature is wrong")]
     Signature,
@@ -251,14 +282,14 @@ pub enum TokenProblem {
     /// `azp` is missing beside several audiences, or is not our client id.
     #[error("`azp` is not the client id")]
     AuthorizedParty,
-    /// `exp` is missing or in the past.
-    #[error("it has expired or has no `exp`")]
+    /// `exp` is in the past, or `iat` is too long ago.
+    #[error("it has expired")]
     Expired,
-    /// `nbf` or `iat` is in the future, or `iat` is missing.
-    #[error("`nbf` or `iat` lies in the future or is missing; compare the clocks")]
+    /// `nbf` or `iat` is in the future.
+    #[error("`nbf` or `iat` lies in the future; compare the clocks")]
     NotYetValid,
     /// `nonce` is missing or that of another attempt.
-    #[error("`nonce` belongs to another sign-in")]
+    #[error("`nonce` is not that of this sign-in")]
     Nonce,
     /// `at_hash` does not fit the access token.
     #[error("`at_hash` does not fit the access token")]
@@ -281,9 +312,12 @@ pub enum TokenProblem {
     /// A logout token names neither a person nor a session.
     #[error("neither `sub` nor `sid` is there")]
     NobodyToLogOut,
-    /// `sub` is missing, empty, longer than 255 characters, or not the expected one.
-    #[error("`sub` is missing, unusable or another one than expected")]
+    /// `sub` cannot name a person.
+    #[error("`sub` is empty, longer than 255 bytes, or has a control character")]
     Subject,
+    /// `sub` names somebody else than the sign-in did.
+    #[error("`sub` is another one than that of the sign-in")]
+    OtherSubject,
 }
 
 /// Makes text from outside fit for a log: one line, printable, short, `secrets` and everything that

@@ -4,7 +4,7 @@ use jansky_model::{ProviderId, Secret, Timestamp};
 use serde_json::Value;
 
 use crate::error::TokenProblem;
-use crate::oidc::{time, token_subject};
+use crate::oidc::{needed_text, time, token_claims};
 
 /// Claims as the provider sent them.
 pub type Claims = serde_json::Map<String, Value>;
@@ -110,14 +110,16 @@ impl UpstreamTokens {
     /// Connect Core 3.1.3.7, 6). Asks nobody, so that it can come before the tokens are stored.
     ///
     /// # Errors
-    /// [`TokenProblem::Subject`] when the ID token is about somebody else or unreadable.
+    /// [`TokenProblem::OtherSubject`] when the ID token is about somebody else, and what else keeps
+    /// one from telling whom it is about.
     pub fn check_subject(&self, subject: &str) -> Result<(), TokenProblem> {
-        match &self.id_token {
-            Some(token) if token_subject(token).as_deref() != Some(subject) => {
-                Err(TokenProblem::Subject)
-            }
-            _ => Ok(()),
-        }
+        let Some(token) = &self.id_token else {
+            return Ok(());
+        };
+        let claims = token_claims(token).ok_or(TokenProblem::Malformed)?;
+        let found = needed_text(&claims, "sub")?;
+        let is_same = found == subject;
+        is_same.then_some(()).ok_or(TokenProblem::OtherSubject)
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::IdentityError;
 use crate::identity::Claims;
-use crate::oidc::{time, token_claims};
+use crate::oidc::{moment, token_claims};
 
 /// A token for a service.
 #[derive(Clone, Debug)]
@@ -30,6 +30,12 @@ pub enum NotIssued {
     /// that does not help the person signs in again.
     #[error("the provider does not accept the person's token: {0}")]
     SignInAgain(IdentityError),
+    /// What the provider keeps of an account behind it has ended: the person links that account again.
+    #[error("the token of `{alias}` that the provider keeps has ended")]
+    LinkAgain {
+        /// The provider's name for the one behind it.
+        alias: String,
+    },
     /// The provider did not carry it out; the same request may work after the pause.
     #[error("{error}")]
     Later {
@@ -72,6 +78,7 @@ impl NotIssued {
     pub fn code(&self) -> &'static str {
         match self {
             Self::SignInAgain(_) => "sign_in_again",
+            Self::LinkAgain { .. } => "link_again",
             Self::Later { .. } => "later",
             Self::InvalidTarget { .. } => "invalid_target",
             Self::InvalidScope { .. } => "invalid_scope",
@@ -203,7 +210,8 @@ fn is_alone(audience: &Value, expected: &str) -> bool {
 }
 
 fn expiry(claims: &Claims) -> Option<Timestamp> {
-    time(claims, "exp").ok()?
+    // Whoever writes the time as a text means a time.
+    moment("exp", claims.get("exp")).said()
 }
 
 /// The earlier of two times that may not be known.
@@ -278,6 +286,8 @@ mod tests {
             (json!({ "aud": "rs-a", "sub": "wash" }), Unfit::Subject),
             (json!({ "aud": "rs-a", "exp": 1_000 }), Unfit::Expired),
             (json!({ "aud": "rs-a", "exp": 999.5 }), Unfit::Expired),
+            (json!({ "aud": "rs-a", "exp": "999" }), Unfit::Expired),
+            (json!({ "aud": "rs-a", "exp": 0 }), Unfit::Expired),
             (
                 json!({ "aud": "rs-a", "scope": "read write" }),
                 Unfit::Scope("write".to_owned()),

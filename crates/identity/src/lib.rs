@@ -40,7 +40,7 @@ pub use header::{HeaderProvider, HeaderSettings};
 pub use identity::{Claims, ExternalIdentity, ServiceTokens, UpstreamTokens, claim_at};
 pub use issued::{IssuedToken, NotIssued, Unfit};
 pub use ldap::{LdapGroups, LdapLookup, LdapProvider, LdapSettings};
-pub use oidc::{OidcProvider, OidcSettings, http_client};
+pub use oidc::{OidcProvider, OidcSettings, http_client, http_client_trusting};
 pub use pam::{PamProvider, PamSettings};
 pub use provider::{
     EventSubject, FormLogin, HeaderLogin, IdentityProvider, LoginMethod, LogoutNotice,
@@ -48,4 +48,5 @@ pub use provider::{
     SecurityEventReceiver, SecurityNotice, UpstreamSession,
 };
 pub use refresh::RefreshOutcome;
+pub use reqwest::Client as HttpClient;
 pub use service_account::{ServiceAccount, ServiceClient, ServiceRequest};

@@ -25,6 +25,7 @@ use jansky_identity::{
 use jansky_model::{ByteSize, Clock, ProviderId, Secret, UserName};
 use jansky_store::{Hold, Store};
 
+use crate::authorities;
 use crate::cli;
 use crate::directory;
 use crate::files::{self, make_private_dir};
@@ -327,7 +328,7 @@ pub(crate) fn providers(
 ) -> anyhow::Result<Vec<ConfiguredProvider>> {
     let mut providers = Vec::new();
     for (id, provider) in &config.provider {
-        let http = || jansky_identity::http_client().context("could not make an HTTP client");
+        let http = || authorities::http_client(id, provider);
         if let Some(oidc) = provider.oidc() {
             let mut settings = oidc_settings(id, oidc)?;
             settings.kind = oidc_kind(provider);
@@ -376,7 +377,11 @@ pub(crate) fn providers(
             ));
         }
         if let Provider::Ldap(ldap) = provider {
-            let made = LdapProvider::new(directory::settings(id, ldap)?);
+            let made = LdapProvider::new(directory::settings(
+                id,
+                ldap,
+                authorities::of(id, provider)?,
+            )?);
             providers.push(ConfiguredProvider::new(
                 Arc::new(made),
                 rules(config, provider),

@@ -1,6 +1,5 @@
 //! From `[provider.<id>]` with `kind = "ldap"` to the directory.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -8,16 +7,15 @@ use jansky_config::LdapProvider;
 use jansky_identity::{LdapGroups, LdapLookup, LdapSettings};
 use jansky_model::ProviderId;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 
 /// Reads the secret and the certificates that the section names.
-pub(crate) fn settings(id: &ProviderId, ldap: &LdapProvider) -> anyhow::Result<LdapSettings> {
-    let tls = match &ldap.ca_file {
-        Some(file) => Some(trusting(file).with_context(|| {
-            format!("provider.{id}.ca_file: `{}` cannot be used", file.display())
-        })?),
-        None => None,
-    };
+pub(crate) fn settings(
+    id: &ProviderId,
+    ldap: &LdapProvider,
+    authorities: Option<Vec<CertificateDer<'static>>>,
+) -> anyhow::Result<LdapSettings> {
+    let tls = authorities.map(trusting).transpose();
+    let tls = tls.with_context(|| format!("provider.{id}.ca_file cannot be used"))?;
     let settings = LdapSettings {
         id: id.clone(),
         title: ldap.title.clone(),
@@ -67,13 +65,14 @@ fn lookup(id: &ProviderId, ldap: &LdapProvider) -> anyhow::Result<LdapLookup> {
     })
 }
 
-/// A client that believes only those whose certificates are in the file.
-fn trusting(file: &Path) -> anyhow::Result<Arc<rustls::ClientConfig>> {
+/// A client that believes only these.
+fn trusting(
+    authorities: Vec<CertificateDer<'static>>,
+) -> anyhow::Result<Arc<rustls::ClientConfig>> {
     let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(file)? {
-        roots.add(certificate?)?;
+    for authority in authorities {
+        roots.add(authority)?;
     }
-    anyhow::ensure!(!roots.is_empty(), "there is no certificate in it");
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

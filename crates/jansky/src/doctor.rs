@@ -15,7 +15,7 @@ use rustix::fs::Access;
 use crate::cli::ConfigFile;
 use crate::serve::{load, runtime};
 use crate::telemetry::say;
-use crate::{assemble, directory};
+use crate::{assemble, authorities, directory};
 
 /// The clocks of this machine and of a provider may differ by this much before it is a warning.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
@@ -73,10 +73,10 @@ async fn examine(config: &Config) -> Vec<Finding> {
         Ok(_) => {
             for (id, provider) in &config.provider {
                 if let Some(oidc) = provider.oidc() {
-                    findings.extend(examine_provider(id.as_str(), oidc, &*clock).await);
+                    findings.extend(examine_provider(id, provider, oidc, &*clock).await);
                 }
                 if let Provider::Ldap(ldap) = provider {
-                    findings.extend(examine_directory(id, ldap).await);
+                    findings.extend(examine_directory(id, provider, ldap).await);
                 }
                 if let Provider::Pam(pam) = provider {
                     findings.push(pam_service(id.as_str(), &pam.service));
@@ -246,9 +246,14 @@ async fn database(config: &Config) -> Finding {
 }
 
 /// Asks a directory with the account that searches.
-async fn examine_directory(id: &ProviderId, ldap: &LdapProvider) -> Option<Finding> {
+async fn examine_directory(
+    id: &ProviderId,
+    provider: &Provider,
+    ldap: &LdapProvider,
+) -> Option<Finding> {
     // What is wrong with the settings themselves was found already.
-    let settings = directory::settings(id, ldap).ok()?;
+    let authorities = authorities::of(id, provider).ok()?;
+    let settings = directory::settings(id, ldap, authorities).ok()?;
     let answer = jansky_identity::LdapProvider::new(settings).check().await;
     let url = &ldap.url;
     Some(match answer {
@@ -265,7 +270,8 @@ async fn examine_directory(id: &ProviderId, ldap: &LdapProvider) -> Option<Findi
 
 /// Reads the discovery document of a provider by itself, to say more than that it works or not.
 async fn examine_provider(
-    id: &str,
+    id: &ProviderId,
+    provider: &Provider,
     oidc: &jansky_config::OidcProvider,
     clock: &dyn Clock,
 ) -> Vec<Finding> {
@@ -274,14 +280,19 @@ async fn examine_provider(
         "{}/.well-known/openid-configuration",
         issuer.trim_end_matches('/')
     );
-    let answer = match ask(&address).await {
+    let asked = match authorities::http_client(id, provider) {
+        Ok(client) => ask(&client, &address).await,
+        Err(error) => Err(chain(&error)),
+    };
+    let answer = match asked {
         Ok(answer) => answer,
         Err(message) => {
             return vec![Finding::error(
                 "provider",
                 format!("`{id}` cannot be reached at {address}: {message}"),
                 format!(
-                    "check provider.{id}.issuer, the network and the certificate of the provider"
+                    "check provider.{id}.issuer, the network and the certificate of the provider \
+                     (provider.{id}.ca_file names who may vouch for it)"
                 ),
             )];
         }
@@ -328,8 +339,7 @@ struct Answer {
     date: Option<Timestamp>,
 }
 
-async fn ask(address: &str) -> Result<Answer, String> {
-    let client = jansky_identity::http_client().map_err(|error| error.to_string())?;
+async fn ask(client: &jansky_identity::HttpClient, address: &str) -> Result<Answer, String> {
     let sent = client.get(address).timeout(PROVIDER_PATIENCE).send().await;
     let response = sent.map_err(|error| {
         let error = anyhow::Error::new(error.without_url());

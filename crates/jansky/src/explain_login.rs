@@ -8,11 +8,11 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
-use jansky_config::{Config, Provider, SecondFactor, SignUp};
+use jansky_config::{Config, Provider, RunAs, SecondFactor, SignUp, Spawner};
 use jansky_hub::{Admission, ExternalIdentity, Verdict};
 use jansky_identity::claim_rules::text_at;
 use jansky_identity::{Claims, UpstreamTokens};
-use jansky_model::{ProviderId, Timestamp, UserId};
+use jansky_model::{ProviderId, Timestamp, UserId, UserName};
 use serde_json::Value;
 
 use crate::assemble;
@@ -171,6 +171,20 @@ fn describe(config: &Config, admission: &Admission, lines: &mut Vec<String>) {
         None => "  Groups: stay as they are; no claim says them".to_owned(),
     });
     lines.push(format!("  Roles: {}", names.join(", ")));
+    if let Some(problem) = no_server(config, &user.name) {
+        lines.push(format!("  Servers: cannot be started: {problem}"));
+    }
+}
+
+/// Why nobody with this name can have a server, by the rule of the spawner itself; accounts that are
+/// only missing are not looked for.
+fn no_server(config: &Config, name: &UserName) -> Option<String> {
+    match &config.spawner {
+        Spawner::Process(process) if process.run_as == RunAs::UnixAccount => {
+            jansky_spawn::problem_with_name(name.as_str())
+        }
+        _ => None,
+    }
 }
 
 /// The claims as a sign-in would bring them.
@@ -182,5 +196,136 @@ fn identity(id: &ProviderId, claims: Claims) -> ExternalIdentity {
         subject: text("sub"),
         tokens: UpstreamTokens::none(),
         claims,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use jansky_hub::Decision;
+    use jansky_model::{Clock, SystemClock};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn config(keys: &str) -> Config {
+        let text = format!(
+            "[hub]\nadmin_users = [\"zoe\"]\n[spawner]\nkind = \"process\"\n\
+             run_as = \"unix-account\"\n[provider.op]\nkind = \"oidc\"\n\
+             issuer = \"https://id.example.org\"\nclient_id = \"jansky\"\n\
+             client_secret = {{ env = \"PATH\" }}\n{keys}"
+        );
+        let input = jansky_config::Input {
+            file_name: "jansky.toml".to_owned(),
+            text,
+            environment: Vec::new(),
+            settings: Vec::new(),
+        };
+        match jansky_config::load(&input) {
+            Ok(loaded) => loaded.config,
+            Err(problems) => panic!("{problems}"),
+        }
+    }
+
+    /// What a sign-in decides, by the rules that the hub is made with.
+    fn sign_in(config: &Config, claims: &Claims) -> Decision {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let providers = assemble::providers(config, &clock).expect("they can be made");
+        let id = providers[0].provider.id().clone();
+        providers[0].rules.decide(&identity(&id, claims.clone()))
+    }
+
+    fn any_keys() -> impl Strategy<Value = String> {
+        prop::collection::vec(
+            prop_oneof![
+                Just("allowed_users = [\"River\", \"wash\"]\n"),
+                Just("allowed_groups = [\"/radio\"]\n"),
+                Just("admin_groups = [\"/operators\", \"7\"]\n"),
+                Just("blocked_users = [\"mallory\"]\n"),
+                Just("hosted_domains = [\"good.org\"]\n"),
+                Just("username_case = \"keep\"\n"),
+                Just("username_domain = \"good.org\"\n"),
+                Just("username_map = { \"Wash@good.org\" = \"pilot\" }\n"),
+                Just("groups_separator = \";\"\n"),
+                Just("groups_claim = \"a.b.groups\"\n"),
+                Just("username_claim = \"email\"\n"),
+            ],
+            0..6,
+        )
+        .prop_map(|mut keys| {
+            keys.sort_unstable();
+            keys.dedup();
+            keys.concat()
+        })
+    }
+
+    fn any_value() -> impl Strategy<Value = serde_json::Value> {
+        prop_oneof![
+            Just(json!(null)),
+            Just(json!(true)),
+            Just(json!("river")),
+            Just(json!("River")),
+            Just(json!("Wash@good.org")),
+            Just(json!("mallory")),
+            Just(json!("j\u{fc}rgen w")),
+            Just(json!("true")),
+            Just(json!(7)),
+            Just(json!(["/radio"])),
+            Just(json!(["/operators", 7])),
+            Just(json!("/radio;/operators")),
+            Just(json!("/radio,/operators")),
+            Just(json!([["/radio"]])),
+            Just(json!({ "/radio": 1 })),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+        #[test]
+        fn what_is_explained_is_what_a_sign_in_does(
+            keys in any_keys(),
+            name in any_value(),
+            email in any_value(),
+            verified in any_value(),
+            groups in any_value(),
+        ) {
+            let config = config(&keys);
+            let claims = json!({
+                "preferred_username": name, "email": email, "email_verified": verified,
+                "groups": groups, "a": { "b.groups": groups },
+            });
+            let claims = claims.as_object().expect("an object").clone();
+            let decision = sign_in(&config, &claims);
+            let (id, provider) = config.provider.iter().next().expect("there is one");
+
+            let (told, gets_in) = explain(&config, id, provider, claims).expect("it is explained");
+
+            prop_assert_eq!(gets_in, decision.outcome.is_ok(), "{}", told);
+            match decision.outcome {
+                Ok(admission) => {
+                    let name = format!("  Name: {} (", admission.name);
+                    prop_assert!(told.contains(&name), "{}", told);
+                    let groups = match admission.groups {
+                        Some(groups) if groups.is_empty() => "none".to_owned(),
+                        Some(groups) => groups.join(", "),
+                        None => "stay as they are".to_owned(),
+                    };
+                    prop_assert!(told.contains(&format!("  Groups: {groups}")), "{}", told);
+                    let has_no_server =
+                        jansky_spawn::problem_with_name(admission.name.as_str()).is_some();
+                    let says_so = told.contains("  Servers: cannot be started");
+                    prop_assert_eq!(says_so, has_no_server, "{}", told);
+                }
+                Err(refusal) => {
+                    prop_assert!(told.contains(&format!("They read: {refusal}")), "{}", told);
+                }
+            }
+            prop_assert_eq!(told.contains("not certain"), !decision.is_certain, "{}", told);
+            for problem in decision.unreadable {
+                prop_assert!(told.contains(&problem), "{}", told);
+            }
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod assemble;
 mod audit_command;
+mod authorities;
 mod cli;
 mod config_command;
 mod demo;

@@ -158,6 +158,7 @@ impl Running {
             more_metrics: Some(Box::new(move || proxy_metrics(&stats))),
             on_shutdown: Some(on_shutdown(&shutdown, &stop_servers)),
             policies: Policies::new(hub.settings()),
+            told_of_base: AtomicBool::new(false),
         });
         let router = jansky_web::router(Arc::clone(&web));
         let to_hub = Route::new("/", Target::Local(local_service(router)), clock.now())?;

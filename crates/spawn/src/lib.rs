@@ -25,7 +25,8 @@ pub use choice::{Choice, Offer};
 pub use error::SpawnError;
 pub use finding::{Finding, Severity};
 pub use process::{
-    CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner, RunAs, remove_left_over,
+    CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner, RunAs, problem_with_name,
+    remove_left_over,
 };
 pub use progress::ProgressSink;
 pub use spawner::{

@@ -4,9 +4,10 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair,
-    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
-    RSA_PSS_SHA256, RsaKeyPair, RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED,
+    ECDSA_P521_SHA512_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PSS_SHA256, RsaKeyPair,
+    RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
 use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
@@ -24,6 +25,7 @@ pub struct Key {
 enum Pair {
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
+    P521(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
 }
 
@@ -52,6 +54,16 @@ impl Key {
         }
     }
 
+    /// A new key on P-521.
+    pub fn p521(kid: &str) -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING)
+            .expect("the machine makes P-521 keys");
+        Self {
+            kid: kid.to_owned(),
+            pair: Pair::P521(pair),
+        }
+    }
+
     /// A new Ed25519 key.
     pub fn ed25519(kid: &str) -> Self {
         let pair = Ed25519KeyPair::generate().expect("the machine makes Ed25519 keys");
@@ -73,6 +85,11 @@ impl Key {
                 let (x, y) = point[1..].split_at(32);
                 json!({ "kty": "EC", "crv": "P-256", "x": encode(x), "y": encode(y) })
             }
+            Pair::P521(pair) => {
+                let point = pair.public_key().as_ref();
+                let (x, y) = point[1..].split_at(66);
+                json!({ "kty": "EC", "crv": "P-521", "x": encode(x), "y": encode(y) })
+            }
             Pair::Ed25519(pair) => {
                 json!({ "kty": "OKP", "crv": "Ed25519", "x": encode(pair.public_key()) })
             }
@@ -88,7 +105,9 @@ impl Key {
             Pair::Rsa(pair) => {
                 AsDer::<Pkcs8V1Der<'_>>::as_der(pair).map(|der| der.as_ref().to_vec())
             }
-            Pair::P256(pair) => pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()),
+            Pair::P256(pair) | Pair::P521(pair) => {
+                pair.to_pkcs8v1().map(|der| der.as_ref().to_vec())
+            }
             Pair::Ed25519(pair) => pair.to_pkcs8v1().map(|der| der.as_ref().to_vec()),
         };
         let body = BASE64_STANDARD.encode(der.expect("the key can be written"));
@@ -104,6 +123,7 @@ impl Key {
         let (algorithm, key): (&dyn VerificationAlgorithm, &[u8]) = match &self.pair {
             Pair::Rsa(pair) => (&RSA_PKCS1_2048_8192_SHA256, pair.public_key().as_ref()),
             Pair::P256(pair) => (&ECDSA_P256_SHA256_FIXED, pair.public_key().as_ref()),
+            Pair::P521(pair) => (&ECDSA_P521_SHA512_FIXED, pair.public_key().as_ref()),
             Pair::Ed25519(pair) => (&ED25519, pair.public_key().as_ref()),
         };
         let key = UnparsedPublicKey::new(algorithm, key);
@@ -115,6 +135,7 @@ impl Key {
         match self.pair {
             Pair::Rsa(_) => "RS256",
             Pair::P256(_) => "ES256",
+            Pair::P521(_) => "ES512",
             Pair::Ed25519(_) => "EdDSA",
         }
     }
@@ -151,7 +172,7 @@ impl Key {
                     .expect("the key signs");
                 signature
             }
-            (Pair::P256(pair), _) => pair
+            (Pair::P256(pair) | Pair::P521(pair), _) => pair
                 .sign(&random, message)
                 .expect("the key signs")
                 .as_ref()
@@ -175,7 +196,7 @@ pub fn decode(token: &str) -> (Value, Value) {
 pub fn at_hash(algorithm: &str, access_token: &str) -> String {
     let hash = match algorithm {
         "RS384" => &digest::SHA384,
-        "EdDSA" => &digest::SHA512,
+        "EdDSA" | "ES512" => &digest::SHA512,
         _ => &digest::SHA256,
     };
     let hash = digest::digest(hash, access_token.as_bytes());

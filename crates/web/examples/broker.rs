@@ -10,6 +10,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -166,6 +167,7 @@ async fn serve(hub: &Arc<Hub>) -> SocketAddr {
         announcement: None,
         authenticate_metrics: true,
         more_metrics: None,
+        told_of_base: AtomicBool::new(false),
         on_shutdown: None,
     });
     let with_peer = async |mut request: Request, next: Next| {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::http::HeaderValue;
 use jansky_crypto::MacKey;
@@ -29,6 +30,8 @@ pub struct Web {
     pub on_shutdown: Option<Box<dyn Fn(bool) + Send + Sync>>,
     /// What browsers may load, for pages and for the API.
     pub policies: Policies,
+    /// Whether the operator was told that something in front takes the base path off.
+    pub told_of_base: AtomicBool,
 }
 
 /// Content security policies, made once.

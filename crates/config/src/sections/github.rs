@@ -1,6 +1,7 @@
 //! `[provider.<id>]` with `kind = "github"`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema};
@@ -60,6 +61,11 @@ pub struct GithubProvider {
     #[serde(default)]
     #[schemars(extend("x-default" = "an address below `hub.public_url`"), example = &"https://jupyter.example.org/hub/oauth_callback")]
     pub callback_url: Option<Written<HttpUrl>>,
+
+    /// A file with the certificates of those who may vouch for GitHub, in PEM.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "those that this machine believes"), example = &"/etc/ssl/institute-ca.pem")]
+    pub ca_file: Option<Written<PathBuf>>,
 
     /// How long one request to GitHub may take.
     #[serde(default = "ten_seconds")]

@@ -6,7 +6,10 @@ use serde_json::{Map, Value};
 type Preset = (&'static str, &'static [(&'static str, &'static str)]);
 
 const PRESETS: [Preset; 6] = [
-    ("keycloak", &[("hint_parameters", r#"["kc_idp_hint"]"#)]),
+    (
+        "keycloak",
+        &[("hint_parameters", r#"["kc_idp_hint", "kc_action"]"#)],
+    ),
     (
         "indigo-iam",
         &[("groups_claim", r#"["wlcg.groups", "groups"]"#)],

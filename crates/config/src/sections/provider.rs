@@ -1,6 +1,7 @@
 //! `[provider.<id>]`: the ways to sign in.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema};
@@ -64,6 +65,16 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// Those who may vouch for the provider in place of those whom this machine believes.
+    pub fn ca_file(&self) -> Option<&Path> {
+        let file = match self {
+            Self::Github(github) => github.ca_file.as_ref(),
+            Self::Ldap(ldap) => ldap.ca_file.as_ref(),
+            _ => self.oidc()?.ca_file.as_ref(),
+        };
+        file.map(|file| file.as_path())
+    }
+
     /// The settings of a provider that speaks OpenID Connect.
     pub fn oidc(&self) -> Option<&OidcProvider> {
         match self {
@@ -296,6 +307,11 @@ pub struct OidcProvider {
     #[serde(default)]
     #[schemars(example = ClaimsSource::IdToken)]
     pub claims_source: ClaimsSource,
+
+    /// A file with the certificates of those who may vouch for the provider, in PEM.
+    #[serde(default)]
+    #[schemars(extend("x-default" = "those that this machine believes"), example = &"/etc/ssl/institute-ca.pem")]
+    pub ca_file: Option<Written<PathBuf>>,
 
     /// How far the clock of the provider may differ from ours.
     #[serde(default = "ten_seconds")]

@@ -139,10 +139,11 @@ const fn frozen_words(reason: FreezeReason) -> &'static str {
 }
 
 impl BrokerError {
-    /// The person has to sign in again with this provider, if it is known.
-    pub(crate) fn sign_in_again(provider: Option<&ProviderId>) -> Self {
+    /// The person has to sign in again with this provider, if it is known, or with the account behind
+    /// it.
+    pub(crate) fn sign_in_again(provider: Option<&ProviderId>, behind: Option<&str>) -> Self {
         Self::Reauth {
-            path: sign_in_path(provider),
+            path: sign_in_path(provider, behind),
         }
     }
 

@@ -204,7 +204,9 @@ impl Hub {
 
 fn explain(error: NotObtained) -> BrokerError {
     match error {
-        NotObtained::SignInAgain { provider } => BrokerError::sign_in_again(provider.as_ref()),
+        NotObtained::SignInAgain { provider, behind } => {
+            BrokerError::sign_in_again(provider.as_ref(), behind.as_deref())
+        }
         NotObtained::Later { retry_after } => BrokerError::Later { retry_after },
         NotObtained::Refused { description, .. } => BrokerError::InvalidTarget(description),
         NotObtained::Hub(error) => BrokerError::Hub(error),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_crypto::dpop::token_hash;
-use jansky_model::{Secret, Timestamp};
+use jansky_model::{ProviderId, Secret, Timestamp};
 use serde_json::json;
 use tracing::warn;
 
@@ -228,7 +228,9 @@ impl Hub {
     /// What a failure means for the agent.
     fn explain(wish: &Wish<'_>, error: NotObtained) -> BrokerError {
         match error {
-            NotObtained::SignInAgain { provider } => BrokerError::sign_in_again(provider.as_ref()),
+            NotObtained::SignInAgain { provider, behind } => {
+                BrokerError::sign_in_again(provider.as_ref(), behind.as_deref())
+            }
             NotObtained::Later { retry_after } => BrokerError::Later { retry_after },
             NotObtained::Refused {
                 reason,
@@ -249,12 +251,20 @@ impl Hub {
     }
 }
 
-/// Where a person signs in again, below the hub's prefix.
-pub(super) fn sign_in_path(provider: Option<&jansky_model::ProviderId>) -> String {
-    match provider {
-        Some(provider) => format!("oauth_login?idp={provider}"),
-        None => "login".to_owned(),
+/// Where a person signs in again, below the hub's prefix. An account behind the provider is `behind`,
+/// which only Keycloak has: it is told where to send somebody who is not signed in there, and to link
+/// that account anew for somebody who is.
+pub(super) fn sign_in_path(provider: Option<&ProviderId>, behind: Option<&str>) -> String {
+    let Some(provider) = provider else {
+        return "login".to_owned();
+    };
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("idp", provider.as_str());
+    if let Some(alias) = behind {
+        query.append_pair("kc_idp_hint", alias);
+        query.append_pair("kc_action", &format!("idp_link:{alias}"));
     }
+    format!("oauth_login?{}", query.finish())
 }
 
 /// Looks at what was obtained and makes of it what is kept.
@@ -285,4 +295,24 @@ fn held(wish: &Wish<'_>, obtained: ObtainedToken, now: Timestamp) -> Result<Held
         expires_at,
         scope: obtained.scope.or_else(asked),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_behind_a_provider_has_a_way_back_of_its_own() {
+        let keycloak = "keycloak".parse().expect("an id");
+
+        assert_eq!(sign_in_path(None, None), "login");
+        assert_eq!(
+            sign_in_path(Some(&keycloak), None),
+            "oauth_login?idp=keycloak"
+        );
+        assert_eq!(
+            sign_in_path(Some(&keycloak), Some("ext & co")),
+            "oauth_login?idp=keycloak&kc_idp_hint=ext+%26+co&kc_action=idp_link%3Aext+%26+co"
+        );
+    }
 }

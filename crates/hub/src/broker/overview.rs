@@ -90,7 +90,7 @@ impl Hub {
             provider: grant.provider.to_string(),
             title: self.title_of_provider(&grant.provider),
             state: grant.state,
-            sign_in: sign_in_path(Some(&grant.provider)),
+            sign_in: sign_in_path(Some(&grant.provider), None),
         });
         let audiences = self.settings.broker.audiences.iter().map(|audience| {
             let needs = audience.source.needs();
@@ -111,7 +111,8 @@ impl Hub {
                 _ => grant,
             };
             let state = self.state_of(agent, audience, grant);
-            let sign_in = (state == AudienceState::ReauthRequired).then(|| sign_in_path(provider));
+            let sign_in =
+                (state == AudienceState::ReauthRequired).then(|| sign_in_path(provider, None));
             OverviewAudience {
                 id: audience.id.clone(),
                 title: audience.title.clone(),

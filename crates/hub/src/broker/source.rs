@@ -74,6 +74,8 @@ pub enum NotObtained {
     SignInAgain {
         /// With which provider, if that is known.
         provider: Option<ProviderId>,
+        /// The account behind it that has ended, by the provider's name for where it is.
+        behind: Option<String>,
     },
     /// The other side does not answer.
     #[error("the issuer does not answer; try again in {} s", retry_after.as_secs())]
@@ -106,8 +108,9 @@ impl NotObtained {
     /// The same for others who waited for this answer.
     pub(super) fn again(&self) -> Self {
         match self {
-            Self::SignInAgain { provider } => Self::SignInAgain {
+            Self::SignInAgain { provider, behind } => Self::SignInAgain {
                 provider: provider.clone(),
+                behind: behind.clone(),
             },
             Self::Later { retry_after } => Self::Later {
                 retry_after: *retry_after,
@@ -131,6 +134,7 @@ impl NotObtained {
         match error {
             NoToken::SignInAgain => Self::SignInAgain {
                 provider: Some(provider.clone()),
+                behind: None,
             },
             NoToken::Later { retry_after } => Self::Later { retry_after },
             NoToken::Hub(error) => Self::Hub(error),
@@ -245,6 +249,7 @@ impl Hub {
         };
         let grant = grant.ok_or_else(|| NotObtained::SignInAgain {
             provider: provider.cloned(),
+            behind: None,
         })?;
         self.broker.memory.see_grant(&grant);
         Ok(grant)

@@ -130,6 +130,7 @@ impl Hub {
             .await?;
         let grant = found.ok_or_else(|| NotObtained::SignInAgain {
             provider: Some(provider.clone()),
+            behind: None,
         })?;
         self.broker.memory.see_grant(&grant);
         let FreshToken { token, expires_at } = self
@@ -283,6 +284,13 @@ impl Hub {
             NotIssued::SignInAgain(_) => {
                 return Err(NotObtained::SignInAgain {
                     provider: Some(provider.clone()),
+                    behind: None,
+                });
+            }
+            NotIssued::LinkAgain { alias } => {
+                return Err(NotObtained::SignInAgain {
+                    provider: Some(provider.clone()),
+                    behind: Some(alias.clone()),
                 });
             }
             NotIssued::InvalidScope { .. } => RefusedReason::InvalidScope,

@@ -217,9 +217,10 @@ fn meant<'a>(
 /// A mistake of a token in the words of RFC 8935 section 2.4.
 fn refused(problem: TokenProblem) -> EventRefusal {
     let code = match problem {
-        TokenProblem::UnknownKey | TokenProblem::Signature | TokenProblem::Algorithm => {
-            "invalid_key"
-        }
+        TokenProblem::UnknownKey
+        | TokenProblem::OtherKey { .. }
+        | TokenProblem::Signature
+        | TokenProblem::Algorithm => "invalid_key",
         TokenProblem::Issuer => "invalid_issuer",
         TokenProblem::Audience => "invalid_audience",
         _ => "invalid_request",

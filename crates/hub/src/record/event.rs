@@ -43,6 +43,8 @@ events! {
     NoLongerAllowed = "no_longer_allowed",
     /// An identity at a provider was linked to an account.
     IdentityLinked = "identity_linked",
+    /// A provider called another identity by the name of an account.
+    SubjectChanged = "subject_changed",
     /// An identity was taken away from an account.
     IdentityUnlinked = "identity_unlinked",
     /// A user changed their password.

@@ -35,6 +35,18 @@ pub struct Unreadable {
     pub hint: Option<&'static str>,
 }
 
+impl Unreadable {
+    /// A value that is not of the expected shape.
+    pub fn new(claim: &str, value: &Value, expected: &'static str) -> Self {
+        Self {
+            claim: claim.to_owned(),
+            shape: Shape::of(value),
+            expected,
+            hint: None,
+        }
+    }
+}
+
 fn advice(hint: Option<&'static str>) -> String {
     hint.map(|hint| format!("; {hint}")).unwrap_or_default()
 }
@@ -100,16 +112,7 @@ impl fmt::Display for Shape {
 impl<T> Reading<T> {
     /// A value that is not of the expected shape.
     pub fn unreadable(claim: &str, value: &Value, expected: &'static str) -> Self {
-        Self::of_shape(claim, Shape::of(value), expected)
-    }
-
-    pub(crate) fn of_shape(claim: &str, shape: Shape, expected: &'static str) -> Self {
-        Self::Unreadable(Unreadable {
-            claim: claim.to_owned(),
-            shape,
-            expected,
-            hint: None,
-        })
+        Self::Unreadable(Unreadable::new(claim, value, expected))
     }
 
     /// What was said, if anything was.
@@ -175,8 +178,12 @@ pub fn texts_at(claims: &Claims, path: &str, separator: Option<&str>) -> Reading
             let mut texts = Vec::new();
             for value in values {
                 let Some(text) = element(value) else {
-                    let shape = Shape::ListWith(Box::new(Shape::of(value)));
-                    return Reading::of_shape(path, shape, EXPECTED);
+                    return Reading::Unreadable(Unreadable {
+                        claim: path.to_owned(),
+                        shape: Shape::ListWith(Box::new(Shape::of(value))),
+                        expected: EXPECTED,
+                        hint: None,
+                    });
                 };
                 texts.push(text);
             }

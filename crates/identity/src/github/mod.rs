@@ -238,7 +238,7 @@ impl UpstreamSession for GitHub {
     ) -> Result<Option<Claims>, IdentityError> {
         let claims = self.read_claims(tokens).await?;
         if claims.get("sub").and_then(Value::as_str) != Some(subject) {
-            return Err(TokenProblem::Subject.into());
+            return Err(TokenProblem::OtherSubject.into());
         }
         Ok(Some(claims))
     }

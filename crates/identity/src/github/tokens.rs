@@ -1,15 +1,13 @@
 //! GitHub's token endpoint, which reports errors with status 200, and its way to revoke.
 
-use std::time::Duration;
-
 use jansky_model::Secret;
 use reqwest::{StatusCode, header};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::GitHub;
 use crate::error::clean;
-use crate::oidc::{Answer, send};
+use crate::oidc::{Answer, end_of, lifetime, read_json, send};
 use crate::{IdentityError, UpstreamTokens};
 
 const ENDPOINT: &str = "token";
@@ -18,7 +16,7 @@ const ENDPOINT: &str = "token";
 struct TokenAnswer {
     access_token: Option<Secret>,
     refresh_token: Option<Secret>,
-    expires_in: Option<u64>,
+    expires_in: Option<Value>,
     scope: Option<String>,
     error: Option<String>,
     error_description: Option<String>,
@@ -56,9 +54,8 @@ impl GitHub {
             .header(header::ACCEPT, "application/json")
             .form(&form);
         let answer = send(ENDPOINT, request, self.settings.http_timeout).await?;
-        let Ok(tokens) = serde_json::from_slice::<TokenAnswer>(&answer.body) else {
-            return Err(unreadable(&answer));
-        };
+        let tokens: TokenAnswer =
+            read_json(&answer.body).map_err(|reason| unreadable(&answer, reason))?;
         if let Some(code) = tokens.error {
             let sent: Vec<&str> = form.iter().map(|(_, value)| *value).collect();
             return Err(refusal(&code, tokens.error_description.as_deref(), &sent));
@@ -66,13 +63,13 @@ impl GitHub {
         let access = tokens
             .access_token
             .filter(|token| !token.is_empty())
-            .ok_or_else(|| unreadable(&answer))?;
-        let lifetime = tokens.expires_in.map(Duration::from_secs);
+            .ok_or_else(|| unreadable(&answer, "it holds no access token".to_owned()))?;
+        let lifetime = lifetime("expires_in", tokens.expires_in.as_ref());
         Ok(UpstreamTokens {
             access,
             refresh: tokens.refresh_token.filter(|token| !token.is_empty()),
             id_token: None,
-            expires_at: lifetime.map(|lifetime| asked_at.plus(lifetime)),
+            expires_at: end_of(lifetime, asked_at),
             scope: tokens.scope,
             other: Vec::new(),
         })
@@ -100,11 +97,11 @@ impl GitHub {
     }
 }
 
-fn unreadable(answer: &Answer) -> IdentityError {
+fn unreadable(answer: &Answer, reason: String) -> IdentityError {
     if answer.status.is_success() {
         return IdentityError::AnswerLost {
             endpoint: ENDPOINT,
-            reason: "it holds no access token".to_owned(),
+            reason,
         };
     }
     IdentityError::BadAnswer {

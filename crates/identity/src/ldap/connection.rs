@@ -66,6 +66,10 @@ impl Connection {
             | code::INVALID_DN_SYNTAX
             | code::INAPPROPRIATE_AUTHENTICATION
             | code::INVALID_CREDENTIALS => Err(IdentityError::InvalidCredentials),
+            // How password policies refuse an account that is locked or has to be changed first.
+            rc @ code::UNWILLING_TO_PERFORM => Err(IdentityError::AccountUnusable {
+                context: answered(rc, &result.text),
+            }),
             rc => Err(refused(rc, &result.text)),
         }
     }
@@ -137,20 +141,20 @@ pub(super) fn misconfigured(code: &str, reason: &str) -> IdentityError {
     }
 }
 
+/// What an answer means that says nothing about a person.
 fn refused(rc: u32, text: &str) -> IdentityError {
-    let text = clean(text, &[]);
     match rc {
-        code::BUSY | code::UNAVAILABLE => IdentityError::Unavailable {
-            context: format!("directory answered {rc} ({text})"),
+        code::BUSY | code::UNAVAILABLE | code::UNWILLING_TO_PERFORM => IdentityError::Unavailable {
+            context: answered(rc, text),
             retry: Duration::from_secs(10),
             source: None,
         },
-        // How password policies refuse an account that is locked or has to be changed first.
-        code::UNWILLING_TO_PERFORM => IdentityError::AccountUnusable {
-            context: format!("directory answered {rc} ({text})"),
-        },
-        _ => misconfigured(&rc.to_string(), &text),
+        _ => misconfigured(&rc.to_string(), &clean(text, &[])),
     }
+}
+
+fn answered(rc: u32, text: &str) -> String {
+    format!("directory answered {rc} ({})", clean(text, &[]))
 }
 
 fn unavailable(error: &LdapError) -> IdentityError {
@@ -158,5 +162,27 @@ fn unavailable(error: &LdapError) -> IdentityError {
         context: format!("no connection to the directory: {error}"),
         retry: Duration::from_secs(10),
         source: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Only the bind of a person says something about the person: whoever is looked up and is told to
+    /// be unusable loses everything.
+    #[test]
+    fn what_is_answered_to_the_account_that_searches_says_of_nobody_that_they_are_gone() {
+        for rc in 1..=130 {
+            let error = refused(rc, "canary");
+
+            assert!(
+                matches!(error.code(), "unavailable" | "refused"),
+                "{rc} is {}",
+                error.code()
+            );
+        }
+        let unwilling = refused(code::UNWILLING_TO_PERFORM, "shutting down");
+        assert_eq!(unwilling.code(), "unavailable");
     }
 }

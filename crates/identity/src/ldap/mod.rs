@@ -137,22 +137,32 @@ impl LdapProvider {
     ) -> Result<Option<BTreeSet<String>>, IdentityError> {
         let mut groups = None;
         if let Some(attribute) = &self.settings.member_of {
+            if is_binary(person, attribute) {
+                return Err(unreadable(attribute, "the person"));
+            }
             groups
                 .get_or_insert_with(BTreeSet::new)
                 .extend(values(person, attribute).iter().cloned());
         }
         if let Some(search) = &self.settings.groups {
-            let name = first(person, &self.settings.username_attribute).unwrap_or_default();
-            let filter = search.filter.replace(DN, &ldap_escape(&*person.dn));
-            let filter = filter.replace(USERNAME, &ldap_escape(name));
+            let mut filter = search.filter.replace(DN, &ldap_escape(&*person.dn));
+            if filter.contains(USERNAME) {
+                // Without the name the filter would find nothing, and nobody would be in any group.
+                let attribute = &self.settings.username_attribute;
+                let name = first(person, attribute);
+                let name = name.ok_or_else(|| unreadable(attribute, "the person"))?;
+                filter = filter.replace(USERNAME, &ldap_escape(name));
+            }
             let attributes = [search.attribute.as_str()];
             let found = connection
                 .search(&search.base, Scope::Subtree, &filter, &attributes)
                 .await?;
-            let names = found
-                .iter()
-                .flatten()
-                .filter_map(|group| first(group, &search.attribute).map(str::to_owned));
+            // A group whose name cannot be read is not the same as no group.
+            let names = found.iter().flatten().map(|group| {
+                let name = first(group, &search.attribute).map(str::to_owned);
+                name.ok_or_else(|| unreadable(&search.attribute, "a group that was found"))
+            });
+            let names: BTreeSet<String> = names.collect::<Result<_, _>>()?;
             groups.get_or_insert_with(BTreeSet::new).extend(names);
         }
         Ok(groups)
@@ -229,6 +239,22 @@ fn values<'e>(entry: &'e SearchEntry, attribute: &str) -> &'e [String] {
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(attribute));
     found.map_or(&[], |(_, values)| values)
+}
+
+/// Whether there are values of an attribute that are not all text.
+fn is_binary(entry: &SearchEntry, attribute: &str) -> bool {
+    let mut binary = entry.bin_attrs.keys();
+    binary.any(|name| name.eq_ignore_ascii_case(attribute))
+}
+
+fn unreadable(attribute: &str, whose: &str) -> IdentityError {
+    misconfigured(
+        "unreadable",
+        &format!(
+            "the attribute `{attribute}` of {whose} is not shown or is no text; let the directory \
+             show it, or name another one"
+        ),
+    )
 }
 
 fn first<'e>(entry: &'e SearchEntry, attribute: &str) -> Option<&'e str> {

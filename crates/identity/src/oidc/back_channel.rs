@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::{RequestBuilder, StatusCode, header};
 
+use super::json::read_json;
 use crate::IdentityError;
 
 /// The most that an answer may hold.
@@ -14,12 +15,23 @@ const LARGEST_ANSWER: usize = 1 << 20;
 /// It follows no redirects: an endpoint that sends us elsewhere is refused, as it would take the
 /// client secret, or our position in the network, along.
 pub fn http_client() -> Result<reqwest::Client, reqwest::Error> {
+    builder().build()
+}
+
+/// The same for a provider for which only these may vouch: certificates in DER.
+pub fn http_client_trusting<'c>(
+    authorities: impl Iterator<Item = &'c [u8]>,
+) -> Result<reqwest::Client, reqwest::Error> {
+    let authorities: Result<Vec<_>, _> = authorities.map(reqwest::Certificate::from_der).collect();
+    builder().tls_certs_only(authorities?).build()
+}
+
+fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("jansky/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(Duration::from_secs(5))
-        .build()
 }
 
 /// A whole answer.
@@ -36,10 +48,7 @@ impl Answer {
         endpoint: &'static str,
     ) -> Result<T, IdentityError> {
         self.expect_success(endpoint)?;
-        serde_json::from_slice(&self.body).map_err(|_| IdentityError::BadAnswer {
-            endpoint,
-            reason: "it is not the JSON that the standard describes".to_owned(),
-        })
+        read_json(&self.body).map_err(|reason| IdentityError::BadAnswer { endpoint, reason })
     }
 
     /// Turns a status that is not 2xx into an error.

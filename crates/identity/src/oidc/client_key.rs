@@ -7,7 +7,7 @@ use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jansky_model::{Secret, Timestamp};
-use jsonwebtoken::EncodingKey;
+use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
 
 use super::settings::SigningAlgorithm;
@@ -23,6 +23,8 @@ pub(crate) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-
 pub struct ClientKey {
     key: EncodingKey,
     algorithm: SigningAlgorithm,
+    /// The same for the library that signs.
+    jws: Algorithm,
     id: Option<String>,
 }
 
@@ -57,9 +59,15 @@ impl ClientKey {
         for (key, algorithms) in readers {
             let Ok(key) = key else { continue };
             for &algorithm in algorithms {
+                let Some(jws) = algorithm.jws() else { continue };
                 // Only signing tells the curves apart, and whether the key is whole.
-                if jsonwebtoken::crypto::sign(b"", &key, algorithm.jws()).is_ok() {
-                    return Ok(Self { key, algorithm, id });
+                if jsonwebtoken::crypto::sign(b"", &key, jws).is_ok() {
+                    return Ok(Self {
+                        key,
+                        algorithm,
+                        jws,
+                        id,
+                    });
                 }
             }
         }
@@ -87,8 +95,7 @@ impl ClientKey {
         });
         let part = |json: &serde_json::Value| BASE64_URL_SAFE_NO_PAD.encode(json.to_string());
         let message = format!("{}.{}", part(&header), part(&claims));
-        let algorithm = self.algorithm.jws();
-        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.key, algorithm)
+        let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &self.key, self.jws)
             .expect("a key that has signed once signs again");
         Secret::new(format!("{message}.{signature}"))
     }

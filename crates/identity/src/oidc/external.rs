@@ -16,9 +16,9 @@ use super::back_channel::{Answer, send};
 use super::exchange::{ACCESS_TOKEN, ENDPOINT as EXCHANGE_ENDPOINT, EXCHANGE};
 use super::relying_party::OidcProvider;
 use super::token_endpoint::IssuedAnswer;
-use crate::error::{IdentityError, TokenProblem, clean};
+use crate::error::{IdentityError, clean};
 use crate::external::{ExternalTokens, ExternalWay};
-use crate::issued::{IssuedToken, NotIssued, Unfit, Wanted, check};
+use crate::issued::{IssuedToken, NotIssued, Unfit, Wanted, check, earlier};
 
 const ENDPOINT: &str = "identity brokering";
 
@@ -74,8 +74,10 @@ impl ExternalTokens for OidcProvider {
             }
         }
         if expired {
-            // Signing in again by way of that provider brings a new one.
-            return Err(NotIssued::SignInAgain(TokenProblem::Expired.into()));
+            // Signing in by way of that provider brings a new one.
+            return Err(NotIssued::LinkAgain {
+                alias: alias.to_owned(),
+            });
         }
         Err(NotIssued::ClientNotAllowed {
             advice: format!(
@@ -251,12 +253,13 @@ fn refused_by_v1(alias: &str, answer: &Answer) -> Failed {
 
 /// Reads what Keycloak kept: the answer of the provider behind, JSON or a form, with the time at
 /// which the token ends added by Keycloak if it knows. A lifetime counts from when that answer
-/// came, which may be long ago, so it says nothing.
+/// came, which may be long ago, so it says nothing, unless there is none left.
 fn stored_token(answer: &Answer, asked_at: Timestamp) -> Option<IssuedToken> {
     let mut stored = IssuedAnswer::read(&answer.body, asked_at)
         .ok()
         .or_else(|| form_token(&answer.body))?;
-    stored.token.expires_at = stored.ends_at;
+    let ended = stored.has_ended.then_some(asked_at);
+    stored.token.expires_at = earlier(ended, stored.ends_at);
     (!stored.token.token.is_empty()).then_some(stored.token)
 }
 
@@ -290,7 +293,30 @@ mod tests {
             Some(Timestamp::from_seconds(900))
         );
         assert_eq!(undated.expect("a token").expires_at, None);
+        let texts = read(r#"{"access_token":"a","expires_in":"x","accessTokenExpiration":"900"}"#);
+        assert_eq!(
+            texts.expect("a token").expires_at,
+            Some(Timestamp::from_seconds(900))
+        );
         assert_eq!(form.expect("a token").token.expose(), "a");
         assert!(read("<html>").is_none());
+    }
+
+    #[test]
+    fn a_kept_token_without_any_life_left_is_never_given_out() {
+        for said in [
+            r#""expires_in":0"#,
+            r#""expires_in":-5"#,
+            r#""expires_in":"0""#,
+            r#""expires_in":300,"accessTokenExpiration":1000"#,
+            r#""accessTokenExpiration":0"#,
+            r#""accessTokenExpiration":"999.5""#,
+        ] {
+            let token = read(&format!(r#"{{"access_token":"a",{said}}}"#)).expect("a token");
+
+            let checked = check(token, Wanted::default(), Timestamp::from_seconds(1_000));
+
+            assert_eq!(checked.err(), Some(Unfit::Expired), "{said}");
+        }
     }
 }

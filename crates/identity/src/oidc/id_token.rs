@@ -7,7 +7,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jansky_model::{Secret, Timestamp};
 
-use super::jws::{Kind, check_audience, check_times, decode, is_name, text, verify_signature};
+use super::jws::{
+    Kind, check_audience, check_times, decode, is_name, needed_text, text, verify_signature,
+};
 use super::keys::Jwks;
 use super::settings::SigningAlgorithm;
 use crate::error::TokenProblem;
@@ -20,6 +22,9 @@ const ID_TOKEN: Kind = Kind {
     // Longer than the ID token of somebody with a thousand groups.
     longest: 256 << 10,
 };
+
+/// Userinfo that is signed has no type of its own.
+const USERINFO: Kind = ID_TOKEN;
 
 /// What an ID token must say to be accepted.
 #[derive(Clone, Copy, Debug)]
@@ -62,16 +67,32 @@ pub fn verify_id_token(
         fits.then_some(()).ok_or(TokenProblem::Nonce)?;
     }
     check_access_token_hash(&claims, expected.access_token, algorithm)?;
-    let subject = text(&claims, "sub").unwrap_or_default();
-    if !is_name(subject) {
+    if !is_name(needed_text(&claims, "sub")?) {
         return Err(TokenProblem::Subject);
     }
     Ok(claims)
 }
 
-/// The person that an ID token names, without looking at its signature.
-pub(crate) fn token_subject(token: &Secret) -> Option<String> {
-    text(&token_claims(token)?, "sub").map(str::to_owned)
+/// Checks a userinfo answer that is signed (OpenID Connect Core 5.3.2) and returns its claims. Whom it
+/// is about is the caller's to compare. A provider need not say there who it is and whom it tells; if
+/// it does, it must be the right ones.
+///
+/// # Errors
+/// As [`verify_id_token`].
+pub(crate) fn verify_userinfo(
+    jwks: &Jwks,
+    expected: &Expectations<'_>,
+    token: &str,
+) -> Result<Claims, TokenProblem> {
+    let (_, payload) = verify_signature(jwks, expected.algorithms, USERINFO, token)?;
+    let claims: Claims = decode(payload)?;
+    if claims.contains_key("iss") && text(&claims, "iss") != Some(expected.issuer) {
+        return Err(TokenProblem::Issuer);
+    }
+    if claims.contains_key("aud") {
+        check_audience(&claims, expected.client_id)?;
+    }
+    Ok(claims)
 }
 
 /// What a token says, without looking at its signature; `None` if it is no JWT.
@@ -91,14 +112,14 @@ fn check_access_token_hash(
     access_token: Option<&Secret>,
     algorithm: SigningAlgorithm,
 ) -> Result<(), TokenProblem> {
-    use SigningAlgorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+    use SigningAlgorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
     let (Some(found), Some(token)) = (claims.get("at_hash"), access_token) else {
         return Ok(());
     };
     let hash = match algorithm {
         Rs256 | Ps256 | Es256 => &digest::SHA256,
         Rs384 | Ps384 | Es384 => &digest::SHA384,
-        Rs512 | Ps512 | EdDsa => &digest::SHA512,
+        Rs512 | Ps512 | Es512 | EdDsa => &digest::SHA512,
     };
     let hash = digest::digest(hash, token.expose().as_bytes());
     let (half, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);

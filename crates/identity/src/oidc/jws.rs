@@ -5,21 +5,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jansky_model::Timestamp;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::keys::Jwks;
+use super::lifetime::{NUMBER_OF_SECONDS, moment};
 use super::settings::SigningAlgorithm;
-use crate::error::TokenProblem;
+use crate::claim_rules::Unreadable;
+use crate::error::{TokenProblem, clean};
 use crate::identity::Claims;
-
-#[derive(Deserialize)]
-struct Header {
-    alg: String,
-    typ: Option<String>,
-    kid: Option<String>,
-    crit: Option<Value>,
-}
 
 /// A kind of token, by what its header may say (RFC 8725 3.11).
 #[derive(Clone, Copy)]
@@ -40,36 +33,42 @@ pub(crate) fn verify_signature<'t>(
     token: &'t str,
 ) -> Result<(SigningAlgorithm, &'t str), TokenProblem> {
     if token.len() > kind.longest {
-        return Err(TokenProblem::Malformed);
+        return Err(TokenProblem::TooLong {
+            bytes: token.len(),
+            most: kind.longest,
+        });
     }
     let (message, signature) = token.rsplit_once('.').ok_or(TokenProblem::Malformed)?;
     let (header, payload) = message.split_once('.').ok_or(TokenProblem::Malformed)?;
-    let header: Header = decode(header)?;
-    let algorithm: SigningAlgorithm = header.alg.parse().map_err(|_| TokenProblem::Algorithm)?;
+    let header: Claims = decode(header)?;
+    let algorithm = needed_text(&header, "alg")?;
+    let algorithm: SigningAlgorithm = algorithm.parse().map_err(|_| TokenProblem::Algorithm)?;
     if !accepted.contains(&algorithm) {
         return Err(TokenProblem::Algorithm);
     }
     // RFC 7515 4.1.11: whoever does not understand a critical field must refuse the token.
-    let is_ours = header
-        .typ
-        .as_deref()
-        .map_or(!kind.typed, |typ| kind.has(typ));
-    if header.crit.is_some() || !is_ours {
+    let typ = optional_text(&header, "typ")?;
+    let is_ours = typ.map_or(!kind.typed, |typ| kind.has(typ));
+    if header.get("crit").is_some_and(|crit| !crit.is_null()) || !is_ours {
         return Err(TokenProblem::Header);
     }
-    let mut keys = jwks.candidates(header.kid.as_deref(), algorithm).peekable();
+    let kid = optional_text(&header, "kid")?;
+    let mut keys = jwks.candidates(kid, algorithm).peekable();
     if keys.peek().is_none() {
-        return Err(TokenProblem::UnknownKey);
+        let other = kid.and_then(|kid| jwks.purpose_of(kid));
+        return Err(match other {
+            Some(key) => TokenProblem::OtherKey {
+                token: algorithm,
+                key: clean(key, &[]),
+            },
+            None => TokenProblem::UnknownKey,
+        });
     }
-    let valid = keys.any(|key| {
-        jsonwebtoken::crypto::verify(signature, message.as_bytes(), key, algorithm.jws())
-            .unwrap_or(false)
-    });
-    if valid {
+    if keys.any(|key| key.verifies(signature, message.as_bytes(), algorithm)) {
         return Ok((algorithm, payload));
     }
     // Without a key id a new key looks like a wrong signature.
-    Err(if header.kid.is_some() {
+    Err(if kid.is_some() {
         TokenProblem::Signature
     } else {
         TokenProblem::UnknownKey
@@ -95,6 +94,27 @@ pub(crate) fn decode<T: serde::de::DeserializeOwned>(part: &str) -> Result<T, To
     serde_json::from_slice(&json).map_err(|_| TokenProblem::Malformed)
 }
 
+/// A text that has to be there.
+pub(crate) fn needed_text<'a>(
+    claims: &'a Claims,
+    name: &'static str,
+) -> Result<&'a str, TokenProblem> {
+    optional_text(claims, name)?.ok_or(TokenProblem::NotSaid(name))
+}
+
+/// A text that may be there; anything else in its place is an error.
+fn optional_text<'a>(claims: &'a Claims, name: &str) -> Result<Option<&'a str>, TokenProblem> {
+    match claims.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(value) => Err(unreadable(name, value, "a text")),
+    }
+}
+
+fn unreadable(name: &str, value: &Value, expected: &'static str) -> TokenProblem {
+    TokenProblem::Unreadable(Unreadable::new(name, value, expected))
+}
+
 /// A claim that is a text.
 pub(crate) fn text<'a>(claims: &'a Claims, name: &str) -> Option<&'a str> {
     claims.get(name)?.as_str()
@@ -105,7 +125,7 @@ pub(crate) fn name(claims: &Claims, claim: &str) -> Result<Option<String>, Token
     match claims.get(claim) {
         None => Ok(None),
         Some(Value::String(text)) if is_name(text) => Ok(Some(text.clone())),
-        Some(_) => Err(TokenProblem::Malformed),
+        Some(value) => Err(unreadable(claim, value, "a text of 1 to 255 bytes")),
     }
 }
 
@@ -130,11 +150,11 @@ pub(crate) fn check_times(
     leeway: Duration,
     now: Timestamp,
 ) -> Result<(), TokenProblem> {
-    let expires = time(claims, "exp")?.ok_or(TokenProblem::Expired)?;
+    let expires = time(claims, "exp")?.ok_or(TokenProblem::NotSaid("exp"))?;
     if expires.plus(leeway) <= now {
         return Err(TokenProblem::Expired);
     }
-    let issued = time(claims, "iat")?.ok_or(TokenProblem::NotYetValid)?;
+    let issued = time(claims, "iat")?.ok_or(TokenProblem::NotSaid("iat"))?;
     let not_before = time(claims, "nbf")?.unwrap_or(issued);
     if issued.max(not_before) > now.plus(leeway) {
         return Err(TokenProblem::NotYetValid);
@@ -142,20 +162,14 @@ pub(crate) fn check_times(
     Ok(())
 }
 
-/// A `NumericDate` (RFC 7519 2), which may have a fraction.
+/// A `NumericDate` (RFC 7519 2), which may have a fraction. In a signed token a text is none.
 pub(crate) fn time(claims: &Claims, name: &str) -> Result<Option<Timestamp>, TokenProblem> {
-    let Some(value) = claims.get(name) else {
-        return Ok(None);
-    };
-    if let Some(seconds) = value.as_i64() {
-        return Ok(Some(Timestamp::from_seconds(seconds)));
+    match claims.get(name) {
+        Some(value @ Value::String(_)) => Err(unreadable(name, value, NUMBER_OF_SECONDS)),
+        value => moment(name, value)
+            .readable()
+            .map_err(TokenProblem::Unreadable),
     }
-    let seconds = value.as_f64().ok_or(TokenProblem::Malformed)?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "it saturates, and so do timestamps"
-    )]
-    Ok(Some(Timestamp::from_micros((seconds * 1e6) as i64)))
 }
 
 /// Whether a text can name a person or a session: not empty, not long, nothing invisible.

@@ -58,9 +58,11 @@ impl KeyCache {
     ) -> Result<T, IdentityError> {
         let keys = self.current(source).await?;
         match check(&keys) {
-            Err(TokenProblem::UnknownKey) => {
-                let fresh = self.fresher_than(&keys, source).await?;
-                Ok(check(&fresh)?)
+            Err(problem @ (TokenProblem::UnknownKey | TokenProblem::OtherKey { .. })) => {
+                match self.fresher_than(&keys, source).await? {
+                    Some(fresh) => Ok(check(&fresh)?),
+                    None => Err(problem.into()),
+                }
             }
             other => Ok(other?),
         }
@@ -93,26 +95,27 @@ impl KeyCache {
         }
     }
 
+    /// Keys that are newer than those seen; `None` if they were asked for just now.
     async fn fresher_than(
         &self,
         seen: &Arc<Jwks>,
         source: &KeySource<'_>,
-    ) -> Result<Arc<Jwks>, IdentityError> {
+    ) -> Result<Option<Arc<Jwks>>, IdentityError> {
         let mut attempts = self.fetching.lock().await;
         if let Some(kept) = self.kept()
             && !Arc::ptr_eq(&kept.keys, seen)
         {
-            return Ok(kept.keys);
+            return Ok(Some(kept.keys));
         }
         let now = source.clock.now();
         if attempts
             .for_unknown_key
             .is_some_and(|at| now.since(at) < UNKNOWN_KEY_PAUSE)
         {
-            return Err(TokenProblem::UnknownKey.into());
+            return Ok(None);
         }
         attempts.for_unknown_key = Some(now);
-        self.fetch(source, &mut attempts).await
+        self.fetch(source, &mut attempts).await.map(Some)
     }
 
     async fn fetch(
@@ -130,9 +133,9 @@ impl KeyCache {
             )
             .await?;
             answer.expect_success(ENDPOINT)?;
-            let keys = Jwks::parse(&answer.body).map_err(|_| IdentityError::BadAnswer {
+            let keys = Jwks::parse(&answer.body).map_err(|reason| IdentityError::BadAnswer {
                 endpoint: ENDPOINT,
-                reason: "it is not a JSON Web Key Set".to_owned(),
+                reason,
             })?;
             Ok(Arc::new(keys))
         }

@@ -51,8 +51,8 @@ pub fn verify_logout_token(
     }
     check_audience(&claims, expected.client_id)?;
     check_times(&claims, expected.leeway, now)?;
-    let issued_at = time(&claims, "iat")?.ok_or(TokenProblem::NotYetValid)?;
-    let expires_at = time(&claims, "exp")?.ok_or(TokenProblem::Expired)?;
+    let issued_at = time(&claims, "iat")?.ok_or(TokenProblem::NotSaid("iat"))?;
+    let expires_at = time(&claims, "exp")?.ok_or(TokenProblem::NotSaid("exp"))?;
     let replayable_until = issued_at
         .plus(LONGEST_USE)
         .min(expires_at)

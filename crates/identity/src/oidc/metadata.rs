@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use url::{Host, Url};
 
+use super::json::read_json;
 use super::settings::{ManualEndpoints, OidcSettings, SettingsProblem};
 use crate::error::clean;
 
@@ -85,12 +86,11 @@ impl Metadata {
             issuer: String,
         }
         // First only the issuer: a document of another provider is a mismatch whatever else it is.
-        let name: Name = serde_json::from_slice(document).map_err(|error| malformed(&error))?;
+        let name: Name = read_json(document).map_err(MetadataProblem::Malformed)?;
         if name.issuer != settings.issuer {
             return Err(MetadataProblem::Issuer(name.issuer));
         }
-        let document: Document =
-            serde_json::from_slice(document).map_err(|error| malformed(&error))?;
+        let document: Document = read_json(document).map_err(MetadataProblem::Malformed)?;
         let metadata = Self {
             authorization: document.authorization_endpoint,
             token: document.token_endpoint,
@@ -352,14 +352,18 @@ mod tests {
         let endpoint = r#""authorization_endpoint": "https://id.example.org/auth""#;
 
         for (document, expected) in [
-            ("<html>".to_owned(), "expected value"),
+            ("<html>".to_owned(), "it is not JSON"),
             (
                 format!("{{{issuer}}}"),
-                "missing field `authorization_endpoint`",
+                "`authorization_endpoint` is missing",
             ),
             (
                 format!("{{{issuer}, {endpoint}, \"token_endpoint\": \"/token\"}}"),
-                "relative URL without a base",
+                "`token_endpoint`: relative URL without a base",
+            ),
+            (
+                format!("{{{issuer}, {endpoint}, \"token_endpoint\": 7}}"),
+                "`token_endpoint` is a number where a URL is expected",
             ),
         ] {
             let problem = Metadata::parse(document.as_bytes(), &settings).expect_err("unusable");

@@ -12,7 +12,8 @@ use url::Url;
 use super::back_channel::send;
 use super::discovery::Discovery;
 use super::external::KnownWays;
-use super::id_token::{Expectations, same, verify_id_token};
+use super::id_token::{Expectations, same, verify_id_token, verify_userinfo};
+use super::jws::needed_text;
 use super::key_cache::{KeyCache, KeySource};
 use super::kind::OidcKind;
 use super::logout_token::verify_logout_token;
@@ -38,6 +39,9 @@ const WATCH: (Duration, Duration) = (Duration::from_millis(250), Duration::from_
 /// How a provider is told to let the person prove who they are, and to say when that was in
 /// `auth_time` (OpenID Connect Core 3.1.2.1).
 const ASK_AGAIN: [(&str, &str); 2] = [("prompt", "login"), ("max_age", "0")];
+
+/// How many parts a JWT has that is encrypted (RFC 7516 3.1).
+const PARTS_OF_ENCRYPTED: usize = 5;
 
 /// What an ID token says about itself, which userinfo cannot replace.
 const ABOUT_THE_TOKEN: [&str; 14] = [
@@ -277,7 +281,8 @@ impl OidcProvider {
             }
             _ => return Ok(from_token),
         };
-        let fresh = self.userinfo(url, subject, &tokens.access).await?;
+        let fresh = self.userinfo(metadata, url, subject, &tokens.access);
+        let fresh = fresh.await?;
         let mut claims = from_token.unwrap_or_default();
         if self.settings.claims_source == ClaimsSource::UserInfo {
             claims.retain(|name, _| ABOUT_THE_TOKEN.contains(&name.as_str()));
@@ -322,8 +327,11 @@ impl OidcProvider {
         Ok(self.identity(subject, tokens, claims.unwrap_or_default()))
     }
 
+    /// Asks for the claims of whoever an access token is of, as JSON or signed (OpenID Connect Core
+    /// 5.3).
     async fn userinfo(
         &self,
+        metadata: &Metadata,
         url: &Url,
         subject: &str,
         access: &Secret,
@@ -332,21 +340,35 @@ impl OidcProvider {
         let request = self
             .http
             .get(url.clone())
-            .header(reqwest::header::ACCEPT, "application/json")
+            .header(reqwest::header::ACCEPT, "application/json, application/jwt")
             .bearer_auth(access.expose());
         let answer = send(ENDPOINT, request, self.settings.http_timeout).await?;
         answer.expect_success(ENDPOINT)?;
-        if answer.content_type.starts_with("application/jwt") {
-            let reason = "it is signed or encrypted; set the client to plain JSON".to_owned();
-            return Err(IdentityError::BadAnswer {
-                endpoint: ENDPOINT,
-                reason,
-            });
-        }
-        let claims: Claims = answer.json(ENDPOINT)?;
+        let unusable = |reason: String| IdentityError::BadAnswer {
+            endpoint: ENDPOINT,
+            reason,
+        };
+        let claims: Claims = if answer.content_type.starts_with("application/jwt") {
+            let token = String::from_utf8(answer.body).unwrap_or_default();
+            let token = token.trim();
+            if token.split('.').count() == PARTS_OF_ENCRYPTED {
+                let reason = "it is encrypted; let the provider send it signed or as plain JSON";
+                return Err(unusable(reason.to_owned()));
+            }
+            let check = |keys: &_| verify_userinfo(keys, &self.expectations(), token);
+            let checked = self.keys.with_keys(&self.key_source(metadata), check).await;
+            checked.map_err(|error| match error {
+                IdentityError::InvalidToken { reason } => unusable(format!("as a JWT, {reason}")),
+                other => other,
+            })?
+        } else {
+            answer.json(ENDPOINT)?
+        };
         // OpenID Connect Core 5.3.2: otherwise the answer may be about somebody else.
-        if claims.get("sub").and_then(Value::as_str) != Some(subject) {
-            return Err(TokenProblem::Subject.into());
+        let found = needed_text(&claims, "sub").map_err(|problem| unusable(problem.to_string()))?;
+        if found != subject {
+            let reason = "its `sub` is another one than that of the ID token";
+            return Err(unusable(reason.to_owned()));
         }
         Ok(claims)
     }
@@ -502,7 +524,7 @@ impl UpstreamSession for OidcProvider {
         if let Some(claims) = &from_token
             && claims.get("sub").and_then(Value::as_str) != Some(subject)
         {
-            return Err(TokenProblem::Subject.into());
+            return Err(TokenProblem::OtherSubject.into());
         }
         self.add_userinfo(&metadata, subject, tokens, from_token)
             .await
@@ -515,7 +537,10 @@ impl UpstreamSession for OidcProvider {
     ) -> Result<Option<Claims>, IdentityError> {
         let metadata = self.metadata().await?;
         match &metadata.userinfo {
-            Some(url) => self.userinfo(url, subject, &tokens.access).await.map(Some),
+            Some(url) => {
+                let asked = self.userinfo(&metadata, url, subject, &tokens.access);
+                asked.await.map(Some)
+            }
             None => Ok(None),
         }
     }

@@ -60,7 +60,7 @@ pub fn verify_security_event(
         _ => false,
     };
     is_ours.then_some(()).ok_or(TokenProblem::Audience)?;
-    let issued_at = time(&claims, "iat")?.ok_or(TokenProblem::NotYetValid)?;
+    let issued_at = time(&claims, "iat")?.ok_or(TokenProblem::NotSaid("iat"))?;
     let not_before = time(&claims, "nbf")?.unwrap_or(issued_at);
     if issued_at.max(not_before) > now.plus(expected.leeway) {
         return Err(TokenProblem::NotYetValid);
@@ -116,8 +116,7 @@ fn read_event(
     } else if is(SSF, &["verification"]) {
         Some(SecurityEvent::Verification)
     } else if is(SSF, &["stream-updated"]) {
-        let status = text(event, "status").filter(|status| is_name(status));
-        let status = status.ok_or(TokenProblem::Malformed)?.to_owned();
+        let status = name(event, "status")?.ok_or(TokenProblem::NotSaid("status"))?;
         Some(SecurityEvent::StreamUpdated { status })
     } else {
         None

@@ -254,13 +254,15 @@ pub enum SigningAlgorithm {
     Es256,
     /// ECDSA on P-384.
     Es384,
+    /// ECDSA on P-521.
+    Es512,
     /// Ed25519.
     EdDsa,
 }
 
 impl SigningAlgorithm {
     /// All of them.
-    pub const DEFAULT: [Self; 9] = [
+    pub const DEFAULT: [Self; 10] = [
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
@@ -269,11 +271,13 @@ impl SigningAlgorithm {
         Self::Ps512,
         Self::Es256,
         Self::Es384,
+        Self::Es512,
         Self::EdDsa,
     ];
 
-    pub(crate) fn jws(self) -> Algorithm {
-        match self {
+    /// Its name in the library that checks it; `None` if that one does not know it.
+    pub(crate) fn jws(self) -> Option<Algorithm> {
+        Some(match self {
             Self::Rs256 => Algorithm::RS256,
             Self::Rs384 => Algorithm::RS384,
             Self::Rs512 => Algorithm::RS512,
@@ -282,8 +286,9 @@ impl SigningAlgorithm {
             Self::Ps512 => Algorithm::PS512,
             Self::Es256 => Algorithm::ES256,
             Self::Es384 => Algorithm::ES384,
+            Self::Es512 => return None,
             Self::EdDsa => Algorithm::EdDSA,
-        }
+        })
     }
 
     /// Its name in a JWT header.
@@ -297,6 +302,7 @@ impl SigningAlgorithm {
             Self::Ps512 => "PS512",
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
             Self::EdDsa => "EdDSA",
         }
     }

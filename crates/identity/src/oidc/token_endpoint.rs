@@ -14,9 +14,13 @@ use url::Url;
 
 use super::back_channel::{Answer, send};
 use super::client_key::ASSERTION_TYPE;
+use super::json::read_json;
+use super::lifetime::{end_of, lifetime, moment};
 use super::metadata::Metadata;
 use super::settings::{ClientAuthentication, OidcSettings};
+use crate::claim_rules::Reading;
 use crate::error::clean;
+use crate::issued::earlier;
 use crate::{IdentityError, IssuedToken, ServiceTokens, UpstreamTokens};
 
 /// We, as the provider knows us. Remembers which of several secrets was accepted last.
@@ -52,8 +56,7 @@ struct TokenAnswer {
 
 impl TokenAnswer {
     fn expires_at(&self, asked_at: Timestamp) -> Option<Timestamp> {
-        let lifetime = seconds(self.expires_in.as_ref()?)?;
-        Some(asked_at.plus(Duration::from_secs(lifetime)))
+        end_of(lifetime("expires_in", self.expires_in.as_ref()), asked_at)
     }
 
     /// Tokens for another service; none if it is not usable, which must not spoil the sign-in.
@@ -77,11 +80,13 @@ pub(crate) struct IssuedAnswer {
     pub(crate) issued_token_type: Option<String>,
     /// When the token ends, as Keycloak adds it to what it keeps.
     pub(crate) ends_at: Option<Timestamp>,
+    /// Whether its lifetime is 0 or below, as Keycloak counts what it kept for too long.
+    pub(crate) has_ended: bool,
     token_type: Option<String>,
 }
 
 impl IssuedAnswer {
-    pub(crate) fn read(body: &[u8], asked_at: Timestamp) -> Result<Self, serde_json::Error> {
+    pub(crate) fn read(body: &[u8], asked_at: Timestamp) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Answer {
             access_token: Secret,
@@ -90,21 +95,25 @@ impl IssuedAnswer {
             expires_in: Option<Value>,
             scope: Option<String>,
             #[serde(rename = "accessTokenExpiration")]
-            ends_at: Option<i64>,
+            ends_at: Option<Value>,
         }
-        let answer: Answer = serde_json::from_slice(body)?;
-        // Keycloak counts below zero what it kept for too long.
-        let lifetime = answer.expires_in.as_ref().and_then(|value| {
-            seconds(value).or_else(|| value.as_i64().filter(|left| *left < 0).map(|_| 0))
-        });
+        const ENDS_AT: &str = "accessTokenExpiration";
+        let answer: Answer = read_json(body)?;
+        let lifetime = lifetime("expires_in", answer.expires_in.as_ref());
+        let ends_at = moment(ENDS_AT, answer.ends_at.as_ref());
+        if let Reading::Unreadable(problem) = &ends_at {
+            tracing::warn!("the end of a token cannot be read: {problem}");
+        }
+        let ends_at = ends_at.said();
         Ok(Self {
+            has_ended: lifetime == Reading::Said(Duration::ZERO),
             token: IssuedToken {
                 token: answer.access_token,
-                expires_at: lifetime.map(|seconds| asked_at.plus(Duration::from_secs(seconds))),
+                expires_at: earlier(end_of(lifetime, asked_at), ends_at),
                 scope: answer.scope,
             },
             issued_token_type: answer.issued_token_type,
-            ends_at: answer.ends_at.map(Timestamp::from_seconds),
+            ends_at,
             token_type: answer.token_type,
         })
     }
@@ -119,6 +128,7 @@ impl IssuedAnswer {
             },
             issued_token_type: None,
             ends_at: None,
+            has_ended: false,
             token_type: None,
         }
     }
@@ -154,15 +164,15 @@ impl Caller<'_> {
             .authenticated(ENDPOINT, &self.metadata.token, grant)
             .await?;
         // The provider has said yes: what the grant was good for may be spent.
-        let lost = |reason: &str| IdentityError::AnswerLost {
+        let lost = |reason: String| IdentityError::AnswerLost {
             endpoint: ENDPOINT,
-            reason: reason.to_owned(),
+            reason,
         };
-        let mut tokens: TokenAnswer = serde_json::from_slice(&answer.body)
-            .map_err(|_| lost("it is not the JSON that the standard describes"))?;
+        let mut tokens: TokenAnswer = read_json(&answer.body).map_err(lost)?;
         let bearer = tokens.token_type.eq_ignore_ascii_case("bearer");
         if !bearer || tokens.access_token.is_empty() {
-            return Err(lost("it holds no bearer token"));
+            let reason = "it holds no bearer token (`token_type` and `access_token`)";
+            return Err(lost(reason.to_owned()));
         }
         let mut other = Vec::new();
         if self.settings.kind.sends_other_tokens() {
@@ -193,14 +203,10 @@ impl Caller<'_> {
     ) -> Result<IssuedAnswer, IdentityError> {
         let asked_at = self.clock.now();
         let answer = self.authenticated(endpoint, url, form).await?;
-        let unusable = |reason: &str| IdentityError::BadAnswer {
-            endpoint,
-            reason: reason.to_owned(),
-        };
-        let issued = IssuedAnswer::read(&answer.body, asked_at)
-            .map_err(|_| unusable("it is not the JSON that the standard describes"))?;
+        let unusable = |reason: String| IdentityError::BadAnswer { endpoint, reason };
+        let issued = IssuedAnswer::read(&answer.body, asked_at).map_err(unusable)?;
         if issued.token.token.is_empty() {
-            return Err(unusable("it holds no access token"));
+            return Err(unusable("`access_token` is empty".to_owned()));
         }
         Ok(issued)
     }
@@ -341,20 +347,6 @@ fn basic(client_id: &str, secret: &Secret) -> String {
     format!("Basic {}", BASE64_STANDARD.encode(pair))
 }
 
-fn seconds(value: &Value) -> Option<u64> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "parts of a second do not matter, and it saturates"
-    )]
-    let number = |number: f64| (number >= 0.0).then_some(number as u64);
-    match value {
-        Value::Number(text) => text.as_u64().or_else(|| number(text.as_f64()?)),
-        Value::String(text) => number(text.trim().parse().ok()?),
-        _ => None,
-    }
-}
-
 /// Reads an error answer (RFC 6749 5.2).
 fn refusal(endpoint: &'static str, answer: &Answer, sent: &[&str]) -> IdentityError {
     let Ok(error) = serde_json::from_slice::<ErrorAnswer>(&answer.body) else {
@@ -409,17 +401,5 @@ mod tests {
             value,
             format!("Basic {}", BASE64_STANDARD.encode("jansky%3A1:a+b%25"))
         );
-    }
-
-    #[test]
-    fn lifetimes_are_read_as_number_and_as_text() {
-        assert_eq!(seconds(&Value::from(300)), Some(300));
-        assert_eq!(seconds(&Value::from("300")), Some(300));
-        // JSON does not tell the two kinds of numbers apart.
-        assert_eq!(seconds(&Value::from(300.0)), Some(300));
-        assert_eq!(seconds(&Value::from("299.9")), Some(299));
-        assert_eq!(seconds(&Value::from(-1)), None);
-        assert_eq!(seconds(&Value::from("-1.5")), None);
-        assert_eq!(seconds(&Value::from("soon")), None);
     }
 }

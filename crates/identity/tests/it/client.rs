@@ -163,7 +163,7 @@ async fn refresh_yields_tokens_first_and_claims_on_request() {
     assert!(matches!(
         other,
         IdentityError::InvalidToken {
-            reason: TokenProblem::Subject
+            reason: TokenProblem::OtherSubject
         }
     ));
 }
@@ -183,7 +183,7 @@ async fn a_refreshed_id_token_about_somebody_else_is_refused() {
         matches!(
             other,
             Err(IdentityError::InvalidToken {
-                reason: TokenProblem::Subject
+                reason: TokenProblem::OtherSubject
             })
         ),
         "{other:?}"

@@ -130,9 +130,9 @@ async fn an_expired_token_is_never_given_out_whatever_the_provider_answers() {
     );
     let by_none = ask(&rig, None).await;
 
-    assert_eq!(by_v2.expect_err("it is dead").code(), "sign_in_again");
+    assert_eq!(by_v2.expect_err("it is dead").code(), "link_again");
     assert_eq!(by_any.expect("V1 has a fresh one").token.expose(), "fresh");
-    assert_eq!(by_none.expect_err("all are dead").code(), "sign_in_again");
+    assert_eq!(by_none.expect_err("all are dead").code(), "link_again");
 }
 
 #[tokio::test]

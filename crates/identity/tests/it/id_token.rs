@@ -1,6 +1,7 @@
 //! ID tokens that must not be believed (D7).
 
-use jansky_identity::oidc::ClaimsSource;
+use jansky_identity::claim_rules::Unreadable;
+use jansky_identity::oidc::{ClaimsSource, SigningAlgorithm};
 use jansky_identity::{IdentityError, TokenProblem};
 use serde_json::{Value, json};
 
@@ -18,6 +19,10 @@ async fn login_with(change: Change) -> Result<(), TokenProblem> {
         Err(IdentityError::InvalidToken { reason }) => Err(reason),
         Err(other) => panic!("not a verdict on the token: {other:?}"),
     }
+}
+
+fn unreadable(name: &str, value: &Value, expected: &'static str) -> TokenProblem {
+    TokenProblem::Unreadable(Unreadable::new(name, value, expected))
 }
 
 fn now(claims: &Value) -> i64 {
@@ -45,12 +50,15 @@ async fn forged_and_foreign_id_tokens_are_refused_for_their_reason() {
         (
             "no alg",
             |h, _| h["alg"] = json!(null),
-            TokenProblem::Malformed,
+            TokenProblem::NotSaid("alg"),
         ),
         (
             "ES256 with an RSA key",
             |h, _| h["alg"] = json!("ES256"),
-            TokenProblem::UnknownKey,
+            TokenProblem::OtherKey {
+                token: SigningAlgorithm::Es256,
+                key: "RSA signatures".to_owned(),
+            },
         ),
         (
             "crit",
@@ -105,12 +113,12 @@ async fn forged_and_foreign_id_tokens_are_refused_for_their_reason() {
         (
             "no exp",
             |_, c| c["exp"] = json!(null),
-            TokenProblem::Malformed,
+            TokenProblem::NotSaid("exp"),
         ),
         (
             "exp as text",
             |_, c| c["exp"] = json!("4000000000"),
-            TokenProblem::Malformed,
+            unreadable("exp", &json!("4000000000"), "a number of seconds"),
         ),
         (
             "iat +120 s",
@@ -160,7 +168,11 @@ async fn forged_and_foreign_id_tokens_are_refused_for_their_reason() {
             |_, c| c["sub"] = json!("x".repeat(256)),
             TokenProblem::Subject,
         ),
-        ("no sub", |_, c| c["sub"] = json!(7), TokenProblem::Subject),
+        (
+            "sub as a number",
+            |_, c| c["sub"] = json!(7),
+            unreadable("sub", &json!(7), "a text"),
+        ),
     ];
     for (name, change, expected) in cases {
         assert_eq!(login_with(change).await, Err(expected), "{name}");
@@ -244,6 +256,45 @@ async fn an_answer_without_id_token_is_refused() {
     );
 }
 
+/// What the operator reads, and that the person is not told of a cause that nobody knows.
+#[tokio::test]
+async fn a_token_that_is_refused_says_what_came_and_what_was_expected() {
+    let rig = Rig::with(|settings| settings.claims_source = ClaimsSource::IdToken).await;
+    let padding = "x".repeat(300 << 10);
+    let cases: [(Box<dyn Fn(&mut Value, &mut Value) + Send>, &str); 5] = [
+        (
+            Box::new(move |_, c| c["padding"] = json!(padding)),
+            "bytes where at most 262144 are read",
+        ),
+        (
+            Box::new(|h, _| h["alg"] = json!("ES256")),
+            "it is signed with ES256, and the provider publishes the key that it names for RSA \
+             signatures",
+        ),
+        (
+            Box::new(|h, _| h["kid"] = json!("other")),
+            "the provider publishes no key for it",
+        ),
+        (
+            Box::new(|_, c| c["exp"] = json!("soon")),
+            "`exp` is a text where a number of seconds is expected",
+        ),
+        (
+            Box::new(|_, c| drop(c.as_object_mut().expect("claims").remove("iat"))),
+            "`iat` is missing",
+        ),
+    ];
+    for (change, expected) in cases {
+        rig.op.script().tweak = Some(change);
+
+        let error = rig.login().await.expect_err("it is refused");
+
+        assert!(error.to_string().contains(expected), "{error}");
+        let public = error.public();
+        assert!(!public.contains("has just changed its keys."), "{public}");
+    }
+}
+
 #[tokio::test]
 async fn text_that_is_no_jwt_is_refused_without_a_panic() {
     let rig = Rig::new().await;
@@ -256,7 +307,7 @@ async fn text_that_is_no_jwt_is_refused_without_a_panic() {
             matches!(
                 outcome,
                 Err(IdentityError::InvalidToken {
-                    reason: TokenProblem::Malformed
+                    reason: TokenProblem::Malformed | TokenProblem::NotSaid("alg")
                 })
             ),
             "{text}: {outcome:?}"

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use jansky_identity::{
     ExchangeRequest, ExternalIdentity, ExternalWay, IdentityProvider as _, IssuedToken, NotIssued,
-    OidcProvider, ServiceRequest,
+    OidcProvider, RedirectLogin as _, ServiceRequest,
 };
 
 use crate::keycloak::{client, login};
-use crate::real::relying_party;
+use crate::real::{CALLBACK, attempt, relying_party};
+use crate::rig::query;
 use jansky_testing::browser::Browser;
 use jansky_testing::keycloak::variable;
 
@@ -142,4 +143,27 @@ async fn our_own_account_at_keycloak_has_a_token() {
 
     let (first, second) = (first.expect("a token"), second.expect("a token"));
     assert_eq!(first.token.expose(), second.token.expose(), "from memory");
+}
+
+/// The way back of somebody whose account behind Keycloak has ended, in a browser that is signed in.
+#[tokio::test]
+async fn an_account_behind_keycloak_is_linked_again_by_the_action_that_is_asked_for() {
+    let mut settings = client("jansky");
+    settings.hint_parameters.push("kc_action".to_owned());
+    let provider = relying_party(settings);
+    let browser = Browser::new();
+    let kaylee = login(&provider, &browser, "kaylee", Some("ext")).await;
+    let kaylee = kaylee.expect("kaylee has an account behind");
+    let mut again = attempt();
+    for (name, value) in [("kc_idp_hint", "ext"), ("kc_action", "idp_link:ext")] {
+        again.extra.insert(name.to_owned(), value.to_owned());
+    }
+    let url = provider.begin(&again).await.expect("Keycloak is up");
+
+    let back = browser.sign_in(&url, CALLBACK, &[]).await;
+
+    let answer = back.query().expect("a callback has a query").to_owned();
+    assert!(answer.contains("kc_action_status=success"), "{answer}");
+    let same = provider.finish(again, query(&answer)).await;
+    assert_eq!(same.expect("it is a sign-in").subject, kaylee.subject);
 }

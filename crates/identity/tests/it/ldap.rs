@@ -432,3 +432,51 @@ async fn what_the_operator_got_wrong_is_not_blamed_on_the_person() {
     });
     assert_eq!(code(nobody_there).await, "unavailable");
 }
+
+/// A directory that refuses the account that searches has said nothing about anybody.
+#[tokio::test]
+async fn a_directory_that_refuses_to_be_asked_says_of_nobody_that_they_are_gone() {
+    for password in ["", "wrong"] {
+        let lookup = LdapLookup::Search {
+            base: format!("ou=people,{}", base()),
+            filter: "(uid={username})".to_owned(),
+            bind: Some((variable("JANSKY_TEST_LDAP_BIND_DN"), Secret::new(password))),
+        };
+        let provider = directory(lookup, |settings| {
+            settings.subject_attribute = "uid".to_owned();
+        });
+
+        let people = provider.people().expect("it searches");
+        let looked = people.look_up("river").await.expect_err("it is refused");
+        let signed_in = verify(&provider, "river", "right-river").await;
+
+        for error in [looked, signed_in.expect_err("it is refused")] {
+            assert_eq!(error.code(), "refused", "{error}");
+        }
+    }
+}
+
+/// That a group has no name to be seen is not the same as that there is no group.
+#[tokio::test]
+async fn groups_and_names_that_the_directory_does_not_show_are_not_none() {
+    let nameless = directory(search(), |settings| {
+        with_groups(settings);
+        if let Some(groups) = &mut settings.groups {
+            groups.attribute = "telexNumber".to_owned();
+        }
+    });
+    let by_hidden_name = directory(search(), |settings| {
+        with_groups(settings);
+        settings.username_attribute = "telexNumber".to_owned();
+        if let Some(groups) = &mut settings.groups {
+            groups.filter = "(member=uid={username},ou=people)".to_owned();
+        }
+    });
+
+    for provider in [nameless, by_hidden_name] {
+        let refused = verify(&provider, "river", "right-river").await;
+
+        let error = refused.expect_err("nobody can tell her groups").to_string();
+        assert!(error.contains("the attribute `telexNumber` of "), "{error}");
+    }
+}

@@ -138,7 +138,11 @@ async fn sign_in_yields_the_identity_and_its_tokens() {
 
 #[tokio::test]
 async fn elliptic_and_edwards_keys_sign_in_too() {
-    for key in [Key::p256("key-e"), Key::ed25519("key-d")] {
+    for key in [
+        Key::p256("key-e"),
+        Key::p521("key-f"),
+        Key::ed25519("key-d"),
+    ] {
         let rig = Rig::new().await;
         let algorithm = key.algorithm();
         rig.op.script().keys = vec![key];

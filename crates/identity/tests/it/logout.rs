@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jansky_identity::claim_rules::Unreadable;
 use jansky_identity::oidc::claimed_issuer;
 use jansky_identity::{IdentityError, IdentityProvider as _, LogoutNotice, TokenProblem};
 use jansky_model::Secret;
@@ -49,6 +50,10 @@ async fn problem(rig: &Rig, token: &Secret) -> TokenProblem {
 
 fn without(claim: &str) -> impl FnOnce(&mut Value, &mut Value) {
     move |_, claims| drop(claims.as_object_mut().expect("claims").remove(claim))
+}
+
+fn unreadable(name: &str, value: &Value) -> TokenProblem {
+    TokenProblem::Unreadable(Unreadable::new(name, value, "a text of 1 to 255 bytes"))
 }
 
 #[tokio::test]
@@ -128,13 +133,13 @@ async fn every_bad_logout_token_is_refused_for_its_own_reason() {
             TokenProblem::NoLogoutEvent,
         ),
         (set("exp", json!(now - 11)), TokenProblem::Expired),
-        (Box::new(without("exp")), TokenProblem::Expired),
+        (Box::new(without("exp")), TokenProblem::NotSaid("exp")),
         (set("iat", json!(now - 611)), TokenProblem::Expired),
         (set("iat", json!(now + 11)), TokenProblem::NotYetValid),
-        (Box::new(without("iat")), TokenProblem::NotYetValid),
+        (Box::new(without("iat")), TokenProblem::NotSaid("iat")),
         (Box::new(without("jti")), TokenProblem::NoTokenId),
-        (set("jti", json!("")), TokenProblem::Malformed),
-        (set("sub", json!(7)), TokenProblem::Malformed),
+        (set("jti", json!("")), unreadable("jti", &json!(""))),
+        (set("sub", json!(7)), unreadable("sub", &json!(7))),
         (
             Box::new(|_, claims| {
                 let claims = claims.as_object_mut().expect("claims");
@@ -198,7 +203,12 @@ async fn a_flood_of_logout_tokens_costs_the_provider_next_to_nothing() {
     let unknown = token(&rig, |header, _| header["kid"] = json!("other"));
 
     for _ in 0..50 {
-        assert_eq!(problem(&rig, &long).await, TokenProblem::Malformed);
+        let bytes = long.expose().len();
+        let too_long = TokenProblem::TooLong {
+            bytes,
+            most: 16 << 10,
+        };
+        assert_eq!(problem(&rig, &long).await, too_long);
         assert_eq!(problem(&rig, &unknown).await, TokenProblem::UnknownKey);
     }
 

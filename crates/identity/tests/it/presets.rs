@@ -176,6 +176,6 @@ async fn refreshed_tokens_about_somebody_else_are_found_out_before_they_are_stor
     assert_eq!(tokens.check_subject("subject-1"), Ok(()));
     assert_eq!(
         tokens.check_subject("subject-2"),
-        Err(TokenProblem::Subject)
+        Err(TokenProblem::OtherSubject)
     );
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jansky_identity::claim_rules::Unreadable;
 use jansky_identity::oidc::SecurityEventSettings;
 use jansky_identity::{
     EventSubject, IdentityError, IdentityProvider as _, SecurityEvent, SecurityNotice, TokenProblem,
@@ -95,6 +96,10 @@ fn about(rig: &Rig, subject: Option<&str>, provider_session: Option<&str>) -> Ev
         subject: subject.map(str::to_owned),
         provider_session: provider_session.map(str::to_owned),
     }
+}
+
+fn unreadable(name: &str, value: &Value) -> TokenProblem {
+    TokenProblem::Unreadable(Unreadable::new(name, value, "a text of 1 to 255 bytes"))
 }
 
 #[tokio::test]
@@ -253,18 +258,25 @@ async fn every_bad_token_is_refused_for_its_own_reason() {
         (set("aud", json!(CLIENT_ID)), TokenProblem::Audience),
         (set("aud", json!([])), TokenProblem::Audience),
         (without("aud"), TokenProblem::Audience),
-        (without("iat"), TokenProblem::NotYetValid),
+        (without("iat"), TokenProblem::NotSaid("iat")),
         (set("iat", json!(now + 11)), TokenProblem::NotYetValid),
         (set("nbf", json!(now + 11)), TokenProblem::NotYetValid),
-        (set("iat", json!("yesterday")), TokenProblem::Malformed),
+        (
+            set("iat", json!("yesterday")),
+            TokenProblem::Unreadable(Unreadable::new(
+                "iat",
+                &json!("yesterday"),
+                "a number of seconds",
+            )),
+        ),
         (
             set("iat", json!(now - 7 * 24 * 3600 - 11)),
             TokenProblem::Expired,
         ),
         (set("exp", json!(now - 11)), TokenProblem::Expired),
         (without("jti"), TokenProblem::NoTokenId),
-        (set("jti", json!("")), TokenProblem::Malformed),
-        (set("jti", json!(7)), TokenProblem::Malformed),
+        (set("jti", json!("")), unreadable("jti", &json!(""))),
+        (set("jti", json!(7)), unreadable("jti", &json!(7))),
         (without("events"), TokenProblem::NoEvents),
         (set("events", json!({})), TokenProblem::NoEvents),
         (set("events", json!([REVOKED])), TokenProblem::NoEvents),
@@ -349,7 +361,12 @@ async fn a_flood_of_tokens_costs_the_transmitter_next_to_nothing() {
     let unknown = token(&rig, |header, _| header["kid"] = json!("other"));
 
     for _ in 0..50 {
-        assert_eq!(problem(&rig, &long).await, TokenProblem::Malformed);
+        let bytes = long.expose().len();
+        let too_long = TokenProblem::TooLong {
+            bytes,
+            most: 16 << 10,
+        };
+        assert_eq!(problem(&rig, &long).await, too_long);
         assert_eq!(problem(&rig, &unknown).await, TokenProblem::UnknownKey);
     }
 

@@ -3,6 +3,7 @@
 mod architecture;
 #[expect(dead_code, reason = "the checks use more of it")]
 mod browser;
+mod certificates;
 mod config_command;
 mod containers;
 mod crash;

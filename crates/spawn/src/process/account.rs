@@ -88,11 +88,8 @@ impl Account {
     }
 
     fn named(name: &str, lowest_uid: u32) -> Result<Self, SpawnError> {
-        if !is_safe_name(name) {
-            return Err(SpawnError::refused(format!(
-                "`{name}` is not the name of a Unix account: at most 32 of the characters \
-                 A-Z, a-z, 0-9, `_`, `.` and `-` are allowed, with a letter or `_` in front"
-            )));
+        if let Some(reason) = problem_with_name(name) {
+            return Err(SpawnError::refused(reason));
         }
         let account = User::from_name(name)
             .map_err(|error| {
@@ -143,6 +140,18 @@ fn groups(name: &str, gid: Gid) -> nix::Result<Vec<u32>> {
     let name = CString::new(name).map_err(|_| nix::errno::Errno::EINVAL)?;
     let groups = nix::unistd::getgrouplist(&name, gid)?;
     Ok(groups.into_iter().map(Gid::as_raw).collect())
+}
+
+/// Why no server can run as the Unix account of this name, whether there is one or not; `None` if
+/// nothing is wrong with the name.
+pub fn problem_with_name(name: &str) -> Option<String> {
+    let is_good = is_safe_name(name);
+    (!is_good).then(|| {
+        format!(
+            "`{name}` is not the name of a Unix account: at most 32 of the characters A-Z, a-z, \
+             0-9, `_`, `.` and `-` are allowed, with a letter or `_` in front"
+        )
+    })
 }
 
 /// Whether nothing that reads `/etc/passwd` could take the name for something else.

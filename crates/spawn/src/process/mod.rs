@@ -37,6 +37,7 @@ use crate::{
     Answers, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
     Spawner, Started, StopMode,
 };
+pub use account::problem_with_name;
 use cgroup::Cgroups;
 use family::Family;
 use handle::{Handle, KIND};

@@ -232,6 +232,9 @@ impl Endpoint {
     }
 
     fn userinfo(&self, script: &Script, call: &Call) -> Answer {
+        if let Some(token) = &script.signed_userinfo {
+            return jwt_answer(token);
+        }
         if let Some(userinfo) = &script.userinfo {
             return json_answer(200, userinfo);
         }
@@ -364,6 +367,13 @@ fn plain(status: u16, body: String) -> Answer {
     Response::builder()
         .status(status)
         .body(Full::from(body))
+        .expect("it is a response")
+}
+
+fn jwt_answer(token: &str) -> Answer {
+    Response::builder()
+        .header("content-type", "application/jwt")
+        .body(Full::from(token.to_owned()))
         .expect("it is a response")
 }
 

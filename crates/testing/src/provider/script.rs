@@ -140,6 +140,8 @@ pub struct Script {
     pub signed_in_since: Option<i64>,
     /// What userinfo says about everybody, in place of their claims.
     pub userinfo: Option<Value>,
+    /// What userinfo answers as `application/jwt`, in place of JSON.
+    pub signed_userinfo: Option<String>,
     /// The secrets that our client may use; none for a public client.
     pub secrets: Vec<String>,
     /// Whether it announces and sends `iss` in the callback (RFC 9207).
@@ -175,6 +177,7 @@ impl Script {
             people: vec![Person::new("subject-1", "river")],
             signed_in_since: None,
             userinfo: None,
+            signed_userinfo: None,
             secrets: vec![secret.to_owned()],
             sends_issuer: true,
             lifetimes: Lifetimes {

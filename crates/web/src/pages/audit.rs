@@ -117,6 +117,12 @@ fn words(event: Event, row: &AuditEvent, detail: &Value) -> String {
         Event::EndedByProvider => "Sessions ended by the identity provider",
         Event::NoLongerAllowed => "No longer allowed to come in",
         Event::IdentityLinked => return format!("Way to sign in added: {}", of("provider")),
+        Event::SubjectChanged => {
+            return format!(
+                "Another identity at {} came under this name",
+                of("provider")
+            );
+        }
         Event::IdentityUnlinked => return format!("Way to sign in removed: {}", of("provider")),
         Event::PasswordChanged => "Password changed",
         Event::PasswordLink => "Link for a new password made",

@@ -1,5 +1,7 @@
 //! What people see at the address of a server that the proxy has no route to.
 
+use std::sync::atomic::Ordering;
+
 use axum::Json;
 use axum::extract::{OriginalUri, Path};
 use axum::http::header::ACCEPT;
@@ -123,6 +125,35 @@ pub(crate) async fn user_redirect(visit: Visit) -> Response {
     visit.answer(result)
 }
 
+/// What a redirect from outside of the base path is marked with, to know it again.
+const FROM_OUTSIDE: &str = "from-outside";
+
+/// A path that does not begin with the base path leads into the hub. If that redirect itself comes
+/// back without it, a web server in front takes it off, and would do so again and again.
+fn outside_of_base(visit: &Visit, query: &str) -> Response {
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    if !pairs.any(|(name, _)| name == FROM_OUTSIDE) {
+        return redirect(&format!("{}?{FROM_OUTSIDE}=1", visit.hub()));
+    }
+    let base = &visit.web.hub.settings().base;
+    if !visit.web.told_of_base.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            base,
+            "requests arrive without the base path that their browser was sent to: the web server in \
+             front takes it off; let it pass paths on as they are, or take the path off \
+             `hub.public_url` (said once)"
+        );
+    }
+    visit.error_page(
+        StatusCode::MISDIRECTED_REQUEST,
+        &format!(
+            "The addresses of this hub begin with {base}, and this request arrived here without \
+             it although your browser was sent there. The web server in front takes it off. The \
+             operator has to let it pass paths on as they are."
+        ),
+    )
+}
+
 /// Everything outside the hub's prefix that no server has: leads into the hub, as JupyterHub does.
 pub(crate) async fn outside(visit: Visit, OriginalUri(uri): OriginalUri) -> Response {
     let base = &visit.web.hub.settings().base;
@@ -130,7 +161,8 @@ pub(crate) async fn outside(visit: Visit, OriginalUri(uri): OriginalUri) -> Resp
         .path_and_query()
         .map_or("/", axum::http::uri::PathAndQuery::as_str);
     match path.strip_prefix(base.as_str()) {
-        Some("hub") | None => redirect(&visit.hub()),
+        None => outside_of_base(&visit, uri.query().unwrap_or_default()),
+        Some("hub") => redirect(&visit.hub()),
         Some(rest) if rest.starts_with("hub/") => {
             visit.error_page(StatusCode::NOT_FOUND, "There is no such page.")
         }

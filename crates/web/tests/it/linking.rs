@@ -140,7 +140,12 @@ async fn an_answer_counts_only_in_the_session_that_asked() {
     let query = scene.other.op.sign_in_as(&url, "subject-1");
     let answer = browser.get(&format!("/hub/oauth_callback?{query}")).await;
 
-    assert!(answer.must_be(403).text().contains("session here ended"));
+    assert!(
+        answer
+            .must_be(403)
+            .text()
+            .contains("is not the one of this browser now")
+    );
     for user in ["river", "wash"] {
         let user = scene.hub.user(user).await;
         let sign_ins = scene.hub.hub.sign_ins(&user).await.expect("it answers");

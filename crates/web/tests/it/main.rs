@@ -1,6 +1,7 @@
 //! Tests of the HTTP surfaces.
 
 mod attempts;
+mod base_path;
 mod broker;
 mod direct_sign_in;
 mod doors;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jansky_hub::AdmissionRules;
+use jansky_hub::{AdmissionRules, AuditQuery};
 use jansky_identity::ProviderStatus;
 use jansky_identity::claim_rules::GroupRules;
 use jansky_model::Timestamp;
@@ -261,10 +261,29 @@ async fn a_name_that_belongs_to_somebody_else_is_not_given_away() {
     let answer = sign_in(&browser, "s1:river").await.must_be(403);
 
     assert!(answer.text().contains("belongs to another account"));
+    assert!(answer.text().contains("is not connected with yours"));
     browser.get("/hub/home").await.must_be(302);
     // Another subject with the same name as one who came before is another person, too.
     sign_in(&hub.anonymous(), "s2:wash").await.must_be(302);
-    sign_in(&hub.anonymous(), "s3:wash").await.must_be(403);
+    let answer = sign_in(&hub.anonymous(), "s3:wash").await.must_be(403);
+    assert!(answer.text().contains("If yours was made anew there"));
+    let query = AuditQuery {
+        limit: 9,
+        ..AuditQuery::default()
+    };
+    let events = hub.hub.audit(&query).await.expect("it can be read");
+    let changed: Vec<_> = events
+        .iter()
+        .filter(|event| event.event == "subject_changed")
+        .map(|event| (event.user_name.as_str(), event.detail.as_str()))
+        .collect();
+    assert_eq!(
+        changed,
+        [(
+            "wash",
+            r#"{"came":"s3","known":"s2","provider":"observatory"}"#
+        )]
+    );
     // A user whom an admin made and who never came is taken over.
     hub.user("kaylee").await;
     sign_in(&hub.anonymous(), "s4:kaylee").await.must_be(302);

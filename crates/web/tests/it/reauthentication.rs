@@ -117,7 +117,7 @@ async fn a_provider_that_was_told_to_ask_and_did_not_lets_nobody_in() {
 
         let refused = go(&home, &browser, &again).await.must_be(403);
 
-        assert!(refused.text().contains("did not ask you to sign in again"));
+        assert!(refused.text().contains("before it was asked to let you"));
         assert!(!is_in(&browser).await);
     }
     // One that does not say when is believed.

@@ -11,6 +11,7 @@ mod provider;
 mod recorded_routes;
 mod upstream;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -126,6 +127,7 @@ impl TestHub {
             announcement: None,
             authenticate_metrics: recipe.authenticate_metrics,
             more_metrics: None,
+            told_of_base: AtomicBool::new(false),
             on_shutdown: Some(Box::new(move |servers| {
                 noted.lock().expect("no test panicked here").push(servers);
             })),
