@@ -51,6 +51,16 @@ pub(crate) async fn token(socket: &Path) -> String {
     .await
 }
 
+/// A site whose servers stay in the control group of this test: it asks their agents itself, and they
+/// answer only what is where their server is.
+async fn site_within_reach() -> Site {
+    let site = Site::new().await;
+    let config = std::fs::read_to_string(site.house.config()).expect("it is there");
+    let config = config.replace("[spawner]\n", "[spawner]\ncgroups = \"off\"\n");
+    std::fs::write(site.house.config(), config).expect("it is ours");
+    site
+}
+
 /// Somebody with a running server and the real agent beside it.
 async fn somebody_at_work(site: &Site, hub: &Hub<'_>) -> (Browser, PathBuf) {
     let browser = Browser::new(&hub.url);
@@ -118,7 +128,7 @@ pub(crate) fn everything(site: &Site, socket: &Path) -> Vec<(String, Vec<u8>)> {
 /// D35, for servers that are processes: half a minute of use stands for a day.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_of_tokens_leaves_none_of_them_lying_about() {
-    let site = Site::new().await;
+    let site = site_within_reach().await;
     site.configure(ARCHIVE);
     {
         let mut script = site.op.script();
@@ -184,7 +194,7 @@ const SECRET: &str = "canary-secret-of-one-day-6b1f0c";
 /// D41
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_file_is_whole_at_every_read_and_goes_with_the_tokens() {
-    let site = Site::new().await;
+    let site = site_within_reach().await;
     site.configure(&format!("{ARCHIVE}token_file = true\n"));
     site.op.script().lifetimes.access = 12;
     let hub = site.house.start(&[]).await;
@@ -244,7 +254,7 @@ async fn a_token_file_is_whole_at_every_read_and_goes_with_the_tokens() {
 /// D40, for the file: tools that only know files would go on with what lies there.
 #[tokio::test]
 async fn a_token_file_is_gone_while_its_server_is_shared_and_comes_back() {
-    let site = Site::new().await;
+    let site = site_within_reach().await;
     site.configure(&format!("{ARCHIVE}token_file = true\n"));
     site.op
         .script()
@@ -274,7 +284,7 @@ async fn a_token_file_is_gone_while_its_server_is_shared_and_comes_back() {
 /// D42, for the agent's socket, which is the only way to it.
 #[tokio::test]
 async fn the_agent_answers_no_browser_and_no_proxy() {
-    let site = Site::new().await;
+    let site = site_within_reach().await;
     site.configure(ARCHIVE);
     let hub = site.house.start(&[]).await;
     let (_, socket) = somebody_at_work(&site, &hub).await;
@@ -299,7 +309,7 @@ async fn the_agent_answers_no_browser_and_no_proxy() {
 /// D43
 #[tokio::test]
 async fn code_goes_on_with_its_tokens_while_the_hub_is_restarted() {
-    let site = Site::new().await;
+    let site = site_within_reach().await;
     site.configure(ARCHIVE);
     site.op.script().rotates = true;
     let hub = site.house.start(&[]).await;
@@ -339,7 +349,7 @@ async fn code_goes_on_with_its_tokens_while_the_hub_is_restarted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_keeps_its_tokens_while_all_processes_are_replaced_and_loses_them_with_the_session()
  {
-    let site = Site::new().await.on_postgres().await;
+    let site = site_within_reach().await.on_postgres().await;
     site.configure(ARCHIVE);
     site.op.script().rotates = true;
     site.op.script().lifetimes.access = 12;

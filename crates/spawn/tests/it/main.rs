@@ -9,6 +9,7 @@ mod fake;
 mod finding;
 mod lifecycle;
 mod limits;
+mod planted;
 mod ports;
 mod secrets;
 mod stopping;
