@@ -12,13 +12,14 @@ use std::time::Duration;
 use jansky_crypto::Digest;
 use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
 use jansky_model::{Clock, ProviderId, ScopeSet, Timestamp, UserId};
-use jansky_store::{GrantState, Server, Session, Store, TokenId, User};
+use jansky_store::{GrantState, Server, Session, Store, TokenId, TokenKind, User};
 use moka::sync::Cache;
 
 use crate::actor::{
     Actor, Credential, Members, SharedActor, groups_in, shared_scopes, written_scopes,
 };
 use crate::broker::Memory;
+use crate::entry::without_entering_others;
 use crate::error::HubError;
 use crate::roles::Roles;
 
@@ -47,6 +48,8 @@ pub struct Access {
     broker: Arc<Memory>,
     /// The local accounts, if all of them have to have a second factor.
     second_factor_of_all: Option<ProviderId>,
+    /// Whether servers get tokens, so that nobody may enter one of somebody else unseen.
+    guards_tokens: bool,
     remembered: Cache<Digest, Remembered>,
     generations: Mutex<HashMap<UserId, u64>>,
     changes: AtomicU64,
@@ -61,6 +64,7 @@ impl Access {
         roles: Roles,
         broker: Arc<Memory>,
         second_factor_of_all: Option<ProviderId>,
+        guards_tokens: bool,
     ) -> Self {
         Self {
             store,
@@ -68,6 +72,7 @@ impl Access {
             roles,
             broker,
             second_factor_of_all,
+            guards_tokens,
             remembered: Cache::builder()
                 .max_capacity(CAPACITY)
                 .time_to_live(REMEMBERED_FOR)
@@ -106,7 +111,12 @@ impl Access {
             Some(server) => self.store.server(server).await?,
             None => None,
         };
-        let owned = self.scopes_of(&user, &groups).await?;
+        let is_own = self.guards_tokens && token.kind == TokenKind::Api;
+        let owned = if is_own {
+            self.scopes_with_own_token(&user, &groups).await?
+        } else {
+            self.scopes_of(&user, &groups).await?
+        };
         let (scopes, members) = self
             .scopes_of_token(&token.scopes, &user, &owned, server.as_ref())
             .await?;
@@ -206,6 +216,35 @@ impl Access {
         let mut scopes = self.roles.scopes(user, groups, is_leaving);
         if !is_leaving {
             let shares = self.store.shares_with_user(user.id).await?;
+            scopes.merge(&shared_scopes(user, &shares));
+        }
+        Ok(scopes)
+    }
+
+    /// Everything that a user may do with a token that they made.
+    ///
+    /// Nobody sees which server such a token opens. So it opens those of its owner and those that are
+    /// shared with them, and the latter count as entered.
+    async fn scopes_with_own_token(
+        &self,
+        user: &User,
+        groups: &[String],
+    ) -> Result<ScopeSet, HubError> {
+        let is_leaving = self.store.exclusion(user.id).await?.is_some();
+        let mut scopes = self.roles.scopes(user, groups, is_leaving);
+        without_entering_others(&mut scopes, user.name.as_str());
+        if !is_leaving {
+            let shares = self.store.shares_with_user(user.id).await?;
+            for share in &shares {
+                if let Some(server) = self.store.server(share.server_id).await?
+                    && let Some(start) = server.state.start()
+                    && server.user_id != user.id
+                {
+                    let now = self.clock.now();
+                    self.store.record_entry(&server, start, user, now).await?;
+                    self.broker.forget(server.user_id);
+                }
+            }
             scopes.merge(&shared_scopes(user, &shares));
         }
         Ok(scopes)

@@ -14,6 +14,7 @@ mod changes;
 mod choices;
 mod direct_sign_in;
 mod ended;
+mod entry;
 mod environment;
 mod error;
 mod exclusion;
@@ -76,9 +77,10 @@ pub use jansky_identity::{
 };
 pub use jansky_spawn::{Choice, Offer};
 pub use jansky_store::{
-    ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, Exclusion, FreezeReason,
-    GrantState, Group, GroupId, GroupQuery, Identity, IdentityId, LocalAccount, Server, Session,
-    Share, ShareCode, SignUp, Token, TokenId, TokenKind, User, UserQuery, UserSort,
+    ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, Entry, Exclusion,
+    FreezeReason, GrantState, Group, GroupId, GroupQuery, Identity, IdentityId, LocalAccount,
+    Server, Session, Share, ShareCode, SignUp, Token, TokenId, TokenKind, User, UserQuery,
+    UserSort,
 };
 
 pub use access::{Access, REMEMBERED_FOR};
@@ -93,6 +95,7 @@ pub use broker::{
 };
 pub use direct_sign_in::{Credentials, PasswordSignIn};
 pub use ended::EndedSessions;
+pub use entry::Others;
 pub use error::{FormError, HubError};
 pub use grants::{FreshToken, NoToken};
 pub use issuer::{
@@ -220,6 +223,7 @@ impl Hub {
                 parts.settings.roles.clone(),
                 Arc::clone(&memory),
                 second_factor_of_all,
+                parts.settings.broker.gives_tokens(),
             ),
             second_factors: second_factor::SecondFactors::new(
                 Arc::clone(&parts.store),

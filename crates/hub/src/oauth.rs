@@ -205,6 +205,7 @@ impl Hub {
                 scopes,
             });
         }
+        self.note_entry(&server, &actor.user).await?;
         let code = self.random.text();
         let row = Code {
             client_id: client_id.to_owned(),

@@ -20,6 +20,7 @@ mod db;
 mod device_requests;
 mod doubt;
 mod ear;
+mod entries;
 mod error;
 mod faults;
 mod feed;
@@ -59,6 +60,7 @@ pub use audit::{AuditCheck, AuditEvent, AuditHead, AuditQuery, EventAddress, New
 pub use changes::{Change, GRANT_CHANGED, SESSION_ENDED, USER_CHANGED};
 pub use codes::{Challenge, Code};
 pub use device_requests::{DeviceRequest, DeviceState};
+pub use entries::Entry;
 pub use error::StoreError;
 pub use grants::{Grant, GrantId, GrantKind, GrantState, Lease, NewGrant, Sealed, SealedTokens};
 pub use groups::{Group, GroupId, GroupQuery};

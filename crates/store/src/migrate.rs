@@ -54,6 +54,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "addresses",
         include_str!("../migrations/0012_addresses.sql"),
     ),
+    (
+        13,
+        "entries",
+        include_str!("../migrations/0013_entries.sql"),
+    ),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

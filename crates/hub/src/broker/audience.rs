@@ -8,6 +8,7 @@ use jansky_model::ProviderId;
 use jansky_store::{Server, User};
 
 use super::BrokerError;
+use crate::entry::Others;
 
 /// Something that takes tokens: a service, an archive, an issuer's API.
 #[derive(Clone, Debug)]
@@ -176,7 +177,7 @@ impl Audience {
         user: &User,
         groups: &[String],
         server: &Server,
-        is_shared: bool,
+        others: &Others,
     ) -> Result<(), BrokerError> {
         if !self.rules.allow(user, groups) {
             return Err(BrokerError::NotInPolicy {
@@ -188,10 +189,10 @@ impl Audience {
                 audience: self.id.clone(),
             });
         }
-        if is_shared && !self.shared {
-            return Err(BrokerError::ServerShared);
+        if self.shared {
+            return Ok(());
         }
-        Ok(())
+        BrokerError::must_be_alone(others)
     }
 
     /// The scopes that a request means.

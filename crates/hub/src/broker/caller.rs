@@ -15,6 +15,7 @@ use jansky_store::{AgentSession, FreezeReason, Server, User};
 use super::proofs::Stale;
 use super::{BrokerError, ProofRefusal};
 use crate::Hub;
+use crate::entry::Others;
 use crate::error::HubError;
 
 /// How long a caller is remembered; also the bound after which a change is seen that nobody told of.
@@ -58,8 +59,8 @@ pub struct Caller {
     pub user: User,
     /// Their groups.
     pub groups: Vec<String>,
-    /// Whether others can use the server, too, so that its tokens would be theirs as well.
-    pub is_shared: bool,
+    /// Who else can use the server, so that its tokens would be theirs as well.
+    pub others: Others,
     loaded_at: Timestamp,
 }
 
@@ -146,20 +147,15 @@ impl Hub {
             return Ok(None);
         };
         let groups = self.store.groups_of(user.id).await?;
-        let is_shared = self.is_shared(&server).await?;
+        let others = self.others_at(&server).await?;
         Ok(Some(Arc::new(Caller {
             session,
             server,
             user,
             groups,
-            is_shared,
+            others,
             loaded_at,
         })))
-    }
-
-    /// Whether others than its owner can use a server. This is the only place that decides it.
-    pub(super) async fn is_shared(&self, server: &Server) -> Result<bool, HubError> {
-        Ok(self.store.is_shared(server.id).await?)
     }
 
     /// Checks a proof by itself.

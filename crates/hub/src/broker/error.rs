@@ -7,6 +7,7 @@ use jansky_model::ProviderId;
 use jansky_store::{FreezeReason, StoreError};
 
 use super::give::sign_in_path;
+use crate::entry::Others;
 use crate::error::HubError;
 
 /// Why a proof of possession does not do.
@@ -92,6 +93,12 @@ pub enum BrokerError {
     /// Others can use the server, too.
     #[error("the server is shared with others; it gets no tokens as long as it is")]
     ServerShared,
+    /// Somebody else has been in the server since it was started.
+    #[error("`{who}` has entered this server; it gets no tokens until it is started again")]
+    ServerEntered {
+        /// Who was the first.
+        who: String,
+    },
     /// The provider does not know the audience, or does not give us tokens for it.
     #[error("{0}")]
     InvalidTarget(String),
@@ -147,6 +154,19 @@ impl BrokerError {
         }
     }
 
+    /// Refuses a server in which others may be, too.
+    pub(crate) fn must_be_alone(others: &Others) -> Result<(), Self> {
+        if others.is_shared {
+            return Err(Self::ServerShared);
+        }
+        match others.entered.first() {
+            Some(first) => Err(Self::ServerEntered {
+                who: first.user.to_string(),
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// The code in `error`.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -159,7 +179,7 @@ impl BrokerError {
             Self::NotInPolicy { .. } | Self::OtherServer { .. } | Self::InvalidTarget(_) => {
                 "invalid_target"
             }
-            Self::ServerShared => "server_shared",
+            Self::ServerShared | Self::ServerEntered { .. } => "server_shared",
             Self::InvalidScope(_) => "invalid_scope",
             Self::Reauth { .. } => "reauth_required",
             Self::Later { .. } | Self::Hub(HubError::Unavailable { .. }) => {
@@ -176,6 +196,7 @@ impl BrokerError {
             Self::Proof(refusal) => refusal.word(),
             Self::NotInPolicy { .. } => "not_in_policy",
             Self::OtherServer { .. } => "other_server",
+            Self::ServerEntered { .. } => "server_entered",
             other => other.code(),
         }
     }

@@ -69,9 +69,7 @@ impl Hub {
         if let Some(reason) = agents.iter().find_map(|agent| agent.frozen) {
             return Err(BrokerError::Frozen(reason));
         }
-        if self.is_shared(&server).await? {
-            return Err(BrokerError::ServerShared);
-        }
+        BrokerError::must_be_alone(&self.others_at(&server).await?)?;
         let user = self.must_be_let_in(user).await?;
         let name = user.name.as_str();
         let login = self.login_exposed(name, user, "exposed_path", Some(&server));

@@ -108,7 +108,7 @@ impl Hub {
         self.broker.pass(agent.user.id)?;
         agent.is_frozen()?;
         let audience = self.audience(&wish.audience)?;
-        audience.permit(&agent.user, &agent.groups, &agent.server, agent.is_shared)?;
+        audience.permit(&agent.user, &agent.groups, &agent.server, &agent.others)?;
         let scopes = audience.scopes_for(wish.scope.as_deref())?;
         if wish.min_ttl > LONGEST_MIN_TTL {
             return Err(BrokerError::InvalidRequest(format!(

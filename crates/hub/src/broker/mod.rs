@@ -70,6 +70,13 @@ pub struct BrokerSettings {
     pub auth_state: bool,
 }
 
+impl BrokerSettings {
+    /// Whether servers get tokens at all.
+    pub const fn gives_tokens(&self) -> bool {
+        !self.audiences.is_empty() || self.local_user_exposed_path.is_some()
+    }
+}
+
 impl Default for BrokerSettings {
     fn default() -> Self {
         Self {

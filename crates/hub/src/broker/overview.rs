@@ -134,7 +134,7 @@ impl Hub {
         if !rules.allow(&agent.user, &agent.groups) || !rules.fit(Some(&agent.server)) {
             return AudienceState::NotAllowed;
         }
-        if agent.is_shared && !audience.shared {
+        if !agent.others.are_none() && !audience.shared {
             return AudienceState::ServerShared;
         }
         match grant {

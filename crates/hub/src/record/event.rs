@@ -131,6 +131,8 @@ events! {
     Tampering = "tampering",
     /// A request of an agent was refused.
     Refused = "refused",
+    /// Somebody else than its owner entered a server, for the first time since its start.
+    Entered = "entered",
     /// The tokens of a server were frozen.
     Freeze = "freeze",
     /// Tokens are given again.

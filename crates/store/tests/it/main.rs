@@ -3,6 +3,7 @@
 mod agents;
 mod audit;
 mod changes;
+mod entries;
 mod grants;
 mod groups;
 mod harness;

@@ -54,7 +54,8 @@ fn status(error: &BrokerError) -> StatusCode {
         BrokerError::NotAllowed
         | BrokerError::NotInPolicy { .. }
         | BrokerError::OtherServer { .. }
-        | BrokerError::ServerShared => StatusCode::FORBIDDEN,
+        | BrokerError::ServerShared
+        | BrokerError::ServerEntered { .. } => StatusCode::FORBIDDEN,
         BrokerError::Later { .. } => StatusCode::SERVICE_UNAVAILABLE,
         BrokerError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
         BrokerError::Hub(error) => status_of(error),

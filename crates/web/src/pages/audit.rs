@@ -97,6 +97,7 @@ const fn is_of_server(event: Event) -> bool {
             | Event::TicketReplay
             | Event::Tampering
             | Event::Refused
+            | Event::Entered
             | Event::Freeze
             | Event::Thaw
     )
@@ -177,6 +178,7 @@ fn words(event: Event, row: &AuditEvent, detail: &Value) -> String {
         Event::TicketReplay => "Somebody used the secret of a server's start a second time",
         Event::Tampering => "Somebody acted inside a server from outside",
         Event::Refused => "Token request refused",
+        Event::Entered => "Somebody else entered the server: no tokens until its next start",
         Event::Freeze => return format!("Tokens frozen: {}", of("reason").replace('_', " ")),
         Event::Thaw => "Tokens given again",
     };
@@ -207,7 +209,9 @@ fn outcome(word: &str) -> String {
         "other_key" => "it came from somebody with another key",
         "session_frozen" => "the tokens of this server are frozen",
         "server_shared" => "others can use the server, too",
+        "server_entered" => "somebody else has entered the server since its start",
         "not_in_policy" => "no rule allows it",
+        "not_let_in" => "the person has to sign in again, or may no longer come in",
         "other_server" => "it is for servers with other options",
         "reauth_required" => "a new sign-in is needed",
         "temporarily_unavailable" => "the identity provider did not answer",

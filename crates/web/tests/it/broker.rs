@@ -7,7 +7,7 @@ use jansky_crypto::SystemRandom;
 use jansky_crypto::dpop::{ProofKey, Request};
 use jansky_hub::{
     AdmissionRules, AgentNotice, Audience, AudienceRules, AuditEvent, AuditQuery, By, FreezeReason,
-    Presented, Proofs, Server, SharePartner, Source, User,
+    Presented, Proofs, Role, Roles, Server, SharePartner, Source, User,
 };
 use jansky_identity::claim_rules::GroupRules;
 use jansky_model::Clock as _;
@@ -1104,4 +1104,158 @@ async fn owner_and_operator_read_why_a_server_gets_no_tokens_and_what_to_do() {
         assert!(admin.contains(to_operator), "{admin}");
         assert!(admin.contains("The audit trail says when"), "{admin}");
     }
+}
+
+/// Who else than its owner may enter any server: administrators, and people with a role.
+async fn with_other_entrants() -> Scene {
+    let scene = Scene::with(|recipe| {
+        recipe.settings.broker.audiences.push(Audience {
+            shared: true,
+            ..audience("open")
+        });
+        let role = |scope: &str| Role {
+            scopes: vec![scope.to_owned()],
+            ..Role::default()
+        };
+        let named = Role {
+            users: ["wash".to_owned()].into(),
+            ..role("access:servers!user=river")
+        };
+        let of_group = Role {
+            groups: ["helpers".to_owned()].into(),
+            ..role("access:servers!group=crew")
+        };
+        let roles = [("named", named), ("of_group", of_group)];
+        let roles = roles.map(|(name, role)| (name.to_owned(), role));
+        recipe.settings.roles = Roles(roles.into());
+    })
+    .await;
+    scene.hub.admin("zoe").await;
+    let kaylee = scene.hub.user("kaylee").await;
+    let groups = ["helpers".to_owned()];
+    let now = scene.hub.clock.now();
+    let store = scene.hub.hub.store();
+    let helper = store.set_groups(kaylee.id, &groups, now).await;
+    helper.expect("a user");
+    scene
+}
+
+/// Shares the server of river with somebody.
+async fn share_with(scene: &Scene, name: &str) {
+    let with = scene.hub.user(name).await;
+    let server = scene.server("river").await;
+    let scopes = ["access:servers!server=river/".to_owned()];
+    let store = scene.hub.hub.store();
+    let now = scene.hub.clock.now();
+    let with = ShareWith::User(&with.name);
+    let shared = store.share(server.id, with, &scopes, now).await;
+    shared.expect("both exist");
+    scene.hub.hub.access().forget(server.user_id);
+}
+
+async fn unshare_with(scene: &Scene, name: &str) {
+    let server = scene.server("river").await;
+    let partner = SharePartner::User(name.parse().expect("a valid name"));
+    let ended = scene.hub.hub.unshare(&server, &partner, None).await;
+    ended.expect("the database answers");
+}
+
+/// Somebody opens the server of river in a browser and agrees to what they are asked.
+async fn enter(scene: &Scene, name: &str) {
+    let browser = scene.hub.session(name).await;
+    let path = "/hub/api/oauth2/authorize?client_id=jupyterhub-user-river&response_type=code";
+    let entered = browser.post(path, &[]).await.must_be(302);
+    assert!(
+        entered.location().contains("code="),
+        "{}",
+        entered.location()
+    );
+}
+
+/// Stops the server of river, starts it again, and lets its agent come in.
+async fn start_again(scene: &Scene) -> TestAgent {
+    let owner = scene.hub.token("river", &["self"]).await;
+    let path = "/hub/api/users/river/server";
+    owner.api("DELETE", path, None).await.must_be(204);
+    scene.hub.start("river").await;
+    TestAgent::of_last_server(&scene.hub).await
+}
+
+#[tokio::test]
+async fn who_may_enter_keeps_no_tokens_away_and_who_enters_does_until_the_next_start() {
+    let scene = with_other_entrants().await;
+    let mut agent = scene.agent("river").await;
+    agent.token("archive").await.must_be(200);
+
+    for (right, who) in [
+        ("administrator", "zoe"),
+        ("role of a name", "wash"),
+        ("role of a group", "kaylee"),
+        ("share that has ended", "mal"),
+    ] {
+        if who == "mal" {
+            share_with(&scene, who).await;
+        }
+        enter(&scene, who).await;
+        if who == "mal" {
+            unshare_with(&scene, who).await;
+        }
+
+        let refused = agent.token("archive").await.must_be(403);
+        assert_eq!(error_of(&refused), "server_shared", "{right}");
+        let text = refused.text();
+        assert!(
+            text.contains(who) && text.contains("again"),
+            "{right}: {text}"
+        );
+        agent.token("open").await.must_be(200);
+        let shown = agent.audiences().await.must_be(200).json();
+        assert_eq!(shown["audiences"][0]["state"], "server_shared", "{right}");
+        // That they have gone, or are nobody any more, changes nothing: what they began may still run.
+        let user = scene.hub.user(who).await;
+        let gone = scene.hub.hub.sign_out_everywhere(&user, By::Operator);
+        gone.await.expect("the database answers");
+        agent.token("archive").await.must_be(403);
+        let trail = scene.trail().await;
+        let entered = trail.iter().rfind(|event| event.event == "entered");
+        assert_eq!(entered.map(|event| event.actor.as_str()), Some(who));
+
+        agent = start_again(&scene).await;
+        agent.token("archive").await.must_be(200);
+    }
+    // Neither does its owner, in however many browsers.
+    enter(&scene, "river").await;
+    agent.token("archive").await.must_be(200);
+}
+
+#[tokio::test]
+async fn nobody_enters_unseen_with_a_token() {
+    let scene = with_other_entrants().await;
+    let agent = scene.agent("river").await;
+    share_with(&scene, "mal").await;
+
+    // The rights of administrators and roles open no server of somebody else with a token.
+    for who in ["zoe", "wash", "kaylee"] {
+        let token = scene.hub.token(who, &["inherit"]).await;
+        let user = token.get("/hub/api/user").await.must_be(200).json();
+        let scopes = user["scopes"].as_array().expect("a list").iter();
+        let scopes = scopes.filter_map(Value::as_str);
+        let entering: Vec<&str> = scopes.filter(|s| s.starts_with("access:servers")).collect();
+        assert_eq!(entering, [format!("access:servers!user={who}")], "{who}");
+    }
+    // A share does; whoever has one and uses a token may have been inside.
+    let token = scene.hub.token("mal", &["inherit"]).await;
+    let user = token.get("/hub/api/user").await.must_be(200).text();
+    assert!(user.contains("access:servers!server=river/"), "{user}");
+    unshare_with(&scene, "mal").await;
+    let refused = agent.token("archive").await.must_be(403);
+    assert!(refused.text().contains("mal"), "{}", refused.text());
+
+    // Without tokens to guard, everything is as in JupyterHub.
+    let usual = TestHub::new().await;
+    usual.admin("zoe").await;
+    let zoe = usual.token("zoe", &["inherit"]).await;
+    let user = zoe.get("/hub/api/user").await.must_be(200).json();
+    let scopes = user["scopes"].as_array().expect("a list");
+    assert!(scopes.contains(&json!("access:servers")));
 }

@@ -511,3 +511,39 @@ async fn a_role_shows_in_the_api_and_gives_what_it_holds_until_the_group_is_gone
     let user = token.get("/hub/api/users/river").await.must_be(200).json();
     assert_eq!(user["roles"], json!(["user"]));
 }
+
+/// The bound of `session.rights_refresh`, as installed and short, wherever between two looks of the hub
+/// the provider's answer changes: it looks every ten seconds, or four times in each interval.
+#[tokio::test]
+async fn a_change_at_the_provider_is_known_within_the_interval_wherever_it_falls() {
+    for (interval, look) in [(300_000, 10_000), (10_000, 2_500)] {
+        let (interval, look) = (Duration::from_millis(interval), Duration::from_millis(look));
+        for quarter in 0..4 {
+            let scene = Scene::with(|_| {}, |hub| hub.settings.rights_refresh = interval).await;
+            scene.hub.start("river").await;
+            let river = scene.hub.user("river").await;
+            let groups = async || {
+                let groups = scene.hub.hub.store().groups_of(river.id).await;
+                groups.expect("the database answers")
+            };
+            scene.hub.clock.advance(look / 4 * quarter);
+            scene.home.set_groups("subject-1", Some(&["/radio"]));
+            let changed_at = scene.hub.clock_now();
+
+            let mut looks = 0;
+            while groups().await.len() > 1 {
+                scene.hub.clock.advance(look);
+                scene.hub.hub.refresh_due().await.expect("it answers");
+                looks += 1;
+                assert!(looks < 100, "it is never noticed");
+            }
+
+            let after = scene.hub.clock_now().since(changed_at);
+            assert!(after <= interval, "{after:?} of {interval:?}, {quarter}");
+            assert!(
+                after > interval / 4,
+                "it is not asked at every look: {after:?}"
+            );
+        }
+    }
+}

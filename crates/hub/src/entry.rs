@@ -1,0 +1,137 @@
+//! Who else may enter a server, and who has: the one answer for the broker, which gives its tokens to
+//! whoever is inside, and for everybody who asks.
+//!
+//! An owner decides about shares, so a server that is shared has others in it from the moment on in
+//! which it is. That an operator or somebody with a role may enter any server says nothing yet about
+//! this one; that they do is recorded before they are in, and holds until the next start, because what
+//! they began in there may still run.
+
+use jansky_model::{Filter, Scope, ScopeSet};
+use jansky_store::{Entry, Server, User};
+use serde_json::json;
+use tracing::info;
+
+use crate::Hub;
+use crate::broker::AuditEntry;
+use crate::error::HubError;
+
+/// Others than its owner at a server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Others {
+    /// Its owner shares it.
+    pub is_shared: bool,
+    /// Who has entered it since it was started, by whatever right.
+    pub entered: Vec<Entry>,
+}
+
+impl Others {
+    /// Whether the server is its owner's alone.
+    pub const fn are_none(&self) -> bool {
+        !self.is_shared && self.entered.is_empty()
+    }
+}
+
+impl Hub {
+    /// Who else than its owner may be in a server. This is the only place that decides it.
+    pub async fn others_at(&self, server: &Server) -> Result<Others, HubError> {
+        let entered = match server.state.start() {
+            Some(start) => self.store.entries(server.id, start).await?,
+            None => Vec::new(),
+        };
+        Ok(Others {
+            is_shared: self.store.is_shared(server.id).await?,
+            entered,
+        })
+    }
+
+    /// Records that somebody enters a server, before they do. Where servers get no tokens, nothing
+    /// depends on it.
+    pub(crate) async fn note_entry(&self, server: &Server, who: &User) -> Result<(), HubError> {
+        if !self.settings.broker.gives_tokens() {
+            return Ok(());
+        }
+        let Some(start) = server.state.start().filter(|_| server.user_id != who.id) else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        if !self.store.record_entry(server, start, who, now).await? {
+            return Ok(());
+        }
+        self.access.forget(server.user_id);
+        info!(user.name = %who.name, server.id = %server.id, "entered the server of `{}`", server.user);
+        let owner = self.store.user(server.user_id).await?;
+        self.write_down(AuditEntry {
+            event: "entered",
+            actor: who.name.to_string(),
+            user: owner.as_ref(),
+            server: Some(server),
+            outcome: "ok",
+            detail: json!({}),
+        })
+        .await
+    }
+}
+
+/// Takes out of what somebody may do the right to enter servers of others that comes from being an
+/// administrator or from a role: with a token nobody would see them enter.
+pub(crate) fn without_entering_others(scopes: &mut ScopeSet, own: &str) {
+    if scopes.holds_unfiltered(Scope::ACCESS_SERVERS) {
+        scopes.retain(|scope, _| scope != Scope::ACCESS_SERVERS);
+        let own = Filter::User(own.to_owned());
+        scopes.grant(Scope::ACCESS_SERVERS, Some(&own));
+        return;
+    }
+    scopes.retain(|scope, filter| {
+        scope != Scope::ACCESS_SERVERS
+            || match filter {
+                Some(Filter::User(user) | Filter::Server(user, _)) => user == own,
+                _ => false,
+            }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use jansky_model::scope::{Owner, Target};
+
+    use super::*;
+
+    const NOBODY: &dyn Fn(&str, &str) -> bool = &|_, _| false;
+
+    #[test]
+    fn only_the_right_to_enter_servers_of_others_goes() {
+        let owner = Owner {
+            user: Some("zoe"),
+            server: None,
+        };
+        for texts in [
+            &["access:servers", "admin:servers"][..],
+            &[
+                "access:servers!user=zoe",
+                "access:servers!user=river",
+                "admin:servers",
+            ],
+            &[
+                "access:servers!group=/crew",
+                "access:servers!server=zoe/gpu",
+                "admin:servers",
+            ],
+        ] {
+            let mut scopes = ScopeSet::expand(texts.iter().copied(), owner, None);
+            without_entering_others(&mut scopes, "zoe");
+
+            let river = Target::Server("river", "");
+            let in_crew: &dyn Fn(&str, &str) -> bool = &|_, _| true;
+            assert!(
+                !scopes.allows(Scope::ACCESS_SERVERS, river, in_crew),
+                "{texts:?}"
+            );
+            assert!(scopes.allows(Scope::SERVERS, river, NOBODY), "{texts:?}");
+            let own = Target::Server("zoe", "gpu");
+            assert!(
+                scopes.allows(Scope::ACCESS_SERVERS, own, NOBODY),
+                "{texts:?}"
+            );
+        }
+    }
+}
