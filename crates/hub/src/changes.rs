@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_model::UserId;
+use jansky_model::{Outage, UserId};
 use jansky_store::{Change, GRANT_CHANGED, GrantId, SESSION_ENDED, USER_CHANGED};
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::Hub;
 use crate::ended;
@@ -13,6 +13,9 @@ use crate::error::HubError;
 
 /// How long one wait takes at most.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a pause is at most while the database is away: nothing is remembered until it is back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How many changes are read at once.
 const PAGE: u32 = 500;
@@ -31,6 +34,7 @@ impl Hub {
         }
         let hub = Arc::clone(self);
         self.tasks.spawn(async move {
+            let mut outage = Outage::default();
             loop {
                 let heard = tokio::select! {
                     heard = hub.store.wait_for_changes(seen, PAGE, PATIENCE) => heard,
@@ -40,11 +44,19 @@ impl Hub {
                     Ok(changes) => hub.take_changes(&changes, &mut seen).await,
                     Err(error) => Err(error.into()),
                 };
-                if let Err(error) = taken {
-                    warn!(error = %error, "could not read what other processes changed");
-                    // What was missed is not known, so nothing is remembered.
-                    hub.forget_everything();
-                    tokio::time::sleep(Duration::from_secs(1)).await;
+                match taken {
+                    Ok(()) if outage.ends() => {
+                        info!("what other processes change can be read again");
+                    }
+                    Ok(()) => {}
+                    Err(error) => {
+                        if outage.begins() {
+                            warn!(error = %error, "could not read what other processes changed");
+                        }
+                        // What was missed is not known, so nothing is remembered.
+                        hub.forget_everything();
+                        tokio::time::sleep(outage.pause().min(LONGEST_PAUSE)).await;
+                    }
                 }
             }
         });

@@ -76,7 +76,7 @@ impl Hub {
             NoLongerAllowed::Drain(timeout) if runs => Some(now.plus(timeout)),
             _ => None,
         };
-        info!(user.name = %user.name, provider.id = %provider, ?ends_at, "no longer allowed");
+        info!(user.name = %user.name, provider.id = %provider, until = ends_at.map(tracing::field::display), "no longer allowed");
         self.store.exclude(user.id, provider, now, ends_at).await?;
         self.freeze_user(user, FreezeReason::NotAllowed, provider.as_str())
             .await?;

@@ -36,6 +36,15 @@ pub(crate) fn address() -> Option<IpAddr> {
     ORIGIN.try_with(|origin| origin.address).ok()
 }
 
+/// The network of the client; empty in the background.
+pub(crate) fn network() -> String {
+    let address = address().map(|address| address.to_string());
+    address
+        .as_deref()
+        .map(crate::throttle::network)
+        .unwrap_or_default()
+}
+
 /// The name of the caller; `None` for strangers and in the background.
 pub(crate) fn caller() -> Option<String> {
     let caller = ORIGIN.try_with(|origin| origin.actor.get().cloned());

@@ -1,8 +1,9 @@
 //! Making what runs and what the database says agree: at start-up and from time to time.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
-use jansky_model::ServerState;
+use jansky_model::{Outage, ServerId, ServerState};
 use jansky_spawn::{Answers, FoundServer, PollStatus, SpawnHandle, StopMode};
 use jansky_store::Server;
 use tracing::{info, warn};
@@ -59,7 +60,14 @@ impl Hub {
             resumed.orphans += 1;
             self.end_orphan(orphan.clone());
         }
-        info!(?resumed, "took up where the last process left off");
+        info!(
+            adopted = resumed.adopted,
+            starting = resumed.starting,
+            stopping = resumed.stopping,
+            gone = resumed.gone,
+            orphans = resumed.orphans,
+            "took up where the last process left off"
+        );
         Ok(resumed)
     }
 
@@ -111,6 +119,11 @@ impl Hub {
         });
     }
 
+    /// The servers that could not be looked at the last time.
+    fn unseen(&self) -> MutexGuard<'_, BTreeSet<ServerId>> {
+        self.unseen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn is_gone(&self, server: &Server) -> bool {
         let Some(handle) = server.handle.clone() else {
             return false;
@@ -120,9 +133,16 @@ impl Hub {
                 info!(server.id = %server.id, user.name = %server.user, "the server {reason}");
                 true
             }
-            PollStatus::Running => false,
+            PollStatus::Running => {
+                if self.unseen().remove(&server.id) {
+                    info!(server.id = %server.id, "can look at the server again");
+                }
+                false
+            }
             PollStatus::Unknown { reason } => {
-                warn!(server.id = %server.id, "could not look at the server: {reason}");
+                if self.unseen().insert(server.id) {
+                    warn!(server.id = %server.id, "could not look at the server: {reason}");
+                }
                 false
             }
         }
@@ -213,6 +233,7 @@ impl Hub {
             let mut rounds = tokio::time::interval(hub.settings.poll_interval);
             rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             rounds.tick().await;
+            let mut outages = Outages::new();
             if let Err(error) = hub.count_sign_ups().await {
                 warn!(error = %error, "could not count who waits for an account");
             }
@@ -221,31 +242,11 @@ impl Hub {
                     _ = rounds.tick() => {}
                     () = hub.stopping.cancelled() => break,
                 }
-                if let Err(error) = hub.look_at_servers().await {
-                    warn!(error = %error, "could not look at the servers");
-                }
-                if let Err(error) = hub.finish_exclusions().await {
-                    warn!(error = %error, "could not end the stay of people who may no longer come in");
-                }
-                if let Err(error) = hub.write_activity().await {
-                    warn!(error = %error, "could not write activity down");
-                }
-                if let Err(error) = hub.store.purge_expired(hub.clock.now()).await {
-                    warn!(error = %error, "could not remove what has expired");
-                }
-                hub.write_refusals(false).await;
-                if let Err(error) = hub.forget_addresses().await {
-                    warn!(error = %error, "could not remove old addresses from the audit trail");
-                }
-                if let Err(error) = hub.purge_changes().await {
-                    warn!(error = %error, "could not remove old changes");
-                }
-                if let Err(error) = hub.count_sign_ups().await {
-                    warn!(error = %error, "could not count who waits for an account");
-                }
+                hub.keep_house(&mut outages).await;
                 hub.throttle.shrink();
                 hub.second_factors.throttle.shrink();
                 hub.sign_ups.by_address.shrink();
+                hub.garbage.shrink();
                 hub.broker.shrink();
                 hub.shrink_device_counts();
                 hub.throttles
@@ -254,7 +255,45 @@ impl Hub {
             }
         });
     }
+
+    /// Does once what has to be done from time to time.
+    async fn keep_house(self: &Arc<Self>, outages: &mut Outages) {
+        let mut tell = |what: &'static str, done: Result<(), HubError>| {
+            let outage = outages.entry(what).or_default();
+            match done {
+                Ok(()) if outage.ends() => info!("works again: {what}"),
+                Err(error) if outage.begins() => {
+                    warn!(error = %error, "does not work at the moment: {what}");
+                }
+                _ => {}
+            }
+        };
+        tell("look at the servers", self.look_at_servers().await);
+        tell(
+            "end the stay of people who may no longer come in",
+            self.finish_exclusions().await,
+        );
+        tell("write activity down", self.write_activity().await);
+        let purged = self.store.purge_expired(self.clock.now()).await;
+        tell(
+            "remove what has expired",
+            purged.map(drop).map_err(HubError::from),
+        );
+        tell(
+            "remove old addresses from the audit trail",
+            self.forget_addresses().await,
+        );
+        tell("remove old changes", self.purge_changes().await);
+        tell(
+            "count who waits for an account",
+            self.count_sign_ups().await,
+        );
+        self.write_refusals(false).await;
+    }
 }
+
+/// Of each piece of housekeeping whether it works.
+type Outages = BTreeMap<&'static str, Outage>;
 
 /// Whether what was found belongs to a start that the database knows.
 fn is_wanted(found: &FoundServer, servers: &[Server]) -> bool {

@@ -207,7 +207,7 @@ impl Hub {
             expires_at: now.plus(self.settings.sign_in_timeout),
         };
         self.store
-            .create_login_attempt(&digest_text(&attempt.state), &row)
+            .create_login_attempt(&digest_text(&attempt.state), &row, &origin::network())
             .await?;
         Ok(Departure {
             url,
@@ -271,7 +271,7 @@ impl Hub {
         // RFC 9700 4.4.2: what a provider with an address of its own says comes to that one, so what
         // comes to another address was said by another provider.
         if door_of(&row.redirect_uri) != door {
-            warn!(provider.id = %row.provider, ?door, "a sign-in came back to the address of another provider");
+            warn!(provider.id = %row.provider, door = door.unwrap_or_default(), "a sign-in came back to the address of another provider");
             return Err(again());
         }
         let next = row.next.clone();

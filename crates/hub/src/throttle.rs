@@ -1,8 +1,10 @@
 //! How often somebody may try to sign in.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
@@ -158,6 +160,62 @@ impl PerAddress {
     /// Drops the counts that no longer matter.
     pub(crate) fn shrink(&self) {
         self.counts.retain_recent();
+    }
+}
+
+/// Tokens of providers from one network that were none, in a minute.
+const GARBAGE_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
+
+/// Counts what was sent in vain, by network. Only that: whoever sends what is good may send as much as
+/// they like.
+pub(crate) struct Garbage {
+    counts: DefaultKeyedRateLimiter<String>,
+    /// Until when a network is not heard.
+    shut: Mutex<HashMap<String, Instant>>,
+    clock: DefaultClock,
+}
+
+impl Garbage {
+    pub(crate) fn new() -> Self {
+        Self {
+            counts: RateLimiter::keyed(Quota::per_minute(GARBAGE_PER_MINUTE)),
+            shut: Mutex::default(),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    fn shut(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.shut.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Refuses a network that has sent too much in vain.
+    pub(crate) fn check(&self, network: &str) -> Result<(), HubError> {
+        let now = Instant::now();
+        let until = self.shut().get(network).copied();
+        let Some(left) = until.and_then(|until| until.checked_duration_since(now)) else {
+            return Ok(());
+        };
+        Err(HubError::Busy {
+            message: format!(
+                "too many tokens from your network were not valid: {GARBAGE_PER_MINUTE} in a minute"
+            ),
+            retry_after: left + Duration::from_secs(1),
+        })
+    }
+
+    /// Counts something that was sent in vain.
+    pub(crate) fn count(&self, network: String) {
+        if let Err(refused) = self.counts.check_key(&network) {
+            let wait = refused.wait_time_from(self.clock.now());
+            self.shut().insert(network, Instant::now() + wait);
+        }
+    }
+
+    /// Drops the counts that no longer matter.
+    pub(crate) fn shrink(&self) {
+        self.counts.retain_recent();
+        let now = Instant::now();
+        self.shut().retain(|_, until| *until > now);
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod limits;
 pub mod name;
+pub mod outage;
 pub mod progress;
 pub mod scope;
 pub mod secret;
@@ -14,6 +15,7 @@ pub mod server;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use limits::ByteSize;
 pub use name::{InvalidName, ProviderId, ServerName, UserName};
+pub use outage::Outage;
 pub use progress::ProgressEvent;
 pub use scope::{Filter, Scope, ScopeSet};
 pub use secret::Secret;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bollard::errors::Error;
 use bollard::models::ContainerCreateBody;
 use futures_util::StreamExt;
-use jansky_model::{ProgressEvent, Secret, ServerId, StartId};
+use jansky_model::{Outage, ProgressEvent, Secret, ServerId, StartId};
 use jansky_spawn::{
     Choice, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
     Spawner, Started, StopMode, Tampering,
@@ -38,9 +38,6 @@ const REMOVAL_PATIENCE: Duration = Duration::from_mins(1);
 
 /// Between two looks at something that is about to change.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
-
-/// How long the trip-wire waits before it connects again.
-const RECONNECT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often a start begins anew because somebody else was at the same container.
 const ATTEMPTS: usize = 5;
@@ -357,11 +354,15 @@ impl DockerSpawner {
         &self,
         tripwire: &mut Tripwire,
         last: &mut Option<i64>,
+        outage: &mut Outage,
         freeze: bool,
         found: &mpsc::UnboundedSender<Tampering>,
     ) -> Result<(), SpawnError> {
         let instance = &self.settings.instance;
         let events = self.engine.events(last.map(|last| last + 1)).await?;
+        if outage.ends() {
+            info!("the trip-wire hears the container engine again");
+        }
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {
             let event = event.map_err(|error| {
@@ -590,11 +591,15 @@ impl Spawner for DockerSpawner {
         };
         let mut tripwire = Tripwire::default();
         let mut last = None;
+        let mut outage = Outage::default();
         loop {
-            if let Err(error) = self.follow(&mut tripwire, &mut last, freeze, found).await {
+            let heard = self.follow(&mut tripwire, &mut last, &mut outage, freeze, found);
+            if let Err(error) = heard.await
+                && outage.begins()
+            {
                 warn!(error = %error, "the trip-wire does not hear the container engine");
             }
-            tokio::time::sleep(RECONNECT_INTERVAL).await;
+            tokio::time::sleep(outage.pause()).await;
         }
     }
 }

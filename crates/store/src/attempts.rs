@@ -30,18 +30,26 @@ pub struct LoginAttemptRow {
     pub expires_at: Timestamp,
 }
 
+/// How many sign-ins may be under way from one network: several courses that sign in at once.
+const MOST_OF_NETWORK: i64 = 2000;
+
+/// How many may be under way in all.
+const MOST: i64 = 20_000;
+
 impl Store {
-    /// Keeps an attempt under the digest of its `state`.
+    /// Keeps an attempt under the digest of its `state`. Of those that began in the same `network`,
+    /// and of all, only so many are kept: the oldest go, since they are the least likely to end well.
     pub async fn create_login_attempt(
         &self,
         state_digest: &Digest,
         attempt: &LoginAttemptRow,
+        network: &str,
     ) -> Result<(), StoreError> {
         let statement = sql(
             "INSERT INTO login_attempts (state_digest, provider, nonce, verifier,
                  redirect_uri, next, browser_digest, link_session, reauthenticates,
-                 created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                 created_at, expires_at, network)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         )
         .bind(state_digest)
         .bind(&attempt.provider)
@@ -53,12 +61,25 @@ impl Store {
         .bind(attempt.link_session.as_ref())
         .bind(attempt.reauthenticates)
         .bind(attempt.created_at)
-        .bind(attempt.expires_at);
-        self.db
+        .bind(attempt.expires_at)
+        .bind(network);
+        let mut transaction = self.db.begin().await?;
+        transaction
             .execute(statement)
             .await
             .map_err(|error| error.naming(|| "a sign-in with this state".to_owned()))?;
-        Ok(())
+        let of_network = sql(
+            "DELETE FROM login_attempts WHERE network = $1 AND created_at <=
+                 (SELECT created_at FROM login_attempts WHERE network = $1
+                  ORDER BY created_at DESC LIMIT 1 OFFSET $2)",
+        );
+        let of_network = of_network.bind(network).bind(MOST_OF_NETWORK);
+        transaction.execute(of_network).await?;
+        let of_all = sql("DELETE FROM login_attempts WHERE created_at <=
+                 (SELECT created_at FROM login_attempts
+                  ORDER BY created_at DESC LIMIT 1 OFFSET $1)");
+        transaction.execute(of_all.bind(MOST)).await?;
+        transaction.commit().await
     }
 
     /// Takes an attempt, which makes its `state` worthless; `None` if it is expired or was taken.

@@ -59,6 +59,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "entries",
         include_str!("../migrations/0013_entries.sql"),
     ),
+    (
+        14,
+        "begun_sign_ins",
+        include_str!("../migrations/0014_begun_sign_ins.sql"),
+    ),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -54,7 +54,7 @@ pub(crate) fn log(error: &HubError) {
             causes.push(current.to_string());
             cause = current.source();
         }
-        error!(error = %error, error.chain = ?causes, "a request failed");
+        error!(error = %error, error.chain = causes.join("; because: "), "a request failed");
     }
 }
 

@@ -8,13 +8,27 @@ use tracing::{info, warn};
 use super::{Meant, is_short};
 use crate::Hub;
 use crate::error::HubError;
+use crate::origin;
 
 impl Hub {
     /// Takes a logout token (OpenID Connect Back-Channel Logout 1.0).
     ///
     /// One that names a person ends all their sessions that came of that provider; one that names a
     /// session ends that, or all of the person's where the configuration widens it.
+    ///
+    /// # Errors
+    /// [`HubError::Busy`] when too many tokens of the same network were not valid.
     pub async fn receive_logout(&self, token: &Secret) -> Result<(), HubError> {
+        let network = origin::network();
+        self.garbage.check(&network)?;
+        let received = self.take_logout(token).await;
+        if let Err(HubError::Invalid(_)) = received {
+            self.garbage.count(network);
+        }
+        received
+    }
+
+    async fn take_logout(&self, token: &Secret) -> Result<(), HubError> {
         let refused = || HubError::invalid("the logout token is not valid");
         if !is_short(token) {
             return Err(refused());

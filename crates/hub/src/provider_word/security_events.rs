@@ -14,6 +14,7 @@ use super::{Meant, is_short};
 use crate::Hub;
 use crate::error::HubError;
 use crate::grants::NoToken;
+use crate::origin;
 use crate::sign_in::ConfiguredProvider;
 
 /// How far the transmitter's clock may be from ours when it is told apart what began after an event.
@@ -62,6 +63,20 @@ impl Hub {
     /// asked in the background if it does not answer at once. A token that was received before is
     /// taken and does nothing, because transmitters send again what they believe lost.
     pub async fn receive_security_event(
+        self: &Arc<Self>,
+        token: &Secret,
+        authorization: Option<&Secret>,
+    ) -> Result<(), EventRefusal> {
+        let network = origin::network();
+        self.garbage.check(&network)?;
+        let received = self.take_security_event(token, authorization).await;
+        if let Err(EventRefusal::Invalid { .. }) = received {
+            self.garbage.count(network);
+        }
+        received
+    }
+
+    async fn take_security_event(
         self: &Arc<Self>,
         token: &Secret,
         authorization: Option<&Secret>,

@@ -131,7 +131,7 @@ impl TestStore {
 
     /// A sign-in whose state is `seed`.
     pub(crate) async fn add_attempt(&self, seed: &str, attempt: &LoginAttemptRow) {
-        self.create_login_attempt(&digest(seed), attempt)
+        self.create_login_attempt(&digest(seed), attempt, "192.0.2.1")
             .await
             .expect("the state is new");
     }

@@ -20,6 +20,7 @@ on_both! {
     a_session_that_ends_during_a_redemption_leaves_no_token,
     a_sign_in_is_taken_exactly_once,
     an_expired_sign_in_is_worthless,
+    one_network_cannot_fill_the_table_of_sign_ins_that_begin,
     a_link_works_once_and_for_its_purpose_only,
     the_first_setting_wins,
     purging_deletes_what_is_expired_and_nothing_else,
@@ -396,4 +397,32 @@ async fn a_text_with_a_nul_character_is_kept(store: TestStore) {
     let kept = store.put_setting_if_absent("log", "before\0after").await;
 
     assert_eq!(kept.expect("an answer"), "before\u{fffd}after");
+}
+
+async fn one_network_cannot_fill_the_table_of_sign_ins_that_begin(store: TestStore) {
+    const FLOOD: i64 = 2010;
+    let begun = |second: i64| LoginAttemptRow {
+        created_at: at(second),
+        expires_at: at(10_000),
+        ..attempt()
+    };
+    let begin = async |seed: &str, second: i64, network: &str| {
+        let (digest, attempt) = (digest(seed), begun(second));
+        let kept = store.create_login_attempt(&digest, &attempt, network);
+        kept.await.expect("the state is new");
+    };
+    let is_there = async |seed: &str| {
+        let taken = store.take_login_attempt(&digest(seed), at(5000)).await;
+        taken.expect("the database answers").is_some()
+    };
+
+    begin("of somebody", 0, "198.51.100.1").await;
+    for number in 0..FLOOD {
+        begin(&format!("flood {number}"), 1 + number, "192.0.2.1").await;
+    }
+
+    assert!(is_there("of somebody").await, "others are not touched");
+    assert!(!is_there("flood 9").await, "the oldest went");
+    assert!(is_there("flood 10").await);
+    assert!(is_there("flood 2009").await);
 }

@@ -121,6 +121,36 @@ async fn grants_of(hub: &TestHub, name: &str) -> usize {
 }
 
 #[tokio::test]
+async fn garbage_of_one_network_is_refused_after_a_while_and_nobody_else_is_held_up() {
+    let hub = TestHub::new().await;
+    let send = async |address: [u8; 4]| {
+        let client = hub.anonymous().moved_to(address);
+        let call = client.call("POST", "/hub/oidc/backchannel-logout");
+        call.form(&[("logout_token", "a.b.c")]).send().await
+    };
+
+    let mut heard = 0;
+    let refused = loop {
+        let answer = send([192, 0, 2, 1]).await;
+        if answer.status.as_u16() == 429 {
+            break answer;
+        }
+        answer.must_be(400);
+        heard += 1;
+        assert!(heard < 1000, "nothing stops it");
+    };
+
+    assert!((60..=64).contains(&heard), "{heard}");
+    assert!(!refused.header("retry-after").is_empty());
+    assert!(
+        refused.text().contains("60 in a minute"),
+        "{}",
+        refused.text()
+    );
+    send([198, 51, 100, 1]).await.must_be(400);
+}
+
+#[tokio::test]
 async fn a_revoked_session_ends_here_and_nothing_else_does() {
     let (op, hub) = scene().await;
     let first = sign_in(&op, &hub, "subject-1").await;
