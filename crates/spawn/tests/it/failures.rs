@@ -143,6 +143,7 @@ async fn a_launcher_begins_nothing_when_its_hub_has_ended() {
         "record": file("record"),
         "url": "http://127.0.0.1:1",
         "no_new_privileges": true,
+        "may_be_root": true,
     });
     let mut launcher = std::process::Command::new(&bench.settings.launcher[0])
         .stdin(std::process::Stdio::piped())
