@@ -91,6 +91,8 @@ impl Hub {
         let now = self.clock.now();
         let concerned = self.store.delete_group(group.id, now).await?;
         self.forget_all(&concerned);
+        // What is remembered of others may name the group.
+        self.access.forget_everyone();
         info!(group.name = %group.name, "group deleted");
         let detail = json!({ "group": group.name });
         self.record_by(by.name(), Event::GroupDeleted, None, detail)

@@ -302,6 +302,8 @@ impl Hub {
                 .await?;
         }
         self.access.forget(server.user_id);
+        // What is remembered of visitors may have the old name.
+        self.access.forget_everyone();
         let server = self.store.server(server.id).await?;
         server.ok_or_else(|| HubError::not_found("No such server."))
     }
@@ -321,6 +323,7 @@ impl Hub {
             .delete_server(server.id, self.clock.now())
             .await?;
         self.access.forget(server.user_id);
+        self.access.forget_everyone();
         self.clear_away(server.id).await;
         Ok(())
     }

@@ -6,7 +6,7 @@ use jansky_crypto::digest;
 use jansky_crypto::token::API_TOKEN_PREFIX;
 use jansky_model::scope::{Owner, TOKEN_ROLE, check_scopes};
 use jansky_model::{ScopeSet, Secret};
-use jansky_store::{NewToken, Token, TokenId, TokenKind, User};
+use jansky_store::{NewToken, StoreError, Token, TokenId, TokenKind, User};
 use serde_json::json;
 
 use crate::Hub;
@@ -81,7 +81,12 @@ impl Hub {
                 created_at: now,
                 expires_at: request.lifetime.map(|lifetime| now.plus(lifetime)),
             })
-            .await?;
+            .await
+            .map_err(|error| match error {
+                // A scope for somebody who is not there would be one for whoever comes next.
+                StoreError::NotFound { .. } => HubError::invalid(error.to_string()),
+                other => other.into(),
+            })?;
         let detail = json!({
             "id": token.id.0,
             "note": token.note,

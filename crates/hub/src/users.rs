@@ -137,7 +137,9 @@ impl Hub {
             self.record_by(by.name(), event, Some(user), json!({}))
                 .await?;
         }
+        // What is remembered of others may name this user or their servers.
         self.access.forget(user.id);
+        self.access.forget_everyone();
         let user = self.store.user(user.id).await?;
         user.ok_or_else(|| HubError::not_found("No such user."))
     }
@@ -174,6 +176,7 @@ impl Hub {
             .await?;
         self.store.delete_user(user.id, self.clock.now()).await?;
         self.access.forget(user.id);
+        self.access.forget_everyone();
         for server in &servers {
             self.clear_away(server.id).await;
         }

@@ -2,6 +2,7 @@
 
 use jansky_model::{Timestamp, UserId};
 
+use crate::bound_scopes::{bind, name};
 use crate::statement::sql;
 use crate::tokens::insert_token;
 use crate::{Digest, NewToken, Store, StoreError, Token};
@@ -38,9 +39,11 @@ impl Store {
     /// Keeps a code.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when the user or the session is gone.
+    /// [`StoreError::NotFound`] when the user or the session is gone, or what a scope names.
     pub async fn create_code(&self, digest: &Digest, code: &Code) -> Result<(), StoreError> {
         let challenge = code.challenge.as_ref();
+        let mut transaction = self.db.begin().await?;
+        let scopes = bind(&mut transaction, &code.scopes).await?;
         let statement = sql("INSERT INTO codes (digest, client_id, user_id, session_id,
                  redirect_uri, scopes, challenge, challenge_method, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")
@@ -49,15 +52,15 @@ impl Store {
         .bind(code.user_id)
         .bind(&code.session_id)
         .bind(&code.redirect_uri)
-        .bind(code.scopes.as_slice())
+        .bind(scopes.as_slice())
         .bind(challenge.map(|pair| &pair.challenge))
         .bind(challenge.map(|pair| &pair.method))
         .bind(code.expires_at);
-        self.db
+        transaction
             .execute(statement)
             .await
             .map_err(|error| error.naming(|| "a code with this digest".to_owned()))?;
-        Ok(())
+        transaction.commit().await
     }
 
     /// Looks at a code, if it is not expired, without using it up.
@@ -74,12 +77,14 @@ impl Store {
         };
         let challenge = row.get_optional("challenge")?;
         let method = row.get_optional("challenge_method")?;
+        let mut scopes = row.get("scopes")?;
+        name(&self.db, [&mut scopes]).await?;
         Ok(Some(Code {
             client_id: row.get("client_id")?,
             user_id: row.get("user_id")?,
             session_id: row.get("session_id")?,
             redirect_uri: row.get("redirect_uri")?,
-            scopes: row.get("scopes")?,
+            scopes,
             challenge: challenge
                 .zip(method)
                 .map(|(challenge, method)| Challenge { challenge, method }),

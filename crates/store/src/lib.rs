@@ -14,6 +14,7 @@ mod accounts;
 mod agents;
 mod attempts;
 mod audit;
+mod bound_scopes;
 mod changes;
 mod codes;
 mod db;

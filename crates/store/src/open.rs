@@ -69,14 +69,21 @@ impl Store {
     /// [`StoreError::Unavailable`] when the server or the file cannot be reached.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
-        match scheme {
+        let store = match scheme {
             "sqlite" => Self::open_sqlite(url, &format!("process {}", std::process::id())),
             "postgres" | "postgresql" => Self::open_postgres(url).await,
             _ => Err(StoreError::BadUrl {
                 reason: "write `sqlite:///path/to/jansky.db` or `postgres://user@host/database`"
                     .to_owned(),
             }),
-        }
+        }?;
+        store.brought_up_to_date().await
+    }
+
+    /// Does what no statement alone can do to what earlier versions wrote.
+    async fn brought_up_to_date(self) -> Result<Self, StoreError> {
+        self.bind_earlier_scopes().await?;
+        Ok(self)
     }
 
     /// Opens the database behind `url` as [`Store::open`] does, as the only process that uses it like
@@ -87,7 +94,8 @@ impl Store {
     /// As [`Store::open`], and [`StoreError::InUse`] also on PostgreSQL.
     pub async fn open_alone(url: &str, holder: &str) -> Result<(Self, Hold), StoreError> {
         if url.starts_with("sqlite:") {
-            return Ok((Self::open_sqlite(url, holder)?, Hold::of_file()));
+            let store = Self::open_sqlite(url, holder)?;
+            return Ok((store.brought_up_to_date().await?, Hold::of_file()));
         }
         let options = PgConnectOptions::from_str(url).map_err(|error| bad_url(&error))?;
         let options = options.application_name(holder).disable_statement_logging();

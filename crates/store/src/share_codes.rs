@@ -5,6 +5,7 @@
 
 use jansky_model::{ServerId, Timestamp, UserId, UserName};
 
+use crate::bound_scopes::of_server;
 use crate::row::Row;
 use crate::shares::{add_share, lock_server};
 use crate::statement::{Statement, sql};
@@ -62,8 +63,10 @@ macro_rules! select_codes {
                  share_codes.scopes AS scopes, share_codes.created_at AS created_at,
                  share_codes.expires_at AS expires_at,
                  share_codes.exchange_count AS exchange_count,
-                 share_codes.last_exchanged_at AS last_exchanged_at
-             FROM share_codes ",
+                 share_codes.last_exchanged_at AS last_exchanged_at,
+                 owners.name AS of_owner, shared.name AS of_server
+             FROM share_codes JOIN servers AS shared ON shared.id = share_codes.server_id
+             JOIN users AS owners ON owners.id = shared.user_id ",
             $rest
         )
     };
@@ -74,7 +77,7 @@ impl ShareCode {
         Ok(Self {
             id: row.get("id")?,
             server_id: row.get("server_id")?,
-            scopes: row.get("scopes")?,
+            scopes: of_server(row)?,
             created_at: row.get("created_at")?,
             expires_at: row.get("expires_at")?,
             exchange_count: row.get("exchange_count")?,
@@ -91,7 +94,7 @@ impl Store {
     pub async fn create_share_code(&self, new: NewShareCode<'_>) -> Result<ShareCode, StoreError> {
         let statement = sql("INSERT INTO share_codes
                  (server_id, digest, scopes, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5) RETURNING id")
+             VALUES ($1, $2, $3, $4, $5)")
         .bind(new.server)
         .bind(new.digest)
         .bind(new.scopes)
@@ -99,17 +102,10 @@ impl Store {
         .bind(new.expires_at);
         let mut transaction = self.db.begin().await?;
         lock_server(&mut transaction, new.server).await?;
-        let row = transaction.fetch_one(statement).await?;
+        transaction.execute(statement).await?;
         transaction.commit().await?;
-        Ok(ShareCode {
-            id: row.get("id")?,
-            server_id: new.server,
-            scopes: new.scopes.to_vec(),
-            created_at: new.created_at,
-            expires_at: new.expires_at,
-            exchange_count: 0,
-            last_exchanged_at: None,
-        })
+        let made = self.share_code(new.digest, new.created_at).await?;
+        made.ok_or_else(|| StoreError::not_found(format!("server {}", new.server)))
     }
 
     /// The code with this digest, if it is not expired.
@@ -145,8 +141,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<ShareCode>, StoreError> {
         const SQL: &str = select_codes!(
-            "JOIN servers ON servers.id = share_codes.server_id
-             WHERE servers.user_id = $1 AND share_codes.expires_at > $2
+            "WHERE shared.user_id = $1 AND share_codes.expires_at > $2
              ORDER BY share_codes.id"
         );
         self.all_share_codes(sql(SQL).bind(owner).bind(now)).await

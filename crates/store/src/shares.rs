@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use jansky_model::{ServerId, Timestamp, UserId, UserName};
 
+use crate::bound_scopes::of_server;
 use crate::changes::record_users;
 use crate::db::Transaction;
 use crate::row::Row;
@@ -45,7 +46,7 @@ impl Share {
             server_id: row.get("server_id")?,
             user: row.get_optional("user_name")?,
             group: row.get_optional("group_name")?,
-            scopes: row.get("scopes")?,
+            scopes: of_server(row)?,
             created_at: row.get("created_at")?,
         })
     }
@@ -56,8 +57,11 @@ macro_rules! select_shares {
         concat!(
             "SELECT shares.id AS id, shares.server_id AS server_id, users.name AS user_name,
                  groups.name AS group_name, shares.scopes AS scopes,
-                 shares.created_at AS created_at
-             FROM shares LEFT JOIN users ON users.id = shares.user_id
+                 shares.created_at AS created_at, owners.name AS of_owner,
+                 shared.name AS of_server
+             FROM shares JOIN servers AS shared ON shared.id = shares.server_id
+             JOIN users AS owners ON owners.id = shared.user_id
+             LEFT JOIN users ON users.id = shares.user_id
              LEFT JOIN groups ON groups.id = shares.group_id ",
             $rest
         )
@@ -148,10 +152,7 @@ impl Store {
 
     /// The shares of all servers of a user, in the order in which they were made.
     pub async fn shares_of_owner(&self, owner: UserId) -> Result<Vec<Share>, StoreError> {
-        const SQL: &str = select_shares!(
-            "JOIN servers ON servers.id = shares.server_id
-             WHERE servers.user_id = $1 ORDER BY shares.id"
-        );
+        const SQL: &str = select_shares!("WHERE shared.user_id = $1 ORDER BY shares.id");
         self.all_shares(sql(SQL).bind(owner)).await
     }
 

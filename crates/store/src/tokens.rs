@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use jansky_model::{ServerId, Timestamp, UserId};
 
+use crate::bound_scopes::{bind, name};
 use crate::changes::{USER_CHANGED, record_change};
 use crate::db::Transaction;
 use crate::row::Row;
@@ -139,6 +140,7 @@ pub(crate) async fn insert_token(
     transaction: &mut Transaction,
     new: NewToken,
 ) -> Result<Token, StoreError> {
+    let scopes = bind(transaction, &new.scopes).await?;
     let statement = sql(
         "INSERT INTO tokens (digest, kind, user_id, server_id, client_id,
              session_id, scopes, note, created_at, expires_at)
@@ -150,7 +152,7 @@ pub(crate) async fn insert_token(
     .bind(new.server_id)
     .bind(new.client_id.as_ref())
     .bind(new.session_id.as_ref())
-    .bind(new.scopes.as_slice())
+    .bind(scopes.as_slice())
     .bind(&new.note)
     .bind(new.created_at)
     .bind(new.expires_at);
@@ -177,7 +179,7 @@ impl Store {
     /// Makes a token.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] when its user, server or session is gone.
+    /// [`StoreError::NotFound`] when its user, server or session is gone, or what a scope names.
     pub async fn create_token(&self, new: NewToken) -> Result<Token, StoreError> {
         let mut transaction = self.db.begin().await?;
         let token = insert_token(&mut transaction, new).await?;
@@ -200,9 +202,20 @@ impl Store {
               WHERE tokens.digest = $1 AND (tokens.expires_at IS NULL OR tokens.expires_at > $2)"
         );
         let statement = sql(SQL).bind(digest).bind(now);
-        let row = self.db.fetch_optional(statement).await?;
-        row.map(|row| Ok((Token::from_row(&row)?, User::from_row(&row)?)))
-            .transpose()
+        let Some(row) = self.db.fetch_optional(statement).await? else {
+            return Ok(None);
+        };
+        let mut token = Token::from_row(&row)?;
+        name(&self.db, [&mut token.scopes]).await?;
+        Ok(Some((token, User::from_row(&row)?)))
+    }
+
+    /// Reads tokens, with the names that stand for the rows of their scopes now.
+    async fn read_tokens(&self, rows: &[Row]) -> Result<Vec<Token>, StoreError> {
+        let tokens = rows.iter().map(Token::from_row);
+        let mut tokens = tokens.collect::<Result<Vec<_>, _>>()?;
+        name(&self.db, tokens.iter_mut().map(|token| &mut token.scopes)).await?;
+        Ok(tokens)
     }
 
     /// The tokens of a user, the last used first; deletes those that are expired.
@@ -218,7 +231,7 @@ impl Store {
         transaction.execute(expired.bind(user).bind(now)).await?;
         let rows = transaction.fetch_all(sql(SQL).bind(user)).await?;
         transaction.commit().await?;
-        rows.iter().map(Token::from_row).collect()
+        self.read_tokens(&rows).await
     }
 
     /// One token of a user, expired or not.
@@ -228,8 +241,8 @@ impl Store {
             token_columns!(),
             " FROM tokens WHERE user_id = $1 AND id = $2"
         );
-        let row = self.db.fetch_optional(sql(SQL).bind(user).bind(id)).await?;
-        row.as_ref().map(Token::from_row).transpose()
+        let rows = self.db.fetch_all(sql(SQL).bind(user).bind(id)).await?;
+        Ok(self.read_tokens(&rows).await?.pop())
     }
 
     /// The tokens of a user that an OAuth client holds and that are not expired, newest first.
@@ -247,7 +260,7 @@ impl Store {
         );
         let statement = sql(SQL).bind(user).bind(client_id).bind(now);
         let rows = self.db.fetch_all(statement).await?;
-        rows.iter().map(Token::from_row).collect()
+        self.read_tokens(&rows).await
     }
 
     /// Takes back a token of a user; says whether there was one.

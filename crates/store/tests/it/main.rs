@@ -2,6 +2,7 @@
 
 mod agents;
 mod audit;
+mod bound_scopes;
 mod changes;
 mod entries;
 mod grants;
