@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::Hub;
 use crate::error::HubError;
+use crate::privileges::By;
 use crate::record::Event;
 use crate::sign_up::SignUpRule;
 
@@ -114,6 +115,14 @@ impl Hub {
         self.check_new_password(&password)?;
         let hash = self.hash_of(password).await?;
         let now = self.clock.now();
+        let is_new = self.store.user_by_name(name).await?.is_none();
+        let fitting;
+        let name = if is_new {
+            fitting = self.name_for_account(name, By::Operator, None).await?;
+            &fitting
+        } else {
+            name
+        };
         let user = match self.store.create_user(name, admin, now).await {
             Ok(user) => user,
             Err(StoreError::AlreadyExists { .. }) => {

@@ -7,6 +7,7 @@ use jansky_identity::claim_rules::{
     GroupRules, GroupsProblem, HomeProblem, HomeRules, NameRules, Reading,
 };
 use jansky_model::UserName;
+use jansky_model::name::group_name;
 
 /// The rules of one provider. Without any allow rule nobody gets in.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +125,20 @@ impl Way {
 
     fn doubt(&mut self, refusal: Refusal) {
         self.doubt.get_or_insert(refusal);
+    }
+}
+
+impl Decision {
+    /// Keeps somebody out for a name that they have or had, whatever the rest says.
+    pub(crate) fn keep_out_by_name(&mut self, name: &str) {
+        let words = format!("`{name}` is among them, and this person has or had that name");
+        self.steps.push(Step {
+            rule: "blocked_users",
+            verdict: Verdict::KeepsOut,
+            words,
+        });
+        self.outcome = Err(Refusal::NotAllowed(name.to_owned()));
+        self.is_certain = true;
     }
 }
 
@@ -297,6 +312,14 @@ impl AdmissionRules {
         Ok(())
     }
 
+    /// The name that is said of somebody, in the form that it would have here.
+    pub(crate) fn name_said(&self, identity: &ExternalIdentity) -> Option<UserName> {
+        match self.name.said(&identity.claims) {
+            Reading::Said(said) => self.name.name_of(&said).ok(),
+            Reading::NotSaid | Reading::Unreadable(_) => None,
+        }
+    }
+
     fn groups_decide(&self) -> bool {
         !self.allowed_groups.is_empty() || !self.admin_groups.is_empty()
     }
@@ -309,7 +332,9 @@ impl AdmissionRules {
             ),
             Ok(Some(groups)) => {
                 let words = format!("the groups are {}", quoted(&groups));
-                (Found::Groups(groups), words)
+                // Names of entries in directories are compared as directories do.
+                let names: BTreeSet<String> = groups.iter().map(|name| group_name(name)).collect();
+                (Found::Groups(names.into_iter().collect()), words)
             }
             Ok(None) => {
                 let claims = quoted(&self.groups.claims);
@@ -348,6 +373,7 @@ impl AdmissionRules {
             if wanted.is_empty() {
                 return false;
             }
+            let wanted: BTreeSet<String> = wanted.iter().map(|name| group_name(name)).collect();
             let found = match groups {
                 Found::Groups(groups) => groups.iter().find(|group| wanted.contains(*group)),
                 Found::Nothing | Found::Problem(_) => None,

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use jansky_model::name::{group_name, new_group_name};
 use jansky_model::{UserId, UserName};
 use jansky_store::{Group, GroupId, GroupQuery, StoreError, User};
 use serde_json::{Value, json};
@@ -28,7 +29,12 @@ impl Hub {
 
     /// A group by name.
     pub async fn group(&self, name: &str) -> Result<Option<Group>, HubError> {
-        Ok(self.store.group(name).await?)
+        // As it is written, or else in the form in which groups are kept now.
+        let found = self.store.group(name).await?;
+        match group_name(name) {
+            form if found.is_none() && form != name => Ok(self.store.group(&form).await?),
+            _ => Ok(found),
+        }
     }
 
     /// The names of the members of several groups; groups without one are left out.
@@ -52,9 +58,11 @@ impl Hub {
         names: &[String],
         users: &[String],
     ) -> Result<Vec<Group>, HubError> {
-        for name in names {
-            check_name(name)?;
-        }
+        let names: Vec<String> = names
+            .iter()
+            .map(|n| check_name(n))
+            .collect::<Result<_, _>>()?;
+        let names = names.as_slice();
         let by = by.into();
         let members = self.known_users(users).await?;
         for name in names {
@@ -191,8 +199,9 @@ fn ids(users: &[User]) -> Vec<UserId> {
     users.iter().map(|user| user.id).collect()
 }
 
-/// Says what is wrong with the name of a group that is to be made. A provider may give others.
-fn check_name(name: &str) -> Result<(), HubError> {
+/// The name of a group that is to be made, in the form in which it is kept, or what is wrong with it. A
+/// provider may give others.
+fn check_name(name: &str) -> Result<String, HubError> {
     let reason = if name.is_empty() {
         "it is empty"
     } else if name.chars().count() > LONGEST_NAME {
@@ -204,7 +213,8 @@ fn check_name(name: &str) -> Result<(), HubError> {
     } else if name.chars().all(|c| c == '.') {
         "it consists of dots only"
     } else {
-        return Ok(());
+        let form = new_group_name(name);
+        return form.map_err(|error| HubError::invalid(error.to_string()));
     };
     Err(HubError::invalid(format!(
         "`{name}` is not a valid group name: {reason}"
@@ -228,7 +238,10 @@ mod tests {
             "é",
             &"ü".repeat(255),
         ] {
-            assert!(check_name(good).is_ok(), "{good:?} was refused");
+            assert_eq!(check_name(good).expect("it is fine"), good);
         }
+        let form = check_name("CN=Crew, O=Firefly").expect("it is fine");
+        assert_eq!(form, "cn=crew,o=firefly");
+        assert!(check_name("cre\u{200b}w").is_err());
     }
 }

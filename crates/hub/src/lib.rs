@@ -31,6 +31,7 @@ mod lifelines;
 mod linking;
 mod lookups;
 mod metrics;
+mod names;
 mod oauth;
 mod operations;
 mod origin;

@@ -69,10 +69,7 @@ impl Hub {
         })?;
         let user = &actor.user;
         let provider = configured.provider.id();
-        configured.rules.may_link(identity).map_err(|refusal| {
-            info!(user.name = %user.name, provider.id = %provider, "not linked: {refusal}");
-            HubError::forbidden(refusal.to_string())
-        })?;
+        self.may_link(configured, identity, user).await?;
         let now = self.clock.now();
         let title = configured.provider.title();
         match self

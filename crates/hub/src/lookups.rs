@@ -87,7 +87,7 @@ impl Hub {
             // A subject that changed on the way would be somebody else.
             Ok(found) if found.issuer == identity.issuer && found.subject == identity.subject => {
                 let stake = self.stake(user.id, provider).await?;
-                let decision = configured.rules.decide(&found);
+                let decision = self.decide(configured, &found, Some(&user)).await?;
                 self.follow_decision(&user, provider, stake, decision).await
             }
             Ok(_) => Ok(()),

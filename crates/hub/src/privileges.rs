@@ -17,10 +17,12 @@ use std::collections::BTreeSet;
 
 use jansky_model::scope::{ADMIN_ROLE, Owner, Target};
 use jansky_model::{Filter, Scope, ScopeSet, ServerName, UserName};
+use jansky_spawn::Offer;
 use jansky_store::{Server, User};
 
 use crate::Hub;
 use crate::actor::{Actor, SharedActor};
+use crate::broker::AudienceRules;
 use crate::error::HubError;
 
 /// In whose name something is done.
@@ -59,8 +61,8 @@ impl By<'_> {
 struct Holdings {
     scopes: ScopeSet,
     is_admin: bool,
-    /// The ids of the audiences for which servers get tokens.
-    audiences: BTreeSet<String>,
+    /// What else the configuration gives, in words: tokens for services, and images.
+    others: BTreeSet<String>,
 }
 
 impl Holdings {
@@ -74,8 +76,7 @@ impl Holdings {
             return Some("the rights of an administrator".to_owned());
         }
         let mut more = self.scopes.beyond(&mine.scopes, is_member);
-        let audiences = self.audiences.difference(&mine.audiences);
-        more.extend(audiences.map(|audience| format!("tokens for {audience}")));
+        more.extend(self.others.difference(&mine.others).cloned());
         if more.is_empty() {
             return None;
         }
@@ -113,7 +114,7 @@ impl Hub {
         Holdings {
             scopes: actor.scopes.clone(),
             is_admin,
-            audiences: self.audiences_of(&actor.user, &actor.groups),
+            others: self.others_of(&actor.user, &actor.groups),
         }
     }
 
@@ -126,7 +127,7 @@ impl Hub {
         Ok(Holdings {
             scopes,
             is_admin: self.is_or_becomes_admin(user),
-            audiences: self.audiences_of(user, &groups),
+            others: self.others_of(user, &groups),
         })
     }
 
@@ -134,23 +135,41 @@ impl Hub {
         user.admin || self.settings.admin_users.contains(user.name.as_str())
     }
 
-    fn audiences_of(&self, user: &User, groups: &[String]) -> BTreeSet<String> {
+    fn others_of(&self, user: &User, groups: &[String]) -> BTreeSet<String> {
+        self.others(
+            |rules| rules.allow(user, groups),
+            |offer| offer.is_for(user.name.as_str(), groups),
+        )
+    }
+
+    /// What is given beside scopes, to whom the audiences and the spawner's choices say yes.
+    fn others(
+        &self,
+        has_audience: impl Fn(&AudienceRules) -> bool,
+        has_offer: impl Fn(&Offer) -> bool,
+    ) -> BTreeSet<String> {
         let audiences = self.settings.broker.audiences.iter();
-        let given = audiences.filter(|audience| audience.rules.allow(user, groups));
-        given.map(|audience| audience.id.clone()).collect()
+        let audiences = audiences.filter(|audience| has_audience(&audience.rules));
+        let mut others: BTreeSet<String> = audiences
+            .map(|audience| format!("tokens for {}", audience.id))
+            .collect();
+        for choice in self.spawner.choices() {
+            let offers = choice.offers.iter().filter(|offer| has_offer(offer));
+            others.extend(offers.map(|offer| format!("{} {}", choice.key, offer.value)));
+        }
+        others
     }
 
     /// What the configuration gives to whoever has this name.
     fn holdings_of_name(&self, name: &UserName) -> Holdings {
         let text = name.as_str();
-        let audiences = self.settings.broker.audiences.iter();
         Holdings {
             scopes: self.access.roles().scopes_by_name(text),
             is_admin: self.settings.admin_users.contains(text),
-            audiences: audiences
-                .filter(|audience| audience.rules.allowed_users.contains(text))
-                .map(|audience| audience.id.clone())
-                .collect(),
+            others: self.others(
+                |rules| rules.allowed_users.contains(text),
+                |offer| offer.allowed_users.contains(text),
+            ),
         }
     }
 
@@ -165,22 +184,24 @@ impl Hub {
             let shared = share.scopes.iter().map(String::as_str);
             scopes.merge(&ScopeSet::expand(shared, owner, None));
         }
-        let audiences = self.settings.broker.audiences.iter();
         Ok(Holdings {
             scopes,
             is_admin: false,
-            audiences: audiences
-                .filter(|audience| audience.rules.allowed_groups.contains(group))
-                .map(|audience| audience.id.clone())
-                .collect(),
+            others: self.others(
+                |rules| rules.allowed_groups.contains(group),
+                |offer| offer.allowed_groups.contains(group),
+            ),
         })
     }
 
     /// Refuses somebody who would get a way to be `user` and so to do more than now.
     pub(crate) async fn may_become(&self, by: By<'_>, user: &User) -> Result<(), HubError> {
         let By::Actor(actor) = by else { return Ok(()) };
-        let theirs = self.holdings_of_user(user).await?;
         let mine = self.holdings_of_actor(actor);
+        if mine.is_admin {
+            return Ok(());
+        }
+        let theirs = self.holdings_of_user(user).await?;
         match theirs.beyond(&mine, &|group, name| actor.is_member(group, name)) {
             None => Ok(()),
             Some(more) => Err(HubError::forbidden(format!(
@@ -231,7 +252,7 @@ impl Hub {
         let mine = Holdings {
             scopes: roles.scopes(&actor.user, &actor.groups, false),
             is_admin: actor.user.admin,
-            audiences: theirs.audiences.clone(),
+            others: theirs.others.clone(),
         };
         let members = self.access.members([&mine.scopes]).await?;
         let is_member =

@@ -91,7 +91,7 @@ impl Hub {
         }
         let provider = configured.provider.id();
         let stake = self.stake(user.id, provider).await?;
-        let decision = configured.rules.decide(identity);
+        let decision = self.decide(configured, identity, Some(&user)).await?;
         self.follow_decision(&user, provider, stake, decision).await
     }
 }

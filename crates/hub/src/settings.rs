@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jansky_model::ProviderId;
 use url::Url;
 
 use crate::broker::BrokerSettings;
@@ -70,6 +71,9 @@ pub struct Settings {
     pub sign_up: SignUpRule,
     /// Names that are admins whenever they sign in.
     pub admin_users: BTreeSet<String>,
+    /// The providers whose people may take over accounts that were made beforehand, and names of which
+    /// the configuration speaks. `None` for the only one that there is.
+    pub prepared_accounts_from: Option<BTreeSet<ProviderId>>,
     /// How the hub issues tokens itself.
     pub issuer: crate::issuer::IssuerSettings,
     /// What happens to the servers of somebody whom a provider's rules no longer let in.
@@ -137,6 +141,7 @@ impl Default for Settings {
             second_factor: SecondFactorRule::default(),
             sign_up: SignUpRule::default(),
             admin_users: BTreeSet::new(),
+            prepared_accounts_from: None,
             issuer: crate::issuer::IssuerSettings::default(),
             no_longer_allowed: NoLongerAllowed::default(),
             rights_refresh: Duration::from_mins(5),

@@ -9,7 +9,9 @@ use jansky_identity::{
     CallbackQuery, ExternalIdentity, IdentityProvider, LoginAttempt, LoginMethod, RedirectLogin,
 };
 use jansky_model::{ProviderId, Secret, UserName};
-use jansky_store::{Identity, LoginAttemptRow, NewIdentity, NewSession, Rights, StoreError, User};
+use jansky_store::{
+    Adoption, Identity, LoginAttemptRow, NewIdentity, NewSession, Rights, StoreError, User,
+};
 use serde_json::json;
 use tracing::{info, warn};
 use url::Url;
@@ -22,6 +24,7 @@ use crate::grants::provider_session;
 use crate::linking::Linked;
 use crate::origin;
 use crate::present_word::warn_of_unreadable;
+use crate::privileges::By;
 use crate::reauthentication::Proof;
 use crate::record::{Event, SignInRefusal, reason_of, some_of};
 use crate::sign_out::SignOutAtProvider;
@@ -355,7 +358,8 @@ impl Hub {
     ) -> Result<User, HubError> {
         let provider = configured.provider.id();
         let now = self.clock.now();
-        let decision = configured.rules.decide(identity);
+        let user = known.as_ref().map(|(_, user)| user);
+        let decision = self.decide(configured, identity, user).await?;
         warn_of_unreadable(provider, &decision);
         let admission = match decision.outcome {
             Ok(admission) => admission,
@@ -418,6 +422,7 @@ impl Hub {
         Ok(user)
     }
 
+    /// The user of somebody who comes for the first time: a new one, or the one that was made for them.
     async fn user_for_new_identity(
         &self,
         provider: &ProviderId,
@@ -425,43 +430,75 @@ impl Hub {
         name: &UserName,
     ) -> Result<User, HubError> {
         let now = self.clock.now();
+        let by_default = self.may_adopt_by_default(provider);
         let new = NewIdentity {
             provider,
             issuer: &identity.issuer,
             subject: &identity.subject,
         };
-        let made = self
+        // A user whom an admin made beforehand and who never signed in is taken over.
+        let adoption = match self
             .store
-            .create_user_with_identity(name, false, new, now)
-            .await;
-        match made {
-            Ok((user, _)) => {
-                info!(user.name = %user.name, provider.id = %provider, "new user");
-                let detail = json!({ "provider": provider });
-                let by = user.name.as_str();
-                self.record_by(by, Event::UserMade, Some(&user), detail)
-                    .await?;
-                return Ok(user);
-            }
-            Err(StoreError::AlreadyExists { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-        // A user whom an admin made beforehand and who never signed in may be taken over.
-        match self.store.bind_first_identity(name, new, now).await {
-            Ok(Some(user)) => {
+            .bind_first_identity(name, new, by_default, now)
+            .await
+        {
+            Ok(Adoption::Done(user)) => {
+                info!(user.name = %user.name, provider.id = %provider, "a prepared account was adopted");
                 let detail = json!({ "provider": provider });
                 let by = user.name.as_str();
                 self.record_by(by, Event::IdentityLinked, Some(&user), detail)
                     .await?;
                 return Ok(user);
             }
-            Ok(None) | Err(StoreError::AlreadyExists { .. }) => {}
-            Err(error) => return Err(error.into()),
+            // The same person in another window was quicker.
+            Err(StoreError::AlreadyExists { .. }) => Adoption::OfSomebody,
+            other => other?,
+        };
+        if adoption == Adoption::OfNobody {
+            // An account of this name would come with rights that are meant for somebody else's people.
+            if !by_default && self.is_name_in_rules(name, false) {
+                warn!(user.name = %name, provider.id = %provider, "a name of which the configuration speaks is not for this provider");
+                return Err(HubError::forbidden(format!(
+                    "The rules of this hub speak of `{name}`, and do not say that this is somebody \
+                     from {}. Ask its operator, who can say so with `prepared_accounts_from`.",
+                    self.title_of_provider(provider)
+                )));
+            }
+            let name = self.name_for_account(name, By::Operator, None).await;
+            let name = name.map_err(|error| match error {
+                // Nobody at the browser can do anything about what the provider says.
+                HubError::Invalid(message) => HubError::forbidden(message),
+                other => other,
+            })?;
+            let made = self
+                .store
+                .create_user_with_identity(&name, false, new, now)
+                .await;
+            match made {
+                Ok((user, _)) => {
+                    info!(user.name = %user.name, provider.id = %provider, "new user");
+                    let detail = json!({ "provider": provider });
+                    let by = user.name.as_str();
+                    self.record_by(by, Event::UserMade, Some(&user), detail)
+                        .await?;
+                    return Ok(user);
+                }
+                Err(StoreError::AlreadyExists { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        // The same person in another window was quicker.
         let known = self.store.identity(new.issuer, new.subject).await?;
         if let Some((_, user)) = known {
             return Ok(user);
+        }
+        if adoption == Adoption::NotFromHere {
+            warn!(user.name = %name, provider.id = %provider, "a prepared account is not for this provider");
+            return Err(HubError::forbidden(format!(
+                "An account `{name}` was prepared here, but nobody has said that it is for somebody \
+                 from {}. Ask an administrator of this hub: they can say so with `adopt_from` for this \
+                 account, or with `prepared_accounts_from` for all.",
+                self.title_of_provider(provider)
+            )));
         }
         Err(self.name_is_taken(provider, identity, name).await?)
     }

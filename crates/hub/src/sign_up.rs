@@ -11,6 +11,7 @@ use crate::Hub;
 use crate::actor::Actor;
 use crate::broker::Note;
 use crate::error::{FormError, HubError};
+use crate::privileges::By;
 use crate::record::Event;
 use crate::throttle::PerAddress;
 
@@ -107,9 +108,15 @@ impl Hub {
             FormError::at("username", HubError::conflict(text))
         };
         // An account under such a name would come with rights that nobody gave to its owner.
-        if rule == SignUpRule::Open && self.is_name_in_rules(&name) {
+        if rule == SignUpRule::Open && self.is_name_in_rules(&name, true) {
             return Err(taken());
         }
+        self.name_for_account(&name, By::Operator, None)
+            .await
+            .map_err(|error| match error {
+                HubError::Invalid(_) => taken(),
+                other => other.into(),
+            })?;
         let hash = self.hash_of(wish.password).await?;
         let now = self.clock.now();
         if rule == SignUpRule::Open {
@@ -156,8 +163,9 @@ impl Hub {
         Ok(SignedUp::Waits)
     }
 
-    /// Whether the configuration says something about the user of this name.
-    pub fn is_name_in_rules(&self, name: &UserName) -> bool {
+    /// Whether the configuration says something about the user of this name; `coming_in` counts what
+    /// only lets people of a provider in.
+    pub fn is_name_in_rules(&self, name: &UserName, coming_in: bool) -> bool {
         let name = name.as_str();
         let settings = &self.settings;
         settings.admin_users.contains(name)
@@ -171,10 +179,11 @@ impl Hub {
                 .audiences
                 .iter()
                 .any(|audience| audience.rules.allowed_users.contains(name))
-            || self
-                .providers
-                .iter()
-                .any(|provider| provider.rules.allowed_users.contains(name))
+            || coming_in
+                && self
+                    .providers
+                    .iter()
+                    .any(|provider| provider.rules.allowed_users.contains(name))
     }
 
     /// Who waits for an administrator, the one who has waited longest first.
@@ -210,6 +219,7 @@ impl Hub {
         let waiting = waiting.into_iter().find(|sign_up| sign_up.id == id);
         let name = waiting.ok_or_else(no_longer)?.name;
         self.may_give_name(actor.into(), &name, None)?;
+        self.name_for_account(&name, actor.into(), None).await?;
         let user = match self.store.accept_sign_up(id, self.clock.now()).await {
             Err(StoreError::AlreadyExists { .. }) => {
                 return Err(HubError::conflict(

@@ -69,6 +69,7 @@ impl Hub {
             self.may_change_admins(by)?;
         }
         self.may_give_name(by, name, None)?;
+        let name = &self.name_for_account(name, by, None).await?;
         match self.store.create_user(name, admin, self.clock.now()).await {
             Ok(user) => {
                 let detail = json!({ "admin": admin });
@@ -81,6 +82,28 @@ impl Hub {
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Makes a user as [`Hub::create_user`], and says whose people may take over the account.
+    ///
+    /// # Errors
+    /// As [`Hub::create_user`] and [`Hub::set_adopt_from`]; then nobody is made.
+    pub async fn prepare_user(
+        &self,
+        by: impl Into<By<'_>>,
+        name: &UserName,
+        admin: bool,
+        adopt_from: Option<&str>,
+    ) -> Result<User, HubError> {
+        let by = by.into();
+        let provider = adopt_from
+            .map(|text| self.known_provider(text))
+            .transpose()?;
+        let user = self.create_user(by, name, admin).await?;
+        if let Some(provider) = provider {
+            self.note_adopt_from(by, &user, Some(provider)).await?;
+        }
+        Ok(user)
     }
 
     /// Changes a user's name or admin flag; what is `None` or the same stays.
@@ -102,6 +125,7 @@ impl Hub {
         }
         if let Some(name) = name.filter(|name| **name != user.name) {
             self.may_give_name(by, name, Some(user))?;
+            let name = &self.name_for_account(name, by, Some(user)).await?;
             let servers = self.store.servers_of(user.id).await?;
             if servers.iter().any(|server| server.state.is_active()) {
                 return Err(HubError::invalid(format!(

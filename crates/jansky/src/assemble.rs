@@ -22,6 +22,7 @@ use jansky_identity::oidc::{
 use jansky_identity::{
     GitHub, GitHubSettings, HeaderProvider, HeaderSettings, LdapProvider, PamProvider, PamSettings,
 };
+use jansky_model::name::group_name;
 use jansky_model::{ByteSize, Clock, ProviderId, Secret, UserName};
 use jansky_store::{Hold, Store};
 
@@ -190,6 +191,10 @@ fn settings(config: &Config) -> anyhow::Result<Settings> {
         roles: roles(config),
         max_body_size: size(config.hub.max_body_size.0),
         admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
+        prepared_accounts_from: hub
+            .prepared_accounts_from
+            .as_ref()
+            .map(|ids| ids.iter().map(|id| id.get().clone()).collect()),
         broker: BrokerSettings {
             audiences: config
                 .audience
@@ -249,7 +254,7 @@ fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> anyhow::Resu
         rules: AudienceRules {
             allow_all: audience.allow_all,
             allowed_users: names.collect(),
-            allowed_groups: audience.allowed_groups.iter().cloned().collect(),
+            allowed_groups: group_names(&audience.allowed_groups),
             server_options: audience
                 .server_options
                 .iter()
@@ -312,13 +317,30 @@ fn issuer_settings(config: &Config) -> anyhow::Result<IssuerSettings> {
 pub(crate) fn roles(config: &Config) -> Roles {
     let roles = config.role.iter().map(|(name, role)| {
         let role = Role {
-            scopes: role.scopes.clone(),
+            scopes: role
+                .scopes
+                .iter()
+                .map(|scope| with_group_name(scope))
+                .collect(),
             users: role.users.iter().map(ToString::to_string).collect(),
-            groups: role.groups.iter().cloned().collect(),
+            groups: group_names(&role.groups),
         };
         (name.clone(), role)
     });
     Roles(roles.collect())
+}
+
+/// Names of groups in the form in which the hub keeps them.
+pub(crate) fn group_names(names: &[String]) -> BTreeSet<String> {
+    names.iter().map(|name| group_name(name)).collect()
+}
+
+/// A scope whose filter names a group in the form in which the hub keeps it.
+fn with_group_name(scope: &str) -> String {
+    match scope.split_once("!group=") {
+        Some((scope, group)) => format!("{scope}!group={}", group_name(group)),
+        None => scope.to_owned(),
+    }
 }
 
 /// Makes the providers, local accounts left out, in the order of their ids.

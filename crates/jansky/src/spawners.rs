@@ -195,7 +195,7 @@ fn about(described: &DescribedImage) -> AboutImage {
         title: described.title.clone(),
         description: described.description.clone(),
         allowed_users: users.map(ToString::to_string).collect(),
-        allowed_groups: described.allowed_groups.iter().cloned().collect(),
+        allowed_groups: crate::assemble::group_names(&described.allowed_groups),
     }
 }
 

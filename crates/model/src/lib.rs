@@ -4,6 +4,7 @@
 //! one uses none of them, so a rule written here holds everywhere.
 
 pub mod clock;
+pub mod dn;
 pub mod limits;
 pub mod name;
 pub mod outage;

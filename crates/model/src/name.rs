@@ -5,6 +5,12 @@ use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_security::{
+    GeneralSecurityProfile as _, RestrictionLevel, RestrictionLevelDetection as _, skeleton,
+};
+
+use crate::dn;
 
 /// What JupyterHub leaves alone when it writes a name into a path: unreserved characters, `@`, `~`.
 const PATH_SET: &AsciiSet = &NON_ALPHANUMERIC
@@ -120,15 +126,84 @@ impl FromStr for UserName {
 }
 
 impl UserName {
-    /// Reads a name that somebody typed or a provider sent: trims it and lowers its case.
+    /// Reads a name that somebody typed or a provider sent: trims it, lowers its case and writes what
+    /// has several spellings in one (NFC).
     pub fn normalize(text: &str) -> Result<Self, InvalidName> {
-        text.trim().to_lowercase().parse()
+        text.trim().to_lowercase().nfc().collect::<String>().parse()
+    }
+
+    /// The name as it is given to an account: composed (NFC), and with no character that cannot be
+    /// seen or looks like another one.
+    ///
+    /// # Errors
+    /// [`InvalidName`] for a name that nobody should get. Accounts that have one keep it.
+    pub fn for_account(&self) -> Result<Self, InvalidName> {
+        clear("user", &self.0)?.parse()
+    }
+
+    /// What two names have in common that people cannot tell apart (the skeleton of UTS 39).
+    pub fn look(&self) -> String {
+        skeleton(&self.0.to_lowercase()).collect()
     }
 
     /// The name as one segment of a path.
     pub fn escaped(&self) -> String {
         escape_path(&self.0)
     }
+}
+
+/// One form of a text that is to name something: composed (NFC), of letters and signs that people see
+/// and can tell apart.
+///
+/// ASCII is taken as it is. Of the rest what Unicode recommends for identifiers is taken (UTS 39,
+/// `Identifier_Status` allowed), which leaves out what is invisible, changes the direction, or is a
+/// variant of another character; and letters of several scripts only where they are written together
+/// (highly restrictive).
+fn clear(kind: &'static str, text: &str) -> Result<String, InvalidName> {
+    let text: String = text.nfc().collect();
+    let refuse = |reason| {
+        Err(InvalidName {
+            kind,
+            name: shown(&text),
+            reason,
+        })
+    };
+    let is_fine = |c: char| c.is_ascii() || c.identifier_allowed();
+    if !text.chars().all(is_fine) {
+        return refuse("it has a character that cannot be seen or is easily taken for another one");
+    }
+    let letters: String = text.chars().filter(|c| c.is_alphanumeric()).collect();
+    if !letters.check_restriction_level(RestrictionLevel::HighlyRestrictive) {
+        return refuse("it mixes letters of scripts that are not written together");
+    }
+    Ok(text)
+}
+
+/// A text in which every character can be seen for what it is.
+fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() && !c.is_control() {
+            shown.push(c);
+        } else {
+            shown.extend(c.escape_unicode());
+        }
+    }
+    shown
+}
+
+/// The form in which names of groups are kept and compared: distinguished names as directories
+/// compare them, and everything else composed (NFC).
+pub fn group_name(text: &str) -> String {
+    dn::canonical(text).unwrap_or_else(|| text.nfc().collect())
+}
+
+/// The name of a group that somebody makes here, in the form of [`group_name`].
+///
+/// # Errors
+/// [`InvalidName`] for a name that nobody should give. A provider may send others.
+pub fn new_group_name(text: &str) -> Result<String, InvalidName> {
+    clear("group", &group_name(text))
 }
 
 name_type! {
@@ -273,6 +348,70 @@ mod tests {
         for bad in ["Bad_", "2a", "a-", "a--b", "-a", &"x".repeat(31)] {
             assert!(bad.parse::<ServerName>().is_err(), "{bad:?} was accepted");
         }
+    }
+
+    #[test]
+    fn names_have_one_form_and_nothing_that_cannot_be_seen() {
+        let given = |text: &str| {
+            let name = text.parse::<UserName>().expect("a name");
+            name.for_account().map(|name| name.to_string())
+        };
+
+        assert_eq!(given("jurgen\u{308}").expect("decomposed"), "jurgen\u{308}");
+        assert_eq!(given("ju\u{308}rgen").expect("decomposed"), "jürgen");
+        assert_eq!(
+            UserName::normalize("JU\u{308}RGEN").expect("one").as_str(),
+            "jürgen"
+        );
+        for good in [
+            "ada",
+            "Eve X",
+            "al@ex.org",
+            "o'brien+x",
+            "jürgen",
+            "иван",
+            "山田太郎",
+            "עדה",
+        ] {
+            assert_eq!(given(good).expect(good), good);
+        }
+        for bad in [
+            "ri\u{200b}ver",
+            "ri\u{200d}ver",
+            "\u{202e}revir",
+            "ri\u{ad}ver",
+            "ri\u{feff}ver",
+            "river\u{a0}x",
+            "ｒｉｖｅｒ",
+            "ri\u{2060}ver",
+            "ri\u{e0001}ver",
+            "r\u{456}ver",
+            "αdа",
+            "ri\u{115f}ver",
+            "ﬁnn",
+        ] {
+            let refused = given(bad).expect_err(bad).to_string();
+            assert!(refused.is_ascii() || !refused.contains(bad), "{refused}");
+        }
+    }
+
+    #[test]
+    fn names_that_look_the_same_have_one_look() {
+        let look = |text: &str| text.parse::<UserName>().expect("a name").look();
+
+        for (a, b) in [("scope", "ѕсоре"), ("river", "RIVER"), ("paypal", "рaураl")] {
+            assert_eq!(look(a), look(b), "{a} {b}");
+        }
+        assert_ne!(look("river"), look("rover"));
+    }
+
+    #[test]
+    fn groups_have_one_form() {
+        assert_eq!(group_name("CN=Staff, O=X"), "cn=staff,o=x");
+        assert_eq!(group_name("/radio/E\u{301}vn"), "/radio/Évn");
+        assert_eq!(group_name("Radio"), "Radio");
+        assert!(new_group_name("ra\u{200b}dio").is_err());
+        assert_eq!(new_group_name("/vo/Rolle=Ä").expect("fine"), "/vo/Rolle=Ä");
     }
 
     #[test]

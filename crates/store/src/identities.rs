@@ -42,6 +42,19 @@ pub struct NewIdentity<'a> {
     pub subject: &'a str,
 }
 
+/// What came of somebody's wish to have an account that was made beforehand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Adoption {
+    /// It is theirs.
+    Done(User),
+    /// It waits for its person, who does not come from this provider.
+    NotFromHere,
+    /// It has a person already.
+    OfSomebody,
+    /// There is none of this name.
+    OfNobody,
+}
+
 macro_rules! identity_columns {
     () => {
         "identities.id AS identity_id, identities.user_id AS identity_user_id, \
@@ -149,7 +162,10 @@ impl Store {
     }
 
     /// Binds an identity to the user of this name whom somebody made beforehand and who never came:
-    /// one without an identity, a password and a server. `None` when there is no such user.
+    /// one without an identity and a password. What programs did in that name is no trace of a person.
+    ///
+    /// Whether the people of this provider may have it is what was said for this user, or else
+    /// `by_default`.
     ///
     /// # Errors
     /// [`StoreError::AlreadyExists`] when the identity is bound already.
@@ -157,34 +173,39 @@ impl Store {
         &self,
         name: &UserName,
         new: NewIdentity<'_>,
+        by_default: bool,
         at: Timestamp,
-    ) -> Result<Option<User>, StoreError> {
+    ) -> Result<Adoption, StoreError> {
         // Whoever comes under the same name at the same time waits for this row.
         const LOCK: &str = concat!(
-            "UPDATE users SET admin = admin WHERE name = $1 RETURNING ",
+            "UPDATE users SET admin = admin WHERE name = $1 RETURNING adopt_from, ",
             user_columns!()
         );
         let mut transaction = self.db.begin().await?;
         let Some(row) = transaction.fetch_optional(sql(LOCK).bind(name)).await? else {
-            return Ok(None);
+            return Ok(Adoption::OfNobody);
         };
         let user = User::from_row(&row)?;
+        let adopt_from: Option<ProviderId> = row.get_optional("adopt_from")?;
         let look = sql("SELECT 1 AS one FROM identities WHERE user_id = $1
-             UNION ALL SELECT 1 AS one FROM passwords WHERE user_id = $1
-             UNION ALL SELECT 1 AS one FROM servers WHERE user_id = $1 LIMIT 1");
+             UNION ALL SELECT 1 AS one FROM passwords WHERE user_id = $1 LIMIT 1");
         if transaction
             .fetch_optional(look.bind(user.id))
             .await?
             .is_some()
         {
-            return Ok(None);
+            return Ok(Adoption::OfSomebody);
+        }
+        let may_adopt = adopt_from.map_or(by_default, |provider| provider == *new.provider);
+        if !may_adopt {
+            return Ok(Adoption::NotFromHere);
         }
         transaction
             .fetch_one(insert_identity(user.id, new, at))
             .await
             .map_err(|error| error.naming(already_bound(new)))?;
         transaction.commit().await?;
-        Ok(Some(user))
+        Ok(Adoption::Done(user))
     }
 
     /// Makes a user and binds the identity to them, both or neither.

@@ -64,6 +64,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "begun_sign_ins",
         include_str!("../migrations/0014_begun_sign_ins.sql"),
     ),
+    (15, "names", include_str!("../migrations/0015_names.sql")),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -83,6 +83,7 @@ impl Store {
     /// Does what no statement alone can do to what earlier versions wrote.
     async fn brought_up_to_date(self) -> Result<Self, StoreError> {
         self.bind_earlier_scopes().await?;
+        self.fill_in_looks().await?;
         Ok(self)
     }
 

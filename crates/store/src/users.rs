@@ -118,14 +118,15 @@ pub(crate) fn taken(name: &UserName) -> impl FnOnce() -> String {
     move || text
 }
 
-const INSERT_USER: &str = "INSERT INTO users (name, name_folded, admin, created_at)
-    VALUES ($1, $2, $3, $4) RETURNING id";
+const INSERT_USER: &str = "INSERT INTO users (name, name_folded, look, admin, created_at)
+    VALUES ($1, $2, $3, $4, $5) RETURNING id";
 
 /// The statement that makes a user.
 pub(crate) fn insert_user(name: &UserName, admin: bool, at: Timestamp) -> Statement {
     sql(INSERT_USER)
         .bind(name)
         .bind(&folded(name.as_str()))
+        .bind(&name.look())
         .bind(admin)
         .bind(at)
 }
@@ -229,7 +230,8 @@ impl Store {
         Ok((users, u64::try_from(total).unwrap_or(0)))
     }
 
-    /// Gives a user another name, and their servers the client ids that go with it.
+    /// Gives a user another name, and their servers the client ids that go with it; the old name stays
+    /// known as one that they had.
     ///
     /// # Errors
     /// [`StoreError::AlreadyExists`] when the name is taken, [`StoreError::NotFound`].
@@ -239,11 +241,17 @@ impl Store {
         name: &UserName,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        let statement = sql("UPDATE users SET name = $2, name_folded = $3 WHERE id = $1")
-            .bind(id)
-            .bind(name)
-            .bind(&folded(name.as_str()));
+        let statement =
+            sql("UPDATE users SET name = $2, name_folded = $3, look = $4 WHERE id = $1")
+                .bind(id)
+                .bind(name)
+                .bind(&folded(name.as_str()))
+                .bind(&name.look());
+        let former = sql("INSERT INTO former_names (user_id, name)
+             SELECT id, name FROM users WHERE id = $1 AND name <> $2
+             ON CONFLICT (user_id, name) DO NOTHING");
         let mut transaction = self.db.begin().await?;
+        transaction.execute(former.bind(id).bind(name)).await?;
         let touched = transaction
             .execute(statement)
             .await

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use jansky_model::{ByteSize, UserName};
+use jansky_model::{ByteSize, ProviderId, UserName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -103,10 +103,21 @@ pub struct Hub {
     /// The names of people who are administrators once they have signed in. They may come in
     /// whatever the rules of a provider say, unless it blocks them.
     ///
-    /// The names count for every provider. Prefer the `admin_groups` of a provider when several
-    /// providers may know different people under the same name.
+    /// The names count for every provider. Where there are several, a name counts for whoever comes
+    /// with it first only from those in `prepared_accounts_from`. Prefer the `admin_groups` of a provider
+    /// when several providers may know different people under the same name.
     #[schemars(extend("examples" = [["ada", "grace"]]))]
     pub admin_users: Vec<Written<UserName>>,
+
+    /// The providers whose people may take over accounts that were made for them beforehand, over the
+    /// API for instance, by signing in under that name for the first time; and who may come for the first
+    /// time under a name of which this configuration speaks: in `admin_users`, and in `users` of a role and
+    /// `allowed_users` of an audience.
+    ///
+    /// People of other providers are refused then, and told whom to ask. For a single account an
+    /// administrator says it with `adopt_from` in the API. An empty list is for nobody.
+    #[schemars(extend("x-default" = "the only provider, if there is one beside local accounts; nobody when there are several"), extend("examples" = [["keycloak"]]))]
+    pub prepared_accounts_from: Option<Vec<Written<ProviderId>>>,
 
     /// What happens to the running servers of somebody whom a provider's rules no longer let in.
     ///
@@ -157,6 +168,7 @@ impl Default for Hub {
             require_fetch_metadata: true,
             authenticate_metrics: true,
             admin_users: Vec::new(),
+            prepared_accounts_from: None,
             no_longer_allowed: NoLongerAllowed::Drain,
             drain_timeout: written("30m"),
             keep_addresses: written("90d"),

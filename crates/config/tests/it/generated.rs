@@ -148,6 +148,11 @@ fn every_toml_example_of_the_reference_is_accepted() {
                         crate::LOCAL
                     ),
                 ],
+                // Some name a provider.
+                "hub" => vec![
+                    crate::LOCAL.to_owned(),
+                    format!("{}{KEYCLOAK}", crate::LOCAL),
+                ],
                 _ => vec![crate::LOCAL.to_owned()],
             };
             let problems: Vec<_> = text

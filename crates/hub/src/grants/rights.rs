@@ -181,7 +181,7 @@ impl Hub {
         let Some(user) = self.store.user(grant.user_id).await? else {
             return Ok(());
         };
-        let decision = self.decide_again(configured, upstream, grant, tokens);
+        let decision = self.decide_again(configured, upstream, grant, tokens, &user);
         match decision.await? {
             Some(decision) => {
                 self.follow_decision(&user, &grant.provider, stake, decision)
@@ -198,6 +198,7 @@ impl Hub {
         upstream: &dyn UpstreamSession,
         grant: &Grant,
         tokens: &UpstreamTokens,
+        user: &User,
     ) -> Result<Option<Decision>, HubError> {
         let read = upstream.claims(&grant.subject, tokens).await;
         let claims = match read {
@@ -217,11 +218,11 @@ impl Hub {
                 return Ok(None);
             }
         };
-        let decide = |claims: Claims| {
+        let decide = async |claims: Claims| {
             let identity = identity_of(grant, tokens, claims);
-            configured.rules.decide(&identity)
+            self.decide(configured, &identity, Some(user)).await
         };
-        let first = decide(claims.clone());
+        let first = decide(claims.clone()).await?;
         if first.missing.is_empty() && first.unreadable.is_empty() {
             return Ok(Some(first));
         }
@@ -232,7 +233,7 @@ impl Hub {
                 warn!(grant.id = %grant.id, error = %error, "could not ask for missing claims");
             }
         }
-        Ok(Some(decide(all)))
+        decide(all).await.map(Some)
     }
 
     /// Asks again what the provider says about a user whose rights were not looked at for a while:

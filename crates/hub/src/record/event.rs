@@ -79,6 +79,10 @@ events! {
     UserMade = "user_made",
     /// A user has another name.
     UserRenamed = "user_renamed",
+    /// A name was given that looks like that of another user.
+    LookAlikeName = "look_alike_name",
+    /// It was said whose people take over an account that waits for its person.
+    AdoptFrom = "adopt_from",
     /// A user was deleted.
     UserDeleted = "user_deleted",
     /// A user is an administrator.

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jansky_hub::{Actor, Group, GroupQuery, HubError, visible_groups};
 use jansky_model::Scope;
+use jansky_model::name::group_name;
 use jansky_model::scope::Target;
 use serde_json::{Map, Value};
 
@@ -27,6 +28,7 @@ pub(crate) async fn find_group(
     name: &str,
     scopes: &[Scope],
 ) -> Result<Group, HubError> {
+    let name = &group_name(name);
     need(actor, scopes, Target::Group(name))?;
     visit.web.hub.group(name).await?.ok_or_else(missing)
 }
@@ -134,6 +136,7 @@ struct Membership {
 /// `POST /hub/api/groups/{group}`
 pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
+    let name = group_name(&name);
     need(actor, &[Scope::ADMIN_GROUPS], Target::Group(&name))?;
     let wanted: Membership = json_body(request).await?.unwrap_or_default();
     let users = wanted.users.unwrap_or_default();

@@ -136,6 +136,11 @@ pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let user = find_user(&visit, actor, &name, READ_ANY).await?;
     let mut model = models::load_user(&visit, actor, &user).await?;
     let target = Target::User(user.name.as_str());
+    if actor.may(Scope::ADMIN_USERS, target)
+        && let Some(provider) = visit.web.hub.adopt_from(&user).await?
+    {
+        model["adopt_from"] = json!(provider);
+    }
     if actor.may(Scope::ADMIN_AUTH_STATE, target)
         // A cookie opens no tokens: a page of somebody's server may have sent it along.
         && !actor.is_browser()
@@ -155,6 +160,8 @@ pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
 #[serde(default, deny_unknown_fields)]
 struct NewUser {
     admin: bool,
+    /// The provider whose people may take over the account; not JupyterHub's.
+    adopt_from: Option<String>,
 }
 
 /// `POST /hub/api/users/{name}`
@@ -165,10 +172,11 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
     let name: UserName = name
         .parse()
         .map_err(|error: jansky_model::InvalidName| HubError::invalid(error.to_string()))?;
+    let adopt_from = wanted.adopt_from.as_deref();
     let user = visit
         .web
         .hub
-        .create_user(actor, &name, wanted.admin)
+        .prepare_user(actor, &name, wanted.admin, adopt_from)
         .await?;
     let model = models::load_user(&visit, actor, &user).await?;
     Ok((StatusCode::CREATED, Json(model)).into_response())
@@ -179,6 +187,14 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
 struct UserChange {
     name: Option<String>,
     admin: Option<bool>,
+    /// The provider whose people may take over the account; `null` leaves it to the configuration.
+    #[serde(deserialize_with = "some")]
+    adopt_from: Option<Option<String>>,
+}
+
+/// Tells a key that is there with `null` from one that is not there.
+fn some<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    serde::Deserialize::deserialize(value).map(Some)
 }
 
 /// `PATCH /hub/api/users/{name}`. A name that is already the user's changes nothing.
@@ -198,6 +214,11 @@ pub(crate) async fn change(visit: Visit, Path(name): Path<String>, request: Requ
         .hub
         .change_user(actor, &user, name.as_ref(), wanted.admin)
         .await?;
+    if let Some(provider) = wanted.adopt_from {
+        let hub = &visit.web.hub;
+        hub.set_adopt_from(actor, &changed, provider.as_deref())
+            .await?;
+    }
     Ok(Json(models::load_user(&visit, actor, &changed).await?).into_response())
 }
 

@@ -99,7 +99,7 @@ fn row(visit: &Visit, sign_up: &SignUp) -> ApprovalRow {
         reason: sign_up.reason.clone(),
         requested: sign_up.requested_at,
         ends: sign_up.expires_at,
-        is_in_rules: visit.web.hub.is_name_in_rules(&sign_up.name),
+        is_in_rules: visit.web.hub.is_name_in_rules(&sign_up.name, true),
         approve_action: act("approve"),
         refuse_action: act("refuse"),
     }

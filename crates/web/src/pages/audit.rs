@@ -142,6 +142,13 @@ fn words(event: Event, row: &AuditEvent, detail: &Value) -> String {
         Event::UserMade => "Account made",
         Event::UserRenamed => return format!("Renamed from {} to {}", of("from"), of("to")),
         Event::UserDeleted => "Account deleted",
+        Event::AdoptFrom => {
+            return format!("Account prepared for somebody from {}", of("provider"));
+        }
+        Event::LookAlikeName => {
+            let (name, other) = (of("name"), of("other"));
+            return format!("Name given that looks like another: {name} and {other}");
+        }
         Event::AdminGiven => "Made an administrator",
         Event::AdminTaken => "No longer an administrator",
         Event::RightsFollow => "Groups and rights follow the identity provider",

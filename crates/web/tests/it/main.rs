@@ -14,6 +14,7 @@ mod lifelines;
 mod linking;
 mod local_accounts;
 mod lookups;
+mod names;
 mod oauth;
 mod oidc;
 mod own_origins;

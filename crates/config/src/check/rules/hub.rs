@@ -4,16 +4,33 @@ use jansky_model::ByteSize;
 
 use super::Rules;
 use crate::notation::{HttpUrl, Written};
-use crate::sections::Config;
+use crate::sections::{Config, Provider};
 
 pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     addresses(config, rules);
     hosts_of_servers(config, rules);
+    prepared_accounts(config, rules);
     transport(config, rules);
     limits(config, rules);
     wire(config, rules);
     times(config, rules);
     log(config, rules);
+}
+
+fn prepared_accounts(config: &Config, rules: &mut Rules<'_, '_>) {
+    let named = config.hub.prepared_accounts_from.iter().flatten();
+    for id in named {
+        let problem = match config.provider.get(id.get()) {
+            Some(Provider::Local(_)) => "which has local accounts: those have no first sign-in",
+            Some(_) => continue,
+            None => "which is no provider",
+        };
+        rules.error(
+            &["hub", "prepared_accounts_from"],
+            &format!("`{}`, {problem}", id.get()),
+            "write the ids of sections [provider.<id>]",
+        );
+    }
 }
 
 fn addresses(config: &Config, rules: &mut Rules<'_, '_>) {
