@@ -15,7 +15,7 @@ use rustix::fs::Access;
 use crate::cli::ConfigFile;
 use crate::serve::{load, runtime};
 use crate::telemetry::say;
-use crate::{assemble, authorities, directory};
+use crate::{assemble, authorities, directory, tls};
 
 /// The clocks of this machine and of a provider may differ by this much before it is a warning.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
@@ -65,6 +65,7 @@ pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
 
 async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![port(config)];
+    findings.extend(encryption(config, SystemClock.now()));
     findings.extend(data_directory(&config.hub.data_dir));
     findings.push(database(config).await);
     findings.extend(origins(config));
@@ -156,6 +157,35 @@ fn origins(config: &Config) -> Option<Finding> {
              docs/how-to/own-origins.md",
         )
     })
+}
+
+/// TLS, here or in front of the hub.
+fn encryption(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let url = config.public_url();
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    if let Some(tls) = &config.tls {
+        let mut hosts = vec![host.to_owned()];
+        let below = config.hub.subdomain_host.as_ref();
+        if let Some(below) = below.and_then(|url| url.host_str()) {
+            // Any of the hosts that people's servers get: only a wildcard is for all of them.
+            hosts.push(format!("somebody.{below}"));
+        }
+        return tls::examine(tls, &hosts, now);
+    }
+    if url.scheme() == "https" || is_this_machine(host) {
+        return Vec::new();
+    }
+    vec![Finding::warning(
+        "tls",
+        format!("passwords and cookies travel to {url} in clear text"),
+        "write a section [tls], or put something that does TLS in front and give its address in hub.public_url",
+    )]
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address = host.parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// What lets in more people than an operator may think of.

@@ -19,6 +19,7 @@ mod front;
 mod serve;
 mod spawners;
 mod telemetry;
+mod tls;
 mod token_command;
 
 use std::process::ExitCode;

@@ -23,7 +23,7 @@ use crate::cli::ConfigFile;
 use crate::for_servers::ForServers;
 use crate::front::{HubPages, ProxyRoutes, local_service, proxy_metrics};
 use crate::telemetry::say;
-use crate::{assemble, descriptors, files, telemetry};
+use crate::{assemble, descriptors, files, telemetry, tls};
 
 /// How long the end of the process waits for its own tasks.
 const TASK_PATIENCE: Duration = Duration::from_secs(2);
@@ -138,13 +138,16 @@ impl Running {
             },
             ..config.clone()
         };
-        let tls = config.tls.as_ref().map(tls_config).transpose()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let shutdown = CancellationToken::new();
+        let tls = config.tls.as_ref();
+        let tls = tls
+            .map(|tls| tls::serve(tls, &clock, &shutdown))
+            .transpose()?;
         let (store, hold) = assemble::open_store(config).await?;
         let routes = Routes::new();
         let table = Arc::new(ProxyRoutes::new(routes.clone(), Arc::clone(&clock)));
         let hub = assemble::hub(config, store, Arc::clone(&clock), table).await?;
-        let shutdown = CancellationToken::new();
         let stop_servers = Arc::new(AtomicBool::new(config.hub.stop_servers_on_exit));
         let proxy = Proxy::new(routes.clone(), proxy_settings(config), Arc::clone(&clock));
         let stats = Arc::clone(proxy.stats());
@@ -318,29 +321,4 @@ fn proxy_settings(config: &Config) -> ProxySettings {
         drain_timeout: *config.proxy.drain_timeout,
         ..usual
     }
-}
-
-fn tls_config(
-    tls: &jansky_config::Tls,
-) -> anyhow::Result<Arc<arc_swap::ArcSwap<rustls::ServerConfig>>> {
-    use rustls::pki_types::pem::PemObject as _;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-
-    let (certificate, key) = (tls.certificate.get(), tls.key.get());
-    let chain = CertificateDer::pem_file_iter(certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| {
-            anyhow::anyhow!("tls.certificate: `{}`: {error}", certificate.display())
-        })?;
-    let key = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| anyhow::anyhow!("tls.key: `{}`: {error}", key.display()))?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut server = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .context("tls: no usable protocol version")?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .context("tls.key does not belong to tls.certificate")?;
-    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(arc_swap::ArcSwap::from_pointee(server)))
 }

@@ -11,6 +11,9 @@ use super::written;
 use crate::notation::Written;
 
 /// TLS by Jansky itself. Leave this section out when something in front of it does TLS.
+///
+/// New files are used for new connections within ten seconds, without a restart. Files that cannot be
+/// used change nothing and are named in the log.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {

@@ -17,5 +17,6 @@ mod processes;
 mod refusals;
 mod secrets;
 mod streaming;
+mod tls;
 mod trust;
 mod unix_accounts;
