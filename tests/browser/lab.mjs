@@ -34,22 +34,16 @@ export async function runAll(page, seconds = 120) {
 
 /** Runs code in an empty cell at the end of the open notebook and returns what that cell shows. */
 export async function run(page, code, seconds = 60) {
-  const { cell, number } = await begin(page, code);
-  await until("the cell did not finish", async () => HAS_RUN.test(await prompt(cell)), seconds);
-  return (await outputs(page))[number];
-}
-
-/** Asks for code to be run in an empty cell at the end of the open notebook, and waits for nothing. */
-export async function begin(page, code) {
   const cell = await emptyCell(page);
   const number = (await page.locator(CELLS).count()) - 1;
   await write(page, cell, code);
   await page.keyboard.press("Control+Enter");
-  return { cell, number };
+  await until("the cell did not finish", async () => HAS_RUN.test(await prompt(cell)), seconds);
+  return (await outputs(page))[number];
 }
 
 /**
- * The same as `run` on a page whose connection was cut: JupyterLab connects again by itself, after a while.
+ * The same on a page whose connection was cut: JupyterLab connects again by itself, after a while.
  */
 export async function runAgain(page, code) {
   await connected(page);
