@@ -17,6 +17,8 @@ pub(crate) struct Client {
     pub(crate) worker: Arc<Worker>,
     peer: SocketAddr,
     tls: bool,
+    /// It came when the end had begun already.
+    pub(crate) is_late: bool,
     /// The peer is one of our own proxies.
     pub(crate) trusted: bool,
     /// The peer's address, for `X-Forwarded-For`.
@@ -28,11 +30,12 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(peer: SocketAddr, tls: bool, worker: Arc<Worker>) -> Self {
+    pub(crate) fn new(peer: SocketAddr, tls: bool, worker: Arc<Worker>, is_late: bool) -> Self {
         let ip = peer.ip().to_canonical();
         Self {
             peer: SocketAddr::new(ip, peer.port()),
             tls,
+            is_late,
             trusted: is_trusted(&worker.proxy.settings, ip),
             forwarded_for: HeaderValue::from_str(&ip.to_string())
                 .unwrap_or_else(|_| HeaderValue::from_static("unknown")),

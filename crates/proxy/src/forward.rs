@@ -351,7 +351,7 @@ async fn switch(
     let worker = Arc::clone(&exchange.client.worker);
     let route = Arc::clone(&exchange.route);
     let lifeline = exchange.lifeline(head);
-    worker.tasks.spawn(async move {
+    worker.late.spawn(async move {
         let stats = &exchange.worker().proxy.stats;
         let _open = stats.upgrades.enter();
         let Ok(upgraded) = upgrade.await else {
@@ -370,7 +370,9 @@ async fn switch(
             stats.sent_bytes.add(sent as u64);
             exchange.touch();
         });
-        if let Some(Err(error)) = unless_cut(lifeline, joined).await {
+        let until_the_end = &exchange.worker().closing;
+        let joined = until_the_end.run_until_cancelled(unless_cut(lifeline, joined));
+        if let Some(Some(Err(error))) = joined.await {
             tracing::debug!(
                 route.spec = exchange.route.spec(),
                 error = &error as &dyn std::error::Error,

@@ -38,12 +38,13 @@ pub struct Listener {
 /// How the drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Drained {
-    /// Connections and upgraded connections that were cut at the end of the drain timeout.
+    /// Connections that were cut in the middle of a request at the end of the drain timeout.
     pub cut: u64,
 }
 
-/// Serves `listeners` until `shutdown`, then drains: no more connections are accepted, requests
-/// under way are finished, and upgraded connections may go on until the drain timeout.
+/// Serves `listeners` until `shutdown`, then drains: requests under way are finished, within the drain
+/// timeout. Until then new connections are served, too; after it upgraded connections are cut, and
+/// whoever comes waits in the queue of the socket if somebody else has it open.
 ///
 /// Each worker is a thread with a runtime of its own, so that no request passes from thread to
 /// thread. [`Target::Local`](crate::Target::Local) services run on the runtime that calls this.

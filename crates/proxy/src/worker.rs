@@ -59,6 +59,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// By how much a buffer is larger than the largest head.
 const HEAD_SLACK: usize = 8 << 10;
 
+/// How long those who came during the drain may take to the end of their request when it is over.
+const LAST_REQUESTS: Duration = Duration::from_secs(1);
+
 /// How often the peer of an HTTP/2 connection is asked whether it is still there.
 const PING_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -66,11 +69,16 @@ const PING_INTERVAL: Duration = Duration::from_mins(1);
 pub(crate) struct Worker {
     pub(crate) proxy: Proxy,
     pub(crate) pool: Pool,
-    /// Connections and upgraded connections.
-    pub(crate) tasks: TaskTracker,
+    /// Connections that were there before the end began.
+    tasks: TaskTracker,
+    /// Those that came afterwards, and all upgraded connections: none of them is waited for.
+    pub(crate) late: TaskTracker,
     /// Where local services run.
     pub(crate) local: Handle,
+    /// The end has begun: requests under way are finished, and no connection is kept.
     stop: CancellationToken,
+    /// It has come: nobody is taken any more, and upgraded connections are cut.
+    pub(crate) closing: CancellationToken,
     /// Set before `stop`, because it is cheaper to look at.
     is_stopping: AtomicBool,
     http1: http1::Builder,
@@ -104,7 +112,9 @@ impl Worker {
             pool: Pool::new(settings.idle_timeout, sweep_interval(settings)),
             tasks: TaskTracker::new(),
             local,
+            late: TaskTracker::new(),
             stop: CancellationToken::new(),
+            closing: CancellationToken::new(),
             is_stopping: AtomicBool::new(false),
             http1,
             http2,
@@ -118,6 +128,10 @@ impl Worker {
     }
 
     /// Serves until `shutdown`, then drains; returns how many connections had to be cut.
+    ///
+    /// As long as the drain takes, whoever comes is served, too, one request on each connection: nobody
+    /// else is there for them yet. Upgraded connections are cut when it is over, so that those who come
+    /// back at once meet the next process.
     pub(crate) async fn run(
         self: Arc<Self>,
         listeners: Vec<(TcpListener, Option<Tls>)>,
@@ -132,13 +146,11 @@ impl Worker {
         self.stop.cancel();
         self.tasks.close();
         let drained = self.tasks.wait();
-        if tokio::time::timeout(self.proxy.settings.drain_timeout, drained)
-            .await
-            .is_ok()
-        {
-            return 0;
-        }
-        self.tasks.len() as u64
+        let _ = tokio::time::timeout(self.proxy.settings.drain_timeout, drained).await;
+        self.closing.cancel();
+        self.late.close();
+        let _ = tokio::time::timeout(LAST_REQUESTS, self.late.wait()).await;
+        (self.tasks.len() + self.late.len()) as u64
     }
 
     async fn sweep(self: Arc<Self>) {
@@ -153,16 +165,19 @@ impl Worker {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = self.stop.cancelled() => return,
+                () = self.closing.cancelled() => return,
             };
             match accepted {
                 Ok((stream, peer)) => {
                     let tls = tls.as_ref().map(|tls| TlsAcceptor::from(tls.load_full()));
                     match self.admit(peer) {
                         Ok(place) => {
+                            let is_late = self.is_stopping.load(Ordering::SeqCst);
+                            let tracker = if is_late { &self.late } else { &self.tasks };
+                            let client =
+                                Client::new(peer, tls.is_some(), Arc::clone(&self), is_late);
                             let worker = Arc::clone(&self);
-                            self.tasks
-                                .spawn(worker.connection(stream, peer, tls, place));
+                            tracker.spawn(worker.connection(stream, client, tls, place));
                         }
                         Err(refusal) => self.turn_away(stream, peer, tls.is_some(), refusal),
                     }
@@ -221,16 +236,16 @@ impl Worker {
     async fn connection(
         self: Arc<Self>,
         stream: TcpStream,
-        peer: SocketAddr,
+        client: Client,
         tls: Option<TlsAcceptor>,
         _place: Place,
     ) {
         let stats = Arc::clone(&self.proxy.stats);
         let _open = stats.connections.enter();
-        let client = Arc::new(Client::new(peer, tls.is_some(), Arc::clone(&self)));
+        let client = Arc::new(client);
         let started = tokio::select! {
             started = begin(stream, tls, &self.proxy.settings) => started,
-            () = self.stop.cancelled() => return,
+            () = self.end_of(&client).cancelled() => return,
         };
         let ended = match started {
             Ok((io, true)) => self.serve_http2(io, client).await,
@@ -251,11 +266,24 @@ impl Worker {
         }
     }
 
+    /// What ends a connection: one that came late is served until all ends.
+    fn end_of(&self, client: &Client) -> &CancellationToken {
+        if client.is_late {
+            &self.closing
+        } else {
+            &self.stop
+        }
+    }
+
     async fn serve_http1(self: &Arc<Self>, io: ClientIo, client: Arc<Client>) -> hyper::Result<()> {
         let service = service_fn(|request| forward::answer(Arc::clone(&client), request));
         let io = TokioIo::new(io.watched(Arc::clone(&client)));
-        let mut connection = self.http1.serve_connection(io, service).with_upgrades();
-        let mut stop = pin!(self.stop.cancelled());
+        let mut http1 = self.http1.clone();
+        if client.is_late {
+            http1.keep_alive(false);
+        }
+        let mut connection = http1.serve_connection(io, service).with_upgrades();
+        let mut stop = pin!(self.end_of(&client).cancelled());
         let mut stop_is_armed = false;
         let mut is_stopping = false;
         let mut patience = Patience::new(&self.proxy.settings);
@@ -305,6 +333,7 @@ impl Worker {
     async fn serve_http2(self: &Arc<Self>, io: ClientIo, client: Arc<Client>) -> hyper::Result<()> {
         let settings = &self.proxy.settings;
         let turns = Arc::clone(&client);
+        let end = self.end_of(&turns);
         let service = service_fn(move |request| forward::answer(Arc::clone(&client), request));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(io), service));
         let mut patience = Patience::new(settings);
@@ -317,7 +346,7 @@ impl Worker {
                 let ended = tokio::time::timeout(patience, connection).await;
                 return ended.unwrap_or(Ok(()));
             }
-            () = self.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = end.cancelled() => connection.as_mut().graceful_shutdown(),
         }
         connection.await
     }

@@ -30,7 +30,8 @@ pub struct Tls {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Proxy {
-    /// How long requests and WebSockets may go on when Jansky is told to end.
+    /// How long requests that are under way may take when Jansky is told to end. Until they are done
+    /// new ones are answered, too; then WebSockets are cut, which JupyterLab opens again by itself.
     #[schemars(example = &"5m")]
     pub drain_timeout: Written<Duration>,
 

@@ -86,29 +86,76 @@ async fn echo() -> std::net::SocketAddr {
 }
 
 #[tokio::test]
-async fn upgraded_connection_is_waited_for() {
+async fn upgraded_connections_are_cut_when_no_request_is_under_way() {
     let proxy = draining_for(Duration::from_hours(1));
     proxy.route("/", echo().await);
     let mut wire = proxy.connect().await;
     wire.send(ASK).await;
     wire.head().await;
-
-    proxy.shutdown.cancel();
     wire.send("ping").await;
     assert_eq!(wire.text(4).await, "ping");
-    assert!(!proxy.served.is_finished());
-    drop(wire);
 
+    proxy.shutdown.cancel();
+
+    assert!(wire.rest().await.is_empty());
     assert_eq!(ended(proxy).await, Drained { cut: 0 });
 }
 
 #[tokio::test]
-async fn upgraded_connection_is_cut_at_the_end_of_the_drain() {
+async fn whoever_comes_while_a_request_is_finished_is_served_and_not_kept() {
+    let proxy = draining_for(Duration::from_hours(1));
+    let (go_on, _) = tokio::sync::broadcast::channel::<()>(1);
+    let signal = go_on.clone();
+    let slow = backend(move |mut wire| {
+        let mut wait = signal.subscribe();
+        async move {
+            wire.head().await;
+            soon("the signal", wait.recv()).await.expect("a signal");
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow")
+                .await;
+        }
+    })
+    .await;
+    proxy.route("/", slow);
+    let mut first = proxy.connect().await;
+    first.send(GET).await;
+    until("it waits", || proxy.stats.connections.get() == 1).await;
+    until("its server has it", || go_on.receiver_count() == 1).await;
+
+    proxy.shutdown.cancel();
+    proxy.route("/", answers("hub").await);
+    let mut late = proxy.connect().await;
+    late.send(GET).await;
+    let answer = String::from_utf8(late.rest().await).expect("text");
+
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.to_lowercase().contains("connection: close"),
+        "{answer}"
+    );
+    assert!(!proxy.served.is_finished());
+    go_on.send(()).expect("the server waits");
+    let slow = String::from_utf8(first.rest().await).expect("text");
+    assert!(slow.ends_with("slow"), "{slow}");
+    assert_eq!(ended(proxy).await, Drained { cut: 0 });
+}
+
+#[tokio::test]
+async fn request_that_does_not_end_is_cut_at_the_end_of_the_drain() {
     let proxy = draining_for(Duration::from_millis(200));
-    proxy.route("/", echo().await);
+    let silent = backend(|mut wire| async move {
+        wire.head().await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    proxy.route("/", silent);
     let mut wire = proxy.connect().await;
-    wire.send(ASK).await;
-    wire.head().await;
+    wire.send(GET).await;
+    until("it waits", || proxy.stats.connections.get() == 1).await;
+    until("its server has it", || {
+        proxy.stats.upstream_connects.get() == 1
+    })
+    .await;
 
     proxy.shutdown.cancel();
 
