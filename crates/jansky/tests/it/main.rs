@@ -10,6 +10,7 @@ mod crash;
 mod demo;
 mod fail2ban;
 mod failing_servers;
+mod full_disk;
 mod harbour;
 mod house;
 mod lifecycle;
