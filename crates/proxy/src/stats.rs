@@ -107,3 +107,21 @@ impl Seldom {
         is_due && swap().is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_once_a_minute_is_not_said_again_before() {
+        let seldom = Seldom::default();
+        let is_due = |seconds| {
+            let now = Timestamp::from_seconds(seconds);
+            seldom.is_due(now, Duration::from_mins(1))
+        };
+
+        let said: Vec<_> = (1000..1130).filter(|now| is_due(*now)).collect();
+
+        assert_eq!(said, [1000, 1060, 1120]);
+    }
+}

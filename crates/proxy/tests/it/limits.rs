@@ -47,7 +47,7 @@ fn gathering() -> Target {
 }
 
 /// A server that reads requests with all that follows, and never answers.
-async fn silent() -> SocketAddr {
+pub async fn silent() -> SocketAddr {
     backend(|mut wire| async move {
         wire.rest().await;
     })
@@ -282,7 +282,12 @@ async fn a_body_that_goes_on_coming_may_take_long() {
 
 #[tokio::test]
 async fn a_server_that_does_not_read_is_not_taken_for_a_slow_client() {
-    let proxy = start(hurried());
+    // Long enough for a client on a busy machine that does send.
+    let timeout = Duration::from_secs(2);
+    let proxy = start(ProxySettings {
+        client_timeout: timeout,
+        ..settings()
+    });
     let (go_on, _) = tokio::sync::broadcast::channel::<()>(1);
     let signal = go_on.clone();
     let address = backend(move |mut wire| {
@@ -290,7 +295,7 @@ async fn a_server_that_does_not_read_is_not_taken_for_a_slow_client() {
         async move {
             wire.head().await;
             soon("the signal", wait.recv()).await.expect("a signal");
-            wire.exactly(64 << 20).await;
+            wire.exactly(32 << 20).await;
             wire.answer_200("read").await;
         }
     })
@@ -301,7 +306,7 @@ async fn a_server_that_does_not_read_is_not_taken_for_a_slow_client() {
 
     let sending = tokio::spawn(async move {
         use tokio::io::AsyncWriteExt as _;
-        let size = 64 << 20;
+        let size = 32 << 20;
         let head = format!("PUT / HTTP/1.1\r\nHost: hub.test\r\nContent-Length: {size}\r\n\r\n");
         writer.write_all(head.as_bytes()).await.expect("it reads");
         writer
@@ -310,7 +315,7 @@ async fn a_server_that_does_not_read_is_not_taken_for_a_slow_client() {
             .expect("it reads on");
         writer
     });
-    tokio::time::sleep(3 * hurried().client_timeout).await;
+    tokio::time::sleep(2 * timeout).await;
     go_on.send(()).expect("the server waits");
 
     let mut answer = vec![0; 12];
@@ -509,4 +514,22 @@ async fn a_client_that_does_not_read_is_cut() {
     wire.head().await;
 
     until("the cut", || proxy.stats.connections.get() == 0).await;
+}
+
+#[tokio::test]
+async fn four_hundred_browsers_behind_one_address_find_a_place_with_the_usual_limit() {
+    const BROWSERS: usize = 400;
+    const CONNECTIONS: usize = 6;
+    let proxy = start(counted(ProxySettings::default().connections_per_address));
+    let ask = "GET /_chp_healthz HTTP/1.1\r\nHost: hub.test\r\n\r\n";
+    let mut wires = Vec::new();
+    for _ in 0..BROWSERS * CONNECTIONS {
+        wires.push(proxy.connect().await);
+    }
+
+    for wire in &mut wires {
+        wire.send(ask).await;
+        assert_eq!(wire.answer().await.status, 200);
+    }
+    assert_eq!(proxy.stats.turned_away.get(), 0);
 }

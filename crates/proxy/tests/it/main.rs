@@ -10,6 +10,7 @@ mod drain;
 mod failures;
 mod headers;
 mod http2;
+mod http2_floods;
 mod limits;
 mod local;
 mod neighbours;
