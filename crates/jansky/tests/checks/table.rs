@@ -1,9 +1,10 @@
-//! Holds `docs/development/checks.md` to what there is.
+//! Holds the pages that name tests to what there is.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const TABLE: &str = "docs/development/checks.md";
+const THREATS: &str = "docs/concepts/threat-model.md";
 
 /// Every test of the workspace by its name, as the sources have them.
 fn tests(directory: &Path, found: &mut BTreeSet<String>) {
@@ -57,4 +58,36 @@ fn every_test_in_the_table_of_checks_exists_and_every_number_has_a_line() {
         .filter(|number| !numbers.contains(number))
         .collect();
     assert!(without.is_empty(), "{TABLE} says nothing about {without:?}");
+}
+
+#[test]
+fn every_sentence_of_the_threat_model_names_tests_that_exist() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = std::fs::read_to_string(root.join(THREATS)).expect("the page is there");
+    let mut known = BTreeSet::new();
+    tests(&root.join("crates"), &mut known);
+    let is_there =
+        |name: &str| known.contains(name) || root.join("tests/browser").join(name).is_file();
+
+    let rows = text.lines().filter(|line| line.starts_with("| "));
+    let rows = rows.filter(|row| !row.ends_with("| held by |"));
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for row in rows {
+        let mut cells = row.trim_matches('|').split('|').map(str::trim);
+        let (claim, held_by) = (
+            cells.next().unwrap_or_default(),
+            cells.next().unwrap_or_default(),
+        );
+        let named: Vec<_> = held_by.split('`').skip(1).step_by(2).collect();
+        if named.is_empty() {
+            wrong.push(format!("nothing holds: {claim}"));
+        }
+        let missing = named.into_iter().filter(|name| !is_there(name));
+        wrong.extend(missing.map(|name| format!("there is no test `{name}`")));
+        count += 1;
+    }
+
+    assert!(wrong.is_empty(), "{THREATS}: {wrong:#?}");
+    assert!(count > 30, "only {count} sentences were read");
 }
