@@ -276,8 +276,11 @@ impl Hub {
         }
     }
 
-    /// Refuses to give an account a name that comes with more than the caller holds. `renamed` is the
-    /// user who gets it; `None` for a new one.
+    /// Refuses to give an account a name that comes with more than the caller holds, however it is
+    /// spelled. `renamed` is the user who gets it; `None` for a new one.
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`], and [`HubError::Invalid`] for a name that no account gets.
     pub(crate) fn may_give_name(
         &self,
         by: By<'_>,
@@ -289,6 +292,10 @@ impl Hub {
         if mine.is_admin {
             return Ok(());
         }
+        // In the form in which the account gets it, so that another spelling does not pass by the rules.
+        let name = &name
+            .for_account()
+            .map_err(|error| HubError::invalid(error.to_string()))?;
         let text = name.as_str();
         let is_own = renamed.is_some_and(|user| user.id == actor.user.id);
         let mut theirs = self.holdings_of_name(name);

@@ -129,7 +129,12 @@ impl UserName {
     /// Reads a name that somebody typed or a provider sent: trims it, lowers its case and writes what
     /// has several spellings in one (NFC).
     pub fn normalize(text: &str) -> Result<Self, InvalidName> {
-        text.trim().to_lowercase().nfc().collect::<String>().parse()
+        Self::compose(&text.to_lowercase())
+    }
+
+    /// Reads a name as [`UserName::normalize`] does, and keeps its case.
+    pub fn compose(text: &str) -> Result<Self, InvalidName> {
+        text.trim().nfc().collect::<String>().parse()
     }
 
     /// The name as it is given to an account: composed (NFC), and with no character that cannot be

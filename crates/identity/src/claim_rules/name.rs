@@ -87,7 +87,7 @@ impl NameRules {
 
     fn cased(&self, name: &str) -> Result<UserName, InvalidName> {
         if self.keeps_case {
-            name.parse()
+            UserName::compose(name)
         } else {
             UserName::normalize(name)
         }
@@ -137,6 +137,11 @@ mod tests {
         assert_eq!(named(&lowered, " JSmith ").as_deref(), Some("jsmith"));
         assert_eq!(named(&kept, " JSmith ").as_deref(), Some("JSmith"));
         assert_eq!(named(&kept, "a/b"), None);
+        // Rules and accounts have names in one spelling.
+        assert_eq!(
+            named(&kept, "Ju\u{308}rgen").as_deref(),
+            Some("J\u{fc}rgen")
+        );
     }
 
     #[test]

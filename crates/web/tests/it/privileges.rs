@@ -23,7 +23,7 @@ async fn hub_of(scopes: &[&str]) -> (TestHub, Client) {
         let roles = &mut recipe.settings.roles.0;
         roles.insert("mallorys".to_owned(), mallorys);
         roles.insert("pilots".to_owned(), pilots);
-        recipe.settings.admin_users = ["boss".to_owned()].into();
+        recipe.settings.admin_users = ["boss".to_owned(), "j\u{fc}rgen".to_owned()].into();
     })
     .await;
     hub.admin("zoe").await;
@@ -48,6 +48,13 @@ async fn a_name_that_the_configuration_makes_an_administrator_is_given_by_admini
         ("POST", "/hub/api/users", json!({ "usernames": ["boss"] })),
         ("PATCH", "/hub/api/users/mallory", json!({ "name": "boss" })),
         ("PATCH", "/hub/api/users/river", json!({ "name": "boss" })),
+        // The same names in another spelling, which accounts do not keep.
+        ("POST", "/hub/api/users/ju%CC%88rgen", json!({})),
+        (
+            "PATCH",
+            "/hub/api/users/mallory",
+            json!({ "name": "ju\u{308}rgen" }),
+        ),
         ("POST", "/hub/api/users/pilot", json!({})),
         (
             "PATCH",
@@ -59,7 +66,7 @@ async fn a_name_that_the_configuration_makes_an_administrator_is_given_by_admini
         let words = refusal(&refused);
         assert!(words.contains("which you do not hold"), "{path}: {words}");
     }
-    for name in ["boss", "pilot"] {
+    for name in ["boss", "j\u{fc}rgen", "pilot"] {
         assert!(hub.hub.user(name).await.expect("read").is_none(), "{name}");
     }
     // What gives nothing is theirs to give.
