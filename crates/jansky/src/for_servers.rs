@@ -81,16 +81,17 @@ fn brought(head: &request::Parts) -> Brought {
     let mut brought = Brought::default();
     for (name, value) in cookies(&head.headers) {
         if name == SESSION_ID {
-            brought.session_ids.push(value.to_owned());
+            brought.session_ids.push(value);
         } else if name.starts_with(SERVER_COOKIE) {
-            brought.tokens.extend(signed_value(value));
+            brought.tokens.extend(signed_value(&value));
         }
     }
-    let header = head.headers.get(AUTHORIZATION);
-    let header = header.and_then(|value| value.to_str().ok()?.split_once(' '));
-    brought
-        .tokens
-        .extend(header.map(|(_, token)| token.trim().to_owned()));
+    for line in head.headers.get_all(AUTHORIZATION) {
+        let line = String::from_utf8_lossy(line.as_bytes());
+        if let Some((_, token)) = line.trim().split_once(char::is_whitespace) {
+            brought.tokens.push(token.trim().to_owned());
+        }
+    }
     let query = head.uri.query().unwrap_or_default();
     let query = form_urlencoded::parse(query.as_bytes());
     let in_query = query.filter(|(name, _)| name == "token");
@@ -100,15 +101,46 @@ fn brought(head: &request::Parts) -> Brought {
     brought
 }
 
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
     let lines = headers.get_all(COOKIE).iter();
-    let pairs = lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'));
-    pairs.filter_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        Some((name, value.trim_matches('"')))
-    })
+    lines.flat_map(pairs).filter_map(cookie)
+}
+
+/// The cookies of a line, as they are written.
+fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|byte| *byte == b';')
+}
+
+/// Name and value of a cookie as single-user servers read it, so that no spelling which they understand
+/// passes by: a line may have any bytes, and names and values have spaces around them.
+fn cookie(pair: &[u8]) -> Option<(String, String)> {
+    let pair = String::from_utf8_lossy(pair);
+    let (name, value) = pair.split_once('=')?;
+    Some((name.trim().to_owned(), unquoted(value.trim())))
+}
+
+/// A value without its quotation marks and the escapes within them (Python's `http.cookies`).
+fn unquoted(value: &str) -> String {
+    let inner = value.strip_prefix('"').and_then(|v| v.strip_suffix('"'));
+    let Some(mut rest) = inner else {
+        return value.to_owned();
+    };
+    let mut plain = String::with_capacity(rest.len());
+    while let Some((before, escaped)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let digits = escaped.get(..3);
+        let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+        if let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            plain.push(char::from(byte));
+            rest = &escaped[3..];
+        } else {
+            let mut letters = escaped.chars();
+            plain.extend(letters.next());
+            rest = letters.as_str();
+        }
+    }
+    plain.push_str(rest);
+    plain
 }
 
 /// The value in a cookie that Tornado has signed (`set_secure_cookie`, version 2): fields with their
@@ -125,25 +157,20 @@ fn signed_value(cookie: &str) -> Option<String> {
 }
 
 fn take_out(headers: &mut HeaderMap, has_ended: &dyn Fn(&str) -> bool) {
-    let is_ended = |pair: &str| {
-        pair.trim()
-            .split_once('=')
-            .is_some_and(|(name, value)| name == SESSION_ID && has_ended(value.trim_matches('"')))
+    let is_ended = |pair: &[u8]| {
+        pair.trim_ascii().starts_with(SESSION_ID.as_bytes())
+            && cookie(pair).is_some_and(|(name, value)| name == SESSION_ID && has_ended(&value))
     };
     // Over HTTP/2 each cookie may come in a header of its own.
     let lines: Vec<HeaderValue> = headers.get_all(COOKIE).iter().cloned().collect();
-    let ended = |line: &HeaderValue| {
-        line.to_str()
-            .is_ok_and(|line| line.split(';').any(is_ended))
-    };
-    if !lines.iter().any(ended) {
+    if !lines.iter().any(|line| pairs(line).any(is_ended)) {
         return;
     }
     headers.remove(COOKIE);
     for line in lines {
-        let Ok(text) = line.to_str() else { continue };
-        let kept: Vec<&str> = text.split(';').filter(|pair| !is_ended(pair)).collect();
-        if let Ok(line) = HeaderValue::from_str(kept.join(";").trim())
+        let kept: Vec<&[u8]> = pairs(&line).filter(|pair| !is_ended(pair)).collect();
+        let kept = kept.join(&b';');
+        if let Ok(line) = HeaderValue::from_bytes(kept.trim_ascii())
             && !line.is_empty()
         {
             headers.append(COOKIE, line);
@@ -214,6 +241,29 @@ mod tests {
         ] {
             assert_eq!(signed_value(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn no_spelling_that_a_server_understands_passes_by() {
+        let signed = "2|1:0|10:1700000000|21:jupyterhub-user-river|12:YSB0b2tlbg\\075\\075|f00";
+        let mut line = format!("jupyterhub-user-river = \"{signed}\"; ").into_bytes();
+        line.extend_from_slice(b"x=\xff\xc3\xa9; jupyterhub-session-id =\"s\\1\"");
+        let request = http::Request::builder()
+            .header("authorization", "token\tin-header")
+            .header("cookie", HeaderValue::from_bytes(&line).expect("a value"));
+        let (head, ()) = request.body(()).expect("a request").into_parts();
+
+        let found = brought(&head);
+
+        assert_eq!(found.session_ids, ["s1"]);
+        assert_eq!(found.tokens, ["a token", "in-header"]);
+
+        let mut headers = HeaderMap::new();
+        let line =
+            HeaderValue::from_bytes(b"x=\xff; jupyterhub-session-id =gone").expect("a value");
+        headers.append(COOKIE, line);
+        take_out(&mut headers, &|id| id == "gone");
+        assert_eq!(headers[COOKIE].as_bytes(), b"x=\xff");
     }
 
     #[test]
