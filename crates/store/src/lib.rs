@@ -26,6 +26,7 @@ mod error;
 mod faults;
 mod feed;
 mod grants;
+mod group_names;
 mod groups;
 mod hold;
 mod identities;

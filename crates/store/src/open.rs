@@ -84,6 +84,7 @@ impl Store {
     async fn brought_up_to_date(self) -> Result<Self, StoreError> {
         self.bind_earlier_scopes().await?;
         self.fill_in_looks().await?;
+        self.name_earlier_groups().await?;
         Ok(self)
     }
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use jansky_model::UserId;
-use jansky_store::{Group, GroupId, GroupQuery, Rights, ShareWith, StoreError, USER_CHANGED};
+use jansky_store::{
+    Group, GroupId, GroupQuery, Rights, ShareWith, Store, StoreError, USER_CHANGED,
+};
 use serde_json::json;
 
 use crate::harness::{TestStore, at, on_both, user_name};
@@ -18,6 +20,7 @@ on_both! {
     what_is_gone_is_not_changed,
     many_members_are_joined_and_named_at_once,
     members_and_groups_of_users_can_be_changed_at_the_same_time,
+    groups_of_earlier_versions_get_the_names_that_are_compared_now,
 }
 
 async fn make(store: &TestStore, names: &[&str], members: &[UserId]) -> Vec<Group> {
@@ -284,4 +287,21 @@ async fn members_and_groups_of_users_can_be_changed_at_the_same_time(store: Test
             }
         }
     }
+}
+
+async fn groups_of_earlier_versions_get_the_names_that_are_compared_now(store: TestStore) {
+    let river = store.add_user("river").await;
+    make_one(&store, "CN=Crew, O=Firefly", &[river.id]).await;
+    make_one(&store, "cn=crew,O=firefly", &[]).await;
+    make_one(&store, "/radio", &[river.id]).await;
+    let again = "DELETE FROM settings WHERE name = 'group_names_have_one_form'";
+    store.meddle(again).await;
+    store.close().await;
+
+    let store = Store::open(&store.url).await.expect("it opens");
+
+    let groups = store.groups_of(river.id).await.expect("read");
+    assert_eq!(groups, ["/radio", "cn=crew,o=firefly"]);
+    let other = store.group("cn=crew,O=firefly").await.expect("read");
+    assert!(other.is_some(), "nothing is lost");
 }
