@@ -32,6 +32,15 @@ pub(crate) enum Checked {
     Wrong,
 }
 
+/// A name as it was typed, in the form in which attempts with it are counted: all spellings of a name
+/// are one.
+pub(crate) fn counted(name: &str) -> String {
+    match UserName::normalize(name) {
+        Ok(name) => name.to_string(),
+        Err(_) => name.trim().to_lowercase(),
+    }
+}
+
 impl Hub {
     /// Checks a name and a password; `address` is the client's and `browser` names one that has
     /// signed in with this name before, both for the limit of attempts.
@@ -45,7 +54,7 @@ impl Hub {
         address: &str,
         browser: Option<&str>,
     ) -> Result<Checked, HubError> {
-        let typed = name.trim().to_lowercase();
+        let typed = counted(name);
         self.throttle.check(&typed, address, browser)?;
         let (mut known, mut waiting) = (None, None);
         if let Ok(name) = UserName::normalize(&typed) {
@@ -180,6 +189,7 @@ impl Hub {
         }
         let name =
             UserName::normalize(name).map_err(|error| HubError::invalid(error.to_string()))?;
+        let name = self.name_for_account(&name, By::Operator, None).await?;
         if self.store.user_by_name(&name).await?.is_some() {
             return Err(HubError::conflict(format!("The name `{name}` is taken.")));
         }
@@ -203,5 +213,18 @@ impl Hub {
         self.record_by(by, Event::FirstAdmin, Some(&user), json!({}))
             .await?;
         Ok(user)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_spellings_of_a_name_are_counted_as_one() {
+        for typed in ["j\u{fc}rgen", "ju\u{308}rgen", " JU\u{308}RGEN "] {
+            assert_eq!(counted(typed), "j\u{fc}rgen", "{typed:?}");
+        }
+        assert_eq!(counted(" A/B "), "a/b", "what is no name is counted, too");
     }
 }

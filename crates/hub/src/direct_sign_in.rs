@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jansky_identity::{ExternalIdentity, IdentityError, LoginMethod};
+use jansky_model::dn::compared;
 use jansky_model::{ProviderId, Secret, UserName};
 use jansky_store::User;
 use reqwest::header::HeaderMap;
 
 use crate::Hub;
-use crate::accounts::Checked;
+use crate::accounts::{Checked, counted};
 use crate::error::HubError;
 use crate::record::{SignInRefusal, reason_of};
 use crate::second_factor::DueStep;
@@ -42,12 +43,6 @@ pub struct Credentials {
     pub otp: Option<Secret>,
 }
 
-/// A name as directories compare it (RFC 4518): cases are one, and so is any number of spaces.
-fn compared(name: &str) -> String {
-    let words: Vec<&str> = name.split_whitespace().collect();
-    words.join(" ").to_lowercase()
-}
-
 impl Hub {
     /// Every way to sign in with name and password, by id and title; local accounts come first.
     pub fn password_providers(&self) -> Vec<(&ProviderId, &str)> {
@@ -76,7 +71,7 @@ impl Hub {
         let id = self.password_provider(provider)?;
         let is_local = self.local_accounts() == Some(id);
         let name = if is_local {
-            name.trim().to_lowercase()
+            counted(name)
         } else {
             compared(name)
         };

@@ -110,7 +110,7 @@ fn unescaped(text: &str) -> Option<String> {
 }
 
 /// A value in the form in which `caseIgnoreMatch` compares it.
-fn compared(value: &str) -> String {
+pub fn compared(value: &str) -> String {
     let folded: String = value
         .nfkc()
         .filter(|c| !is_mapped_to_nothing(*c))
@@ -154,6 +154,13 @@ mod tests {
     fn same(a: &str, b: &str) -> bool {
         let (a, b) = (canonical(a), canonical(b));
         a.is_some() && a == b
+    }
+
+    #[test]
+    fn a_value_has_one_form_for_all_its_spellings() {
+        for other in [" River  TAM", "\u{ff52}iver tam", "ri\u{ad}ver tam"] {
+            assert_eq!(compared(other), "river tam", "{other:?}");
+        }
     }
 
     #[test]
