@@ -45,7 +45,7 @@ impl Store {
             return Ok(false);
         }
         let mut transaction = self.db.begin().await?;
-        let earlier = sql("DELETE FROM entries WHERE server_id = $1 AND start_id <> $2");
+        let earlier = sql("DELETE FROM entries WHERE server_id = $1 AND start_id < $2");
         transaction
             .execute(earlier.bind(server.id).bind(start))
             .await?;

@@ -46,4 +46,10 @@ async fn an_entry_holds_for_its_start_and_outlives_who_entered(store: TestStore)
         store.entries(server.id, second).await.expect("read").len(),
         1
     );
+
+    // One that was on its way while the server was started anew.
+    let late = store.record_entry(&server, first, &zoe, at(10)).await;
+    assert!(late.expect("recorded"));
+    let now = store.entries(server.id, second).await.expect("read");
+    assert_eq!(now.len(), 1);
 }
