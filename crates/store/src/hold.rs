@@ -41,6 +41,9 @@ const WHO: &str = "SELECT activity.application_name AS name,
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
          AND (classid::bigint << 32) | objid::bigint = $1";
 
+/// What is said of a holder that is no longer there when the server is asked who it is.
+const UNSEEN: &str = "it has just ended, or does not show itself";
+
 /// The right to be the only process on a database, until it is dropped.
 pub struct Hold(Option<Lock>);
 
@@ -100,9 +103,10 @@ async fn retake(options: &PgConnectOptions) -> Result<PgConnection, StoreError> 
     loop {
         match attempt(options).await {
             Ok(connection) => return Ok(connection),
-            // The server has not noticed yet that our own connection is gone.
+            // The server has not noticed yet that our own connection is gone, or does so just now.
             Err(StoreError::InUse { holder, database })
-                if options.get_application_name() != Some(holder_name(&holder)) =>
+                if holder != UNSEEN
+                    && options.get_application_name() != Some(holder_name(&holder)) =>
             {
                 return Err(StoreError::InUse { holder, database });
             }
@@ -129,7 +133,7 @@ async fn attempt(options: &PgConnectOptions) -> Result<PgConnection, StoreError>
     let name = options.get_database().unwrap_or("jansky");
     Err(StoreError::InUse {
         database: format!("{name}` at `{}", options.get_host()),
-        holder: who.unwrap_or_else(|| "it has just ended, or does not show itself".to_owned()),
+        holder: who.unwrap_or_else(|| UNSEEN.to_owned()),
     })
 }
 
