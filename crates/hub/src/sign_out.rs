@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_model::{Secret, UserId};
+use jansky_model::{Outage, Secret, UserId};
 use jansky_store::{FreezeReason, Grant, Session, User};
 use serde_json::json;
 use tracing::{info, warn};
@@ -200,9 +200,12 @@ impl Hub {
         let revocation = self.tasks.spawn(async move {
             let configured = hub.configured(&grant);
             let upstream = configured.and_then(|p| p.provider.upstream_session());
+            let mut outage = Outage::default();
             // The session is gone already, so nobody can ask for this a second time.
             while let Err(error) = hub.grants.revoke(&grant, upstream).await {
-                warn!(grant.id = %grant.id, error = %error, "could not take a grant back");
+                if outage.begins() {
+                    warn!(grant.id = %grant.id, error = %error, "could not take a grant back");
+                }
                 if !matches!(error, HubError::Unavailable { .. }) {
                     break;
                 }
