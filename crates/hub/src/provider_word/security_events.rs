@@ -82,7 +82,7 @@ impl Hub {
         authorization: Option<&Secret>,
     ) -> Result<(), EventRefusal> {
         if !is_short(token) {
-            return Err(refused(TokenProblem::Malformed));
+            return Err(refused(&TokenProblem::Malformed));
         }
         let (configured, notice) = self.judge(token, authorization).await?;
         let now = self.clock.now();
@@ -113,8 +113,8 @@ impl Hub {
         authorization: Option<&Secret>,
     ) -> Result<(&ConfiguredProvider, SecurityNotice), EventRefusal> {
         // Not to believe it, but to ask the right provider.
-        let issuer = claimed_issuer(token).ok_or_else(|| refused(TokenProblem::Malformed))?;
-        let mut refusal = refused(TokenProblem::Issuer);
+        let issuer = claimed_issuer(token).ok_or_else(|| refused(&TokenProblem::Malformed))?;
+        let mut refusal = refused(&TokenProblem::Issuer);
         for configured in &self.providers {
             let Some(receiver) = configured.provider.security_event_receiver() else {
                 continue;
@@ -130,7 +130,7 @@ impl Hub {
             let _place = self.place_for_word()?;
             refusal = match receiver.receive(token).await {
                 Ok(notice) => return Ok((configured, notice)),
-                Err(IdentityError::InvalidToken { reason }) => refused(reason),
+                Err(IdentityError::InvalidToken { reason }) => refused(&reason),
                 Err(error) => {
                     warn!(provider.id = %configured.provider.id(), error = %error, "could not check a security event");
                     EventRefusal::Hub(HubError::Unavailable {
@@ -230,7 +230,7 @@ fn meant<'a>(
 }
 
 /// A mistake of a token in the words of RFC 8935 section 2.4.
-fn refused(problem: TokenProblem) -> EventRefusal {
+fn refused(problem: &TokenProblem) -> EventRefusal {
     let code = match problem {
         TokenProblem::UnknownKey
         | TokenProblem::OtherKey { .. }
