@@ -148,10 +148,7 @@ fn numbers_are_groups_and_one_text_is_cut_where_the_operator_says() {
     };
 
     assert_eq!(
-        groups(
-            &rules(&["groups"]),
-            json!({ "groups": [7, 18446744073709551615_u64] })
-        ),
+        groups(&rules(&["groups"]), json!({ "groups": [7, u64::MAX] })),
         some(&["18446744073709551615", "7"])
     );
     assert_eq!(

@@ -261,7 +261,8 @@ async fn an_answer_without_id_token_is_refused() {
 async fn a_token_that_is_refused_says_what_came_and_what_was_expected() {
     let rig = Rig::with(|settings| settings.claims_source = ClaimsSource::IdToken).await;
     let padding = "x".repeat(300 << 10);
-    let cases: [(Box<dyn Fn(&mut Value, &mut Value) + Send>, &str); 5] = [
+    type Change = Box<dyn Fn(&mut Value, &mut Value) + Send>;
+    let cases: [(Change, &str); 5] = [
         (
             Box::new(move |_, c| c["padding"] = json!(padding)),
             "bytes where at most 262144 are read",

@@ -66,8 +66,11 @@ fn with_cookie(size: usize) -> String {
 }
 
 fn with_fields(count: usize) -> String {
-    let fields: String = (1..count).map(|n| format!("X-{n}: {n}\r\n")).collect();
-    format!("GET / HTTP/1.1\r\nHost: hub.test\r\n{fields}\r\n")
+    let fields: Vec<_> = (1..count).map(|n| format!("X-{n}: {n}\r\n")).collect();
+    format!(
+        "GET / HTTP/1.1\r\nHost: hub.test\r\n{}\r\n",
+        fields.concat()
+    )
 }
 
 fn with_path(size: usize) -> String {
@@ -362,7 +365,7 @@ async fn the_oldest_half_sent_body_for_a_local_service_goes_when_they_take_too_m
     });
     proxy.add("/", gathering());
     let head = "PUT / HTTP/1.1\r\nHost: hub.test\r\nContent-Length: 60000\r\n\r\n";
-    let half = [head.as_bytes(), &[b'x'; 50_000]].concat();
+    let half = [head.as_bytes(), &b"x".repeat(50_000)].concat();
     let mut old = proxy.connect().await;
     old.send(&half).await;
     until("the first body", || proxy.unfinished() == 50_000).await;
@@ -376,7 +379,7 @@ async fn the_oldest_half_sent_body_for_a_local_service_goes_when_they_take_too_m
     let answer = old.answer().await;
     assert!(answer.body.starts_with("OutOfMemory: "), "{answer:?}");
     for wire in [&mut second, &mut third] {
-        wire.send([b'x'; 10_000]).await;
+        wire.send(b"x".repeat(10_000)).await;
         assert_eq!(wire.answer().await.body, "60000");
     }
     until("the end of all counting", || proxy.unfinished() == 0).await;

@@ -50,10 +50,10 @@ async fn answers(bench: &Bench, started: &Started) -> Answers {
 }
 
 async fn until_somebody(bench: &Bench, started: &Started) -> Answers {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
     loop {
         match answers(bench, started).await {
-            Answers::Nobody => assert!(std::time::Instant::now() < deadline, "nobody listens"),
+            Answers::Nobody => assert!(tokio::time::Instant::now() < deadline, "nobody listens"),
             other => return other,
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;

@@ -210,7 +210,7 @@ async fn names_that_look_alike_are_found(store: TestStore) {
     let river = store.add_user("scope").await;
     let alike = user_name("ѕсоре");
     let found = store.users_looking_like(&alike).await.expect("read");
-    assert_eq!(found, [river.name.clone()]);
+    assert_eq!(found, std::slice::from_ref(&river.name));
     let same = store.users_looking_like(&river.name).await.expect("read");
     assert_eq!(same, []);
     store.meddle("UPDATE users SET look = NULL").await;

@@ -189,11 +189,14 @@ struct UserChange {
     admin: Option<bool>,
     /// The provider whose people may take over the account; `null` leaves it to the configuration.
     #[serde(deserialize_with = "some")]
-    adopt_from: Option<Option<String>>,
+    adopt_from: Option<OrNull>,
 }
 
+/// A text, or `null`, which is not the same as a key that is not there.
+type OrNull = Option<String>;
+
 /// Tells a key that is there with `null` from one that is not there.
-fn some<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+fn some<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<OrNull>, D::Error> {
     serde::Deserialize::deserialize(value).map(Some)
 }
 

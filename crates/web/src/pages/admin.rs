@@ -70,16 +70,15 @@ async fn show(visit: &Visit) -> PageResult {
         // A link for a password makes its owner of whoever has it.
         let may_help = actor.may(Scope::ADMIN_USERS, Target::User(user.name.as_str()))
             && hub.can_become(actor, user).await?;
-        rows.push(row(
-            visit,
-            actor,
+        let known = Known {
             user,
-            &sign_ins.remove(&user.id).unwrap_or_default(),
-            locals.get(&user.id),
+            sign_ins: &sign_ins.remove(&user.id).unwrap_or_default(),
+            local: locals.get(&user.id),
             may_help,
-            &own,
-            &agents,
-        ));
+            servers: &own,
+            agents: &agents,
+        };
+        rows.push(row(visit, actor, &known));
     }
     let here = |offset: u32| page_url(visit, &search, offset);
     let after = offset.saturating_add(PAGE);
@@ -142,16 +141,26 @@ fn page_url(visit: &Visit, search: &str, offset: u32) -> String {
     }
 }
 
-fn row(
-    visit: &Visit,
-    actor: &Actor,
-    user: &User,
-    sign_ins: &SignIns,
-    local: Option<&LocalAccount>,
+/// What is known about somebody.
+struct Known<'a> {
+    user: &'a User,
+    sign_ins: &'a SignIns,
+    local: Option<&'a LocalAccount>,
+    /// Whether this administrator may give them a new password.
     may_help: bool,
-    servers: &[Server],
-    agents: &[AgentSession],
-) -> AdminRow {
+    servers: &'a [Server],
+    agents: &'a [AgentSession],
+}
+
+fn row(visit: &Visit, actor: &Actor, known: &Known<'_>) -> AdminRow {
+    let &Known {
+        user,
+        sign_ins,
+        local,
+        may_help,
+        servers,
+        agents,
+    } = known;
     let name = user.name.as_str();
     let may = |scope| actor.may(scope, Target::User(name));
     // How somebody is signed in is what identity providers said about them.
