@@ -1,5 +1,6 @@
 //! TLS by the program itself: a new certificate needs no restart.
 
+use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -49,7 +50,7 @@ async fn a_new_certificate_is_served_within_its_bound_and_a_broken_one_never() {
     for (key, file) in [("certificate", "certificate.pem"), ("key", "key.pem")] {
         let section = if key == "certificate" { "[tls]\n" } else { "" };
         let path = house.path().join(file);
-        config.push_str(&format!("{section}{key} = \"{}\"\n", path.display()));
+        let _ = writeln!(config, "{section}{key} = \"{}\"", path.display());
     }
     std::fs::write(house.config(), config).expect("a file of ours");
     let hub = house.start(&[]).await;

@@ -3,7 +3,7 @@
 use crate::support::{Client, TestHub};
 
 async fn below_jupyter() -> (TestHub, Client) {
-    let hub = TestHub::with(|recipe| recipe.settings.base = "/jupyter/".to_owned()).await;
+    let hub = TestHub::with(|recipe| "/jupyter/".clone_into(&mut recipe.settings.base)).await;
     let browser = hub.anonymous();
     (hub, browser)
 }

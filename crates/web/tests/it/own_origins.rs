@@ -129,10 +129,7 @@ async fn a_host_of_servers_shows_nothing_of_the_hub() {
 
     for (method, route) in jansky_web::route_names() {
         let method = if method == "*" { "GET" } else { method };
-        let route = route
-            .replace("{user}", "river")
-            .replace('{', "")
-            .replace('}', "");
+        let route = route.replace("{user}", "river").replace(['{', '}'], "");
         let path = format!("/hub/{}", route.replace('*', ""));
         for mode in ["navigate", "cors", "no-cors"] {
             let call = browser.call(method, &path).header("host", host);
