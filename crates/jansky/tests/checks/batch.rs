@@ -191,6 +191,8 @@ async fn a_job_goes_on_when_the_session_of_its_owner_is_over_and_silence_proves_
         assert_eq!(server(&program, "river").await["ready"], true);
     }
     cluster.firecrest.script().faults.clear();
+    // What is away is said once, so it has to come back first.
+    cluster.looks(2).await;
     cluster.firecrest.close().await;
     let log = || cluster.site.house.said("stderr");
     within(PATIENCE, "it cannot be reached", async || {

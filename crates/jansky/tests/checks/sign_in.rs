@@ -302,7 +302,8 @@ async fn a_new_key_of_the_provider_costs_one_request_and_unknown_keys_next_to_no
         let answer = Browser::new(&hub.url)
             .send(http::Method::POST, path, &[], Some(body))
             .await;
-        assert_eq!(answer.status, 400, "{answer:#?}");
+        // A network that sends nothing good is not heard any more after a while.
+        assert!(matches!(answer.status, 400 | 429), "{answer:#?}");
     }
     let more = site.op.calls("/jwks") - 2;
     assert!(more <= 2, "{more} requests for 100 unknown keys");
