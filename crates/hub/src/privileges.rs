@@ -31,6 +31,8 @@ use crate::error::HubError;
 pub enum By<'a> {
     /// Somebody who asked the hub, who is bounded by what they hold.
     Actor(&'a Actor),
+    /// The person whose own account it is about, who has just shown all that a sign-in asks for.
+    Owner(&'a User),
     /// Whoever runs the hub: the command line, the configuration, the demo.
     Operator,
 }
@@ -52,6 +54,7 @@ impl By<'_> {
     pub fn name(&self) -> &str {
         match self {
             Self::Actor(actor) => actor.user.name.as_str(),
+            Self::Owner(user) => user.name.as_str(),
             Self::Operator => "operator",
         }
     }

@@ -41,7 +41,7 @@ struct NewToken {
 /// a password in the body, and the code of their second factor if they have one.
 pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let wanted: NewToken = json_body(request).await?.unwrap_or_default();
-    let (user, requester, by) = if let (None, Some(auth)) = (&visit.actor, wanted.auth) {
+    let (user, requester, actor) = if let (None, Some(auth)) = (&visit.actor, wanted.auth) {
         let address = visit.peer.address.to_string();
         let user = visit
             .web
@@ -49,8 +49,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
             .check_credentials(&name, auth, &address)
             .await?;
         let requester = user.name.to_string();
-        // Whoever shows everything that a sign-in asks for may do all that the user may.
-        (user, requester, By::Operator)
+        (user, requester, None)
     } else {
         let actor = visit.api_caller()?;
         let user = find_user(&visit, actor, &name, &[Scope::TOKENS])
@@ -60,7 +59,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
                 HubError::NotFound(message) => HubError::Forbidden(message),
                 other => other,
             })?;
-        (user, actor.user.name.to_string(), By::from(actor))
+        (user, actor.user.name.to_string(), Some(actor))
     };
     let scopes = match (wanted.scopes, wanted.roles) {
         (Some(_), Some(_)) => {
@@ -85,6 +84,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
         scopes,
         session_id: None,
     };
+    let by = actor.map_or(By::Owner(&user), By::from);
     let (token, secret) = visit.web.hub.create_token(by, &user, request).await?;
     let owned = visit.web.hub.rights_of(&user).await?;
     let mut model = models::token(&visit, &user, &owned, &token).await?;

@@ -188,6 +188,14 @@ async fn a_password_in_the_body_makes_a_token() {
     ask("river", "river", "wrong").await.must_be(403);
     ask("wash", "river", PASSWORD).await.must_be(403);
     ask("ghost", "ghost", PASSWORD).await.must_be(403);
+    hub.admin("zoe").await;
+    let zoe = hub.token("zoe", &["inherit"]).await;
+    let trail = zoe.api("GET", "/hub/api/audit?limit=100", None).await;
+    let trail = trail.must_be(200).json();
+    let events = trail["events"].as_array().expect("events").iter();
+    let mut of_river =
+        events.filter(|event| event["event"] == "api_token_made" && event["user"] == "river");
+    assert_eq!(of_river.next().expect("it is on record")["actor"], "river");
 }
 
 #[tokio::test]
