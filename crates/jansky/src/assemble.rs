@@ -613,10 +613,14 @@ fn admission_rules(config: &Config, provider: &Provider) -> AdmissionRules {
     };
     let names = |names: &[jansky_config::Written<UserName>]| {
         let mut all: BTreeSet<String> = names.iter().map(ToString::to_string).collect();
-        if keys.username_case == UsernameCase::Lower {
-            // A rule that names `River` means the account `river` then.
-            all.extend(names.iter().map(|name| name.as_str().to_lowercase()));
-        }
+        // A rule that names `River` means the account `river`, unless names keep their case; and
+        // whatever the spelling is, the one that names have at a sign-in.
+        let form = match keys.username_case {
+            UsernameCase::Lower => UserName::normalize,
+            UsernameCase::Keep => UserName::compose,
+        };
+        let meant = names.iter().filter_map(|name| form(name.as_str()).ok());
+        all.extend(meant.map(|name| name.to_string()));
         all
     };
     let mut allowed_users = names(&keys.allowed_users);
