@@ -369,7 +369,7 @@ impl DockerSpawner {
                 SpawnError::unavailable_because("the events of the engine break off", error)
             })?;
             let mut tripped: Vec<Tripped> = tripwire.note(instance, &event).into_iter().collect();
-            if let Some(newcomer) = tripwire.newcomer(instance, &event) {
+            if let Some(newcomer) = tripwire.newcomer(&event) {
                 tripped.extend(self.joined(tripwire, &newcomer).await?);
             }
             *last = event.time_nano.or(*last);
@@ -391,7 +391,7 @@ impl DockerSpawner {
         Ok(())
     }
 
-    /// Our containers that a container of somebody else's shares namespaces or volumes with.
+    /// Our containers that another container shares namespaces or volumes with.
     async fn joined(
         &self,
         tripwire: &mut Tripwire,
