@@ -227,7 +227,7 @@ fn a_value_in_the_wrong_notation_shows_the_right_one() {
             "hub.public_url: found the text `ftp://example.org`; write a URL that begins with",
         ),
         (
-            "[hub]\nsubdomain_host = \"https://hub.example.org/x\"",
+            "[hub]\nsubdomain_host = \"https://hub.example.org/x\"\ntrusted_proxies = [\"::1\"]",
             "hub.subdomain_host: found the URL `https://hub.example.org/x`; write scheme, host and",
         ),
         (
@@ -235,7 +235,7 @@ fn a_value_in_the_wrong_notation_shows_the_right_one() {
             "hub.subdomain_host: found the URL `http://127.0.0.1:8000`; nothing can be below",
         ),
         (
-            "[hub]\nsubdomain_host = \"https://a.org\"\npublic_url = \"https://b.org\"",
+            "[hub]\nsubdomain_host = \"https://a.org\"\npublic_url = \"https://b.org\"\ntrusted_proxies = [\"::1\"]",
             "hub.subdomain_host: found another host than in `hub.public_url`; the hub is on this",
         ),
         (

@@ -262,7 +262,7 @@ fn the_public_url_must_be_one_that_works() {
             "jansky.toml:2: warning: hub.public_url: found a URL with https, and neither",
         ),
         (
-            "[hub]\npublic_url = \"http://example.org/\"",
+            "[hub]\npublic_url = \"http://example.org/\"\nrequire_fetch_metadata = false",
             "jansky.toml:2: warning: hub.public_url: found a URL with http that is not of this machine",
         ),
         (
@@ -270,11 +270,11 @@ fn the_public_url_must_be_one_that_works() {
             "jansky.toml:2: warning: hub.bind: found an address that listens everywhere",
         ),
         (
-            "[hub]\nbind = \"192.0.2.1:8000\"",
+            "[hub]\nbind = \"192.0.2.1:8000\"\nrequire_fetch_metadata = false",
             "jansky.toml:2: warning: hub.bind: found an address that others can reach, and no TLS",
         ),
         (
-            "[hub]\npublic_url = \"http://example.org/\"\n[tls]\ncertificate = \"/c\"\nkey = \"/k\"",
+            "[hub]\npublic_url = \"http://example.org/\"\nrequire_fetch_metadata = false\n[tls]\ncertificate = \"/c\"\nkey = \"/k\"",
             "jansky.toml:2: hub.public_url: found a URL with http although there is a section `[tls]`",
         ),
     ] {

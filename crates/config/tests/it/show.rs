@@ -25,7 +25,10 @@ fn every_value_says_where_it_comes_from() {
     assert!(line("data_dir = \"/var/lib/jansky\" ").ends_with("# default"));
     assert!(line("issuer = ").ends_with("# jansky.toml:5"));
     assert!(line("client_secret = { env = \"KEYCLOAK_SECRET\" }").ends_with("# jansky.toml:7"));
-    assert_eq!(line("# public_url"), "# public_url: made from `bind`");
+    assert_eq!(
+        line("# public_url"),
+        "# public_url: `subdomain_host`, or made from `bind`"
+    );
     assert!(shown.contains("[provider.jive]\nkind = \"oidc\""));
 }
 

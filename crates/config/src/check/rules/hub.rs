@@ -121,8 +121,11 @@ fn is_path_or_url(text: &str) -> bool {
 }
 
 fn transport(config: &Config, rules: &mut Rules<'_, '_>) {
-    let public_url = &["hub", "public_url"];
     let hub = &config.hub;
+    let public_url = match &hub.public_url {
+        None if hub.subdomain_host.is_some() => &["hub", "subdomain_host"],
+        _ => &["hub", "public_url"],
+    };
     match (hub.public_url.as_ref().or(hub.subdomain_host.as_ref()), &config.tls) {
         (Some(url), Some(_)) if url.scheme() == "http" => rules.error(
             public_url,
