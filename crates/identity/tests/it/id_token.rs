@@ -257,14 +257,14 @@ async fn an_answer_without_id_token_is_refused() {
 }
 
 /// What changes head and claims of a token.
-type Change = Box<dyn Fn(&mut Value, &mut Value) + Send>;
+type Tweak = Box<dyn Fn(&mut Value, &mut Value) + Send>;
 
 /// What the operator reads, and that the person is not told of a cause that nobody knows.
 #[tokio::test]
 async fn a_token_that_is_refused_says_what_came_and_what_was_expected() {
     let rig = Rig::with(|settings| settings.claims_source = ClaimsSource::IdToken).await;
     let padding = "x".repeat(300 << 10);
-    let cases: [(Change, &str); 5] = [
+    let cases: [(Tweak, &str); 5] = [
         (
             Box::new(move |_, c| c["padding"] = json!(padding)),
             "bytes where at most 262144 are read",
