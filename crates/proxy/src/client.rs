@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, HeaderValue};
+use tokio::time::Instant;
 
 use crate::headers;
 use crate::route::ClientInfo;
@@ -17,6 +18,8 @@ pub(crate) struct Client {
     pub(crate) worker: Arc<Worker>,
     peer: SocketAddr,
     tls: bool,
+    /// When it was accepted.
+    pub(crate) accepted: Instant,
     /// It came when the end had begun already.
     pub(crate) is_late: bool,
     /// The peer is one of our own proxies.
@@ -35,6 +38,7 @@ impl Client {
         Self {
             peer: SocketAddr::new(ip, peer.port()),
             tls,
+            accepted: Instant::now(),
             is_late,
             trusted: is_trusted(&worker.proxy.settings, ip),
             forwarded_for: HeaderValue::from_str(&ip.to_string())

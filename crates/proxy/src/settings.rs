@@ -49,8 +49,11 @@ pub struct ProxySettings {
     pub connection_limit: usize,
     /// Longest time to connect to a server behind a route.
     pub connect_timeout: Duration,
-    /// How long requests and upgraded connections may go on after the shutdown began.
+    /// How long requests may go on after the shutdown began.
     pub drain_timeout: Duration,
+    /// How long a connection that was just accepted when its end comes may still take to its first
+    /// request.
+    pub newcomer_timeout: Duration,
 }
 
 impl Default for ProxySettings {
@@ -74,6 +77,7 @@ impl Default for ProxySettings {
             connection_limit: usize::MAX,
             connect_timeout: Duration::from_secs(5),
             drain_timeout: Duration::from_secs(30),
+            newcomer_timeout: Duration::from_millis(500),
         }
     }
 }

@@ -163,9 +163,11 @@ impl Worker {
 
     async fn accept(self: Arc<Self>, listener: TcpListener, tls: Option<Tls>) {
         loop {
+            // Who is in the queue by then belongs to the next process.
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                biased;
                 () = self.closing.cancelled() => return,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
                 Ok((stream, peer)) => {
@@ -244,8 +246,9 @@ impl Worker {
         let _open = stats.connections.enter();
         let client = Arc::new(client);
         let started = tokio::select! {
+            biased;
             started = begin(stream, tls, &self.proxy.settings) => started,
-            () = self.end_of(&client).cancelled() => return,
+            () = self.end_of(&client) => return,
         };
         let ended = match started {
             Ok((io, true)) => self.serve_http2(io, client).await,
@@ -266,12 +269,29 @@ impl Worker {
         }
     }
 
-    /// What ends a connection: one that came late is served until all ends.
-    fn end_of(&self, client: &Client) -> &CancellationToken {
-        if client.is_late {
+    /// Waits for the end of a connection: one that came late is served until all ends.
+    ///
+    /// Its client has been told that it is connected, and is not cut before it could ask.
+    async fn end_of(&self, client: &Client) {
+        let end = if client.is_late {
             &self.closing
         } else {
             &self.stop
+        };
+        end.cancelled().await;
+        let newcomer = client.accepted + self.proxy.settings.newcomer_timeout;
+        // The task in which the request comes is the one that waits here.
+        let has_asked = std::future::poll_fn(|_| {
+            if client.turns.begun() > 0 {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
+        tokio::select! {
+            biased;
+            () = has_asked => {}
+            () = tokio::time::sleep_until(newcomer) => {}
         }
     }
 
@@ -283,20 +303,26 @@ impl Worker {
             http1.keep_alive(false);
         }
         let mut connection = http1.serve_connection(io, service).with_upgrades();
-        let mut stop = pin!(self.end_of(&client).cancelled());
+        let mut stop = pin!(self.end_of(&client));
         let mut stop_is_armed = false;
         let mut is_stopping = false;
         let mut patience = Patience::new(&self.proxy.settings);
         let ended = std::future::poll_fn(|cx| {
+            // What has come of a request is taken before the stop, which would close on it.
+            let mut polled = Pin::new(&mut connection).poll(cx);
             // Waiting for the stop costs something on each poll, so it is registered only once.
-            if !is_stopping && (!stop_is_armed || self.is_stopping.load(Ordering::SeqCst)) {
+            if polled.is_pending()
+                && !is_stopping
+                && (!stop_is_armed || self.is_stopping.load(Ordering::SeqCst))
+            {
                 stop_is_armed = true;
                 if stop.as_mut().poll(cx).is_ready() {
                     is_stopping = true;
                     Pin::new(&mut connection).graceful_shutdown();
+                    polled = Pin::new(&mut connection).poll(cx);
                 }
             }
-            match Pin::new(&mut connection).poll(cx) {
+            match polled {
                 Poll::Ready(ended) => Poll::Ready(Err(ended)),
                 Poll::Pending => patience.poll(cx, &client.turns).map(Ok),
             }
@@ -333,7 +359,7 @@ impl Worker {
     async fn serve_http2(self: &Arc<Self>, io: ClientIo, client: Arc<Client>) -> hyper::Result<()> {
         let settings = &self.proxy.settings;
         let turns = Arc::clone(&client);
-        let end = self.end_of(&turns);
+        let mut end = pin!(self.end_of(&turns));
         let service = service_fn(move |request| forward::answer(Arc::clone(&client), request));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(io), service));
         let mut patience = Patience::new(settings);
@@ -346,7 +372,7 @@ impl Worker {
                 let ended = tokio::time::timeout(patience, connection).await;
                 return ended.unwrap_or(Ok(()));
             }
-            () = end.cancelled() => connection.as_mut().graceful_shutdown(),
+            () = end.as_mut() => connection.as_mut().graceful_shutdown(),
         }
         connection.await
     }

@@ -1,7 +1,9 @@
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jansky_proxy::{Drained, ProxySettings};
 use tokio::net::TcpStream;
+use tokio::sync::broadcast::{self, Sender};
 
 use crate::support::{TestProxy, answers, backend, settings, soon, until};
 use crate::upgrade::{ASK, SWITCH};
@@ -45,7 +47,7 @@ async fn idle_connections_are_closed_at_once_and_no_new_ones_taken() {
 #[tokio::test]
 async fn request_under_way_is_finished() {
     let proxy = draining_for(Duration::from_hours(1));
-    let (go_on, _) = tokio::sync::broadcast::channel::<()>(1);
+    let (go_on, _) = broadcast::channel::<()>(1);
     let signal = go_on.clone();
     let address = backend(move |mut wire| {
         let mut wait = signal.subscribe();
@@ -73,7 +75,7 @@ async fn request_under_way_is_finished() {
 }
 
 /// A server that upgrades and echoes.
-async fn echo() -> std::net::SocketAddr {
+async fn echo() -> SocketAddr {
     backend(|mut wire| async move {
         wire.head().await;
         wire.send(SWITCH).await;
@@ -101,10 +103,9 @@ async fn upgraded_connections_are_cut_when_no_request_is_under_way() {
     assert_eq!(ended(proxy).await, Drained { cut: 0 });
 }
 
-#[tokio::test]
-async fn whoever_comes_while_a_request_is_finished_is_served_and_not_kept() {
-    let proxy = draining_for(Duration::from_hours(1));
-    let (go_on, _) = tokio::sync::broadcast::channel::<()>(1);
+/// A server that answers each request when it is told to.
+async fn answers_at_the_signal() -> (SocketAddr, Sender<()>) {
+    let (go_on, _) = broadcast::channel::<()>(1);
     let signal = go_on.clone();
     let slow = backend(move |mut wire| {
         let mut wait = signal.subscribe();
@@ -116,6 +117,13 @@ async fn whoever_comes_while_a_request_is_finished_is_served_and_not_kept() {
         }
     })
     .await;
+    (slow, go_on)
+}
+
+#[tokio::test]
+async fn whoever_comes_while_a_request_is_finished_is_served_and_not_kept() {
+    let proxy = draining_for(Duration::from_hours(1));
+    let (slow, go_on) = answers_at_the_signal().await;
     proxy.route("/", slow);
     let mut first = proxy.connect().await;
     first.send(GET).await;
@@ -161,4 +169,55 @@ async fn request_that_does_not_end_is_cut_at_the_end_of_the_drain() {
 
     assert!(wire.rest().await.is_empty());
     assert_eq!(ended(proxy).await, Drained { cut: 1 });
+}
+
+#[tokio::test]
+async fn connection_that_was_just_accepted_is_served_before_it_ends() {
+    let settings = ProxySettings {
+        newcomer_timeout: Duration::from_hours(1),
+        ..settings()
+    };
+    let proxy = TestProxy::with(settings, |proxy| proxy);
+    proxy.route("/", answers("hub").await);
+    let mut before = proxy.connect().await;
+    until("it is accepted", || proxy.stats.connections.get() == 1).await;
+
+    proxy.shutdown.cancel();
+    before.send("GE").await;
+    before.send(&GET[2..]).await;
+    let answer = before.head().await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn whoever_came_last_in_the_drain_is_served_when_it_is_over() {
+    let settings = ProxySettings {
+        drain_timeout: Duration::from_hours(1),
+        newcomer_timeout: Duration::from_hours(1),
+        ..settings()
+    };
+    let proxy = TestProxy::with(settings, |proxy| proxy);
+    let (slow, go_on) = answers_at_the_signal().await;
+    proxy.route("/", slow);
+    proxy.route("/echo/", echo().await);
+    let mut first = proxy.connect().await;
+    first.send(GET).await;
+    until("its server has it", || go_on.receiver_count() == 1).await;
+    let mut upgraded = proxy.connect().await;
+    upgraded.send(ASK.replacen("GET /", "GET /echo/", 1)).await;
+    upgraded.head().await;
+    until("only the slow one", || proxy.stats.connections.get() == 1).await;
+
+    proxy.shutdown.cancel();
+    proxy.route("/", answers("hub").await);
+    let mut late = proxy.connect().await;
+    until("it is accepted", || proxy.stats.connections.get() == 2).await;
+
+    go_on.send(()).expect("the server waits");
+    assert!(upgraded.rest().await.is_empty(), "the drain is over");
+    late.send(GET).await;
+
+    let answer = String::from_utf8(late.rest().await).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(ended(proxy).await, Drained { cut: 0 });
 }
