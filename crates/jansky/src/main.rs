@@ -17,6 +17,7 @@ mod files;
 mod for_servers;
 mod front;
 mod serve;
+mod sockets;
 mod spawners;
 mod telemetry;
 mod tls;

@@ -15,13 +15,14 @@ use jansky_model::{Clock, SystemClock};
 use jansky_proxy::{Listener, Proxy, ProxySettings, Route, Routes, Target};
 use jansky_store::Hold;
 use jansky_web::{Policies, Web};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cli::ConfigFile;
 use crate::for_servers::ForServers;
 use crate::front::{HubPages, ProxyRoutes, local_service, proxy_metrics};
+use crate::sockets::{self, Again};
 use crate::telemetry::say;
 use crate::{assemble, descriptors, files, telemetry, tls};
 
@@ -69,13 +70,17 @@ pub(crate) fn run(file: &ConfigFile) -> anyhow::Result<ExitCode> {
     if !unreadable.is_empty() {
         return Err(jansky_config::Problems(unreadable).into());
     }
-    let runtime = runtime()?;
-    runtime.block_on(async {
-        let running = Running::begin(&loaded.config, None).await?;
+    let socket = sockets::handed_over()?;
+    let again = Again::as_started()?;
+    let ended = runtime()?.block_on(async {
+        let running = Running::begin(&loaded.config, None, socket).await?;
         running.announce().await?;
         running.until_told().await
     })?;
-    Ok(ExitCode::SUCCESS)
+    match ended {
+        Ended::ForGood => Ok(ExitCode::SUCCESS),
+        Ended::ToBeginAgain(socket) => Err(again.begin(socket)),
+    }
 }
 
 /// `jansky keys rotate`
@@ -103,6 +108,14 @@ pub(crate) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
         .context("could not start the runtime")
 }
 
+/// How a hub has ended.
+pub(crate) enum Ended {
+    /// It was told to end.
+    ForGood,
+    /// It was told to begin again (`SIGUSR2`), on this socket.
+    ToBeginAgain(TcpListener),
+}
+
 /// A hub with its proxy, listening.
 pub(crate) struct Running {
     pub(crate) hub: Arc<Hub>,
@@ -114,18 +127,29 @@ pub(crate) struct Running {
     shutdown: CancellationToken,
     stop_servers: Arc<AtomicBool>,
     hold: Option<Hold>,
+    /// `SIGUSR2`: to begin again.
+    restart: Signal,
+    /// Open until the end, for a next run in this place.
+    socket: TcpListener,
     proxy: tokio::task::JoinHandle<anyhow::Result<()>>,
 }
 
 impl Running {
     /// Opens the port and the database, takes up where the last process left off, and serves, with an
-    /// announcement on all pages.
+    /// announcement on all pages. A `socket` that somebody else has opened is listened on instead.
     pub(crate) async fn begin(
         config: &Config,
         announcement: Option<String>,
+        socket: Option<TcpListener>,
     ) -> anyhow::Result<Self> {
-        // The port comes first: with it taken, nothing else is touched.
-        let socket = listen(*config.hub.bind.get())?;
+        // Until somebody waits for it, it would end the process.
+        let restart = signal(SignalKind::user_defined2())?;
+        // The port comes before the rest: with it taken, nothing else is touched.
+        let socket = match socket {
+            Some(socket) => socket,
+            None => listen(*config.hub.bind.get())?,
+        };
+        let kept = socket.try_clone().context("could not keep the socket")?;
         let address = socket
             .local_addr()
             .context("could not read the listener's address")?;
@@ -196,6 +220,8 @@ impl Running {
             shutdown,
             stop_servers,
             hold,
+            restart,
+            socket: kept,
             proxy,
         })
     }
@@ -216,13 +242,15 @@ impl Running {
     }
 
     /// Serves until a signal or the API says otherwise, and ends in order.
-    pub(crate) async fn until_told(self) -> anyhow::Result<()> {
+    pub(crate) async fn until_told(self) -> anyhow::Result<Ended> {
         let Self {
             hub,
             shutdown,
             stop_servers,
             mut proxy,
             mut hold,
+            mut restart,
+            socket,
             config,
             ..
         } = self;
@@ -234,10 +262,14 @@ impl Running {
                 None => std::future::pending().await,
             }
         };
-        let mut taken = None;
+        let (mut taken, mut is_restart) = (None, false);
         let ended_early = tokio::select! {
             _ = terminate.recv() => None,
             _ = interrupt.recv() => None,
+            _ = restart.recv() => {
+                is_restart = true;
+                None
+            }
             () = shutdown.cancelled() => None,
             ended = &mut proxy => Some(ended),
             by = lost => {
@@ -247,7 +279,7 @@ impl Running {
         };
         info!("ending");
         // The servers of a database that somebody else has taken are theirs.
-        if stop_servers.load(Ordering::SeqCst) && taken.is_none() {
+        if stop_servers.load(Ordering::SeqCst) && taken.is_none() && !is_restart {
             hub.stop_all_servers(STOP_PATIENCE).await?;
         }
         shutdown.cancel();
@@ -268,7 +300,12 @@ impl Running {
         if let Some(taken) = taken {
             return Err(taken.into());
         }
-        drained.context("the proxy ended")?
+        drained.context("the proxy ended")??;
+        Ok(if is_restart {
+            Ended::ToBeginAgain(socket)
+        } else {
+            Ended::ForGood
+        })
     }
 }
 

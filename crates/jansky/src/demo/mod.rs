@@ -176,7 +176,7 @@ async fn serve(
     }
     clear_away();
     let warning = warning(accounts);
-    let running = Running::begin(&loaded.config, Some(warning.clone())).await?;
+    let running = Running::begin(&loaded.config, Some(warning.clone()), None).await?;
     let admin_token = make_accounts(&running.hub, accounts).await?;
     let url = format!("http://{}/", running.address);
     if let Some(path) = &options.ready_file {
@@ -205,7 +205,8 @@ async fn serve(
     say(&format!("\n{warning}"));
     say("\nThen start your server and run the notebook that opens. Ctrl-C ends Jansky;");
     say("servers that are running go on and are found again at the next start.");
-    running.until_told().await
+    // The demo has no place of its own in which it could begin again.
+    running.until_told().await.map(|_| ())
 }
 
 /// What people must know before they give somebody else an account of the demo.

@@ -1,5 +1,6 @@
 //! A directory with a configuration, and the program that runs on it.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -98,14 +99,13 @@ impl House {
         std::fs::read_to_string(self.path().join(stream)).unwrap_or_default()
     }
 
-    /// The program with arguments; what it says is in the files `stdout` and `stderr`.
-    fn command(&self, arguments: &[&str]) -> Command {
+    /// A command in this house; what it says is in the files `stdout` and `stderr`.
+    fn here(&self, mut command: Command) -> Command {
         let log = |name: &str| {
             let mut options = std::fs::OpenOptions::new();
             let file = options.create(true).append(true);
             file.open(self.path().join(name)).expect("a file of ours")
         };
-        let mut command = jansky(arguments);
         command
             .current_dir(self.path())
             .stdout(log("stdout"))
@@ -116,12 +116,29 @@ impl House {
 
     /// Starts the hub with settings on the command line and waits until it answers.
     pub(crate) async fn start(&self, settings: &[&str]) -> Hub<'_> {
-        let said_before = self.said("stdout").len();
         let mut arguments = vec!["serve"];
         for setting in settings {
             arguments.extend(["--set", setting]);
         }
-        let mut child = self.command(&arguments).spawn().expect("it was built");
+        self.wait_for(jansky(&arguments)).await
+    }
+
+    /// Starts the hub on a socket that is open, as systemd hands it over.
+    pub(crate) async fn start_on(&self, socket: &std::net::TcpListener) -> Hub<'_> {
+        let script = "LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" serve 3<&0 </dev/null";
+        let mut command = unconfigured("sh".into());
+        let socket = socket.try_clone().expect("it is open");
+        command
+            .args(["-c", script])
+            .arg(binary())
+            .stdin(std::os::fd::OwnedFd::from(socket));
+        self.wait_for(command).await
+    }
+
+    /// Runs a command that becomes a hub, and waits until that answers.
+    async fn wait_for(&self, command: Command) -> Hub<'_> {
+        let said_before = self.said("stdout").len();
+        let mut child = self.here(command).spawn().expect("it was built");
         let deadline = Instant::now() + PATIENCE;
         let url = loop {
             let said = self.said("stdout");
@@ -258,9 +275,19 @@ impl Hub<'_> {
 
 /// The program, without anything of this process's environment that could configure it.
 pub(crate) fn jansky(arguments: &[&str]) -> Command {
-    let binary = std::env::var_os("JANSKY_TEST_BINARY");
-    let mut command = Command::new(binary.unwrap_or(env!("CARGO_BIN_EXE_jansky").into()));
+    let mut command = unconfigured(binary());
     command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn binary() -> OsString {
+    let given = std::env::var_os("JANSKY_TEST_BINARY");
+    given.unwrap_or(env!("CARGO_BIN_EXE_jansky").into())
+}
+
+/// A program, without anything of this process's environment that could configure ours.
+fn unconfigured(program: OsString) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("JANSKY_") {
             command.env_remove(name);

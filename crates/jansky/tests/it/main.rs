@@ -16,6 +16,7 @@ mod house;
 mod lifecycle;
 mod processes;
 mod refusals;
+mod restart;
 mod secrets;
 mod streaming;
 mod tls;
