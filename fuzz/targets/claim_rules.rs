@@ -43,6 +43,7 @@ fn wrapped(path: &str, text: &str) -> Claims {
 fn groups(path: &str, namespace: &str, claims: &Claims) {
     let plain = GroupRules {
         absent_is_none: false,
+        separator: None,
         claims: vec![path.to_owned(), "groups".to_owned()],
         entitlements: None,
     };

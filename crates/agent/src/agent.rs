@@ -1,6 +1,8 @@
 //! The agent itself: how it stands with the hub, the tokens it holds, and what it tells whom.
 
 mod files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -25,6 +25,9 @@ mod token_files;
 mod tokens;
 mod trust;
 
+#[cfg(feature = "fuzzing")]
+pub use agent::fuzzing;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
