@@ -81,9 +81,9 @@ impl RouteTable {
         path: &str,
     ) -> Result<Option<&Arc<Route>>, MalformedPath> {
         let path = path::decode(path)?;
-        if self.with_host > 0
-            && let Some(host) = host
-        {
+        // A host with a slash would be taken for the beginning of the path.
+        let host = host.filter(|host| self.with_host > 0 && !host.contains('/'));
+        if let Some(host) = host {
             let mut key = without_port(host).to_ascii_lowercase();
             let start = key.len();
             key.push_str(&path);
@@ -251,6 +251,14 @@ mod tests {
 
         assert_eq!(table.len(), 1);
         assert_eq!(found(&table, None, "/a%20b/"), Some("/a%20b"));
+    }
+
+    #[test]
+    fn a_host_is_not_taken_for_the_beginning_of_a_path() {
+        let table = RouteTable::new([route("/"), route("/user/river/"), route("a.test/x/")]);
+
+        assert_eq!(found(&table, Some("/user/river"), "/y"), Some("/"));
+        assert_eq!(found(&table, Some("a.test/x"), "/y"), Some("/"));
     }
 
     #[test]
