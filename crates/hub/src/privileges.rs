@@ -10,6 +10,9 @@
 //! - Whoever *takes* something away (deletes somebody, ends sessions, revokes tokens) must not do it to
 //!   somebody who holds rights over others that they do not hold.
 //!
+//! What somebody would come to hold is looked for among everything that is theirs, not only among what
+//! the credential in use allows: they have the others, too.
+//!
 //! An administrator who comes with everything that administrators hold is bounded by nothing, and so is
 //! the operator at the command line.
 
@@ -124,6 +127,20 @@ impl Hub {
             is_admin,
             others: self.others_of(&actor.user, &actor.groups),
         }
+    }
+
+    /// The caller with everything that is theirs, whatever the credential allows.
+    async fn whole(&self, actor: &Actor) -> Result<Actor, HubError> {
+        let scopes = self.access.scopes_of(&actor.user, &actor.groups).await?;
+        let members = self.access.members([&scopes]).await?;
+        Ok(Actor {
+            user: actor.user.clone(),
+            groups: actor.groups.clone(),
+            scopes,
+            credential: actor.credential.clone(),
+            members,
+            whoami: std::sync::OnceLock::new(),
+        })
     }
 
     /// What somebody is worth who becomes this user, today or at the next sign-in.
@@ -289,7 +306,7 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError::Forbidden`], and [`HubError::Invalid`] for a name that no account gets.
-    pub(crate) fn may_give_name(
+    pub(crate) async fn may_give_name(
         &self,
         by: By<'_>,
         name: &UserName,
@@ -326,13 +343,14 @@ impl Hub {
             return Ok(());
         };
         // Rights of the caller over this name become rights over this user.
-        for (scope, filter) in actor.scopes.iter() {
+        let whole = self.whole(actor).await?;
+        for (scope, filter) in whole.scopes.iter() {
             let was_held = match filter {
                 Some(Filter::User(of)) if of == text => {
-                    actor.may(scope, Target::User(user.name.as_str()))
+                    whole.may(scope, Target::User(user.name.as_str()))
                 }
                 Some(Filter::Server(of, server)) if of == text => {
-                    actor.may(scope, Target::Server(user.name.as_str(), server))
+                    whole.may(scope, Target::Server(user.name.as_str(), server))
                 }
                 _ => true,
             };
@@ -348,15 +366,17 @@ impl Hub {
     }
 
     /// Refuses to give a server a name for which the caller holds more than for the server.
-    pub(crate) fn may_name_server(
+    pub(crate) async fn may_name_server(
+        &self,
         by: By<'_>,
         server: &Server,
         name: &ServerName,
     ) -> Result<(), HubError> {
         let By::Actor(actor) = by else { return Ok(()) };
         let wanted = Filter::Server(server.user.to_string(), name.to_string());
-        for (scope, filter) in actor.scopes.iter() {
-            if filter == Some(&wanted) && !actor.may_on_server(scope, &server.user, &server.name) {
+        let whole = self.whole(actor).await?;
+        for (scope, filter) in whole.scopes.iter() {
+            if filter == Some(&wanted) && !whole.may_on_server(scope, &server.user, &server.name) {
                 return Err(HubError::forbidden(format!(
                     "You may not give the server the name `{name}`: you hold `{scope}` for that name \
                      and not for this server."
@@ -394,14 +414,15 @@ impl Hub {
                  hold."
             )));
         }
-        for (scope, filter) in actor.scopes.iter() {
+        let whole = self.whole(actor).await?;
+        for (scope, filter) in whole.scopes.iter() {
             let is_theirs = filter == Some(&Filter::Group(group.to_owned()));
             if !is_theirs || is_about_groups(scope) {
                 continue;
             }
             let stranger = users
                 .iter()
-                .find(|user| !actor.may(scope, Target::User(user.name.as_str())));
+                .find(|user| !whole.may(scope, Target::User(user.name.as_str())));
             if let Some(user) = stranger {
                 return Err(HubError::forbidden(format!(
                     "You may not put `{}` into the group `{group}`: you hold `{scope}` for its \

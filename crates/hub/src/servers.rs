@@ -281,7 +281,7 @@ impl Hub {
             )));
         }
         if let Some(name) = name.filter(|name| **name != server.name) {
-            Self::may_name_server(by.into(), server, name)?;
+            self.may_name_server(by.into(), server, name).await?;
             let client_id = server_client_id(&server.user, name);
             match self.store.rename_server(server.id, name, &client_id).await {
                 Err(StoreError::AlreadyExists { .. }) => {

@@ -218,7 +218,7 @@ impl Hub {
         let waiting = self.store.sign_ups(self.clock.now()).await?;
         let waiting = waiting.into_iter().find(|sign_up| sign_up.id == id);
         let name = waiting.ok_or_else(no_longer)?.name;
-        self.may_give_name(actor.into(), &name, None)?;
+        self.may_give_name(actor.into(), &name, None).await?;
         self.name_for_account(&name, actor.into(), None).await?;
         let user = match self.store.accept_sign_up(id, self.clock.now()).await {
             Err(StoreError::AlreadyExists { .. }) => {

@@ -14,6 +14,9 @@ use crate::error::HubError;
 use crate::privileges::By;
 use crate::record::{Event, some_of};
 
+/// The longest note of a token, in characters, as JupyterHub keeps them.
+const LONGEST_NOTE: usize = 1_023;
+
 /// What somebody wants of a new token.
 #[derive(Clone, Debug, Default)]
 pub struct TokenRequest {
@@ -31,7 +34,7 @@ impl Hub {
     /// Makes a token for `owner`. The secret is shown this once.
     ///
     /// # Errors
-    /// [`HubError::Invalid`] for scopes that the owner does not hold; [`HubError::Forbidden`] for
+    /// [`HubError::Invalid`] for scopes that the owner does not hold and for a note that is too long; [`HubError::Forbidden`] for
     /// those that the caller does not hold.
     pub async fn create_token(
         &self,
@@ -39,6 +42,12 @@ impl Hub {
         owner: &User,
         request: TokenRequest,
     ) -> Result<(Token, Secret), HubError> {
+        let length = request.note.chars().count();
+        if length > LONGEST_NOTE {
+            return Err(HubError::invalid(format!(
+                "The note of a token has at most {LONGEST_NOTE} characters; this one has {length}."
+            )));
+        }
         let scopes = request
             .scopes
             .unwrap_or_else(|| TOKEN_ROLE.iter().map(|&role| role.to_owned()).collect());

@@ -68,7 +68,7 @@ impl Hub {
         if admin {
             self.may_change_admins(by)?;
         }
-        self.may_give_name(by, name, None)?;
+        self.may_give_name(by, name, None).await?;
         let name = &self.name_for_account(name, by, None).await?;
         match self.store.create_user(name, admin, self.clock.now()).await {
             Ok(user) => {
@@ -124,7 +124,7 @@ impl Hub {
             self.may_change_admins(by)?;
         }
         if let Some(name) = name.filter(|name| **name != user.name) {
-            self.may_give_name(by, name, Some(user))?;
+            self.may_give_name(by, name, Some(user)).await?;
             let name = &self.name_for_account(name, by, Some(user)).await?;
             let servers = self.store.servers_of(user.id).await?;
             if servers.iter().any(|server| server.state.is_active()) {

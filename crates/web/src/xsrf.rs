@@ -88,6 +88,14 @@ impl Sender {
                 .get(name)
                 .map(|value| value.to_str().unwrap_or_default())
         };
+        // What a page has fetched ahead nobody is looking at, and it may never be shown.
+        let is_ahead = |name| headers.contains_key(name);
+        if ["sec-purpose", "purpose", "x-moz"]
+            .into_iter()
+            .any(is_ahead)
+        {
+            return Self::Page;
+        }
         match (text("sec-fetch-mode"), text("sec-fetch-dest")) {
             (None, None) => Self::Unsaid,
             (Some("navigate"), None | Some("document")) => Self::Person,

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use jansky_testing::ScriptedFirecrest;
 use jansky_testing::firecrest::{Fault, FirecrestCall, SYSTEM};
+use jansky_testing::{Person, ScriptedFirecrest};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -168,8 +168,14 @@ fn subjects(calls: &[FirecrestCall]) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_goes_on_when_the_session_of_its_owner_is_over_and_silence_proves_nothing() {
     let cluster = Cluster::new(66, "").await;
-    let hub = cluster.start().await;
+    let boss = Person::new("subject-3", "boss");
+    cluster.site.op.script().people.push(boss);
+    let settings = ["hub.admin_users=[\"boss\"]"];
+    let hub = cluster.site.start_with(&settings).await;
     let (browser, program) = cluster.somebody(&hub).await;
+    let operator = Browser::new(&hub.url);
+    operator.sign_in(&cluster.site.op, "subject-3").await;
+    let operator = operator.new_token().await;
     start(&program, "river").await;
     let pid = browser.server_pid("river").await;
     assert!(pid.is_some());
@@ -213,9 +219,10 @@ async fn a_job_goes_on_when_the_session_of_its_owner_is_over_and_silence_proves_
     assert!(browser.get("hub/home").await.asks_to_sign_in());
     assert_eq!(cluster.firecrest.jobs().len(), 1);
 
-    // A stop waits for the person, and the operator reads why.
+    // A stop waits for the person, and the operator reads why. What the person has is refused, too.
     let path = "hub/api/users/river/server";
-    program.api("DELETE", path, None).await.must_be(202);
+    program.api("DELETE", path, None).await.must_be(403);
+    operator.api("DELETE", path, None).await.must_be(202);
     within(PATIENCE, "the operator is told", async || {
         log().contains("job 8 on `lab` goes on, because `river` has to sign in again")
     })

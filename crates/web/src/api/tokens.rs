@@ -27,6 +27,9 @@ pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     Ok(Json(json!({ "api_tokens": shown })).into_response())
 }
 
+/// The longest life of a token that ends, in seconds: a hundred years.
+const LONGEST_LIFE: u64 = 100 * 365 * 24 * 60 * 60;
+
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
 struct NewToken {
@@ -68,8 +71,14 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
         (scopes, None) => scopes,
         (None, Some(roles)) => Some(scopes_of(&visit, &roles)?),
     };
-    if wanted.expires_in == Some(0) {
-        return Err(HubError::invalid("`expires_in` must be at least 1 second").into());
+    if !wanted
+        .expires_in
+        .is_none_or(|seconds| (1..=LONGEST_LIFE).contains(&seconds))
+    {
+        return Err(HubError::invalid(format!(
+            "`expires_in` must be 1 to {LONGEST_LIFE} seconds; leave it out for a token that does not end"
+        ))
+        .into());
     }
     let note = wanted.note.unwrap_or_else(|| {
         if requester == user.name.as_str() {

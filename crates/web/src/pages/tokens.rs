@@ -14,9 +14,6 @@ use crate::scope_words::scope_in_words;
 use crate::views::{ExpiryOption, TokenRow, TokensPage};
 use crate::visit::{PageResult, Visit, redirect};
 
-/// The longest note, in characters.
-const LONGEST_NOTE: usize = 255;
-
 /// How long a token may live, in seconds and in words.
 const LIFETIMES: [(&str, &str); 5] = [
     ("3600", "1 hour"),
@@ -98,23 +95,19 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
             Ok(wanted) => wanted,
             Err(error) => return show(&visit, None, note, Some(public_message(&error))).await,
         };
-        let (_, secret) = visit
-            .web
-            .hub
-            .create_token(actor, &actor.user, wanted)
-            .await?;
-        show(&visit, Some(secret), "", None).await
+        match visit.web.hub.create_token(actor, &actor.user, wanted).await {
+            Ok((_, secret)) => show(&visit, Some(secret), "", None).await,
+            Err(error @ HubError::Invalid(_)) => {
+                show(&visit, None, note, Some(public_message(&error))).await
+            }
+            Err(error) => Err(error.into()),
+        }
     }
     .await;
     visit.answer(result)
 }
 
 fn read_request(note: &str, expires_in: &str) -> Result<TokenRequest, HubError> {
-    if note.chars().count() > LONGEST_NOTE {
-        return Err(HubError::invalid(format!(
-            "The note is too long: write at most {LONGEST_NOTE} characters."
-        )));
-    }
     let lifetime = match expires_in {
         "" => None,
         seconds => {

@@ -357,3 +357,32 @@ async fn another_site_can_lead_to_the_spawn_page_but_starts_nothing() {
     );
     assert!(hub.spawner.starts().is_empty());
 }
+
+#[tokio::test]
+async fn what_a_page_fetches_ahead_shows_and_starts_nothing() {
+    let hub = TestHub::new().await;
+    let browser = hub.browser("river").await;
+    for (name, value) in [
+        ("sec-purpose", "prefetch"),
+        ("sec-purpose", "prefetch;prerender"),
+        ("purpose", "prefetch"),
+        ("x-moz", "prefetch"),
+    ] {
+        for path in ["/hub/home", "/hub/token", "/hub/spawn"] {
+            let ahead = browser
+                .call("GET", path)
+                .header("sec-fetch-mode", "navigate")
+                .header("sec-fetch-dest", "document")
+                .header(name, value);
+            let answer = ahead.send().await.must_be(403);
+            assert!(
+                !answer.text().contains("name=\"_xsrf\" value=\"2"),
+                "{path}"
+            );
+        }
+    }
+    assert!(
+        hub.server("river", "").await.is_none(),
+        "nothing was started"
+    );
+}

@@ -171,4 +171,21 @@ async fn a_group_that_gives_more_than_its_manager_holds_takes_nobody_in() {
     );
     join("/crew", "mallory").await.must_be(200);
     join("/readers", "river").await.must_be(200);
+    // A token for less would do it for the person who has the rest.
+    let less = hub.token("mallory", &["admin:groups", "groups"]).await;
+    let body = json!({ "users": ["river"] });
+    let path = "/hub/api/groups/%2Fcrew/users";
+    let words = refusal(
+        &less
+            .api("POST", path, Some(body.clone()))
+            .await
+            .must_be(403),
+    );
+    assert!(
+        words.contains("for its members and not for this user"),
+        "{words}"
+    );
+    let path = "/hub/api/groups/%2Fcrew";
+    less.api("DELETE", path, None).await.must_be(204);
+    less.api("POST", path, Some(body)).await.must_be(403);
 }

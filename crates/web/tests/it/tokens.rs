@@ -233,7 +233,7 @@ async fn the_page_makes_shows_once_and_revokes() {
     program.api("GET", "/hub/api/user", None).await.must_be(403);
     browser.post("/hub/token/a1/revoke", &[]).await.must_be(404);
     browser.post("/hub/token/1/revoke", &[]).await.must_be(404);
-    let long = "x".repeat(256);
+    let long = "x".repeat(1_024);
     browser
         .post("/hub/token", &[("note", &long)])
         .await
@@ -242,4 +242,31 @@ async fn the_page_makes_shows_once_and_revokes() {
         .post("/hub/token", &[("expires_in", "soon")])
         .await
         .must_be(422);
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_token_has_its_bounds() {
+    let hub = TestHub::new().await;
+    let river = hub.token("river", &["inherit"]).await;
+    let path = "/hub/api/users/river/tokens";
+
+    for (body, words) in [
+        (
+            json!({ "note": "n".repeat(1_024) }),
+            "at most 1023 characters; this one has 1024",
+        ),
+        (
+            json!({ "expires_in": 0 }),
+            "`expires_in` must be 1 to 3153600000 seconds",
+        ),
+        (
+            json!({ "expires_in": 1_u64 << 63 }),
+            "`expires_in` must be 1 to 3153600000 seconds",
+        ),
+    ] {
+        let answer = river.api("POST", path, Some(body)).await.must_be(400);
+        assert!(answer.text().contains(words), "{}", answer.text());
+    }
+    let longest = json!({ "note": "ü".repeat(1_023), "expires_in": 3_153_600_000_u64 });
+    river.api("POST", path, Some(longest)).await.must_be(201);
 }
