@@ -160,7 +160,10 @@ describe("the demo", () => {
       assert.ok([401, 403, 404].includes(api.status()), `${own} got ${api.status()}`);
       await visitor.close();
     }
-    const about = await reber.request.get(`${demo.hub}api/users/grote`);
+    const kept = await reber.context().cookies(`${demo.hub}home`);
+    const about = await reber.request.get(`${demo.hub}api/users/grote`, {
+      headers: { "X-XSRFToken": kept.find(({ name }) => name === "_xsrf").value },
+    });
     assert.equal(about.status(), 404);
   });
 

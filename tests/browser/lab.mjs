@@ -35,10 +35,12 @@ export async function runAll(page, seconds = 120) {
 /** Runs code in an empty cell at the end of the open notebook and returns what that cell shows. */
 export async function run(page, code, seconds = 60) {
   const cell = await emptyCell(page);
-  const number = (await page.locator(CELLS).count()) - 1;
   await write(page, cell, code);
   await page.keyboard.press("Control+Enter");
   await until("the cell did not finish", async () => HAS_RUN.test(await prompt(cell)), seconds);
+  const number = await cell.evaluate((cell) =>
+    Array.from(cell.closest(".jp-Notebook").querySelectorAll(".jp-CodeCell")).indexOf(cell),
+  );
   return (await outputs(page))[number];
 }
 
@@ -120,6 +122,7 @@ const NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)";
 const CELLS = `${NOTEBOOK} .jp-CodeCell`;
 const TAB = ".lm-DockPanel-tabBar .lm-TabBar-tab.lm-mod-current";
 const HAS_RUN = /^\[\d+\]:$/;
+let marks = 0;
 
 async function ready(page) {
   await page.locator("#jp-main-dock-panel").waitFor({ timeout: 60_000 });
@@ -166,28 +169,25 @@ async function menu(page, title, command) {
   });
 }
 
-// The last cell if it is empty, or a new one behind it.
+// The active cell once it is the last one and empty; or else a new one behind the last. It is marked, since
+// others may still be drawn after it: a notebook that is opened shows its cells one by one.
 async function emptyCell(page) {
-  const cells = page.locator(CELLS);
-  const count = await cells.count();
-  const last = cells.nth(count - 1);
-  if ((await source(last)) === "" && !HAS_RUN.test(await prompt(last))) {
-    return last;
-  }
-  const added = cells.nth(count);
+  const mark = `cell-${(marks += 1)}`;
   await until("there is no new cell", async () => {
-    if (await added.isVisible()) {
+    const last = page.locator(CELLS).last();
+    const isEmpty = (await source(last)) === "" && !HAS_RUN.test(await prompt(last));
+    if (isEmpty && (await last.evaluate((cell) => cell.classList.contains("jp-mod-active")))) {
+      await last.evaluate((cell, mark) => cell.setAttribute("data-test", mark), mark);
       return true;
     }
     // A click beside the text selects a cell without editing it.
     await last.locator(".jp-InputPrompt").click({ timeout: 2000 });
-    if (await is(last, "jp-mod-active", "jp-mod-commandMode")) {
+    if (!isEmpty && (await is(last, "jp-mod-active", "jp-mod-commandMode"))) {
       await page.keyboard.press("b");
-      await added.waitFor({ timeout: 5000 });
     }
     return false;
   });
-  return added;
+  return page.locator(`${CELLS}[data-test="${mark}"]`);
 }
 
 // Writes code into an empty cell, which is then being edited and holds just that.

@@ -131,10 +131,15 @@ print(os.environ["JANSKY_AGENT_SOCKET"])`;
   });
 
   step("signing out ends it within a second", async () => {
-    // JupyterLab may notice first that it is signed out, and say so over everything else.
-    await page.addLocatorHandler(page.locator(".jp-Dialog"), async () => {
-      await page.locator(".jp-Dialog-footer button").last().click();
-    });
+    // JupyterLab may notice first that it is signed out, and say so over everything else, in one dialog
+    // after the other.
+    await page.addLocatorHandler(
+      page.locator(".jp-Dialog").first(),
+      async (dialog) => {
+        await dialog.locator(".jp-Dialog-footer button").last().click({ timeout: 5000 });
+      },
+      { noWaitAfter: true },
+    );
     assert.equal((await ask(socket)).status, 200);
     const other = await page.context().newPage();
     await other.goto(`${hub.hub}home`);

@@ -268,10 +268,10 @@ async fn everything_outside_leads_into_the_hub() {
     anonymous.get("/hub/somewhere").await.must_be(404);
     let based = TestHub::with(|recipe| recipe.settings.base = "/sky/".to_owned()).await;
     for (path, target) in [
-        ("/", "/sky/hub/"),
+        ("/", "/sky/hub/?from-outside=1"),
         ("/sky/", "/sky/hub/"),
         ("/sky/user/river/x", "/sky/hub/user/river/x"),
-        ("/hub/home", "/sky/hub/"),
+        ("/hub/home", "/sky/hub/?from-outside=1"),
     ] {
         let answer = based.anonymous().get(path).await.must_be(302);
         assert_eq!(answer.location(), target);
