@@ -73,6 +73,12 @@ struct Holdings {
 }
 
 impl Holdings {
+    /// Leaves out what is about one user and nobody else.
+    fn forget_about(&mut self, user: &str) {
+        self.scopes
+            .retain(|_, filter| !filter.is_some_and(|f| is_about(f, user)));
+    }
+
     /// What of this is not in `mine`, in words; `None` when everything is.
     fn beyond(&self, mine: &Self, is_member: &dyn Fn(&str, &str) -> bool) -> Option<String> {
         const SHOWN: usize = 3;
@@ -327,10 +333,7 @@ impl Hub {
         // Whoever gets the name has it about their own things; that is more only for the caller.
         theirs.scopes = theirs.scopes.renamed(text, actor.user.name.as_str());
         if !is_own {
-            let own = actor.user.name.as_str();
-            theirs
-                .scopes
-                .retain(|_, filter| !filter.is_some_and(|f| is_about(f, own)));
+            theirs.forget_about(actor.user.name.as_str());
         }
         let is_member = |group: &str, user: &str| actor.is_member(group, user);
         if let Some(more) = theirs.beyond(&mine, &is_member) {
@@ -403,9 +406,7 @@ impl Hub {
         let joins = users.iter().any(|user| user.id == actor.user.id);
         let mut theirs = self.holdings_by_group(group, own).await?;
         if !joins {
-            theirs
-                .scopes
-                .retain(|_, filter| !filter.is_some_and(|f| is_about(f, own)));
+            theirs.forget_about(own);
         }
         let is_member = |group: &str, user: &str| actor.is_member(group, user);
         if let Some(more) = theirs.beyond(&mine, &is_member) {
@@ -443,9 +444,7 @@ impl Hub {
             scopes: self.access.roles().scopes_by_group(group, own),
             ..Holdings::default()
         };
-        theirs
-            .scopes
-            .retain(|_, filter| !filter.is_some_and(|f| is_about(f, own)));
+        theirs.forget_about(own);
         self.refuse_beyond(actor, &theirs, || {
             format!("You may not take anybody out of the group `{group}`: it gives")
         })

@@ -84,6 +84,22 @@ impl Session {
     }
 }
 
+/// Selects a session that is not expired, and its user, by what is unique to it.
+macro_rules! select_with_user {
+    ($column:literal) => {
+        concat!(
+            "SELECT ",
+            session_columns!(),
+            ", ",
+            user_columns!(),
+            " FROM sessions JOIN users ON users.id = sessions.user_id
+              WHERE ",
+            $column,
+            " = $1 AND sessions.expires_at > $2"
+        )
+    };
+}
+
 impl Store {
     /// Makes a session; its user was active now.
     ///
@@ -118,18 +134,9 @@ impl Store {
         digest: &Digest,
         now: Timestamp,
     ) -> Result<Option<(Session, User)>, StoreError> {
-        const SQL: &str = concat!(
-            "SELECT ",
-            session_columns!(),
-            ", ",
-            user_columns!(),
-            " FROM sessions JOIN users ON users.id = sessions.user_id
-              WHERE sessions.digest = $1 AND sessions.expires_at > $2"
-        );
-        let statement = sql(SQL).bind(digest).bind(now);
-        let row = self.db.fetch_optional(statement).await?;
-        row.map(|row| Ok((Session::from_row(&row)?, User::from_row(&row)?)))
-            .transpose()
+        let statement = sql(select_with_user!("sessions.digest"));
+        self.session_with_user(statement.bind(digest).bind(now))
+            .await
     }
 
     /// The session with this public id, if it is not expired, and its user.
@@ -138,15 +145,15 @@ impl Store {
         session_id: &str,
         now: Timestamp,
     ) -> Result<Option<(Session, User)>, StoreError> {
-        const SQL: &str = concat!(
-            "SELECT ",
-            session_columns!(),
-            ", ",
-            user_columns!(),
-            " FROM sessions JOIN users ON users.id = sessions.user_id
-              WHERE sessions.session_id = $1 AND sessions.expires_at > $2"
-        );
-        let statement = sql(SQL).bind(session_id).bind(now);
+        let statement = sql(select_with_user!("sessions.session_id"));
+        self.session_with_user(statement.bind(session_id).bind(now))
+            .await
+    }
+
+    async fn session_with_user(
+        &self,
+        statement: Statement,
+    ) -> Result<Option<(Session, User)>, StoreError> {
         let row = self.db.fetch_optional(statement).await?;
         row.map(|row| Ok((Session::from_row(&row)?, User::from_row(&row)?)))
             .transpose()
