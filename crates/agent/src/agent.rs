@@ -12,6 +12,7 @@ use http::StatusCode;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use jansky_crypto::Random;
+use jansky_handover::StartDocument;
 use jansky_model::{Clock, Secret};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -20,7 +21,6 @@ use tokio::task::JoinSet;
 
 use crate::answer::Answer;
 use crate::broker::Broker;
-use crate::document::{Document, HandOver};
 use crate::events::{Event, Reader};
 use crate::local;
 use crate::log::say;
@@ -84,7 +84,7 @@ impl Agent {
     /// # Errors
     /// In words for the log, when the document cannot be followed.
     pub(crate) fn new(
-        document: &Document,
+        document: &StartDocument,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, String> {
@@ -114,14 +114,14 @@ impl Agent {
     }
 
     /// Serves until something makes that impossible, and says what.
-    pub(crate) async fn serve(self: Arc<Self>, hand_over: HandOver) -> String {
-        let socket = match Socket::bind(&hand_over.socket, hand_over.uid) {
+    pub(crate) async fn serve(self: Arc<Self>, document: &StartDocument, ticket: Secret) -> String {
+        let socket = match Socket::bind(&document.socket, document.uid) {
             Ok(socket) => socket,
             Err(problem) => return problem,
         };
         // They end with this function.
         let mut tasks = JoinSet::new();
-        tasks.spawn(Arc::clone(&self).keep_in_touch(hand_over.ticket));
+        tasks.spawn(Arc::clone(&self).keep_in_touch(ticket));
         tasks.spawn(Arc::clone(&self).keep_looking());
         tasks.spawn(Arc::clone(&self).keep_files());
         loop {

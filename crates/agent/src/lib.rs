@@ -11,10 +11,10 @@ mod agent;
 mod answer;
 mod broker;
 mod connection;
-mod document;
 mod end;
 mod entry_point;
 mod events;
+mod input;
 mod listening;
 mod local;
 mod log;
@@ -32,11 +32,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use jansky_crypto::SystemRandom;
-use jansky_model::SystemClock;
+use jansky_handover::StartDocument;
+use jansky_model::{Secret, SystemClock};
 use tokio::signal::unix::{SignalKind, signal};
 
 use agent::Agent;
-use document::{Document, HandOver};
+use listening::Chosen;
 use log::say;
 
 /// Reads the document from standard input and serves until the server beside it ends.
@@ -50,10 +51,10 @@ pub fn run() -> ExitCode {
         say(&format!("could not hide the memory of the agent: {error}"));
         return ExitCode::FAILURE;
     }
-    let document = match Document::from_standard_input() {
+    let document = match input::start_document() {
         Ok(document) => document,
         Err(problem) => {
-            say(&problem);
+            say(&problem.to_string());
             return ExitCode::FAILURE;
         }
     };
@@ -74,11 +75,11 @@ pub fn run() -> ExitCode {
     }
 }
 
-async fn serve(mut document: Document) -> ExitCode {
+async fn serve(mut document: StartDocument) -> ExitCode {
     let command = document.command.take();
-    let mut environment = document.whole_environment();
+    let mut environment = input::whole_environment(&document);
     if let Some(listen) = document.listen.take() {
-        match listen.choose() {
+        match Chosen::from_free_ports(listen) {
             Ok(chosen) => {
                 let (name, url) = chosen.variable();
                 environment.insert(name.to_owned(), url);
@@ -90,7 +91,7 @@ async fn serve(mut document: Document) -> ExitCode {
             }
         }
     }
-    let Some(hand_over) = document.hand_over() else {
+    let Some(ticket) = document.ticket.take() else {
         let Some(command) = command else {
             say("there is no ticket in the document");
             return ExitCode::FAILURE;
@@ -109,11 +110,12 @@ async fn serve(mut document: Document) -> ExitCode {
             };
         }
     };
+    let document = Arc::new(document);
     let Some(command) = command else {
-        return beside(agent, document.parent, hand_over).await;
+        return beside(agent, &document, ticket).await;
     };
-    let served = agent.clone();
-    let serving = tokio::spawn(async move { say(&served.serve(hand_over).await) });
+    let (served, told) = (agent.clone(), document.clone());
+    let serving = tokio::spawn(async move { say(&served.serve(&told, ticket).await) });
     let enrolled = agent.clone();
     let code = entry_point::run(&command, &environment, async move {
         enrolled.first_enrolment().await;
@@ -121,13 +123,14 @@ async fn serve(mut document: Document) -> ExitCode {
     .await;
     serving.abort();
     agent.tidy_up();
-    document.remove_places();
+    input::remove_places(&document);
     code
 }
 
 /// Serves beside a server that somebody else started.
-async fn beside(agent: Arc<Agent>, parent: Option<u32>, hand_over: HandOver) -> ExitCode {
-    let begun = jansky_guard::forbid_core_files().and_then(|()| end::end_with_parent(parent));
+async fn beside(agent: Arc<Agent>, document: &StartDocument, ticket: Secret) -> ExitCode {
+    let begun =
+        jansky_guard::forbid_core_files().and_then(|()| end::end_with_parent(document.parent));
     if let Err(error) = begun {
         say(&format!("the agent ends: {error}"));
         return ExitCode::FAILURE;
@@ -147,7 +150,7 @@ async fn beside(agent: Arc<Agent>, parent: Option<u32>, hand_over: HandOver) -> 
         return ExitCode::FAILURE;
     };
     let code = tokio::select! {
-        problem = agent.clone().serve(hand_over) => {
+        problem = agent.clone().serve(document, ticket) => {
             say(&problem);
             ExitCode::FAILURE
         }

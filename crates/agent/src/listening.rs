@@ -5,28 +5,16 @@
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
+use jansky_handover::{Announced, Listen, variables};
 use jansky_model::Secret;
-use serde::Deserialize;
 
 use crate::log::say;
 
-/// Where JupyterHub's servers find their address.
-const VARIABLE: &str = "JUPYTERHUB_SERVICE_URL";
-
 /// Between two looks whether the server listens.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
-
-/// What the spawner wants to know.
-#[derive(Deserialize)]
-pub(crate) struct Listen {
-    /// The address of the server, with `{port}`.
-    url: String,
-    /// The file in which the port is to stand: `{"port": 12345}`.
-    announce: PathBuf,
-}
 
 /// A port that was free.
 pub(crate) struct Chosen {
@@ -34,20 +22,18 @@ pub(crate) struct Chosen {
     port: u16,
 }
 
-impl Listen {
+impl Chosen {
     /// Chooses a port that is free on every interface.
-    pub(crate) fn choose(self) -> io::Result<Chosen> {
+    pub(crate) fn from_free_ports(listen: Listen) -> io::Result<Self> {
         let socket = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0))?;
         let port = socket.local_addr()?.port();
-        Ok(Chosen { listen: self, port })
+        Ok(Self { listen, port })
     }
-}
 
-impl Chosen {
     /// The variable with which the server is told.
     pub(crate) fn variable(&self) -> (&'static str, Secret) {
-        let url = self.listen.url.replace("{port}", &self.port.to_string());
-        (VARIABLE, Secret::new(url))
+        let url = self.listen.url_at(self.port);
+        (variables::SERVICE_URL, Secret::new(url))
     }
 
     /// Waits until the server listens and writes its port down.
@@ -77,10 +63,8 @@ fn write(path: &Path, port: u16) -> io::Result<()> {
         return Err(io::ErrorKind::InvalidInput.into());
     };
     let place = jansky_guard::Place::open(directory)?;
-    place.write(
-        &name.to_string_lossy(),
-        format!("{{\"port\":{port}}}\n").as_bytes(),
-    )
+    let announced = Announced { port }.write();
+    place.write(&name.to_string_lossy(), announced.as_bytes())
 }
 
 #[cfg(test)]

@@ -8,15 +8,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FsWord;
-
-/// What statfs(2) says of file systems that are never on a disk.
-const IN_MEMORY: [FsWord; 2] = [0x0102_1994, 0x8584_58f6];
+use jansky_guard::is_in_memory;
+use jansky_handover::TOKEN_FILE;
 
 const EXTENSION: &str = "token";
-
-/// What `BEARER_TOKEN_FILE` names: a link to the file of one audience.
-const USUAL: &str = "bearer_token";
 
 /// A directory of token files.
 pub(crate) struct TokenFiles(PathBuf);
@@ -33,8 +28,7 @@ impl TokenFiles {
             let made = DirBuilder::new().mode(0o700).create(directory);
             made.map_err(because)?;
         }
-        let kind = rustix::fs::statfs(directory).map_err(|error| because(error.into()))?;
-        if !IN_MEMORY.contains(&kind.f_type) {
+        if !is_in_memory(directory).map_err(because)? {
             return Err(format!(
                 "token files cannot be in `{shown}`, which is not a tmpfs"
             ));
@@ -66,7 +60,7 @@ impl TokenFiles {
 
     /// Says whose token the programs get that know of one file only.
     pub(crate) fn point_at(&self, audience: Option<&str>) -> io::Result<()> {
-        let link = self.0.join(USUAL);
+        let link = self.0.join(TOKEN_FILE);
         let Some(audience) = audience else {
             return forget(&link);
         };

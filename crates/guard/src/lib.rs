@@ -7,7 +7,9 @@
 mod memory;
 mod place;
 mod sockets;
+mod volatile;
 
 pub use memory::{forbid_core_files, hide_memory};
 pub use place::{Place, must_be_plain};
 pub use sockets::{Listener, holders, holders_among, listeners};
+pub use volatile::is_in_memory;

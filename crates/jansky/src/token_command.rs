@@ -8,15 +8,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use jansky_handover::variables::AGENT_SOCKET;
 use jansky_model::Secret;
 use serde::Deserialize;
 use serde_json::json;
 use url::form_urlencoded;
 
 use crate::telemetry::say_error;
-
-/// Where the agent of this server listens.
-const SOCKET: &str = "JANSKY_AGENT_SOCKET";
 
 /// The agent itself waits for the hub for 30 s.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -60,9 +58,9 @@ struct Problem {
 
 /// Prints a token, or says why there is none.
 pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
-    let socket = std::env::var_os(SOCKET).with_context(|| {
+    let socket = std::env::var_os(AGENT_SOCKET).with_context(|| {
         format!(
-            "{SOCKET} is not set: this is not a server of a Jansky gateway, or no services are \
+            "{AGENT_SOCKET} is not set: this is not a server of a Jansky gateway, or no services are \
              configured there"
         )
     })?;

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use jansky_handover::Announced;
 use jansky_model::{ProgressEvent, Secret};
 use jansky_spawn::{ProgressSink, ServerSpec, SpawnError, Started};
 use tokio::time::Instant;
@@ -302,17 +303,13 @@ impl FirecrestSpawner {
         spec: &ServerSpec,
         directory: &Directory,
     ) -> Result<Option<u16>, SpawnError> {
-        #[derive(serde::Deserialize)]
-        struct Address {
-            port: u16,
-        }
         let token = self.token_of_owner(spec.server).await?;
         let path = directory.address();
         match self.api.end_of_file(&token, &path, ADDRESS_BYTES).await {
             Ok(text) => {
-                let read: Option<Address> = serde_json::from_str(text.trim()).ok();
+                let announced = Announced::read(&text);
                 // Below are services of the node itself.
-                Ok(read.map(|read| read.port).filter(|port| *port >= 1024))
+                Ok(announced.map(|it| it.port).filter(|port| *port >= 1024))
             }
             Err(failure) if failure.is_not_found() => Ok(None),
             Err(failure) => Err(failure.into()),

@@ -68,3 +68,9 @@ impl SpawnError {
         }
     }
 }
+
+impl From<jansky_handover::Unfit> for SpawnError {
+    fn from(unfit: jansky_handover::Unfit) -> Self {
+        Self::refused(unfit.to_string())
+    }
+}

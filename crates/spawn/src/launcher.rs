@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use jansky_guard::Place;
+use jansky_handover::StartDocument;
 use rustix::fs::FlockOperation;
 use rustix::process::{Gid, Signal, Uid};
 use serde::{Deserialize, Serialize};
@@ -54,10 +55,8 @@ pub(crate) struct LaunchRequest<'a> {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct AgentRequest<'a> {
     pub(crate) command: Vec<Cow<'a, str>>,
-    pub(crate) ticket: Cow<'a, str>,
-    pub(crate) broker_url: Cow<'a, str>,
-    pub(crate) socket: PathBuf,
-    pub(crate) token_dir: Option<PathBuf>,
+    /// A [`StartDocument`], which still lacks the process with which to end.
+    pub(crate) document: Cow<'a, str>,
 }
 
 /// The rights of an account.
@@ -250,13 +249,9 @@ fn start_agent(
         .command
         .split_first()
         .ok_or(io::ErrorKind::InvalidInput)?;
-    let document = serde_json::json!({
-        "ticket": agent.ticket,
-        "broker_url": agent.broker_url,
-        "socket": agent.socket,
-        "token_dir": agent.token_dir,
-        "parent": std::process::id(),
-    });
+    let mut document = StartDocument::read(agent.document.as_bytes()).map_err(io::Error::other)?;
+    document.parent = Some(std::process::id());
+    let document = document.write().map_err(io::Error::other)?;
     let kept = request
         .environment
         .iter()
@@ -270,9 +265,9 @@ fn start_agent(
         .stdout(log.try_clone()?)
         .stderr(log.try_clone()?)
         .spawn()?;
-    // A document is far smaller than a pipe, so this waits for nobody.
+    // Without a command it is far smaller than a pipe, so this waits for nobody.
     match child.stdin.take() {
-        Some(mut input) => input.write_all(document.to_string().as_bytes()),
+        Some(mut input) => input.write_all(document.expose().as_bytes()),
         None => Err(io::ErrorKind::BrokenPipe.into()),
     }
 }

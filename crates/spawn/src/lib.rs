@@ -24,14 +24,14 @@ mod tokens;
 pub use choice::{Choice, Offer};
 pub use error::SpawnError;
 pub use finding::{Finding, Severity};
+pub use jansky_handover::AgentTicket;
 pub use process::{
     CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner, RunAs, problem_with_name,
     remove_left_over,
 };
 pub use progress::ProgressSink;
 pub use spawner::{
-    AgentTicket, Answers, FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started,
-    StopMode,
+    Answers, FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started, StopMode,
 };
 pub use tampering::Tampering;
 pub use tokens::{NoToken, UserTokens};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use jansky_handover::{AgentTicket, Environment};
 use jansky_model::{Secret, ServerId, ServerName, StartId, UserName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -126,18 +127,16 @@ pub struct ServerSpec {
     pub agent: Option<AgentTicket>,
 }
 
-/// What the agent beside a server begins with. It goes to the agent over its standard input and
-/// nowhere else: not into an environment, a command line, or the definition of a container or job. It
-/// is in a file only where there is no other way, which nobody else can open and nothing keeps.
-#[derive(Clone, Debug)]
-pub struct AgentTicket {
-    /// Works once, until shortly after the server's process has begun.
-    pub ticket: Secret,
-    /// Where the hub hands out tokens, with a slash at the end:
-    /// `http://127.0.0.1:8000/hub/broker/v1/`.
-    pub broker_url: String,
-    /// Whether the agent keeps the file that `BEARER_TOKEN_FILE` names.
-    pub token_file: bool,
+impl ServerSpec {
+    /// The environment of the server with what the operator sets for every server, which has the last
+    /// word.
+    pub fn environment_with(&self, settings: &BTreeMap<String, String>) -> Environment {
+        let mut environment = Environment::default();
+        let own = self.environment.iter();
+        environment.extend(own.map(|(name, value)| (name, value.clone())));
+        environment.extend(settings.iter().map(|(name, value)| (name, value.clone())));
+        environment
+    }
 }
 
 /// A server that was started or found.

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::StatusCode;
 use jansky_crypto::SystemRandom;
+use jansky_handover::StartDocument;
 use jansky_model::SystemClock;
 use serde_json::json;
 
 use super::Agent;
 use crate::answer::Answer;
-use crate::document::Document;
 use crate::local;
 use crate::standing::Standing;
 use crate::tokens::Wanted;
@@ -40,8 +40,10 @@ impl FuzzedAgent {
             .enable_all()
             .build()
             .expect("a runtime");
-        let document = json!({ "broker_url": "http://127.0.0.1:1/", "socket": "/nowhere" });
-        let document = Document::read(document.to_string().as_bytes()).expect("a document");
+        let document = StartDocument {
+            broker_url: Some("http://127.0.0.1:1/".to_owned()),
+            ..StartDocument::new(None, "/nowhere", None)
+        };
         let agent = Agent::new(&document, Arc::new(SystemClock), Arc::new(SystemRandom));
         let agent = Arc::new(agent.expect("an agent"));
         agent.standing.send_replace(Standing::Active);

@@ -6,18 +6,19 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Which of our crates each of them may use. The tests of a crate may use more.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("guard", &[]),
+    ("handover", &["model"]),
     ("crypto", &["model"]),
-    ("config", &["model"]),
+    ("config", &["handover", "model"]),
     ("store", &["guard", "model"]),
     ("identity", &["model", "pam"]),
     ("pam", &[]),
-    ("spawn", &["guard", "model"]),
-    ("spawn-docker", &["model", "spawn"]),
-    ("spawn-firecrest", &["model", "spawn"]),
-    ("agent", &["crypto", "guard", "model"]),
+    ("spawn", &["guard", "handover", "model"]),
+    ("spawn-docker", &["handover", "model", "spawn"]),
+    ("spawn-firecrest", &["handover", "model", "spawn"]),
+    ("agent", &["crypto", "guard", "handover", "model"]),
     ("proxy", &["model"]),
     // Nobody may use it but tests, so no other line names it.
     ("testing", &["model"]),
@@ -30,6 +31,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
             "config",
             "crypto",
             "guard",
+            "handover",
             "hub",
             "identity",
             "model",
@@ -65,6 +67,14 @@ const NOWHERE: [&str; 6] = [
     "ring",
     "rsa",
     "libssh2-sys",
+];
+
+/// Texts that several programs have to agree on, and the only crate that spells them.
+const SPELLED_ONCE: [(&str, &str); 4] = [
+    ("\"JANSKY_AGENT_SOCKET\"", "handover"),
+    ("\"BEARER_TOKEN_FILE\"", "handover"),
+    ("\"JUPYTERHUB_SERVICE_URL\"", "handover"),
+    ("\"broker_url\"", "handover"),
 ];
 
 /// The crates of this workspace by their short names, with the names of what each needs to run.
@@ -165,6 +175,42 @@ fn there_is_one_tls_library_and_one_source_of_cryptography() {
         .filter(|name| names.contains(name))
         .collect();
     assert!(unwanted.is_empty(), "{unwanted:?} came in");
+}
+
+/// The sources of all crates, without their tests, by the short names of the crates.
+fn sources() -> Vec<(String, String)> {
+    let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let mut directories = Vec::new();
+    for entry in std::fs::read_dir(crates).expect("they are there") {
+        let entry = entry.expect("readable");
+        let name = entry.file_name().to_string_lossy().into_owned();
+        directories.push((name, entry.path().join("src")));
+    }
+    let mut sources = Vec::new();
+    while let Some((name, directory)) = directories.pop() {
+        for entry in std::fs::read_dir(directory).into_iter().flatten() {
+            let path = entry.expect("readable").path();
+            if path.is_dir() {
+                directories.push((name.clone(), path));
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = std::fs::read_to_string(path).expect("text");
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                sources.push((name.clone(), code.to_owned()));
+            }
+        }
+    }
+    sources
+}
+
+#[test]
+fn what_programs_have_to_agree_on_is_spelled_in_one_crate() {
+    let sources = sources();
+
+    for (text, home) in SPELLED_ONCE {
+        let found = sources.iter().filter(|(_, code)| code.contains(text));
+        let found: BTreeSet<&str> = found.map(|(name, _)| name.as_str()).collect();
+        assert_eq!(found, BTreeSet::from([home]), "{text}");
+    }
 }
 
 /// The one crate that calls a C library says so itself, in one module.

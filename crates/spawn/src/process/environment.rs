@@ -1,21 +1,13 @@
 //! The environment of a server.
 
-use std::collections::BTreeMap;
-
+use jansky_handover::{Environment, StartDocument, variables};
 use jansky_model::Secret;
 
 use super::ProcessSettings;
 use super::account::Account;
 use super::home::Home;
-use super::runtime::RuntimeDir;
 use super::table::Marker;
-use crate::{AgentTicket, ServerSpec, SpawnError};
-
-/// Where the code of a server finds its agent.
-const AGENT_SOCKET: &str = "JANSKY_AGENT_SOCKET";
-
-/// Where programs look for a token that know nothing of agents (WLCG Bearer Token Discovery).
-const TOKEN_FILE: &str = "BEARER_TOKEN_FILE";
+use crate::{ServerSpec, SpawnError};
 
 /// Puts the environment together: the later has the last word.
 ///
@@ -30,20 +22,14 @@ pub(crate) fn for_server(
     home: &Home,
     url: &str,
     marker: &Marker,
-    agent: Option<(&AgentTicket, &RuntimeDir)>,
-) -> Result<BTreeMap<String, Secret>, SpawnError> {
-    let mut environment: BTreeMap<String, Secret> = inherited
-        .filter(|(name, _)| {
-            settings
-                .keep_environment
-                .iter()
-                .any(|kept| covers(kept, name))
-        })
-        .map(|(name, value)| (name, Secret::new(value)))
-        .collect();
-    let mut set = |name: &str, value: &str| {
-        environment.insert(name.to_owned(), Secret::new(value));
-    };
+    agent: Option<&StartDocument>,
+) -> Result<Environment, SpawnError> {
+    let mut environment = Environment::default();
+    environment.extend(inherited.filter(|(name, _)| {
+        let mut kept = settings.keep_environment.iter();
+        kept.any(|kept| covers(kept, name))
+    }));
+    let mut set = |name: &str, value: &str| environment.set(name, Secret::new(value));
     set("USER", &account.name);
     set("LOGNAME", &account.name);
     set("HOME", &home.directory.to_string_lossy());
@@ -54,28 +40,10 @@ pub(crate) fn for_server(
     for (name, value) in &settings.environment {
         set(name, value);
     }
-    set("JUPYTERHUB_SERVICE_URL", &format!("{url}{}", spec.prefix));
-    if let Some((ticket, place)) = agent {
-        set(AGENT_SOCKET, &place.socket().to_string_lossy());
-        if let Some(file) = place.token_file().filter(|_| ticket.token_file) {
-            set(TOKEN_FILE, &file.to_string_lossy());
-        }
-    }
-    for (name, value) in marker.variables() {
-        set(name, &value);
-    }
-    for (name, value) in &environment {
-        if name.is_empty() || name.contains(['=', '\0']) {
-            return Err(SpawnError::refused(format!(
-                "`{name}` cannot be the name of a variable of the environment"
-            )));
-        }
-        if value.expose().contains('\0') {
-            return Err(SpawnError::refused(format!(
-                "the value of the variable `{name}` contains a zero byte"
-            )));
-        }
-    }
+    set(variables::SERVICE_URL, &format!("{url}{}", spec.prefix));
+    environment.extend(agent.into_iter().flat_map(StartDocument::variables));
+    environment.extend(marker.variables());
+    environment.check()?;
     Ok(environment)
 }
 

@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use jansky_handover::{Environment, StartDocument};
 use jansky_model::{Secret, ServerId, StartId};
 use tracing::{debug, warn};
 
@@ -15,11 +16,11 @@ use super::family::Family;
 use super::handle::{Handle, KIND};
 use super::home::Home;
 use super::record::{self, Record, Records};
-use super::runtime::{RuntimeDir, RuntimeDirs};
+use super::runtime::RuntimeDirs;
 use super::table::{Marker, ProcessTable};
 use super::{ProcessSettings, environment};
 use crate::launcher::{AgentRequest, LaunchRequest};
-use crate::{AgentTicket, FoundServer, ServerSpec, SpawnError};
+use crate::{FoundServer, ServerSpec, SpawnError};
 
 /// Everything that blocking work needs.
 pub(super) struct Machine {
@@ -32,11 +33,12 @@ pub(super) struct Machine {
 
 /// Everything that was decided for one start.
 pub(super) struct Plan {
-    environment: BTreeMap<String, Secret>,
+    environment: Environment,
     account: Account,
     home: Home,
     cgroups: Vec<PathBuf>,
-    agent: Option<(AgentTicket, RuntimeDir)>,
+    /// The start document of the agent, as text.
+    agent: Option<Secret>,
 }
 
 impl Machine {
@@ -78,7 +80,7 @@ impl Machine {
                 SpawnError::unavailable_because(reason, error)
             })?;
         let marker = self.marker(spec.server, spec.start);
-        let agent = self.meeting_place(spec, &marker, &account);
+        let agent = self.agent(spec, &marker, &account);
         Ok(Plan {
             environment: environment::for_server(
                 settings,
@@ -91,29 +93,32 @@ impl Machine {
                 &home,
                 url,
                 &marker,
-                agent.as_ref().map(|(ticket, place)| (ticket, place)),
+                agent.as_ref(),
             )?,
             cgroups: self.make_cgroup(&marker)?,
             account,
             home,
-            agent,
+            agent: agent.map(|document| document.write()).transpose()?,
         })
     }
 
-    /// Makes the directory in which the server meets its agent. A server for which that does not
-    /// work runs without tokens.
-    fn meeting_place(
+    /// Makes the directory in which the server meets its agent, and what the agent begins with. A
+    /// server for which that does not work runs without tokens.
+    fn agent(
         &self,
         spec: &ServerSpec,
         marker: &Marker,
         account: &Account,
-    ) -> Option<(AgentTicket, RuntimeDir)> {
+    ) -> Option<StartDocument> {
         let ticket = spec.agent.as_ref()?;
         if self.settings.agent.is_empty() {
             return None;
         }
         match self.runtime.prepare(marker, account) {
-            Ok(place) => Some((ticket.clone(), place)),
+            Ok(place) => {
+                let token_dir = place.token_dir();
+                Some(StartDocument::new(Some(ticket), place.socket(), token_dir))
+            }
             Err(error) => {
                 warn!(server.id = %spec.server, %error, "the server runs without an agent");
                 None
@@ -159,7 +164,7 @@ impl Machine {
             environment: plan
                 .environment
                 .iter()
-                .map(|(name, value)| (name.as_str().into(), value.expose().into()))
+                .map(|(name, value)| (name.into(), value.expose().into()))
                 .collect(),
             directory: plan.home.directory.clone(),
             make_directory: plan.home.make,
@@ -171,17 +176,14 @@ impl Machine {
             url,
             no_new_privileges: settings.no_new_privileges,
             may_be_root: settings.may_be_root,
-            agent: plan.agent.as_ref().map(|(ticket, place)| AgentRequest {
+            agent: plan.agent.as_ref().map(|document| AgentRequest {
                 command: settings
                     .agent
                     .iter()
                     .map(|word| word.as_str().into())
                     .collect(),
                 // Exposed to the launcher, which hands it on over a pipe as well.
-                ticket: ticket.ticket.expose().into(),
-                broker_url: ticket.broker_url.as_str().into(),
-                socket: place.socket(),
-                token_dir: place.token_dir().map(Into::into),
+                document: document.expose().into(),
             }),
         }
     }

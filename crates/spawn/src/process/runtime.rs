@@ -8,14 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jansky_guard::Place;
-use rustix::fs::{Access, FlockOperation, FsWord, flock};
+use rustix::fs::{Access, FlockOperation, flock};
 use rustix::io::retry_on_intr;
 
 use super::account::Account;
 use super::table::Marker;
-
-/// What statfs(2) says of file systems that are never on a disk.
-const IN_MEMORY: [FsWord; 2] = [0x0102_1994, 0x8584_58f6];
 
 /// How the name of the usual directory of a hub begins; the rest is the id of the hub.
 pub(crate) const PREFIX: &str = "jansky-";
@@ -129,13 +126,8 @@ impl RuntimeDir {
     }
 
     /// Where the agent may write token files.
-    pub(crate) fn token_dir(&self) -> Option<&Path> {
-        self.in_memory.then_some(self.path.as_path())
-    }
-
-    /// The file that the agent keeps for programs which know of one file only.
-    pub(crate) fn token_file(&self) -> Option<PathBuf> {
-        Some(self.token_dir()?.join("bearer_token"))
+    pub(crate) fn token_dir(&self) -> Option<PathBuf> {
+        self.in_memory.then(|| self.path.clone())
     }
 }
 
@@ -172,7 +164,7 @@ pub(crate) fn usual_place() -> PathBuf {
 }
 
 fn is_in_memory(path: &Path) -> bool {
-    rustix::fs::statfs(path).is_ok_and(|found| IN_MEMORY.contains(&found.f_type))
+    jansky_guard::is_in_memory(path).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,26 +1,11 @@
 //! Rules of `[spawner]`.
 
+use jansky_handover::{can_be_a_name, variables};
+
 use super::Rules;
 use crate::looks_secret;
 use crate::notation::TextOrSecret;
 use crate::sections::{Cgroups, CommonSpawner, Config, ProcessSpawner, RunAs, Spawner};
-
-/// Variables that the hub sets for each server.
-const RESERVED: [&str; 13] = [
-    "JANSKY_AGENT_SOCKET",
-    "JPY_API_TOKEN",
-    "JUPYTERHUB_ACTIVITY_URL",
-    "JUPYTERHUB_API_TOKEN",
-    "JUPYTERHUB_API_URL",
-    "JUPYTERHUB_BASE_URL",
-    "JUPYTERHUB_CLIENT_ID",
-    "JUPYTERHUB_HOST",
-    "JUPYTERHUB_OAUTH_CALLBACK_URL",
-    "JUPYTERHUB_SERVER_NAME",
-    "JUPYTERHUB_SERVICE_PREFIX",
-    "JUPYTERHUB_SERVICE_URL",
-    "JUPYTERHUB_USER",
-];
 
 pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     let common = config.spawner.common();
@@ -162,13 +147,13 @@ fn home_dir(process: &ProcessSpawner, config: &Config, rules: &mut Rules<'_, '_>
 fn environment(common: CommonSpawner<'_>, rules: &mut Rules<'_, '_>) {
     for (name, value) in common.environment {
         let key = &["spawner", "environment", name.as_str()];
-        if name.is_empty() || name.contains(['=', '\0']) {
+        if !can_be_a_name(name) {
             rules.error(
                 key,
                 "a variable that cannot exist",
                 "a name has no \"=\" in it",
             );
-        } else if RESERVED.contains(&name.as_str()) {
+        } else if variables::RESERVED.contains(&name.as_str()) {
             rules.error(
                 key,
                 "a variable that Jansky sets for each server",
