@@ -24,10 +24,10 @@ use crate::broker::Broker;
 use crate::events::{Event, Reader};
 use crate::local;
 use crate::log::say;
+use crate::session_state::SessionState;
 use crate::socket::Socket;
-use crate::standing::Standing;
 use crate::token_files::TokenFiles;
-use crate::tokens::{Tokens, Wanted};
+use crate::tokens::{TokenKey, Tokens};
 
 /// A ticket is good for a minute from the start of the server; a little longer for slow starts.
 const ENROLMENT_TIMEOUT: Duration = Duration::from_secs(90);
@@ -53,7 +53,7 @@ pub(crate) struct Agent {
     tokens: Tokens,
     files: Option<TokenFiles>,
     clock: Arc<dyn Clock>,
-    standing: watch::Sender<Standing>,
+    session_state: watch::Sender<SessionState>,
     /// Counts what the hub has told: an answer to an older question is not believed.
     told: AtomicU64,
     hub_answers: AtomicBool,
@@ -104,7 +104,7 @@ impl Agent {
             tokens: Tokens::new(Arc::clone(&clock), random),
             files,
             clock,
-            standing: watch::Sender::new(Standing::Enrolling),
+            session_state: watch::Sender::new(SessionState::Enrolling),
             told: AtomicU64::new(0),
             hub_answers: AtomicBool::new(false),
             known: Mutex::default(),
@@ -150,8 +150,8 @@ impl Agent {
     }
 
     /// A token, or an error in the words of OAuth.
-    pub(crate) async fn token(&self, wanted: &Wanted, min_ttl: Option<u64>) -> Answer {
-        if *self.standing.borrow() == Standing::Enrolling {
+    pub(crate) async fn token(&self, wanted: &TokenKey, min_ttl: Option<u64>) -> Answer {
+        if *self.session_state.borrow() == SessionState::Enrolling {
             self.enrolment_within(PATIENCE).await;
         }
         if let Some(objection) = self.objection() {
@@ -166,18 +166,20 @@ impl Agent {
     /// What the hub says about audiences, or what it said when it was last there.
     pub(crate) async fn status(&self) -> Answer {
         if matches!(
-            *self.standing.borrow(),
-            Standing::Active | Standing::Frozen { .. }
+            *self.session_state.borrow(),
+            SessionState::Active | SessionState::Frozen { .. }
         ) {
             let _ = tokio::time::timeout(STATUS_TIMEOUT, self.look()).await;
         }
         let mut status = self.known().clone().unwrap_or_default();
-        let standing = self.standing.borrow().clone();
-        status.insert("state".to_owned(), standing.word().into());
-        match standing {
-            Standing::Frozen { reason } => status.insert("frozen_reason".to_owned(), reason.into()),
-            Standing::Refused { why } => status.insert("problem".to_owned(), why.into()),
-            Standing::Active | Standing::Enrolling => status.remove("frozen_reason"),
+        let session_state = self.session_state.borrow().clone();
+        status.insert("state".to_owned(), session_state.as_str().into());
+        match session_state {
+            SessionState::Frozen { reason } => {
+                status.insert("frozen_reason".to_owned(), reason.into())
+            }
+            SessionState::Refused { why } => status.insert("problem".to_owned(), why.into()),
+            SessionState::Active | SessionState::Enrolling => status.remove("frozen_reason"),
         };
         for list in ["identities", "audiences"] {
             status.entry(list).or_insert_with(|| json!([]));
@@ -205,7 +207,7 @@ impl Agent {
     }
 
     fn objection(&self) -> Option<Answer> {
-        self.standing.borrow().objection()
+        self.session_state.borrow().objection()
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Option<Map<String, Value>>> {
@@ -213,13 +215,14 @@ impl Agent {
     }
 
     async fn enrolment_within(&self, patience: Duration) {
-        let mut standing = self.standing.subscribe();
-        let enrolled = standing.wait_for(|standing| *standing != Standing::Enrolling);
+        let mut session_state = self.session_state.subscribe();
+        let enrolled =
+            session_state.wait_for(|session_state| *session_state != SessionState::Enrolling);
         let _ = tokio::time::timeout(patience, enrolled).await;
     }
 
     /// Asks the hub for a token.
-    async fn ask(&self, wanted: &Wanted, least: u64) -> Answer {
+    async fn ask(&self, wanted: &TokenKey, least: u64) -> Answer {
         if let Some(objection) = self.objection() {
             return objection;
         }
@@ -239,7 +242,7 @@ impl Agent {
     /// Enrols, and listens to the hub from then on, connecting again and again.
     async fn keep_in_touch(self: Arc<Self>, ticket: Secret) {
         self.enrol(ticket).await;
-        if *self.standing.borrow() != Standing::Active {
+        if *self.session_state.borrow() != SessionState::Active {
             return;
         }
         let mut pause = PAUSES.0;
@@ -271,7 +274,7 @@ impl Agent {
             let problem = match self.broker.enroll(&ticket).await {
                 Ok(answer) if answer.status.is_success() => {
                     self.hub_answers.store(true, Ordering::Relaxed);
-                    self.standing.send_replace(Standing::Active);
+                    self.session_state.send_replace(SessionState::Active);
                     return;
                 }
                 Ok(answer) if answer.is_temporary() => "the hub could not be asked".to_owned(),
@@ -290,7 +293,8 @@ impl Agent {
             pause = (pause * 2).min(PAUSES.1);
         };
         say(&format!("this server gets no tokens: {why}"));
-        self.standing.send_replace(Standing::Refused { why });
+        self.session_state
+            .send_replace(SessionState::Refused { why });
     }
 
     /// Reads events until the stream ends.
@@ -320,7 +324,8 @@ impl Agent {
     /// Everything that was given is gone when this returns.
     fn freeze(&self, reason: String) {
         self.told.fetch_add(1, Ordering::Relaxed);
-        self.standing.send_replace(Standing::Frozen { reason });
+        self.session_state
+            .send_replace(SessionState::Frozen { reason });
         self.tokens.clear();
         self.tidy_up();
         self.files_changed.notify_one();
@@ -328,7 +333,7 @@ impl Agent {
 
     fn thaw(&self) {
         self.told.fetch_add(1, Ordering::Relaxed);
-        self.standing.send_replace(Standing::Active);
+        self.session_state.send_replace(SessionState::Active);
         self.tokens.clear();
         self.look.notify_one();
     }
@@ -341,7 +346,7 @@ impl Agent {
             frozen_reason: String,
         }
         if answer.error().as_deref() == Some("session_frozen")
-            && *self.standing.borrow() == Standing::Active
+            && *self.session_state.borrow() == SessionState::Active
         {
             let why = serde_json::from_slice::<Why>(&answer.body).unwrap_or_default();
             self.freeze(why.frozen_reason);
@@ -384,17 +389,17 @@ impl Agent {
             return;
         };
         *self.known() = Some(whole);
-        let now = self.standing.borrow().clone();
+        let now = self.session_state.borrow().clone();
         match (known.state.as_str(), now) {
-            ("frozen", Standing::Frozen { reason }) => {
+            ("frozen", SessionState::Frozen { reason }) => {
                 if let Some(known) = known.frozen_reason.filter(|known| *known != reason) {
-                    self.standing
-                        .send_replace(Standing::Frozen { reason: known });
+                    self.session_state
+                        .send_replace(SessionState::Frozen { reason: known });
                 }
             }
             ("frozen", _) => self.freeze(known.frozen_reason.unwrap_or_default()),
-            (_, Standing::Frozen { .. }) => {
-                self.standing.send_replace(Standing::Active);
+            (_, SessionState::Frozen { .. }) => {
+                self.session_state.send_replace(SessionState::Active);
                 self.tokens.clear();
             }
             _ => {}

@@ -17,7 +17,7 @@ use url::form_urlencoded::Serializer as Form;
 
 use crate::answer::Answer;
 use crate::connection::{Connections, NoResponse, Sent};
-use crate::tokens::Wanted;
+use crate::tokens::TokenKey;
 
 /// How long the hub may take to answer; it may have to ask a slow provider.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -98,7 +98,11 @@ impl Broker {
     }
 
     /// Asks for an access token that is good for at least `min_ttl` seconds.
-    pub(crate) async fn token(&self, wanted: &Wanted, min_ttl: u64) -> Result<Answer, NoResponse> {
+    pub(crate) async fn token(
+        &self,
+        wanted: &TokenKey,
+        min_ttl: u64,
+    ) -> Result<Answer, NoResponse> {
         let content = Content {
             kind: "application/x-www-form-urlencoded",
             bytes: token_form(wanted, min_ttl).into(),
@@ -222,7 +226,7 @@ impl Broker {
     }
 }
 
-fn token_form(wanted: &Wanted, min_ttl: u64) -> String {
+fn token_form(wanted: &TokenKey, min_ttl: u64) -> String {
     let mut form = Form::new(String::new());
     form.append_pair("grant_type", TOKEN_EXCHANGE)
         .append_pair("audience", &wanted.audience)

@@ -18,7 +18,7 @@ use tokio::net::UnixStream;
 
 use crate::agent::Agent;
 use crate::answer::Answer;
-use crate::tokens::Wanted;
+use crate::tokens::TokenKey;
 
 /// How long a request may take to arrive.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ async fn answer(agent: &Agent, request: &Request<Incoming>) -> Answer {
         return bad(StatusCode::METHOD_NOT_ALLOWED, "only GET is known here");
     }
     match request.uri().path() {
-        "/v1/token" => match wish(request.uri().query().unwrap_or_default()) {
+        "/v1/token" => match token_query(request.uri().query().unwrap_or_default()) {
             Ok((wanted, min_ttl)) => agent.token(&wanted, min_ttl).await,
             Err(problem) => bad(StatusCode::BAD_REQUEST, &problem),
         },
@@ -85,7 +85,7 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
     OF_BROWSERS.iter().any(|name| headers.contains_key(name)) || headers.keys().any(from_proxy)
 }
 
-fn wish(query: &str) -> Result<(Wanted, Option<u64>), String> {
+fn token_query(query: &str) -> Result<(TokenKey, Option<u64>), String> {
     let (mut audience, mut scope, mut min_ttl) = (None, None, None);
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
         let slot = match name.as_ref() {
@@ -109,7 +109,7 @@ fn wish(query: &str) -> Result<(Wanted, Option<u64>), String> {
         let seconds = text.parse().ok().filter(|seconds| *seconds <= LONGEST_TTL);
         seconds.ok_or_else(|| format!("`min_ttl` is `{text}` and not a number of seconds"))
     });
-    let wanted = Wanted {
+    let wanted = TokenKey {
         audience,
         scope: scope
             .map(|scope| in_order(&scope))
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn a_wish_is_read_from_the_query() {
         let (wanted, min_ttl) =
-            wish("audience=archive&scope=b+a%20b&min_ttl=45").expect("it is complete");
+            token_query("audience=archive&scope=b+a%20b&min_ttl=45").expect("it is complete");
 
         assert_eq!(wanted.audience, "archive");
         assert_eq!(wanted.scope.as_deref(), Some("a b"));
@@ -165,7 +165,7 @@ mod tests {
             ("audience=a&min_ttl=99999999999", "99999999999"),
             ("audience=a&resource=b", "resource"),
         ] {
-            let problem = wish(query).expect_err(query);
+            let problem = token_query(query).expect_err(query);
 
             assert!(problem.contains(word), "{query}: {problem}");
         }

@@ -31,11 +31,11 @@ const LEAST_LEFT: u64 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// More different wishes than any notebook has; then all begin anew.
-const MOST_WISHES: usize = 1000;
+const MOST_SLOTS: usize = 1000;
 
 /// What a token is wanted for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Wanted {
+pub(crate) struct TokenKey {
     pub(crate) audience: String,
     pub(crate) scope: Option<String>,
 }
@@ -51,12 +51,12 @@ pub(crate) struct Tokens {
 struct Held {
     /// Counts how often everything was dropped: what was asked for before is not kept after.
     round: u64,
-    wishes: HashMap<Wanted, Arc<Wish>>,
+    slots: HashMap<TokenKey, Arc<TokenSlot>>,
 }
 
 /// The token for one wish, and the turn to renew it.
 #[derive(Default)]
-struct Wish {
+struct TokenSlot {
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
 }
@@ -102,7 +102,7 @@ impl Tokens {
     pub(crate) fn clear(&self) {
         let mut held = self.held();
         held.round += 1;
-        held.wishes.clear();
+        held.slots.clear();
     }
 
     /// Hands out a token, or what the hub says instead. `ask` asks the hub.
@@ -111,13 +111,13 @@ impl Tokens {
     /// Without it, and while the hub cannot be asked, it is one that has not ended.
     pub(crate) async fn get<Asking: Future<Output = Answer>>(
         &self,
-        wanted: &Wanted,
+        wanted: &TokenKey,
         min_ttl: Option<u64>,
         ask: impl Fn(u64) -> Asking,
     ) -> Answer {
         loop {
-            let (round, wish) = self.wish(wanted);
-            let answer = self.of_wish(&wish, min_ttl, &ask).await;
+            let (round, slot) = self.slot(wanted);
+            let answer = self.of_slot(&slot, min_ttl, &ask).await;
             // Otherwise it was asked for by rules that hold no longer.
             if self.held().round == round {
                 return answer;
@@ -125,20 +125,20 @@ impl Tokens {
         }
     }
 
-    async fn of_wish<Asking: Future<Output = Answer>>(
+    async fn of_slot<Asking: Future<Output = Answer>>(
         &self,
-        wish: &Wish,
+        slot: &TokenSlot,
         min_ttl: Option<u64>,
         ask: impl Fn(u64) -> Asking,
     ) -> Answer {
         let least = min_ttl.unwrap_or(USUAL_MIN_TTL);
-        if let Some(answer) = wish.state().good_for(least, self.clock.now()) {
+        if let Some(answer) = slot.state().good_for(least, self.clock.now()) {
             return answer;
         }
-        let answers_before = wish.state().answers;
-        let _turn = wish.turn.lock().await;
+        let answers_before = slot.state().answers;
+        let _turn = slot.turn.lock().await;
         {
-            let state = wish.state();
+            let state = slot.state();
             let now = self.clock.now();
             if let Some(answer) = state.good_for(least, now) {
                 return answer;
@@ -150,10 +150,10 @@ impl Tokens {
             }
         }
         // Of a service whose tokens live for less than usual that would be too much to ask for.
-        let asked = min_ttl.unwrap_or_else(|| wish.state().usual());
+        let asked = min_ttl.unwrap_or_else(|| slot.state().usual());
         let answer = ask(asked).await;
         let now = self.clock.now();
-        let mut state = wish.state();
+        let mut state = slot.state();
         state.answers += 1;
         if answer.status != StatusCode::OK {
             state.failure = Some((answer.clone(), now.plus(PAUSE)));
@@ -171,10 +171,10 @@ impl Tokens {
     pub(crate) fn left(&self, audience: &str) -> Option<u64> {
         let now = self.clock.now();
         let held = self.held();
-        let wishes = held.wishes.iter();
-        wishes
+        let slots = held.slots.iter();
+        slots
             .filter(|(wanted, _)| wanted.audience == audience)
-            .filter_map(|(_, wish)| wish.state().left(now))
+            .filter_map(|(_, slot)| slot.state().left(now))
             .max()
     }
 
@@ -184,18 +184,18 @@ impl Tokens {
         u64::from(byte[0]) % (SPREAD + 1)
     }
 
-    fn wish(&self, wanted: &Wanted) -> (u64, Arc<Wish>) {
+    fn slot(&self, wanted: &TokenKey) -> (u64, Arc<TokenSlot>) {
         let mut held = self.held();
-        if held.wishes.len() >= MOST_WISHES && !held.wishes.contains_key(wanted) {
-            held.wishes.clear();
+        if held.slots.len() >= MOST_SLOTS && !held.slots.contains_key(wanted) {
+            held.slots.clear();
         }
         let round = held.round;
-        if let Some(wish) = held.wishes.get(wanted) {
-            return (round, Arc::clone(wish));
+        if let Some(slot) = held.slots.get(wanted) {
+            return (round, Arc::clone(slot));
         }
-        let wish = Arc::<Wish>::default();
-        held.wishes.insert(wanted.clone(), Arc::clone(&wish));
-        (round, wish)
+        let slot = Arc::<TokenSlot>::default();
+        held.slots.insert(wanted.clone(), Arc::clone(&slot));
+        (round, slot)
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -203,7 +203,7 @@ impl Tokens {
     }
 }
 
-impl Wish {
+impl TokenSlot {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -257,7 +257,7 @@ impl Token {
         if left < least || left == 0 {
             return None;
         }
-        let body = serde_json::to_vec(&Shown {
+        let body = serde_json::to_vec(&TokenResponse {
             access_token: self.answer.access_token.expose(),
             issued_token_type: self.answer.issued_token_type.as_deref(),
             token_type: self.answer.token_type.as_deref(),
@@ -275,7 +275,7 @@ impl Token {
 
 /// What of a token goes to the code of the server.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct TokenResponse<'a> {
     access_token: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     issued_token_type: Option<&'a str>,

@@ -33,7 +33,7 @@ pub enum SignatureAlgorithm {
 
 impl SignatureAlgorithm {
     /// Its name in JOSE.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
             Self::Rs256 => "RS256",
@@ -47,7 +47,7 @@ impl FromStr for SignatureAlgorithm {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         [Self::Es256, Self::Rs256]
             .into_iter()
-            .find(|algorithm| algorithm.word() == text)
+            .find(|algorithm| algorithm.as_str() == text)
             .ok_or_else(|| format!("`{text}` is not ES256 or RS256"))
     }
 }
@@ -131,7 +131,7 @@ impl SigningKey {
         };
         let id = URL_SAFE_NO_PAD.encode(digest_text(&id));
         public["kid"] = json!(id);
-        public["alg"] = json!(algorithm.word());
+        public["alg"] = json!(algorithm.as_str());
         public["use"] = json!("sig");
         Ok(Self {
             pair,
@@ -162,7 +162,7 @@ impl SigningKey {
             Pair::P256(_) => SignatureAlgorithm::Es256,
             Pair::Rsa(_) => SignatureAlgorithm::Rs256,
         };
-        let header = json!({ "typ": kind, "alg": algorithm.word(), "kid": self.id });
+        let header = json!({ "typ": kind, "alg": algorithm.as_str(), "kid": self.id });
         let mut token = URL_SAFE_NO_PAD.encode(header.to_string());
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(claims.to_string(), &mut token);

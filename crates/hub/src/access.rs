@@ -18,10 +18,10 @@ use moka::sync::Cache;
 use crate::actor::{
     Actor, Credential, Members, SharedActor, groups_in, shared_scopes, written_scopes,
 };
-use crate::broker::Memory;
-use crate::entry::without_entering_others;
+use crate::broker::BrokerCache;
 use crate::error::HubError;
 use crate::roles::Roles;
+use crate::server_visitors::without_entering_others;
 
 /// How long an answer is kept; also the bound after which another process sees a change.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(30);
@@ -45,7 +45,7 @@ pub struct Access {
     clock: Arc<dyn Clock>,
     roles: Roles,
     /// What the broker remembers, which changes with the same things.
-    broker: Arc<Memory>,
+    broker: Arc<BrokerCache>,
     /// The local accounts, if all of them have to have a second factor.
     second_factor_of_all: Option<ProviderId>,
     /// Whether servers get tokens, so that nobody may enter one of somebody else unseen.
@@ -62,7 +62,7 @@ impl Access {
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         roles: Roles,
-        broker: Arc<Memory>,
+        broker: Arc<BrokerCache>,
         second_factor_of_all: Option<ProviderId>,
         guards_tokens: bool,
     ) -> Self {
@@ -241,7 +241,9 @@ impl Access {
                     && server.user_id != user.id
                 {
                     let now = self.clock.now();
-                    self.store.record_entry(&server, start, user, now).await?;
+                    self.store
+                        .record_server_visit(&server, start, user, now)
+                        .await?;
                     self.broker.forget(server.user_id);
                 }
             }

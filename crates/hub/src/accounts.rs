@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::Hub;
 use crate::error::HubError;
-use crate::privileges::By;
+use crate::privileges::OnBehalfOf;
 use crate::record::Event;
 use crate::sign_up::SignUpRule;
 
@@ -23,7 +23,7 @@ const OPERATOR: &str = "operator";
 const FIRST_ADMIN_LIFETIME: Duration = Duration::from_hours(24);
 
 /// What came of a name and a password.
-pub(crate) enum Checked {
+pub(crate) enum PasswordCheck {
     /// They belong to this user.
     Right(User),
     /// They belong to somebody who waits for an administrator.
@@ -53,7 +53,7 @@ impl Hub {
         password: Secret,
         address: &str,
         browser: Option<&str>,
-    ) -> Result<Checked, HubError> {
+    ) -> Result<PasswordCheck, HubError> {
         let typed = counted(name);
         self.throttle.check(&typed, address, browser)?;
         let (mut known, mut waiting) = (None, None);
@@ -66,13 +66,13 @@ impl Hub {
         let (user, hash) = known.unzip();
         let waits = user.is_none() && waiting.is_some();
         if !self.is_password(password, hash.or(waiting)).await? {
-            return Ok(Checked::Wrong);
+            return Ok(PasswordCheck::Wrong);
         }
         if waits {
-            return Ok(Checked::Waits);
+            return Ok(PasswordCheck::Waits);
         }
         let Some(mut user) = user else {
-            return Ok(Checked::Wrong);
+            return Ok(PasswordCheck::Wrong);
         };
         if !user.admin && self.settings.admin_users.contains(user.name.as_str()) {
             self.store
@@ -84,7 +84,7 @@ impl Hub {
             self.record_by(OPERATOR, Event::AdminGiven, Some(&user), detail)
                 .await?;
         }
-        Ok(Checked::Right(user))
+        Ok(PasswordCheck::Right(user))
     }
 
     /// Whether a password has this hash; takes as long without one.
@@ -127,7 +127,9 @@ impl Hub {
         let is_new = self.store.user_by_name(name).await?.is_none();
         let fitting;
         let name = if is_new {
-            fitting = self.name_for_account(name, By::Operator, None).await?;
+            fitting = self
+                .name_for_account(name, OnBehalfOf::Operator, None)
+                .await?;
             &fitting
         } else {
             name
@@ -189,7 +191,9 @@ impl Hub {
         }
         let name =
             UserName::normalize(name).map_err(|error| HubError::invalid(error.to_string()))?;
-        let name = self.name_for_account(&name, By::Operator, None).await?;
+        let name = self
+            .name_for_account(&name, OnBehalfOf::Operator, None)
+            .await?;
         if self.store.user_by_name(&name).await?.is_some() {
             return Err(HubError::conflict(format!("The name `{name}` is taken.")));
         }

@@ -107,14 +107,14 @@ pub struct Decision {
 
 /// What is found on the way to a decision.
 #[derive(Default)]
-struct Way {
+struct DecisionTrace {
     steps: Vec<Step>,
     unreadable: Vec<String>,
     /// The first reason to refuse somebody that is none to take anything away.
     doubt: Option<Refusal>,
 }
 
-impl Way {
+impl DecisionTrace {
     fn note(&mut self, rule: &'static str, verdict: Verdict, words: String) {
         self.steps.push(Step {
             rule,
@@ -153,11 +153,11 @@ impl AdmissionRules {
 
     /// Decides about an identity and says how.
     pub fn decide(&self, identity: &ExternalIdentity) -> Decision {
-        let mut way = Way::default();
-        let (outcome, missing, is_certain) = match self.walk(identity, &mut way) {
+        let mut trace = DecisionTrace::default();
+        let (outcome, missing, is_certain) = match self.walk(identity, &mut trace) {
             // A rule that says no for certain needs nothing else.
-            Err(No::Certain(refusal)) => (Err(refusal), Vec::new(), true),
-            Err(No::Doubt(refusal)) => (Err(refusal), self.missing(identity), false),
+            Err(Rejection::Certain(refusal)) => (Err(refusal), Vec::new(), true),
+            Err(Rejection::Doubt(refusal)) => (Err(refusal), self.missing(identity), false),
             Ok(admission) => {
                 let missing = self.missing(identity);
                 let is_certain = missing.is_empty();
@@ -165,10 +165,10 @@ impl AdmissionRules {
             }
         };
         Decision {
-            steps: way.steps,
+            steps: trace.steps,
             outcome,
             missing,
-            unreadable: way.unreadable,
+            unreadable: trace.unreadable,
             is_certain,
         }
     }
@@ -179,50 +179,57 @@ impl AdmissionRules {
     /// # Errors
     /// [`Refusal`] with the first rule that says no.
     pub fn may_link(&self, identity: &ExternalIdentity) -> Result<(), Refusal> {
-        let mut way = Way::default();
+        let mut trace = DecisionTrace::default();
         let name = self.name.said(&identity.claims).said();
         let name = match name.map(|said| self.name.name_of(&said)) {
             Some(Ok(name)) => name.to_string(),
             // A name is only needed to make an account.
             _ => identity.subject.clone(),
         };
-        self.keep_out(&name, identity, &mut way)?;
-        way.doubt.map_or(Ok(()), Err)
+        self.keep_out(&name, identity, &mut trace)?;
+        trace.doubt.map_or(Ok(()), Err)
     }
 
-    fn walk(&self, identity: &ExternalIdentity, way: &mut Way) -> Result<Admission, No> {
-        let name = self.find_name(identity, way);
+    fn walk(
+        &self,
+        identity: &ExternalIdentity,
+        trace: &mut DecisionTrace,
+    ) -> Result<Admission, Rejection> {
+        let name = self.find_name(identity, trace);
         let called = name.as_ref().map_or(&*identity.subject, UserName::as_str);
-        self.keep_out(called, identity, way).map_err(No::Certain)?;
-        let groups = self.find_groups(identity, way);
+        self.keep_out(called, identity, trace)
+            .map_err(Rejection::Certain)?;
+        let groups = self.find_groups(identity, trace);
         if let Some(name) = &name {
-            let (is_allowed, is_admin) = self.let_in(name, &groups, way);
-            if is_allowed && way.doubt.is_none() {
+            let (is_allowed, is_admin) = self.check_admission(name, &groups, trace);
+            if is_allowed && trace.doubt.is_none() {
                 return Ok(self.admission(name.clone(), is_admin, groups));
             }
             if !is_allowed {
                 let refusal = Refusal::NotAllowed(name.to_string());
                 return Err(match groups {
-                    _ if !self.groups_decide() => No::Certain(refusal),
-                    Found::Groups(_) => No::Certain(refusal),
-                    Found::Nothing => No::Doubt(way.doubt.take().unwrap_or(refusal)),
-                    Found::Problem(problem) => {
-                        No::Doubt(way.doubt.take().unwrap_or(Refusal::Groups(problem)))
+                    _ if !self.groups_decide() => Rejection::Certain(refusal),
+                    KnownGroups::Groups(_) => Rejection::Certain(refusal),
+                    KnownGroups::Nothing => Rejection::Doubt(trace.doubt.take().unwrap_or(refusal)),
+                    KnownGroups::Problem(problem) => {
+                        Rejection::Doubt(trace.doubt.take().unwrap_or(Refusal::Groups(problem)))
                     }
                 });
             }
         }
         let nameless = || Refusal::NoName("there is none".to_owned());
-        Err(No::Doubt(way.doubt.take().unwrap_or_else(nameless)))
+        Err(Rejection::Doubt(
+            trace.doubt.take().unwrap_or_else(nameless),
+        ))
     }
 
-    fn admission(&self, name: UserName, is_admin: bool, groups: Found) -> Admission {
+    fn admission(&self, name: UserName, is_admin: bool, groups: KnownGroups) -> Admission {
         let (admin, groups) = match groups {
             // What cannot be told changes nothing.
-            Found::Problem(_) => (None, None),
-            Found::Groups(groups) => (Some(is_admin), Some(groups)),
+            KnownGroups::Problem(_) => (None, None),
+            KnownGroups::Groups(groups) => (Some(is_admin), Some(groups)),
             // Who is let in by groups has none when none are told: old ones must not stay.
-            Found::Nothing => (Some(is_admin), self.groups_decide().then(Vec::new)),
+            KnownGroups::Nothing => (Some(is_admin), self.groups_decide().then(Vec::new)),
         };
         Admission {
             name,
@@ -232,28 +239,32 @@ impl AdmissionRules {
     }
 
     /// The name for an account; `None` with a doubt when there is none.
-    fn find_name(&self, identity: &ExternalIdentity, way: &mut Way) -> Option<UserName> {
+    fn find_name(
+        &self,
+        identity: &ExternalIdentity,
+        trace: &mut DecisionTrace,
+    ) -> Option<UserName> {
         let problem = match self.name.said(&identity.claims) {
             Reading::Said(said) => match self.name.name_of(&said) {
                 Ok(name) => {
                     let words = format!("the name of a new user would be `{name}`");
-                    way.note("username_claim", Verdict::Noted, words);
+                    trace.note("username_claim", Verdict::Noted, words);
                     return Some(name);
                 }
                 Err(problem) => {
-                    way.unreadable.push(problem.to_string());
+                    trace.unreadable.push(problem.to_string());
                     problem.to_string()
                 }
             },
             Reading::NotSaid => format!("the claim `{}` is missing", self.name.claim),
             Reading::Unreadable(problem) => {
                 let problem = format!("the claim {problem}");
-                way.unreadable.push(problem.clone());
+                trace.unreadable.push(problem.clone());
                 problem
             }
         };
-        way.note("username_claim", Verdict::KeepsOut, problem.clone());
-        way.doubt(Refusal::NoName(problem));
+        trace.note("username_claim", Verdict::KeepsOut, problem.clone());
+        trace.doubt(Refusal::NoName(problem));
         None
     }
 
@@ -265,7 +276,7 @@ impl AdmissionRules {
         &self,
         name: &str,
         identity: &ExternalIdentity,
-        way: &mut Way,
+        trace: &mut DecisionTrace,
     ) -> Result<(), Refusal> {
         let is_blocked = self.blocked_users.contains(name);
         if !self.blocked_users.is_empty() {
@@ -276,7 +287,7 @@ impl AdmissionRules {
             };
             let not = if is_blocked { "" } else { "not " };
             let words = format!("`{name}` is {not}among them");
-            way.note("blocked_users", verdict, words);
+            trace.note("blocked_users", verdict, words);
         }
         if is_blocked {
             return Err(Refusal::NotAllowed(name.to_owned()));
@@ -286,10 +297,10 @@ impl AdmissionRules {
             match problem.as_ref().filter(|problem| problem.rule() == rule) {
                 None => {
                     let words = "the person comes from one of them".to_owned();
-                    way.note(rule, Verdict::Noted, words);
+                    trace.note(rule, Verdict::Noted, words);
                 }
                 Some(problem) => {
-                    way.note(rule, Verdict::KeepsOut, problem.to_string());
+                    trace.note(rule, Verdict::KeepsOut, problem.to_string());
                     break;
                 }
             }
@@ -299,7 +310,7 @@ impl AdmissionRules {
         };
         let is_certain = problem.is_certain();
         if matches!(problem, HomeProblem::Unreadable { .. }) {
-            way.unreadable.push(problem.to_string());
+            trace.unreadable.push(problem.to_string());
         }
         let refusal = Refusal::Elsewhere {
             name: name.to_owned(),
@@ -308,7 +319,7 @@ impl AdmissionRules {
         if is_certain {
             return Err(refusal);
         }
-        way.doubt(refusal);
+        trace.doubt(refusal);
         Ok(())
     }
 
@@ -324,39 +335,44 @@ impl AdmissionRules {
         !self.allowed_groups.is_empty() || !self.admin_groups.is_empty()
     }
 
-    fn find_groups(&self, identity: &ExternalIdentity, way: &mut Way) -> Found {
+    fn find_groups(&self, identity: &ExternalIdentity, trace: &mut DecisionTrace) -> KnownGroups {
         let (found, words) = match self.groups.groups(&identity.claims) {
             Ok(Some(groups)) if groups.is_empty() => (
-                Found::Groups(groups),
+                KnownGroups::Groups(groups),
                 "the person is in no group".to_owned(),
             ),
             Ok(Some(groups)) => {
                 let words = format!("the groups are {}", quoted(&groups));
                 // Names of entries in directories are compared as directories do.
                 let names: BTreeSet<String> = groups.iter().map(|name| group_name(name)).collect();
-                (Found::Groups(names.into_iter().collect()), words)
+                (KnownGroups::Groups(names.into_iter().collect()), words)
             }
             Ok(None) => {
                 let claims = quoted(&self.groups.claims);
                 let words = format!("no groups are known: none of the claims {claims} is there");
-                (Found::Nothing, words)
+                (KnownGroups::Nothing, words)
             }
             Err(problem) => {
                 let words = problem.to_string();
-                way.unreadable.push(words.clone());
-                (Found::Problem(problem), words)
+                trace.unreadable.push(words.clone());
+                (KnownGroups::Problem(problem), words)
             }
         };
-        way.note("groups_claim", Verdict::Noted, words);
+        trace.note("groups_claim", Verdict::Noted, words);
         found
     }
 
     /// The rules that let people in: whether one of them does, and whether it makes an admin.
-    fn let_in(&self, name: &UserName, groups: &Found, way: &mut Way) -> (bool, bool) {
+    fn check_admission(
+        &self,
+        name: &UserName,
+        groups: &KnownGroups,
+        trace: &mut DecisionTrace,
+    ) -> (bool, bool) {
         let mut is_allowed = self.allow_all;
         if self.allow_all {
             let words = "everybody may come in whom the provider vouches for".to_owned();
-            way.note("allow_all", Verdict::LetsIn, words);
+            trace.note("allow_all", Verdict::LetsIn, words);
         }
         if !self.allowed_users.is_empty() {
             let is_named = self.allowed_users.contains(name.as_str());
@@ -367,7 +383,7 @@ impl AdmissionRules {
                 (Verdict::Noted, "not ")
             };
             let words = format!("`{name}` is {not}among them");
-            way.note("allowed_users", verdict, words);
+            trace.note("allowed_users", verdict, words);
         }
         let mut in_group = |rule, wanted: &BTreeSet<String>, effect: &str| {
             if wanted.is_empty() {
@@ -375,18 +391,18 @@ impl AdmissionRules {
             }
             let wanted: BTreeSet<String> = wanted.iter().map(|name| group_name(name)).collect();
             let found = match groups {
-                Found::Groups(groups) => groups.iter().find(|group| wanted.contains(*group)),
-                Found::Nothing | Found::Problem(_) => None,
+                KnownGroups::Groups(groups) => groups.iter().find(|group| wanted.contains(*group)),
+                KnownGroups::Nothing | KnownGroups::Problem(_) => None,
             };
             let (verdict, words) = match found {
                 Some(group) => (Verdict::LetsIn, format!("`{name}` is in `{group}`{effect}")),
-                None if matches!(groups, Found::Problem(_)) => (
+                None if matches!(groups, KnownGroups::Problem(_)) => (
                     Verdict::Noted,
                     format!("nobody can tell whether `{name}` is in one"),
                 ),
                 None => (Verdict::Noted, format!("`{name}` is in none of them")),
             };
-            way.note(rule, verdict, words);
+            trace.note(rule, verdict, words);
             found.is_some()
         };
         is_allowed |= in_group("allowed_groups", &self.allowed_groups, "");
@@ -417,7 +433,7 @@ impl AdmissionRules {
 }
 
 /// Why somebody does not come in.
-enum No {
+enum Rejection {
     /// Whatever else is said or not.
     Certain(Refusal),
     /// Because something is missing, or cannot be read.
@@ -425,7 +441,7 @@ enum No {
 }
 
 /// What is known about somebody's groups.
-enum Found {
+enum KnownGroups {
     Groups(Vec<String>),
     /// Nothing is said about them.
     Nothing,

@@ -65,7 +65,7 @@ impl Hub {
 
     fn forget_everything(&self) {
         self.access.forget_everyone();
-        self.broker.memory.forget_everything();
+        self.broker.cache.forget_everything();
     }
 
     async fn take_changes(&self, changes: &[Change], seen: &mut i64) -> Result<(), HubError> {
@@ -99,10 +99,10 @@ impl Hub {
         let user = match self.store.grant(id).await? {
             Some(grant) => self
                 .broker
-                .memory
-                .see_grant(&grant)
+                .cache
+                .note_grant(&grant)
                 .then_some(grant.user_id),
-            None => self.broker.memory.lose_grant(id),
+            None => self.broker.cache.forget_grant(id),
         };
         if let Some(user) = user {
             self.access.forget(user);

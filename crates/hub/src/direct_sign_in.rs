@@ -11,11 +11,11 @@ use jansky_store::User;
 use reqwest::header::HeaderMap;
 
 use crate::Hub;
-use crate::accounts::{Checked, counted};
+use crate::accounts::{PasswordCheck, counted};
 use crate::error::HubError;
 use crate::record::{SignInRefusal, reason_of};
-use crate::second_factor::DueStep;
-use crate::sign_in::{Arrival, ConfiguredProvider, sign_in_error};
+use crate::second_factor::MissingStep;
+use crate::sign_in::{CompletedSignIn, ConfiguredProvider, sign_in_error};
 
 /// What somebody reads who typed a wrong name or a wrong password, wherever it was checked.
 const WRONG_PASSWORD: &str = "The user name or the password is wrong.";
@@ -26,7 +26,7 @@ const LONGEST_NAME: usize = 255;
 /// What came of a right name and password.
 pub enum PasswordSignIn {
     /// The person may come in.
-    Arrived(Box<Arrival>),
+    Arrived(Box<CompletedSignIn>),
     /// They have signed up, and no administrator has said yes yet.
     Waits,
 }
@@ -150,21 +150,23 @@ impl Hub {
         if self.local_accounts() == Some(id) {
             let checked = self.check_password(name, password, address, browser);
             return match checked.await? {
-                Checked::Wrong => Err(HubError::forbidden(WRONG_PASSWORD)),
-                Checked::Waits => Ok(PasswordSignIn::Waits),
-                Checked::Right(user) => Ok(PasswordSignIn::Arrived(Box::new(Arrival {
-                    user,
-                    provider: id.clone(),
-                    next: None,
-                    identity: None,
-                }))),
+                PasswordCheck::Wrong => Err(HubError::forbidden(WRONG_PASSWORD)),
+                PasswordCheck::Waits => Ok(PasswordSignIn::Waits),
+                PasswordCheck::Right(user) => {
+                    Ok(PasswordSignIn::Arrived(Box::new(CompletedSignIn {
+                        user,
+                        provider: id.clone(),
+                        next: None,
+                        identity: None,
+                    })))
+                }
             };
         }
         let configured = self.provider(id.as_str())?;
         let identity = self
             .verify(configured, name, password, address, browser)
             .await?;
-        let arrival = self.let_in(configured, identity).await?;
+        let arrival = self.admit_identity(configured, identity).await?;
         Ok(PasswordSignIn::Arrived(Box::new(arrival)))
     }
 
@@ -187,7 +189,7 @@ impl Hub {
         let name = &shown.username;
         let checked = self.check_password(name, shown.password, address, None);
         let found = match checked.await {
-            Ok(Checked::Right(found)) => found,
+            Ok(PasswordCheck::Right(found)) => found,
             Ok(_) => {
                 let reason = SignInRefusal::WrongPassword;
                 self.refuse_password(local, name, reason).await?;
@@ -206,12 +208,12 @@ impl Hub {
         }
         match self.second_step_due(&found).await? {
             None => {}
-            Some(DueStep::SetUp) => {
+            Some(MissingStep::SetUp) => {
                 return Err(HubError::forbidden(
                     "This hub asks for a second factor. Sign in with a browser to set yours up.",
                 ));
             }
-            Some(DueStep::Code) => {
+            Some(MissingStep::Code) => {
                 let code = shown.otp.filter(|code| !code.expose().trim().is_empty());
                 let code = code.ok_or_else(|| {
                     HubError::forbidden(
@@ -261,7 +263,7 @@ impl Hub {
         id: &str,
         peer: IpAddr,
         headers: &HeaderMap,
-    ) -> Result<Arrival, HubError> {
+    ) -> Result<CompletedSignIn, HubError> {
         let configured = self.provider(id)?;
         let LoginMethod::Header(proxy) = configured.provider.method() else {
             return Err(HubError::not_found(
@@ -272,7 +274,7 @@ impl Hub {
             .identify(peer, headers)
             .map_err(|error| sign_in_error(id, error));
         let arrived = match identity {
-            Ok(identity) => self.let_in(configured, identity).await,
+            Ok(identity) => self.admit_identity(configured, identity).await,
             Err(error) => Err(error),
         };
         if let Err(error) = &arrived
@@ -283,17 +285,17 @@ impl Hub {
         arrived
     }
 
-    async fn let_in(
+    async fn admit_identity(
         self: &Arc<Self>,
         configured: &ConfiguredProvider,
         identity: ExternalIdentity,
-    ) -> Result<Arrival, HubError> {
+    ) -> Result<CompletedSignIn, HubError> {
         let known = self
             .store
             .identity(&identity.issuer, &identity.subject)
             .await?;
         let user = self.admit(configured, &identity, known).await?;
-        Ok(Arrival {
+        Ok(CompletedSignIn {
             user,
             provider: configured.provider.id().clone(),
             next: None,

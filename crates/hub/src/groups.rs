@@ -15,7 +15,7 @@ use tracing::info;
 
 use crate::Hub;
 use crate::error::HubError;
-use crate::privileges::By;
+use crate::privileges::OnBehalfOf;
 use crate::record::Event;
 
 /// The longest name in characters, as JupyterHub has it.
@@ -54,7 +54,7 @@ impl Hub {
     /// [`HubError::Forbidden`] when one of them gives more than the caller holds.
     pub async fn create_groups(
         &self,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
         names: &[String],
         users: &[String],
     ) -> Result<Vec<Group>, HubError> {
@@ -93,7 +93,11 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError::Forbidden`] when it gives rights over others that the caller does not hold.
-    pub async fn delete_group(&self, by: impl Into<By<'_>>, group: &Group) -> Result<(), HubError> {
+    pub async fn delete_group(
+        &self,
+        by: impl Into<OnBehalfOf<'_>>,
+        group: &Group,
+    ) -> Result<(), HubError> {
         let by = by.into();
         self.may_remove_members(by, &group.name).await?;
         let now = self.clock.now();
@@ -116,7 +120,7 @@ impl Hub {
     /// more than the caller holds. Then nobody is put into it.
     pub async fn add_members(
         &self,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
         group: &Group,
         users: &[String],
     ) -> Result<(), HubError> {
@@ -139,7 +143,7 @@ impl Hub {
     /// rights over others that the caller does not hold. Then nobody is taken out of it.
     pub async fn remove_members(
         &self,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
         group: &Group,
         users: &[String],
     ) -> Result<(), HubError> {

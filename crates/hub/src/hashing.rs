@@ -6,7 +6,7 @@ use jansky_crypto::Random;
 
 use crate::error::HubError;
 use crate::fair_share::FairShare;
-use crate::origin;
+use crate::request_context;
 
 /// Where passwords are hashed: off the event loop, and no more at once than there are processors.
 /// Networks take turns, so that one with many requests holds up none with few.
@@ -29,7 +29,7 @@ impl Hashing {
         &self,
         work: impl FnOnce(&dyn Random) -> T + Send + 'static,
     ) -> Result<T, HubError> {
-        let place = self.places.take(&origin::network()).await?;
+        let place = self.places.take(&request_context::network()).await?;
         let random = Arc::clone(&self.random);
         let working = tokio::task::spawn_blocking(move || {
             let done = work(&*random);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jansky_model::name::server_prefix;
 use jansky_model::{ProgressEvent, Secret, ServerEvent, ServerState};
 use jansky_spawn::{
-    Answers, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle, Started, StopMode,
+    AddressOwner, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle, Started, StopMode,
 };
 use jansky_store::{Server, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -158,14 +158,17 @@ impl Hub {
             let has_answered = asked.is_ok_and(|answer| answer.status().as_u16() < 500);
             let is_late = tokio::time::Instant::now() >= deadline;
             if has_answered || is_late {
-                let who = self.spawner.answers(&started.handle, &started.url).await;
+                let who = self
+                    .spawner
+                    .address_owner(&started.handle, &started.url)
+                    .await;
                 let reason = match who {
-                    Answers::Server if has_answered => {
+                    AddressOwner::Server if has_answered => {
                         info!(server.id = %server.id, user.name = %server.user, "ready");
                         return Outcome::Answered(started.url);
                     }
-                    Answers::Other { who } => Some(somebody_else(&who)),
-                    Answers::Unknown { reason } if is_late => Some(format!(
+                    AddressOwner::Other { who } => Some(somebody_else(&who)),
+                    AddressOwner::Unknown { reason } if is_late => Some(format!(
                         "It is not known who answers as the server: {reason}."
                     )),
                     _ if is_late => Some(format!(

@@ -9,12 +9,13 @@ mod accounts;
 mod activity;
 mod actor;
 mod admission;
+mod admitted_user;
 mod broker;
 mod changes;
 mod choices;
+mod credential_watch;
 mod direct_sign_in;
 mod ended;
-mod entry;
 mod environment;
 mod error;
 mod exclusion;
@@ -23,29 +24,27 @@ mod grants;
 mod groups;
 mod hashing;
 mod health;
-mod hosts;
 mod issuer;
 mod launch;
-mod let_in;
-mod lifelines;
 mod linking;
 mod lookups;
 mod metrics;
 mod names;
 mod oauth;
 mod operations;
-mod origin;
 mod passwords;
-mod present_word;
 mod privileges;
-mod provider_word;
-mod proxied;
+mod provider_claims;
+mod provider_events;
+mod proxy_headers;
 mod reauthentication;
 mod reconcile;
 mod record;
+mod request_context;
 mod roles;
 mod routes;
 mod second_factor;
+mod server_visitors;
 mod servers;
 mod settings;
 mod share_codes;
@@ -55,6 +54,7 @@ mod sign_ins;
 mod sign_out;
 mod sign_up;
 mod spawner_tokens;
+mod subdomains;
 mod throttle;
 mod tokens;
 mod users;
@@ -78,9 +78,9 @@ pub use jansky_identity::{
 };
 pub use jansky_spawn::{Choice, Offer};
 pub use jansky_store::{
-    ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, Entry, Exclusion,
-    FreezeReason, GrantState, Group, GroupId, GroupQuery, Identity, IdentityId, LocalAccount,
-    Server, Session, Share, ShareCode, SignUp, Token, TokenId, TokenKind, User, UserQuery,
+    ActivityFilter, AgentSession, AuditCheck, AuditEvent, AuditQuery, Exclusion, FreezeReason,
+    GrantState, Group, GroupId, GroupQuery, Identity, IdentityId, LocalAccount, Server,
+    ServerVisit, Session, Share, ShareCode, SignUp, Token, TokenId, TokenKind, User, UserQuery,
     UserSort,
 };
 
@@ -88,52 +88,54 @@ pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
 pub use actor::{Actor, Credential, Members, SharedActor, visible_groups, visible_users};
 pub use admission::{Admission, AdmissionRules, Decision, Refusal, Step, Verdict};
+pub use admitted_user::AdmittedUser;
 pub use broker::{
-    About, Agent, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState, BrokerError,
-    BrokerMode, BrokerSettings, Enrolled, ExposedToken, ExposedTokens, GivenToken, NotObtained,
-    ObtainedToken, Overview, OverviewAudience, OverviewIdentity, Presented, ProofRefusal, Proofs,
-    RefusedReason, Source, TokenWish, Wish, check_audit,
+    Agent, AgentCredentials, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState,
+    BrokerError, BrokerMode, BrokerSettings, Enrolled, ExpectedClaims, ExposedToken, ExposedTokens,
+    GivenToken, NotObtained, ObtainedToken, Overview, OverviewAudience, OverviewIdentity,
+    ProofRefusal, Proofs, RefusedReason, Source, SourceRequest, TokenRequest, check_audit,
 };
+pub use credential_watch::{Revocation, VisitorCredentials};
 pub use direct_sign_in::{Credentials, PasswordSignIn};
 pub use ended::EndedSessions;
-pub use entry::Others;
 pub use error::{FormError, HubError};
 pub use grants::{FreshToken, NoToken};
 pub use issuer::{
-    COMMAND_LINE_CLIENT, DeviceAuthorization, DeviceQuestion, DeviceWish, IssuedAccess,
-    IssuerClient, IssuerError, IssuerSettings, LONGEST_TOKEN_LIFETIME, PresentedClient,
+    COMMAND_LINE_CLIENT, ClientCredentials, DeviceAuthorization, DeviceAuthorizationRequest,
+    DeviceQuestion, IssuedAccess, IssuerClient, IssuerError, IssuerSettings,
+    LONGEST_TOKEN_LIFETIME,
 };
-pub use let_in::LetIn;
-pub use lifelines::{Brought, Lifeline};
 pub use linking::Linked;
 pub use metrics::Metrics;
-pub use oauth::{Authorization, AuthorizeRequest, GrantError, Granted, TokenExchange};
+pub use oauth::{Authorization, AuthorizeRequest, TokenError, TokenExchange, TokenResponse};
 pub use operations::Progress;
-pub use origin::{note_caller, with_origin};
-pub use privileges::By;
-pub use provider_word::EventRefusal;
+pub use privileges::OnBehalfOf;
+pub use provider_events::EventRefusal;
 pub use reconcile::Resumed;
 pub use record::Event;
+pub use request_context::{note_caller, with_request_context};
 pub use roles::{Role, Roles};
 pub use routes::RouteTable;
 pub use second_factor::{
-    DueStep, Entered, Finished, SecondFactorRule, SecondFactorSetUp, SecondFactorState,
-    SecondStepUnderWay, SetUpBrowser,
+    Finished, MissingStep, SecondFactorRule, SecondFactorSetUp, SecondFactorState,
+    SecondStepUnderWay, SetUpBrowser, SignInProgress,
 };
+pub use server_visitors::ServerVisitors;
 pub use settings::{NoLongerAllowed, Settings};
 pub use share_codes::{ShareOffer, USUAL_CODE_LIFETIME, WhichCodes};
 pub use shares::SharePartner;
 pub use sign_in::{
-    Arrival, ConfiguredProvider, Departure, LOCAL_PROVIDER, NewBrowserSession, Return, Visitor,
+    CallbackOutcome, CompletedSignIn, ConfiguredProvider, LOCAL_PROVIDER, NewBrowserSession,
+    ProviderRedirect, SignInClient,
 };
 pub use sign_ins::{GrantStatus, SignIns};
-pub use sign_out::{Farewell, SignOutAtProvider};
-pub use sign_up::{LONGEST_EMAIL, LONGEST_REASON, SignUpRule, SignUpWish, SignedUp};
+pub use sign_out::{ProviderSignOut, SignOutAtProvider};
+pub use sign_up::{LONGEST_EMAIL, LONGEST_REASON, SignUpForm, SignUpRule, SignedUp};
 pub use spawner_tokens::SpawnerTokens;
-pub use tokens::TokenRequest;
+pub use tokens::NewApiToken;
 
 /// How many logout and security event tokens are checked at the same time: each costs a signature.
-const WORDS_AT_ONCE: usize = 4;
+const EVENTS_AT_ONCE: usize = 4;
 
 /// The version of JupyterHub whose contract the hub keeps; clients compare it with theirs.
 pub const JUPYTERHUB_VERSION: &str = "6.1.1";
@@ -192,17 +194,17 @@ pub struct Hub {
     access: Access,
     broker: broker::Broker,
     grants: grants::Grants,
-    confirmed: let_in::Confirmed,
+    confirmed: admitted_user::RecentAdmissions,
     issuer: issuer::Issuer,
-    word_places: Semaphore,
-    garbage: throttle::Garbage,
-    proxy_words: proxied::ProxyWords,
+    event_permits: Semaphore,
+    invalid_tokens: throttle::InvalidTokenThrottle,
+    proxy_headers: proxy_headers::ProxyHeaders,
     ended: Arc<EndedSessions>,
-    lifelines: lifelines::Lifelines,
+    credential_watches: credential_watch::CredentialWatches,
     throttle: throttle::Throttle,
     second_factors: second_factor::SecondFactors,
     refusals: record::Refusals,
-    unseen: std::sync::Mutex<std::collections::BTreeSet<jansky_model::ServerId>>,
+    missing_servers: std::sync::Mutex<std::collections::BTreeSet<jansky_model::ServerId>>,
     sign_ups: sign_up::SignUps,
     throttles: BTreeMap<ProviderId, throttle::Throttle>,
     operations: Arc<operations::Operations>,
@@ -218,13 +220,13 @@ impl Hub {
     pub fn new(parts: Parts) -> Arc<Self> {
         let second_factor_of_all = second_factor_of_all(&parts);
         let keys = Arc::new(parts.keys);
-        let memory: Arc<broker::Memory> = Arc::default();
+        let cache: Arc<broker::BrokerCache> = Arc::default();
         Arc::new(Self {
             access: Access::new(
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),
                 parts.settings.roles.clone(),
-                Arc::clone(&memory),
+                Arc::clone(&cache),
                 second_factor_of_all,
                 parts.settings.broker.gives_tokens(),
             ),
@@ -237,13 +239,13 @@ impl Hub {
             ),
             hashing: hashing::Hashing::new(Arc::clone(&parts.random)),
             refusals: record::Refusals::default(),
-            unseen: std::sync::Mutex::default(),
+            missing_servers: std::sync::Mutex::default(),
             sign_ups: sign_up::SignUps::new(),
             broker: broker::Broker::new(
                 &parts.settings.broker,
                 &parts.store,
                 &*parts.random,
-                memory,
+                cache,
             ),
             grants: grants::Grants::new(
                 Arc::clone(&parts.store),
@@ -251,7 +253,7 @@ impl Hub {
                 Arc::clone(&parts.random),
                 Arc::clone(&keys),
             ),
-            confirmed: let_in::Confirmed::default(),
+            confirmed: admitted_user::RecentAdmissions::default(),
             issuer: issuer::Issuer::new(
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),
@@ -259,11 +261,11 @@ impl Hub {
                 keys,
                 parts.settings.issuer.clone(),
             ),
-            word_places: Semaphore::new(WORDS_AT_ONCE),
-            garbage: throttle::Garbage::new(),
-            proxy_words: proxied::ProxyWords::default(),
+            event_permits: Semaphore::new(EVENTS_AT_ONCE),
+            invalid_tokens: throttle::InvalidTokenThrottle::new(),
+            proxy_headers: proxy_headers::ProxyHeaders::default(),
             ended: Arc::default(),
-            lifelines: lifelines::Lifelines::default(),
+            credential_watches: credential_watch::CredentialWatches::default(),
             throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
             throttles: parts.providers.iter().filter_map(throttle_of).collect(),
             operations: Arc::default(),

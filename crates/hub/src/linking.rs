@@ -18,7 +18,7 @@ use crate::Hub;
 use crate::actor::Actor;
 use crate::error::HubError;
 use crate::record::Event;
-use crate::sign_in::{ConfiguredProvider, Departure, Errand};
+use crate::sign_in::{ConfiguredProvider, ProviderRedirect, SignInPurpose};
 
 /// An identity that was linked.
 #[derive(Debug)]
@@ -37,17 +37,17 @@ impl Hub {
         id: &str,
         usual_callback: String,
         next: Option<String>,
-    ) -> Result<Departure, HubError> {
+    ) -> Result<ProviderRedirect, HubError> {
         let session = actor.session_id().filter(|_| actor.is_browser());
         let session = session.ok_or_else(|| {
             HubError::forbidden("Identities are linked in a browser that is signed in.")
         })?;
         let provider = self.provider(id)?.provider.id();
-        let errand = Errand {
+        let purpose = SignInPurpose {
             link_session: Some(session),
             reauthenticate: self.must_prove(actor.user.id, provider).await?,
         };
-        self.depart(id, usual_callback, next, BTreeMap::new(), errand)
+        self.redirect_to_provider(id, usual_callback, next, BTreeMap::new(), purpose)
             .await
     }
 

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::Hub;
 use crate::error::HubError;
-use crate::present_word::Stake;
+use crate::provider_claims::ProviderAuthority;
 use crate::sign_in::ConfiguredProvider;
 
 /// How many people are asked about at the same time.
@@ -24,7 +24,7 @@ const ROUND: u32 = 200;
 impl Hub {
     /// Asks once about the active people about whom nobody was asked since `asked_before`; says whether
     /// there may be more of them.
-    pub(crate) async fn look_people_up(
+    pub(crate) async fn refresh_lookups(
         self: &Arc<Self>,
         asked_before: Timestamp,
         seen_after: Timestamp,
@@ -86,14 +86,15 @@ impl Hub {
         match found {
             // A subject that changed on the way would be somebody else.
             Ok(found) if found.issuer == identity.issuer && found.subject == identity.subject => {
-                let stake = self.stake(user.id, provider).await?;
+                let provider_authority = self.provider_authority(user.id, provider).await?;
                 let decision = self.decide(configured, &found, Some(&user)).await?;
-                self.follow_decision(&user, provider, stake, decision).await
+                self.follow_decision(&user, provider, provider_authority, decision)
+                    .await
             }
             Ok(_) => Ok(()),
             Err(IdentityError::AccountUnusable { context }) => {
                 info!(user.name = %user.name, provider.id = %provider, "the account has ended: {context}");
-                if self.stake(user.id, provider).await? == Stake::Nothing {
+                if self.provider_authority(user.id, provider).await? == ProviderAuthority::Nothing {
                     return Ok(());
                 }
                 self.no_longer_allowed(&user, provider).await

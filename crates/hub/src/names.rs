@@ -11,7 +11,7 @@ use tracing::{info, warn};
 use crate::Hub;
 use crate::admission::Decision;
 use crate::error::HubError;
-use crate::privileges::By;
+use crate::privileges::OnBehalfOf;
 use crate::record::Event;
 use crate::sign_in::ConfiguredProvider;
 
@@ -27,7 +27,7 @@ impl Hub {
     pub(crate) async fn name_for_account(
         &self,
         name: &UserName,
-        by: By<'_>,
+        by: OnBehalfOf<'_>,
         renamed: Option<&User>,
     ) -> Result<UserName, HubError> {
         let name = name.for_account();
@@ -70,7 +70,7 @@ impl Hub {
     /// would be more than the caller.
     pub async fn set_adopt_from(
         &self,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
         user: &User,
         provider: Option<&str>,
     ) -> Result<(), HubError> {
@@ -98,7 +98,7 @@ impl Hub {
 
     pub(crate) async fn note_adopt_from(
         &self,
-        by: By<'_>,
+        by: OnBehalfOf<'_>,
         user: &User,
         provider: Option<&ProviderId>,
     ) -> Result<(), HubError> {

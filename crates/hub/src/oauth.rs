@@ -71,7 +71,7 @@ pub struct TokenExchange {
 
 /// A granted token.
 #[derive(Debug)]
-pub struct Granted {
+pub struct TokenResponse {
     /// The token.
     pub access_token: Secret,
     /// How long it lives.
@@ -82,7 +82,7 @@ pub struct Granted {
 
 /// Why a token request was refused (RFC 6749 section 5.2).
 #[derive(Debug, thiserror::Error)]
-pub enum GrantError {
+pub enum TokenError {
     /// The client is not known or its secret is wrong.
     #[error("invalid client id or secret")]
     InvalidClient,
@@ -100,13 +100,13 @@ pub enum GrantError {
     Hub(#[from] HubError),
 }
 
-impl From<jansky_store::StoreError> for GrantError {
+impl From<jansky_store::StoreError> for TokenError {
     fn from(error: jansky_store::StoreError) -> Self {
         Self::Hub(error.into())
     }
 }
 
-impl GrantError {
+impl TokenError {
     /// The error code on the wire.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -205,7 +205,7 @@ impl Hub {
                 scopes,
             });
         }
-        self.note_entry(&server, &actor.user).await?;
+        self.record_visit(&server, &actor.user).await?;
         let code = self.random.text();
         let row = Code {
             client_id: client_id.to_owned(),
@@ -253,39 +253,39 @@ impl Hub {
     }
 
     /// Exchanges a code for a token.
-    pub async fn exchange_code(&self, request: TokenExchange) -> Result<Granted, GrantError> {
+    pub async fn exchange_code(&self, request: TokenExchange) -> Result<TokenResponse, TokenError> {
         let now = self.clock.now();
         let client_id = request
             .client_id
             .as_deref()
-            .ok_or(GrantError::InvalidClient)?;
+            .ok_or(TokenError::InvalidClient)?;
         let secret = request
             .client_secret
             .as_ref()
-            .ok_or(GrantError::InvalidClient)?;
+            .ok_or(TokenError::InvalidClient)?;
         let server = self
             .store
             .server_by_client_id(client_id)
             .await?
-            .ok_or(GrantError::InvalidClient)?;
+            .ok_or(TokenError::InvalidClient)?;
         let (own, _) = self
             .store
             .token_by_digest(&digest(secret), now)
             .await?
-            .ok_or(GrantError::InvalidClient)?;
+            .ok_or(TokenError::InvalidClient)?;
         if own.kind != TokenKind::Server || own.server_id != Some(server.id) {
-            return Err(GrantError::InvalidClient);
+            return Err(TokenError::InvalidClient);
         }
         match request.grant_type.as_deref() {
             Some("authorization_code") => {}
-            Some(_) => return Err(GrantError::UnsupportedGrantType),
-            None => return Err(GrantError::InvalidRequest("Missing grant_type.")),
+            Some(_) => return Err(TokenError::UnsupportedGrantType),
+            None => return Err(TokenError::InvalidRequest("Missing grant_type.")),
         }
         let code = request
             .code
-            .ok_or(GrantError::InvalidRequest("Missing code parameter."))?;
+            .ok_or(TokenError::InvalidRequest("Missing code parameter."))?;
         let code_digest = digest(&code);
-        let invalid = GrantError::InvalidGrant("The code is unknown, was used or has expired.");
+        let invalid = TokenError::InvalidGrant("The code is unknown, was used or has expired.");
         let Some(row) = self.store.code(&code_digest, now).await? else {
             return Err(invalid);
         };
@@ -297,15 +297,15 @@ impl Hub {
             .as_deref()
             .is_some_and(|given| given != row.redirect_uri)
         {
-            return Err(GrantError::InvalidRequest("Mismatching redirect URI."));
+            return Err(TokenError::InvalidRequest("Mismatching redirect URI."));
         }
         if let Some(Challenge { challenge, method }) = &row.challenge {
             let verifier = request
                 .code_verifier
                 .as_ref()
-                .ok_or(GrantError::InvalidRequest("Code verifier required."))?;
+                .ok_or(TokenError::InvalidRequest("Code verifier required."))?;
             if !is_verifier(verifier, challenge, method) {
-                return Err(GrantError::InvalidGrant("The code verifier is wrong."));
+                return Err(TokenError::InvalidGrant("The code verifier is wrong."));
             }
         }
         let access_token = self.random.secret("");
@@ -323,7 +323,7 @@ impl Hub {
             expires_at: Some(now.plus(lifetime)),
         };
         match self.store.redeem_code(&code_digest, token).await? {
-            Some(_) => Ok(Granted {
+            Some(_) => Ok(TokenResponse {
                 access_token,
                 lifetime,
                 scopes: row.scopes,

@@ -25,7 +25,7 @@ struct Operation {
 pub(crate) struct Operations(Mutex<HashMap<ServerId, Operation>>);
 
 /// The right to work on a server; giving it up tells those who wait.
-pub(crate) struct Turn {
+pub(crate) struct OperationGuard {
     operations: Arc<Operations>,
     server: ServerId,
     pub(crate) cancel: CancellationToken,
@@ -33,7 +33,11 @@ pub(crate) struct Turn {
 
 impl Operations {
     /// Enters a start of `server`; `None` when something is under way already.
-    pub(crate) fn begin(self: &Arc<Self>, server: ServerId, is_start: bool) -> Option<Turn> {
+    pub(crate) fn begin(
+        self: &Arc<Self>,
+        server: ServerId,
+        is_start: bool,
+    ) -> Option<OperationGuard> {
         let mut operations = self.lock();
         if operations.contains_key(&server) {
             return None;
@@ -48,7 +52,7 @@ impl Operations {
                 is_start,
             },
         );
-        Some(Turn {
+        Some(OperationGuard {
             operations: Arc::clone(self),
             server,
             cancel,
@@ -101,7 +105,7 @@ impl Operations {
     }
 }
 
-impl Drop for Turn {
+impl Drop for OperationGuard {
     fn drop(&mut self) {
         self.operations.lock().remove(&self.server);
     }

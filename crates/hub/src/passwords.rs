@@ -12,7 +12,7 @@ use tracing::info;
 
 use crate::Hub;
 use crate::actor::Actor;
-use crate::broker::Note;
+use crate::broker::AccountChange;
 use crate::error::{FormError, HubError};
 use crate::record::SignInRefusal;
 
@@ -108,7 +108,7 @@ impl Hub {
         }
         self.end_other_sessions(actor).await?;
         info!(user.name = %user.name, "changed their password");
-        self.note_account(Note {
+        self.audit_account(AccountChange {
             event: "password_changed",
             actor: user.name.as_str(),
             user: Some(user),
@@ -145,7 +145,7 @@ impl Hub {
             .create_user_link(&digest(&code), NEW_PASSWORD, user.id, expires_at)
             .await?;
         info!(user.name = %user.name, actor = %actor.user.name, "made a link for a new password");
-        self.note_account(Note {
+        self.audit_account(AccountChange {
             event: "password_link",
             actor: actor.user.name.as_str(),
             user: Some(user),
@@ -191,7 +191,7 @@ impl Hub {
         }
         self.end_sessions_of(user.id).await?;
         info!(user.name = %user.name, "chose a password with a link");
-        self.note_account(Note {
+        self.audit_account(AccountChange {
             event: "password_chosen",
             actor: user.name.as_str(),
             user: Some(&user),

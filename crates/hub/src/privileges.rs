@@ -26,12 +26,12 @@ use jansky_store::{Server, User};
 use crate::Hub;
 use crate::actor::{Actor, SharedActor};
 use crate::broker::AudienceRules;
-use crate::entry::without_entering_others;
 use crate::error::HubError;
+use crate::server_visitors::without_entering_others;
 
 /// In whose name something is done.
 #[derive(Clone, Copy, Debug)]
-pub enum By<'a> {
+pub enum OnBehalfOf<'a> {
     /// Somebody who asked the hub, who is bounded by what they hold.
     Actor(&'a Actor),
     /// The person whose own account it is about, who has just shown all that a sign-in asks for.
@@ -40,19 +40,19 @@ pub enum By<'a> {
     Operator,
 }
 
-impl<'a> From<&'a Actor> for By<'a> {
+impl<'a> From<&'a Actor> for OnBehalfOf<'a> {
     fn from(actor: &'a Actor) -> Self {
         Self::Actor(actor)
     }
 }
 
-impl<'a> From<&'a SharedActor> for By<'a> {
+impl<'a> From<&'a SharedActor> for OnBehalfOf<'a> {
     fn from(actor: &'a SharedActor) -> Self {
         Self::Actor(actor)
     }
 }
 
-impl By<'_> {
+impl OnBehalfOf<'_> {
     /// The name for the record.
     pub fn name(&self) -> &str {
         match self {
@@ -226,8 +226,10 @@ impl Hub {
     }
 
     /// Refuses somebody who would get a way to be `user` and so to do more than now.
-    pub(crate) async fn may_become(&self, by: By<'_>, user: &User) -> Result<(), HubError> {
-        let By::Actor(actor) = by else { return Ok(()) };
+    pub(crate) async fn may_become(&self, by: OnBehalfOf<'_>, user: &User) -> Result<(), HubError> {
+        let OnBehalfOf::Actor(actor) = by else {
+            return Ok(());
+        };
         let mine = self.holdings_of_actor(actor);
         if mine.is_admin {
             return Ok(());
@@ -253,8 +255,14 @@ impl Hub {
 
     /// Refuses somebody who would take something away from a user who holds rights over others that
     /// they do not hold. What people may do with their own things counts for neither.
-    pub(crate) async fn may_act_against(&self, by: By<'_>, user: &User) -> Result<(), HubError> {
-        let By::Actor(actor) = by else { return Ok(()) };
+    pub(crate) async fn may_act_against(
+        &self,
+        by: OnBehalfOf<'_>,
+        user: &User,
+    ) -> Result<(), HubError> {
+        let OnBehalfOf::Actor(actor) = by else {
+            return Ok(());
+        };
         if actor.user.id == user.id || actor.user.admin {
             return Ok(());
         }
@@ -298,9 +306,9 @@ impl Hub {
     }
 
     /// Refuses somebody who makes or unmakes administrators without being one.
-    pub(crate) fn may_change_admins(&self, by: By<'_>) -> Result<(), HubError> {
+    pub(crate) fn may_change_admins(&self, by: OnBehalfOf<'_>) -> Result<(), HubError> {
         match by {
-            By::Actor(actor) if !self.holdings_of_actor(actor).is_admin => Err(
+            OnBehalfOf::Actor(actor) if !self.holdings_of_actor(actor).is_admin => Err(
                 HubError::forbidden("Only admins can grant or take admin permissions."),
             ),
             _ => Ok(()),
@@ -314,11 +322,13 @@ impl Hub {
     /// [`HubError::Forbidden`], and [`HubError::Invalid`] for a name that no account gets.
     pub(crate) async fn may_give_name(
         &self,
-        by: By<'_>,
+        by: OnBehalfOf<'_>,
         name: &UserName,
         renamed: Option<&User>,
     ) -> Result<(), HubError> {
-        let By::Actor(actor) = by else { return Ok(()) };
+        let OnBehalfOf::Actor(actor) = by else {
+            return Ok(());
+        };
         let mine = self.holdings_of_actor(actor);
         if mine.is_admin {
             return Ok(());
@@ -371,11 +381,13 @@ impl Hub {
     /// Refuses to give a server a name for which the caller holds more than for the server.
     pub(crate) async fn may_name_server(
         &self,
-        by: By<'_>,
+        by: OnBehalfOf<'_>,
         server: &Server,
         name: &ServerName,
     ) -> Result<(), HubError> {
-        let By::Actor(actor) = by else { return Ok(()) };
+        let OnBehalfOf::Actor(actor) = by else {
+            return Ok(());
+        };
         let wanted = Filter::Server(server.user.to_string(), name.to_string());
         let whole = self.whole(actor).await?;
         for (scope, filter) in whole.scopes.iter() {
@@ -393,11 +405,13 @@ impl Hub {
     /// would get rights over them.
     pub(crate) async fn may_add_members(
         &self,
-        by: By<'_>,
+        by: OnBehalfOf<'_>,
         group: &str,
         users: &[User],
     ) -> Result<(), HubError> {
-        let By::Actor(actor) = by else { return Ok(()) };
+        let OnBehalfOf::Actor(actor) = by else {
+            return Ok(());
+        };
         let mine = self.holdings_of_actor(actor);
         if mine.is_admin {
             return Ok(());
@@ -437,8 +451,14 @@ impl Hub {
 
     /// Refuses to take members out of a group, or to delete it, if it gives rights over others that
     /// the caller does not hold.
-    pub(crate) async fn may_remove_members(&self, by: By<'_>, group: &str) -> Result<(), HubError> {
-        let By::Actor(actor) = by else { return Ok(()) };
+    pub(crate) async fn may_remove_members(
+        &self,
+        by: OnBehalfOf<'_>,
+        group: &str,
+    ) -> Result<(), HubError> {
+        let OnBehalfOf::Actor(actor) = by else {
+            return Ok(());
+        };
         let own = actor.user.name.as_str();
         let mut theirs = Holdings {
             scopes: self.access.roles().scopes_by_group(group, own),
@@ -455,11 +475,13 @@ impl Hub {
     /// would allow.
     pub(crate) fn may_make_token(
         &self,
-        by: By<'_>,
+        by: OnBehalfOf<'_>,
         owner: &User,
         wanted: &ScopeSet,
     ) -> Result<(), HubError> {
-        let By::Actor(actor) = by else { return Ok(()) };
+        let OnBehalfOf::Actor(actor) = by else {
+            return Ok(());
+        };
         let mine = self.holdings_of_actor(actor);
         let theirs = Holdings {
             scopes: wanted.clone(),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use jansky_model::{Outage, ServerId, ServerState};
-use jansky_spawn::{Answers, FoundServer, PollStatus, SpawnHandle, StopMode};
+use jansky_spawn::{AddressOwner, FoundServer, PollStatus, SpawnHandle, StopMode};
 use jansky_store::Server;
 use tracing::{info, warn};
 
@@ -120,8 +120,10 @@ impl Hub {
     }
 
     /// The servers that could not be looked at the last time.
-    fn unseen(&self) -> MutexGuard<'_, BTreeSet<ServerId>> {
-        self.unseen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn missing_servers(&self) -> MutexGuard<'_, BTreeSet<ServerId>> {
+        self.missing_servers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn is_gone(&self, server: &Server) -> bool {
@@ -134,13 +136,13 @@ impl Hub {
                 true
             }
             PollStatus::Running => {
-                if self.unseen().remove(&server.id) {
+                if self.missing_servers().remove(&server.id) {
                     info!(server.id = %server.id, "can look at the server again");
                 }
                 false
             }
             PollStatus::Unknown { reason } => {
-                if self.unseen().insert(server.id) {
+                if self.missing_servers().insert(server.id) {
                     warn!(server.id = %server.id, "could not look at the server: {reason}");
                 }
                 false
@@ -154,16 +156,16 @@ impl Hub {
         let Some(handle) = server.handle.clone() else {
             return false;
         };
-        match self.spawner.answers(&SpawnHandle(handle), url).await {
-            Answers::Other { who } => {
+        match self.spawner.address_owner(&SpawnHandle(handle), url).await {
+            AddressOwner::Other { who } => {
                 warn!(server.id = %server.id, user.name = %server.user, "a server is ended: {who}");
                 true
             }
-            Answers::Unknown { reason } => {
+            AddressOwner::Unknown { reason } => {
                 warn!(server.id = %server.id, "it is not known who answers as the server: {reason}");
                 false
             }
-            Answers::Server | Answers::Nobody => false,
+            AddressOwner::Server | AddressOwner::Nobody => false,
         }
     }
 
@@ -246,7 +248,7 @@ impl Hub {
                 hub.throttle.shrink();
                 hub.second_factors.throttle.shrink();
                 hub.sign_ups.by_address.shrink();
-                hub.garbage.shrink();
+                hub.invalid_tokens.shrink();
                 hub.broker.shrink();
                 hub.shrink_device_counts();
                 hub.throttles

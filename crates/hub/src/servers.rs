@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::Hub;
 use crate::error::HubError;
 use crate::operations::Progress;
-use crate::privileges::By;
+use crate::privileges::OnBehalfOf;
 
 /// Between two looks at a row that somebody else works on.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -268,7 +268,7 @@ impl Hub {
     /// [`HubError::Forbidden`] for a name for which the caller holds more than for this server.
     pub async fn change_server(
         &self,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
         server: &Server,
         name: Option<&ServerName>,
         display_name: Option<&str>,

@@ -22,11 +22,11 @@ use crate::admission::{Admission, AdmissionRules};
 use crate::error::HubError;
 use crate::grants::provider_session;
 use crate::linking::Linked;
-use crate::origin;
-use crate::present_word::warn_of_unreadable;
-use crate::privileges::By;
+use crate::privileges::OnBehalfOf;
+use crate::provider_claims::warn_of_unreadable;
 use crate::reauthentication::Proof;
 use crate::record::{Event, SignInRefusal, reason_of, some_of};
+use crate::request_context;
 use crate::sign_out::SignOutAtProvider;
 
 /// The id under which sessions of local accounts are kept.
@@ -71,7 +71,7 @@ impl ConfiguredProvider {
 
 /// The other end of a request with which somebody signs in.
 #[derive(Clone, Copy)]
-pub struct Visitor<'a> {
+pub struct SignInClient<'a> {
     /// The network address, for limits.
     pub address: &'a str,
     /// What the browser calls itself, if it does.
@@ -87,7 +87,7 @@ pub struct NewBrowserSession {
 }
 
 /// Where to send a browser so that a provider can ask who is there.
-pub struct Departure {
+pub struct ProviderRedirect {
     /// The provider's page.
     pub url: Url,
     /// Names the attempt; the provider brings it back.
@@ -97,7 +97,7 @@ pub struct Departure {
 }
 
 /// Somebody who came back from a provider and was let in.
-pub struct Arrival {
+pub struct CompletedSignIn {
     /// The user.
     pub user: User,
     /// The provider they came from.
@@ -109,13 +109,13 @@ pub struct Arrival {
 }
 
 /// What came of somebody's return from a provider.
-pub enum Return {
+pub enum CallbackOutcome {
     /// They signed in.
-    SignedIn(Box<Arrival>),
+    SignedIn(Box<CompletedSignIn>),
     /// They were signed in, and linked another identity or could not.
     Linked(Result<Linked, HubError>),
     /// They have to prove who they are, and go there once more.
-    Again(Departure),
+    Again(ProviderRedirect),
     /// They may not come in, or the provider did not say who they are.
     Refused {
         /// Why.
@@ -127,7 +127,7 @@ pub enum Return {
 
 /// What a browser is sent to a provider for.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Errand<'a> {
+pub(crate) struct SignInPurpose<'a> {
     /// The session of somebody who links another identity; `None` for a sign-in.
     pub(crate) link_session: Option<&'a str>,
     /// Whether the person is to prove who they are, whatever session the provider has.
@@ -160,24 +160,25 @@ impl Hub {
         next: Option<String>,
         hints: BTreeMap<String, String>,
         cookies: &[&str],
-    ) -> Result<Departure, HubError> {
+    ) -> Result<ProviderRedirect, HubError> {
         let provider = self.provider(id)?.provider.id();
-        let errand = Errand {
+        let purpose = SignInPurpose {
             link_session: None,
             reauthenticate: self.browser_must_prove(provider, cookies).await?,
         };
-        self.depart(id, usual_callback, next, hints, errand).await
+        self.redirect_to_provider(id, usual_callback, next, hints, purpose)
+            .await
     }
 
     /// Sends a browser to a provider: to sign in, or to link an identity to the user of a session.
-    pub(crate) async fn depart(
+    pub(crate) async fn redirect_to_provider(
         &self,
         id: &str,
         usual_callback: String,
         next: Option<String>,
         hints: BTreeMap<String, String>,
-        errand: Errand<'_>,
-    ) -> Result<Departure, HubError> {
+        purpose: SignInPurpose<'_>,
+    ) -> Result<ProviderRedirect, HubError> {
         let configured = self.provider(id)?;
         let login = redirect_login(configured)?;
         let redirect_uri = configured.callback_url.clone().unwrap_or(usual_callback);
@@ -189,7 +190,7 @@ impl Hub {
             verifier: self.random.secret(""),
             redirect_uri,
             extra,
-            reauthenticate: errand.reauthenticate,
+            reauthenticate: purpose.reauthenticate,
         };
         let url = login
             .begin(&attempt)
@@ -204,52 +205,58 @@ impl Hub {
             redirect_uri: attempt.redirect_uri,
             next,
             browser_digest: digest(&browser),
-            link_session: errand.link_session.map(str::to_owned),
-            reauthenticates: errand.reauthenticate,
+            link_session: purpose.link_session.map(str::to_owned),
+            reauthenticates: purpose.reauthenticate,
             created_at: now,
             expires_at: now.plus(self.settings.sign_in_timeout),
         };
         self.store
-            .create_login_attempt(&digest_text(&attempt.state), &row, &origin::network())
+            .create_login_attempt(
+                &digest_text(&attempt.state),
+                &row,
+                &request_context::network(),
+            )
             .await?;
-        Ok(Departure {
+        Ok(ProviderRedirect {
             url,
             state: attempt.state,
             browser,
         })
     }
 
-    /// Ends a sign-in with what the browser brought back. `door` is what stood behind the usual path
+    /// Ends a sign-in with what the browser brought back. `callback_provider` is what stood behind the usual path
     /// in the address that it came back to, `browsers` are the values of the browser's attempt
     /// cookies, and `actor` is who was signed in there already.
     pub async fn finish_sign_in(
         self: &Arc<Self>,
         query: CallbackQuery,
-        door: Option<&str>,
+        callback_provider: Option<&str>,
         browsers: &[Secret],
         actor: Option<&Actor>,
-    ) -> Result<Return, HubError> {
-        let returned = self.come_back(query, door, browsers, actor).await;
+    ) -> Result<CallbackOutcome, HubError> {
+        let returned = self
+            .handle_callback(query, callback_provider, browsers, actor)
+            .await;
         let refused = match &returned {
-            Ok(Return::Refused { error, .. }) | Err(error) => {
+            Ok(CallbackOutcome::Refused { error, .. }) | Err(error) => {
                 reason_of(error, SignInRefusal::NotAllowed)
             }
             Ok(_) => None,
         };
         if let Some(reason) = refused {
-            let provider = door.filter(|id| self.provider(id).is_ok());
+            let provider = callback_provider.filter(|id| self.provider(id).is_ok());
             self.refuse_sign_in(provider, reason, None).await;
         }
         returned
     }
 
-    async fn come_back(
+    async fn handle_callback(
         self: &Arc<Self>,
         query: CallbackQuery,
-        door: Option<&str>,
+        callback_provider: Option<&str>,
         browsers: &[Secret],
         actor: Option<&Actor>,
-    ) -> Result<Return, HubError> {
+    ) -> Result<CallbackOutcome, HubError> {
         let again = || {
             HubError::invalid(
                 "This sign-in was already used, took too long or began in another browser. \
@@ -273,23 +280,23 @@ impl Hub {
         }
         // RFC 9700 4.4.2: what a provider with an address of its own says comes to that one, so what
         // comes to another address was said by another provider.
-        if door_of(&row.redirect_uri) != door {
-            warn!(provider.id = %row.provider, door = door.unwrap_or_default(), "a sign-in came back to the address of another provider");
+        if callback_provider_of(&row.redirect_uri) != callback_provider {
+            warn!(provider.id = %row.provider, callback_provider = callback_provider.unwrap_or_default(), "a sign-in came back to the address of another provider");
             return Err(again());
         }
         let next = row.next.clone();
-        let returned = self.conclude(row, state, query, actor).await;
-        returned.or_else(|error| Ok(Return::Refused { error, next }))
+        let returned = self.complete_sign_in(row, state, query, actor).await;
+        returned.or_else(|error| Ok(CallbackOutcome::Refused { error, next }))
     }
 
     /// The end of an attempt that came back to its browser.
-    async fn conclude(
+    async fn complete_sign_in(
         self: &Arc<Self>,
         row: LoginAttemptRow,
         state: String,
         query: CallbackQuery,
         actor: Option<&Actor>,
-    ) -> Result<Return, HubError> {
+    ) -> Result<CallbackOutcome, HubError> {
         let configured = self.provider(row.provider.as_str())?;
         let login = redirect_login(configured)?;
         let attempt = LoginAttempt {
@@ -322,7 +329,7 @@ impl Hub {
                 provider: row.provider,
                 next: row.next,
             });
-            return Ok(Return::Linked(linked));
+            return Ok(CallbackOutcome::Linked(linked));
         }
         let identity = identity?;
         let known = self
@@ -331,16 +338,16 @@ impl Hub {
             .await?;
         let user = known.as_ref().map(|(_, user)| user.id);
         if self.proof_of(login, &row, user, &identity).await? == Proof::Missing {
-            let errand = Errand {
+            let purpose = SignInPurpose {
                 link_session: None,
                 reauthenticate: true,
             };
             let back = row.redirect_uri;
-            let departure = self.depart(id, back, row.next, BTreeMap::new(), errand);
-            return Ok(Return::Again(departure.await?));
+            let redirect = self.redirect_to_provider(id, back, row.next, BTreeMap::new(), purpose);
+            return Ok(CallbackOutcome::Again(redirect.await?));
         }
         let user = self.admit(configured, &identity, known).await?;
-        Ok(Return::SignedIn(Box::new(Arrival {
+        Ok(CallbackOutcome::SignedIn(Box::new(CompletedSignIn {
             user,
             provider: row.provider,
             next: row.next,
@@ -464,7 +471,9 @@ impl Hub {
                     self.title_of_provider(provider)
                 )));
             }
-            let name = self.name_for_account(name, By::Operator, None).await;
+            let name = self
+                .name_for_account(name, OnBehalfOf::Operator, None)
+                .await;
             let name = name.map_err(|error| match error {
                 // Nobody at the browser can do anything about what the provider says.
                 HubError::Invalid(message) => HubError::forbidden(message),
@@ -601,7 +610,7 @@ impl Hub {
         }
         // The grant may have needed a new sign-in, which other sessions of it know.
         self.thaw_user(user).await?;
-        let address = origin::address().map(|address| address.to_canonical().to_string());
+        let address = request_context::address().map(|address| address.to_canonical().to_string());
         let address = address.unwrap_or_default();
         info!(
             client.address = %address, user.name = %user.name, provider.id = %provider, "signed in"
@@ -615,10 +624,10 @@ impl Hub {
 }
 
 /// What stands behind the usual path in an address to come back to, if anything does.
-fn door_of(redirect_uri: &str) -> Option<&str> {
+fn callback_provider_of(redirect_uri: &str) -> Option<&str> {
     let path = redirect_uri.split(['?', '#']).next()?;
-    let (_, door) = path.split_once("/hub/oauth_callback/")?;
-    (!door.is_empty()).then_some(door)
+    let (_, callback_provider) = path.split_once("/hub/oauth_callback/")?;
+    (!callback_provider.is_empty()).then_some(callback_provider)
 }
 
 /// What a browser calls itself, short enough and without control characters.

@@ -12,9 +12,9 @@ use tracing::info;
 
 use crate::Hub;
 use crate::actor::Actor;
-use crate::broker::Note;
+use crate::broker::AccountChange;
 use crate::error::HubError;
-use crate::privileges::By;
+use crate::privileges::OnBehalfOf;
 use crate::record::Event;
 
 /// What is written down in the audit trail, and as the outcome of a grant that an admin took back.
@@ -152,7 +152,7 @@ impl Hub {
     pub async fn demand_sign_in(
         self: &Arc<Self>,
         user: &User,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
     ) -> Result<(), HubError> {
         let by = by.into();
         self.may_act_against(by, user).await?;
@@ -166,7 +166,7 @@ impl Hub {
         }
         self.access.forget(user.id);
         info!(user.name = %user.name, by, "has to sign in again");
-        self.note_account(Note {
+        self.audit_account(AccountChange {
             event: DEMANDED,
             actor: by,
             user: Some(user),

@@ -11,9 +11,9 @@ use url::Url;
 
 use crate::Hub;
 use crate::actor::Actor;
-use crate::broker::Note;
+use crate::broker::AccountChange;
 use crate::error::HubError;
-use crate::privileges::By;
+use crate::privileges::OnBehalfOf;
 use crate::record::Event;
 
 /// How long signing out waits for a provider to revoke tokens; it goes on in the background.
@@ -36,7 +36,7 @@ pub enum SignOutAtProvider {
 
 /// What is left to do for a browser that signed out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Farewell {
+pub enum ProviderSignOut {
     /// Nothing.
     Done,
     /// It may end the session at the provider there.
@@ -60,20 +60,20 @@ impl Hub {
         actor: &Actor,
         back_to: &str,
         keep_working: bool,
-    ) -> Result<Farewell, HubError> {
+    ) -> Result<ProviderSignOut, HubError> {
         let Some(session_id) = actor.session_id() else {
-            return Ok(Farewell::Done);
+            return Ok(ProviderSignOut::Done);
         };
         let sessions = self.store.sessions_of(actor.user.id).await?;
         let session = sessions
             .iter()
             .find(|session| session.session_id == session_id);
-        let (farewell, grant) = match session {
+        let (provider_sign_out, grant) = match session {
             Some(session) if !keep_working => (
-                self.farewell(session, back_to).await?,
+                self.provider_sign_out(session, back_to).await?,
                 self.grant_to_revoke(session, &sessions).await?,
             ),
-            _ => (Farewell::Done, None),
+            _ => (ProviderSignOut::Done, None),
         };
         if !keep_working {
             self.freeze_user(
@@ -96,7 +96,7 @@ impl Hub {
         if let Some(grant) = grant {
             self.revoke_soon(grant).await;
         }
-        Ok(farewell)
+        Ok(provider_sign_out)
     }
 
     /// Ends the caller's session and nothing else: the browser begins another one.
@@ -146,21 +146,27 @@ impl Hub {
 
     /// OpenID Connect RP-Initiated Logout: with the ID token as a hint the provider asks nothing,
     /// and ends the session to which that belongs.
-    async fn farewell(&self, session: &Session, back_to: &str) -> Result<Farewell, HubError> {
+    async fn provider_sign_out(
+        &self,
+        session: &Session,
+        back_to: &str,
+    ) -> Result<ProviderSignOut, HubError> {
         let mut providers = self.providers.iter();
         let configured = providers.find(|p| *p.provider.id() == session.provider);
         let configured = configured.filter(|p| p.sign_out != SignOutAtProvider::Hub);
         let upstream = configured.and_then(|p| p.provider.upstream_session());
         let (Some(configured), Some(upstream)) = (configured, upstream) else {
-            return Ok(Farewell::Done);
+            return Ok(ProviderSignOut::Done);
         };
         let hint = self.hint_for(session).await?;
         let state = self.random.hex_id();
         let url = upstream.end_session_url(hint.as_ref(), Some(back_to), Some(&state));
         Ok(match url {
-            None => Farewell::Done,
-            Some(url) if configured.sign_out == SignOutAtProvider::Offer => Farewell::Offer(url),
-            Some(url) => Farewell::Leave(url),
+            None => ProviderSignOut::Done,
+            Some(url) if configured.sign_out == SignOutAtProvider::Offer => {
+                ProviderSignOut::Offer(url)
+            }
+            Some(url) => ProviderSignOut::Leave(url),
         })
     }
 
@@ -237,7 +243,7 @@ impl Hub {
     pub async fn sign_out_everywhere(
         self: &Arc<Self>,
         user: &User,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
     ) -> Result<(), HubError> {
         let by = by.into();
         self.may_act_against(by, user).await?;
@@ -250,7 +256,7 @@ impl Hub {
             self.revoke_soon(grant).await;
         }
         info!(user.name = %user.name, by, "signed out everywhere");
-        self.note_account(Note {
+        self.audit_account(AccountChange {
             event: "signed_out_everywhere",
             actor: by,
             user: Some(user),

@@ -9,9 +9,9 @@ use tracing::info;
 
 use crate::Hub;
 use crate::actor::Actor;
-use crate::broker::Note;
+use crate::broker::AccountChange;
 use crate::error::{FormError, HubError};
-use crate::privileges::By;
+use crate::privileges::OnBehalfOf;
 use crate::record::Event;
 use crate::throttle::PerAddress;
 
@@ -44,7 +44,7 @@ pub enum SignUpRule {
 
 /// What somebody types who wants an account.
 #[derive(Debug)]
-pub struct SignUpWish {
+pub struct SignUpForm {
     /// The name.
     pub name: String,
     /// The password.
@@ -86,21 +86,21 @@ impl Hub {
     ///
     /// # Errors
     /// At the field `username`, `password`, `email` or `reason`.
-    pub async fn sign_up(&self, wish: SignUpWish, address: &str) -> Result<SignedUp, FormError> {
+    pub async fn sign_up(&self, form: SignUpForm, address: &str) -> Result<SignedUp, FormError> {
         let rule = self.settings.sign_up;
         if rule == SignUpRule::Off || self.local_accounts().is_none() {
             return Err(HubError::not_found("People do not make accounts here themselves.").into());
         }
         self.sign_ups.by_address.check(address)?;
-        let name = name_of(&wish.name)
+        let name = name_of(&form.name)
             .map_err(|reason| FormError::at("username", HubError::invalid(reason)))?;
-        let email = short(&wish.email, LONGEST_EMAIL, "email")?;
-        let reason = short(&wish.reason, LONGEST_REASON, "reason")?;
+        let email = short(&form.email, LONGEST_EMAIL, "email")?;
+        let reason = short(&form.reason, LONGEST_REASON, "reason")?;
         if !email.is_empty() && !is_email(&email) {
             let wrong = HubError::invalid("This is not an e-mail address.");
             return Err(FormError::at("email", wrong));
         }
-        self.check_new_password(&wish.password)
+        self.check_new_password(&form.password)
             .map_err(|error| FormError::at("password", error))?;
         // Whether a user has it or somebody waits for it is not told.
         let taken = || {
@@ -111,13 +111,13 @@ impl Hub {
         if rule == SignUpRule::Open && self.is_name_in_rules(&name, true) {
             return Err(taken());
         }
-        self.name_for_account(&name, By::Operator, None)
+        self.name_for_account(&name, OnBehalfOf::Operator, None)
             .await
             .map_err(|error| match error {
                 HubError::Invalid(_) => taken(),
                 other => other.into(),
             })?;
-        let hash = self.hash_of(wish.password).await?;
+        let hash = self.hash_of(form.password).await?;
         let now = self.clock.now();
         if rule == SignUpRule::Open {
             let user = match self.store.create_account(&name, &hash, now).await {
@@ -125,7 +125,7 @@ impl Hub {
                 other => other?,
             };
             info!(user.name = %user.name, "signed up");
-            self.note_account(Note {
+            self.audit_account(AccountChange {
                 event: "sign_up",
                 actor: user.name.as_str(),
                 user: Some(&user),
@@ -230,7 +230,7 @@ impl Hub {
             other => other?.ok_or_else(no_longer)?,
         };
         info!(user.name = %user.name, actor = %actor.user.name, "a sign-up was approved");
-        self.note_account(Note {
+        self.audit_account(AccountChange {
             event: "sign_up_approved",
             actor: actor.user.name.as_str(),
             user: Some(&user),
@@ -248,7 +248,7 @@ impl Hub {
     pub async fn refuse_sign_up(&self, actor: &Actor, id: i64) -> Result<UserName, HubError> {
         let name = self.store.refuse_sign_up(id).await?.ok_or_else(no_longer)?;
         info!(user.name = %name, actor = %actor.user.name, "a sign-up was refused");
-        self.note_account(Note {
+        self.audit_account(AccountChange {
             event: "sign_up_refused",
             actor: actor.user.name.as_str(),
             user: None,

@@ -11,9 +11,9 @@ use jansky_spawn::{NoToken, UserTokens};
 use jansky_store::{Server, User};
 
 use crate::Hub;
-use crate::broker::{NotObtained, Wish};
+use crate::admitted_user::AdmittedUser;
+use crate::broker::{NotObtained, SourceRequest};
 use crate::error::HubError;
-use crate::let_in::LetIn;
 
 /// Gives a spawner the tokens that it needs.
 ///
@@ -25,14 +25,14 @@ pub struct SpawnerTokens {
     people: Option<String>,
     /// The audience with the source `client-credentials` that is the service account.
     service: Option<String>,
-    hub: Door,
+    hub: HubReference,
 }
 
 /// The hub, once there is one.
 #[derive(Default)]
-struct Door(OnceLock<Weak<Hub>>);
+struct HubReference(OnceLock<Weak<Hub>>);
 
-impl std::fmt::Debug for Door {
+impl std::fmt::Debug for HubReference {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str("Door")
     }
@@ -44,7 +44,7 @@ impl SpawnerTokens {
         Self {
             people,
             service,
-            hub: Door::default(),
+            hub: HubReference::default(),
         }
     }
 
@@ -137,15 +137,15 @@ impl Hub {
             .groups_of(user)
             .await
             .map_err(|error| from_hub(&error))?;
-        let wish = Wish {
-            user: LetIn::as_the_hub(user),
+        let request = SourceRequest {
+            user: AdmittedUser::as_the_hub(user),
             groups: &groups,
             server,
             audience,
             scopes: &audience.scopes,
             least,
         };
-        let obtained = self.obtain(&wish).await;
+        let obtained = self.obtain(&request).await;
         let obtained =
             obtained.map_err(|error| not_obtained(error, &format!("`{}`", user.name)))?;
         Ok(obtained.token)

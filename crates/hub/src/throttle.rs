@@ -165,21 +165,21 @@ impl PerAddress {
 }
 
 /// Tokens of providers from one network that were none, in a minute.
-const GARBAGE_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
+const INVALID_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
 /// Counts what was sent in vain, by network. Only that: whoever sends what is good may send as much as
 /// they like.
-pub(crate) struct Garbage {
+pub(crate) struct InvalidTokenThrottle {
     counts: DefaultKeyedRateLimiter<String>,
     /// Until when a network is not heard.
     shut: Mutex<HashMap<String, Instant>>,
     clock: DefaultClock,
 }
 
-impl Garbage {
+impl InvalidTokenThrottle {
     pub(crate) fn new() -> Self {
         Self {
-            counts: RateLimiter::keyed(Quota::per_minute(GARBAGE_PER_MINUTE)),
+            counts: RateLimiter::keyed(Quota::per_minute(INVALID_PER_MINUTE)),
             shut: Mutex::default(),
             clock: DefaultClock::default(),
         }
@@ -198,7 +198,7 @@ impl Garbage {
         };
         Err(HubError::Busy {
             message: format!(
-                "too many tokens from your network were not valid: {GARBAGE_PER_MINUTE} in a minute"
+                "too many tokens from your network were not valid: {INVALID_PER_MINUTE} in a minute"
             ),
             retry_after: left + Duration::from_secs(1),
         })

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::Hub;
 use crate::error::HubError;
-use crate::privileges::By;
+use crate::privileges::OnBehalfOf;
 use crate::record::{Event, some_of};
 
 /// The longest note of a token, in characters, as JupyterHub keeps them.
@@ -19,7 +19,7 @@ const LONGEST_NOTE: usize = 1_023;
 
 /// What somebody wants of a new token.
 #[derive(Clone, Debug, Default)]
-pub struct TokenRequest {
+pub struct NewApiToken {
     /// What it is for, in the maker's words.
     pub note: String,
     /// How long it lives; `None` for ever.
@@ -38,9 +38,9 @@ impl Hub {
     /// those that the caller does not hold.
     pub async fn create_token(
         &self,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
         owner: &User,
-        request: TokenRequest,
+        request: NewApiToken,
     ) -> Result<(Token, Secret), HubError> {
         let length = request.note.chars().count();
         if length > LONGEST_NOTE {
@@ -118,7 +118,7 @@ impl Hub {
     /// [`HubError::Forbidden`] when the owner holds rights over others that the caller does not hold.
     pub async fn revoke_token(
         &self,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
         owner: &User,
         id: TokenId,
     ) -> Result<(), HubError> {

@@ -11,7 +11,7 @@ use tracing::info;
 
 use crate::Hub;
 use crate::error::HubError;
-use crate::privileges::By;
+use crate::privileges::OnBehalfOf;
 use crate::record::Event;
 
 /// How long deleting a user waits for each of their servers to stop.
@@ -60,7 +60,7 @@ impl Hub {
     /// [`HubError::Conflict`] when it is taken.
     pub async fn create_user(
         &self,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
         name: &UserName,
         admin: bool,
     ) -> Result<User, HubError> {
@@ -90,7 +90,7 @@ impl Hub {
     /// As [`Hub::create_user`] and [`Hub::set_adopt_from`]; then nobody is made.
     pub async fn prepare_user(
         &self,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
         name: &UserName,
         admin: bool,
         adopt_from: Option<&str>,
@@ -112,7 +112,7 @@ impl Hub {
     /// [`HubError::Forbidden`] when the caller holds less than the user, or than comes with the name.
     pub async fn change_user(
         &self,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
         user: &User,
         name: Option<&UserName>,
         admin: Option<bool>,
@@ -174,7 +174,7 @@ impl Hub {
     /// [`HubError::Forbidden`] when the user holds rights over others that the caller does not hold.
     pub async fn delete_user(
         self: &Arc<Self>,
-        by: impl Into<By<'_>>,
+        by: impl Into<OnBehalfOf<'_>>,
         user: &User,
     ) -> Result<(), HubError> {
         let by = by.into();

@@ -10,7 +10,7 @@ use crate::{IssuedToken, NotIssued};
 
 /// A way to ask for such a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ExternalWay {
+pub enum ExternalTokenMethod {
     /// Identity Brokering API V2: a request that proves who we are (Keycloak 26.7).
     V2,
     /// Identity Brokering API V1: a request with the person's token alone.
@@ -19,12 +19,12 @@ pub enum ExternalWay {
     Legacy,
 }
 
-impl ExternalWay {
+impl ExternalTokenMethod {
     /// All of them, the best first.
     pub const ALL: [Self; 3] = [Self::V2, Self::V1, Self::Legacy];
 
     /// The word for it in the configuration.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::V2 => "v2",
             Self::V1 => "v1",
@@ -33,19 +33,19 @@ impl ExternalWay {
     }
 }
 
-impl fmt::Display for ExternalWay {
+impl fmt::Display for ExternalTokenMethod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
-impl FromStr for ExternalWay {
+impl FromStr for ExternalTokenMethod {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
-            .find(|way| way.word() == text)
+            .find(|way| way.as_str() == text)
             .ok_or_else(|| format!("`{text}` is not v2, v1 or legacy"))
     }
 }
@@ -61,10 +61,10 @@ pub trait ExternalTokens: Send + Sync {
     async fn external_token(
         &self,
         alias: &str,
-        way: Option<ExternalWay>,
+        way: Option<ExternalTokenMethod>,
         subject_token: &Secret,
     ) -> Result<IssuedToken, NotIssued>;
 
     /// The way that worked last for each alias, by alias.
-    fn known_ways(&self) -> Vec<(String, ExternalWay)>;
+    fn known_ways(&self) -> Vec<(String, ExternalTokenMethod)>;
 }

@@ -70,7 +70,7 @@ pub enum NotIssued {
     },
     /// What the provider gave is not what was asked for, so nobody gets it.
     #[error("the token that the provider gave is refused: {0}")]
-    Unfit(Unfit),
+    IssuedTokenProblem(IssuedTokenProblem),
 }
 
 impl NotIssued {
@@ -83,7 +83,7 @@ impl NotIssued {
             Self::InvalidTarget { .. } => "invalid_target",
             Self::InvalidScope { .. } => "invalid_scope",
             Self::ClientNotAllowed { .. } => "client_not_allowed",
-            Self::Unfit(_) => "unfit",
+            Self::IssuedTokenProblem(_) => "unfit",
         }
     }
 
@@ -109,15 +109,15 @@ impl NotIssued {
     }
 }
 
-impl From<Unfit> for NotIssued {
-    fn from(reason: Unfit) -> Self {
-        Self::Unfit(reason)
+impl From<IssuedTokenProblem> for NotIssued {
+    fn from(reason: IssuedTokenProblem) -> Self {
+        Self::IssuedTokenProblem(reason)
     }
 }
 
 /// What is wrong with a token that a provider gave for a service.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
+pub enum IssuedTokenProblem {
     /// It is not an access token, or not one that can be sent as it is.
     #[error("it is no bearer access token")]
     Kind,
@@ -145,7 +145,7 @@ pub enum Unfit {
 
 /// What a token for a service must be. `None` and an empty list are not checked.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Wanted<'a> {
+pub(crate) struct TokenRequirements<'a> {
     pub(crate) target: Option<&'a str>,
     pub(crate) client_id: Option<&'a str>,
     pub(crate) subject: Option<&'a str>,
@@ -157,15 +157,15 @@ pub(crate) struct Wanted<'a> {
 /// came from the provider itself over TLS, and it is the service that has to trust it.
 pub(crate) fn check(
     token: IssuedToken,
-    wanted: Wanted<'_>,
+    wanted: TokenRequirements<'_>,
     now: Timestamp,
-) -> Result<IssuedToken, Unfit> {
+) -> Result<IssuedToken, IssuedTokenProblem> {
     let claims = token_claims(&token.token).unwrap_or_default();
     if let Some(expected) = wanted.target
         && let Some(found) = claims.get("aud")
         && !is_alone(found, expected)
     {
-        return Err(Unfit::Audience {
+        return Err(IssuedTokenProblem::Audience {
             expected: expected.to_owned(),
             found: found.to_string().chars().take(200).collect(),
         });
@@ -175,14 +175,14 @@ pub(crate) fn check(
         found.is_some_and(|found| found.as_str() != own)
     };
     if names_another("azp", wanted.client_id) || names_another("client_id", wanted.client_id) {
-        return Err(Unfit::Client);
+        return Err(IssuedTokenProblem::Client);
     }
     if names_another("sub", wanted.subject) {
-        return Err(Unfit::Subject);
+        return Err(IssuedTokenProblem::Subject);
     }
     let expires_at = earlier(token.expires_at, expiry(&claims));
     if expires_at.is_some_and(|at| at <= now) {
-        return Err(Unfit::Expired);
+        return Err(IssuedTokenProblem::Expired);
     }
     let scope = token
         .scope
@@ -191,7 +191,7 @@ pub(crate) fn check(
     if let (Some(allowed), Some(scope)) = (wanted.scopes, scope)
         && let Some(more) = scope.split_whitespace().find(|one| !allowed.contains(one))
     {
-        return Err(Unfit::Scope(more.chars().take(100).collect()));
+        return Err(IssuedTokenProblem::Scope(more.chars().take(100).collect()));
     }
     let scope = scope.map(str::to_owned);
     Ok(IssuedToken {
@@ -241,8 +241,8 @@ mod tests {
         }
     }
 
-    fn wanted() -> Wanted<'static> {
-        Wanted {
+    fn wanted() -> TokenRequirements<'static> {
+        TokenRequirements {
             target: Some("rs-a"),
             client_id: Some("jansky"),
             subject: Some("river"),
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_token_for_others_of_others_too_old_or_too_strong_is_refused() {
-        let audience = |found: &str| Unfit::Audience {
+        let audience = |found: &str| IssuedTokenProblem::Audience {
             expected: "rs-a".to_owned(),
             found: found.to_owned(),
         };
@@ -278,19 +278,37 @@ mod tests {
                 json!({ "aud": ["rs-a", "rs-b"] }),
                 audience(r#"["rs-a","rs-b"]"#),
             ),
-            (json!({ "aud": "rs-a", "azp": "other" }), Unfit::Client),
+            (
+                json!({ "aud": "rs-a", "azp": "other" }),
+                IssuedTokenProblem::Client,
+            ),
             (
                 json!({ "aud": "rs-a", "client_id": "other" }),
-                Unfit::Client,
+                IssuedTokenProblem::Client,
             ),
-            (json!({ "aud": "rs-a", "sub": "wash" }), Unfit::Subject),
-            (json!({ "aud": "rs-a", "exp": 1_000 }), Unfit::Expired),
-            (json!({ "aud": "rs-a", "exp": 999.5 }), Unfit::Expired),
-            (json!({ "aud": "rs-a", "exp": "999" }), Unfit::Expired),
-            (json!({ "aud": "rs-a", "exp": 0 }), Unfit::Expired),
+            (
+                json!({ "aud": "rs-a", "sub": "wash" }),
+                IssuedTokenProblem::Subject,
+            ),
+            (
+                json!({ "aud": "rs-a", "exp": 1_000 }),
+                IssuedTokenProblem::Expired,
+            ),
+            (
+                json!({ "aud": "rs-a", "exp": 999.5 }),
+                IssuedTokenProblem::Expired,
+            ),
+            (
+                json!({ "aud": "rs-a", "exp": "999" }),
+                IssuedTokenProblem::Expired,
+            ),
+            (
+                json!({ "aud": "rs-a", "exp": 0 }),
+                IssuedTokenProblem::Expired,
+            ),
             (
                 json!({ "aud": "rs-a", "scope": "read write" }),
-                Unfit::Scope("write".to_owned()),
+                IssuedTokenProblem::Scope("write".to_owned()),
             ),
         ] {
             let refused = check(token(&claims), wanted(), NOW).expect_err("it does not fit");

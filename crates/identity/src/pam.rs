@@ -13,8 +13,8 @@ use tokio::sync::Semaphore;
 
 use crate::error::IdentityError;
 use crate::identity::ExternalIdentity;
-use crate::patience::in_time;
 use crate::provider::{FormLogin, IdentityProvider, LoginMethod, PeopleLookup, ProviderStatus};
+use crate::timeouts::in_time;
 
 /// How many checks go on at the same time; each is a process.
 const AT_ONCE: usize = 16;

@@ -24,7 +24,7 @@ use jansky_identity::{
 };
 use jansky_model::name::group_name;
 use jansky_model::{ByteSize, Clock, ProviderId, Secret, UserName};
-use jansky_store::{Hold, Store};
+use jansky_store::{DatabaseLock, Store};
 
 use crate::authorities;
 use crate::cli;
@@ -44,7 +44,9 @@ const INSTANCE_LENGTH: usize = 12;
 /// Opens the database, making the data directory if needed.
 ///
 /// What comes with it keeps other hubs from the database, unless several may use it.
-pub(crate) async fn open_store(config: &Config) -> anyhow::Result<(Arc<Store>, Option<Hold>)> {
+pub(crate) async fn open_store(
+    config: &Config,
+) -> anyhow::Result<(Arc<Store>, Option<DatabaseLock>)> {
     make_private_dir(&config.hub.data_dir)?;
     let url = config
         .database_url()

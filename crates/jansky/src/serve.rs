@@ -13,15 +13,15 @@ use jansky_crypto::SystemRandom;
 use jansky_hub::Hub;
 use jansky_model::{Clock, SystemClock};
 use jansky_proxy::{Listener, Proxy, ProxySettings, Route, Routes, Target};
-use jansky_store::Hold;
+use jansky_store::DatabaseLock;
 use jansky_web::{Policies, Web};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::cli::ConfigFile;
-use crate::for_servers::ForServers;
 use crate::front::{HubPages, ProxyRoutes, local_service, proxy_metrics};
+use crate::server_requests::ForServers;
 use crate::sockets::{self, Again};
 use crate::telemetry::say;
 use crate::{assemble, descriptors, files, telemetry, tls};
@@ -126,7 +126,7 @@ pub(crate) struct Running {
     config: Config,
     shutdown: CancellationToken,
     stop_servers: Arc<AtomicBool>,
-    hold: Option<Hold>,
+    hold: Option<DatabaseLock>,
     /// `SIGUSR2`: to begin again.
     restart: Signal,
     /// Open until the end, for a next run in this place.

@@ -138,14 +138,14 @@ impl ServerState {
             }
             (S::Ready { .. } | S::Stopping { .. }, E::Gone) => Ok(S::Stopped),
             (state, event) => Err(InvalidTransition {
-                state: state.word(),
-                event: event.word(),
+                state: state.as_str(),
+                event: event.as_str(),
             }),
         }
     }
 
     /// The state as one word, as the database has it.
-    pub const fn word(&self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Stopped => "stopped",
             Self::Starting { .. } => "starting",
@@ -190,7 +190,7 @@ impl ServerState {
 }
 
 impl ServerEvent {
-    const fn word(&self) -> &'static str {
+    const fn as_str(&self) -> &'static str {
         match self {
             Self::Start { .. } => "start",
             Self::Answered { .. } => "answered",

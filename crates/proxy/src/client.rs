@@ -65,7 +65,7 @@ impl Client {
     }
 
     /// The client for which a trusted peer speaks, if it is another machine.
-    pub(crate) fn spoken_for(&self, headers: &HeaderMap) -> Option<IpAddr> {
+    pub(crate) fn forwarded_client(&self, headers: &HeaderMap) -> Option<IpAddr> {
         let address = self.info(headers).addr.ip();
         let is_another = !is_trusted(&self.worker.proxy.settings, address);
         is_another.then_some(address)

@@ -16,7 +16,7 @@ use crate::body::{BodyError, ProxyBody};
 use crate::client::Client;
 use crate::client_body::ClientBody;
 use crate::route::Route;
-use crate::settings::Lifeline;
+use crate::settings::Revocation;
 use crate::turns::Turn;
 use crate::upstream::{Link, Upstream, poll_unpin};
 use crate::worker::Worker;
@@ -41,9 +41,9 @@ impl Exchange {
     }
 
     /// What ends this exchange before its time, if anything can.
-    pub(crate) fn lifeline(&self, head: &request::Parts) -> Option<Lifeline> {
+    pub(crate) fn revocation(&self, head: &request::Parts) -> Option<Revocation> {
         let filter = self.worker().proxy.filter.as_ref()?;
-        filter.lifeline(&self.route, head)
+        filter.revocation(&self.route, head)
     }
 
     fn keep(&self, upstream: Box<Upstream>) {
@@ -156,7 +156,7 @@ struct UpstreamBody {
     /// The status is below 300, so the end of the body counts as activity.
     is_success: bool,
     /// Cuts a body that may last.
-    lifeline: Option<Lifeline>,
+    revocation: Option<Revocation>,
 }
 
 /// Bodies of at most so many bytes are not waited for by anybody.
@@ -179,14 +179,14 @@ impl ResponseBody {
         driver: Driver,
         exchange: Exchange,
         is_success: bool,
-        lifeline: Option<Lifeline>,
+        revocation: Option<Revocation>,
     ) -> Self {
         let mut body = UpstreamBody {
             body,
             driver: Some(driver),
             exchange,
             is_success,
-            lifeline,
+            revocation,
         };
         // Nobody may poll a body without bytes.
         if body.body.is_end_stream() {
@@ -218,11 +218,11 @@ impl UpstreamBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Some(lifeline) = &mut self.lifeline
-            && lifeline.as_mut().poll(cx).is_ready()
+        if let Some(revocation) = &mut self.revocation
+            && revocation.as_mut().poll(cx).is_ready()
         {
             // The connection to the server ends with it, so that nobody goes on over there either.
-            (self.lifeline, self.driver) = (None, None);
+            (self.revocation, self.driver) = (None, None);
             return Poll::Ready(Some(Err(Cut.into())));
         }
         let body = Pin::new(&mut self.body);

@@ -25,7 +25,7 @@ use crate::origin;
 use crate::pages::plain;
 use crate::refusal::Refusal;
 use crate::route::{LocalService, Route, Target};
-use crate::settings::Lifeline;
+use crate::settings::Revocation;
 use crate::target::HttpTarget;
 use crate::tunnel::{self, End};
 use crate::turns::Turn;
@@ -95,7 +95,7 @@ fn route(worker: &Worker, head: &mut request::Parts) -> Result<Option<Arc<Route>
 /// One that is over it waits: when a class opens a page, each browser asks for a hundred files at once.
 async fn take_place(turn: &mut Turn, head: &request::Parts) -> Result<(), Refusal> {
     let client = turn.client();
-    let Some(address) = client.spoken_for(&head.headers) else {
+    let Some(address) = client.forwarded_client(&head.headers) else {
         return Ok(());
     };
     let proxy = &client.worker.proxy;
@@ -157,7 +157,7 @@ async fn forward(
     body: Incoming,
 ) -> Response<ResponseBody> {
     let has_body = !body.is_end_stream();
-    let upload = may_last(&body).then(|| exchange.lifeline(head)).flatten();
+    let upload = may_last(&body).then(|| exchange.revocation(head)).flatten();
     let upgrade = head.extensions.remove::<OnUpgrade>();
     let body = if has_body {
         RequestBody::new(body, exchange.clone())
@@ -183,18 +183,18 @@ async fn forward(
     headers::forward_response(&mut answer.headers, &exchange.route, asked, false);
     answer.version = Version::HTTP_11;
     let is_success = answer.status.as_u16() < 300;
-    let lifeline = may_last(&body).then(|| exchange.lifeline(head)).flatten();
-    let body = ResponseBody::upstream(body, driver, exchange, is_success, lifeline);
+    let revocation = may_last(&body).then(|| exchange.revocation(head)).flatten();
+    let body = ResponseBody::upstream(body, driver, exchange, is_success, revocation);
     Response::from_parts(answer, body)
 }
 
 /// What comes of `work`; `None` when what it hangs on ends first.
-async fn unless_cut<T>(lifeline: Option<Lifeline>, work: impl Future<Output = T>) -> Option<T> {
-    let Some(lifeline) = lifeline else {
+async fn unless_cut<T>(revocation: Option<Revocation>, work: impl Future<Output = T>) -> Option<T> {
+    let Some(revocation) = revocation else {
         return Some(work.await);
     };
     tokio::select! {
-        () = lifeline => None,
+        () = revocation => None,
         done = work => Some(done),
     }
 }
@@ -350,7 +350,7 @@ async fn switch(
     };
     let worker = Arc::clone(&exchange.client.worker);
     let route = Arc::clone(&exchange.route);
-    let lifeline = exchange.lifeline(head);
+    let revocation = exchange.revocation(head);
     worker.late.spawn(async move {
         let stats = &exchange.worker().proxy.stats;
         let _open = stats.upgrades.enter();
@@ -371,7 +371,7 @@ async fn switch(
             exchange.touch();
         });
         let until_the_end = &exchange.worker().closing;
-        let joined = until_the_end.run_until_cancelled(unless_cut(lifeline, joined));
+        let joined = until_the_end.run_until_cancelled(unless_cut(revocation, joined));
         if let Some(Some(Err(error))) = joined.await {
             tracing::debug!(
                 route.spec = exchange.route.spec(),

@@ -42,7 +42,7 @@ pub use refusal::Refusal;
 pub use route::{ClientInfo, LocalService, Route, RouteError, Target};
 pub use routes::Routes;
 pub use serve::{Drained, Listener, ServeError, serve};
-pub use settings::{Lifeline, Proxy, ProxySettings, RequestFilter};
+pub use settings::{Proxy, ProxySettings, RequestFilter, Revocation};
 pub use stats::{Counter, Gauge, ProxyStats};
 pub use table::RouteTable;
 pub use target::HttpTarget;

@@ -14,7 +14,7 @@ use crate::addresses::Addresses;
 use crate::pages::{ErrorPages, PlainPages};
 use crate::route::Route;
 use crate::routes::Routes;
-use crate::stats::{ProxyStats, Seldom};
+use crate::stats::{LogLimit, ProxyStats};
 use crate::unfinished::Unfinished;
 
 /// Limits and trust. The defaults suit a public site, and are those of the configuration.
@@ -96,13 +96,13 @@ pub trait RequestFilter: Send + Sync {
     ///
     /// It is asked for what may last: upgraded connections, and bodies of requests and responses that
     /// are long or whose length nobody knows.
-    fn lifeline(&self, _route: &Route, _head: &request::Parts) -> Option<Lifeline> {
+    fn revocation(&self, _route: &Route, _head: &request::Parts) -> Option<Revocation> {
         None
     }
 }
 
 /// When it is ready, both connections of the exchange that hangs on it are cut.
-pub type Lifeline = BoxFuture<'static, ()>;
+pub type Revocation = BoxFuture<'static, ()>;
 
 /// The proxy: its routes, limits and counters. Clones share everything.
 #[derive(Clone)]
@@ -115,7 +115,7 @@ pub struct Proxy {
     pub(crate) stats: Arc<ProxyStats>,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) unfinished: Arc<Unfinished>,
-    pub(crate) turned_away: Arc<Seldom>,
+    pub(crate) turned_away: Arc<LogLimit>,
 }
 
 impl Proxy {

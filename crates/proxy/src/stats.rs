@@ -60,9 +60,9 @@ pub struct Gauge(AtomicU64);
 
 impl Gauge {
     /// Counts one more until the returned value is dropped.
-    pub(crate) fn enter(&self) -> Entered<'_> {
+    pub(crate) fn enter(&self) -> Counted<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        Entered(self)
+        Counted(self)
     }
 
     pub(crate) fn set(&self, number: u64) {
@@ -76,9 +76,9 @@ impl Gauge {
 }
 
 /// One of the things that a [`Gauge`] counts.
-pub(crate) struct Entered<'a>(&'a Gauge);
+pub(crate) struct Counted<'a>(&'a Gauge);
 
-impl Drop for Entered<'_> {
+impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -86,15 +86,15 @@ impl Drop for Entered<'_> {
 
 /// Lets something be said once in a while.
 #[derive(Debug)]
-pub(crate) struct Seldom(AtomicI64);
+pub(crate) struct LogLimit(AtomicI64);
 
-impl Default for Seldom {
+impl Default for LogLimit {
     fn default() -> Self {
         Self(AtomicI64::new(i64::MIN))
     }
 }
 
-impl Seldom {
+impl LogLimit {
     /// Whether it was not said for so long; then it is about to be.
     pub(crate) fn is_due(&self, now: Timestamp, interval: Duration) -> bool {
         let last = self.0.load(Ordering::Relaxed);
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_is_said_once_a_minute_is_not_said_again_before() {
-        let seldom = Seldom::default();
+        let seldom = LogLimit::default();
         let is_due = |seconds| {
             let now = Timestamp::from_seconds(seconds);
             seldom.is_due(now, Duration::from_mins(1))

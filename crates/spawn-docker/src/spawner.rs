@@ -23,7 +23,7 @@ use crate::handover;
 use crate::images::{self, Layers};
 use crate::names;
 use crate::settings::{DockerSettings, PullPolicy, TripwirePolicy};
-use crate::state::{self, Life};
+use crate::state::{self, ContainerPhase};
 use crate::tripwire::{self, Tripped, Tripwire};
 
 /// How long another one who made a container may take to start it and to give it its document,
@@ -55,7 +55,7 @@ struct Ours {
     id: String,
     server: ServerId,
     start: StartId,
-    life: Life,
+    life: ContainerPhase,
     /// Where it answers, while it has an address.
     url: Option<String>,
 }
@@ -237,7 +237,7 @@ impl DockerSpawner {
             let Some(ours) = self.find(&id).await? else {
                 continue;
             };
-            if matches!(ours.life, Life::Ended { .. }) {
+            if matches!(ours.life, ContainerPhase::Ended { .. }) {
                 let definition = summary
                     .labels
                     .and_then(|mut labels| labels.remove(names::DEFINITION));
@@ -256,7 +256,7 @@ impl DockerSpawner {
             // A container that ended tells more than a broken stream.
             let ended = self.find(id).await?;
             if let Some(ours) = ended
-                && let Life::Ended { reason } = ours.life
+                && let ContainerPhase::Ended { reason } = ours.life
             {
                 return Err(self.ended_at_once(id, &reason).await);
             }
@@ -280,7 +280,7 @@ impl DockerSpawner {
             let Some(ours) = self.find(id).await? else {
                 return Ok(None);
             };
-            if let Life::Ended { reason } = ours.life {
+            if let ContainerPhase::Ended { reason } = ours.life {
                 return Err(self.ended_at_once(id, &reason).await);
             }
             if let Some(started) = self.started(&ours).await? {
@@ -307,15 +307,19 @@ impl DockerSpawner {
             let is_late = Instant::now() >= deadline;
             if let Some(ours) = self.find(&name).await? {
                 match ours.life {
-                    Life::Running => {
+                    ContainerPhase::Running => {
                         if let Some(started) = self.started(&ours).await? {
                             return Ok(Some(started));
                         }
                     }
-                    Life::Ended { .. } if definition::is_kept(&self.settings) => return Ok(None),
+                    ContainerPhase::Ended { .. } if definition::is_kept(&self.settings) => {
+                        return Ok(None);
+                    }
                     // By id, so that it cannot be a newer one of the same name.
-                    Life::Created | Life::Ended { .. } => self.engine.remove(&ours.id).await?,
-                    Life::Removing => {}
+                    ContainerPhase::Created | ContainerPhase::Ended { .. } => {
+                        self.engine.remove(&ours.id).await?
+                    }
+                    ContainerPhase::Removing => {}
                 }
                 if is_late {
                     return Err(SpawnError::unavailable(format!(
@@ -502,9 +506,9 @@ impl Spawner for DockerSpawner {
                 reason: "ended, and its container was removed".to_owned(),
             },
             Ok(Some(ours)) => match ours.life {
-                Life::Running | Life::Created => PollStatus::Running,
-                Life::Ended { reason } => PollStatus::Exited { reason },
-                Life::Removing => PollStatus::Exited {
+                ContainerPhase::Running | ContainerPhase::Created => PollStatus::Running,
+                ContainerPhase::Ended { reason } => PollStatus::Exited { reason },
+                ContainerPhase::Removing => PollStatus::Exited {
                     reason: "ended, and its container is being removed".to_owned(),
                 },
             },
@@ -520,13 +524,13 @@ impl Spawner for DockerSpawner {
             return Ok(());
         };
         let life = ours.life;
-        if life == Life::Running {
+        if life == ContainerPhase::Running {
             let within = (mode == StopMode::Polite).then_some(self.settings.stop_timeout);
             self.engine.end(&ours.id, within).await?;
         }
-        if definition::is_kept(&self.settings) && life != Life::Created {
+        if definition::is_kept(&self.settings) && life != ContainerPhase::Created {
             if let Some(left) = self.of_handle(&handle).await?
-                && left.life == Life::Running
+                && left.life == ContainerPhase::Running
             {
                 return Err(SpawnError::unavailable(
                     "the container still runs after it was ended",
@@ -550,7 +554,7 @@ impl Spawner for DockerSpawner {
             let Some(ours) = self.find(&id).await? else {
                 continue;
             };
-            let has_ended = matches!(ours.life, Life::Ended { .. });
+            let has_ended = matches!(ours.life, ContainerPhase::Ended { .. });
             if has_ended && definition::is_kept(&self.settings) {
                 continue;
             }

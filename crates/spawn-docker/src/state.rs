@@ -6,7 +6,7 @@ use crate::settings::{DockerSettings, Reach};
 
 /// Where a container is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
+pub(crate) enum ContainerPhase {
     /// It was made and not started.
     Created,
     /// It runs, also when it is paused.
@@ -21,16 +21,18 @@ pub(crate) enum Life {
 }
 
 /// Where a container is in its life.
-pub(crate) fn life(container: &ContainerInspectResponse) -> Life {
+pub(crate) fn life(container: &ContainerInspectResponse) -> ContainerPhase {
     use ContainerStateStatusEnum as Status;
     let Some(state) = &container.state else {
-        return Life::Created;
+        return ContainerPhase::Created;
     };
     match state.status.unwrap_or(Status::EMPTY) {
-        Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING => Life::Running,
-        Status::REMOVING => Life::Removing,
-        Status::EXITED | Status::DEAD => Life::Ended { reason: end(state) },
-        Status::CREATED | Status::EMPTY => Life::Created,
+        Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING => {
+            ContainerPhase::Running
+        }
+        Status::REMOVING => ContainerPhase::Removing,
+        Status::EXITED | Status::DEAD => ContainerPhase::Ended { reason: end(state) },
+        Status::CREATED | Status::EMPTY => ContainerPhase::Created,
     }
 }
 

@@ -78,7 +78,7 @@ impl Api {
     }
 
     /// Looks whether somebody is there who asks for a token.
-    pub(crate) async fn answers(&self) -> Result<(), Failure> {
+    pub(crate) async fn address_owner(&self) -> Result<(), Failure> {
         let url = self.address(&["status", "systems"]);
         let response = self.http.get(url).send().await.map_err(Failure::lost)?;
         match response.status().as_u16() {

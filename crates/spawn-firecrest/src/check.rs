@@ -7,12 +7,12 @@ use crate::settings::FirecrestSettings;
 
 /// Looks at everything that can be seen without anybody's token.
 pub(crate) async fn all(api: &Api, settings: &FirecrestSettings) -> Vec<Finding> {
-    vec![answers(api, settings).await, looking(settings)]
+    vec![address_owner(api, settings).await, looking(settings)]
 }
 
-async fn answers(api: &Api, settings: &FirecrestSettings) -> Finding {
+async fn address_owner(api: &Api, settings: &FirecrestSettings) -> Finding {
     let subject = "FirecREST";
-    match api.answers().await {
+    match api.address_owner().await {
         Ok(()) => Finding::good(
             subject,
             format!("{} answers and wants a token", settings.url),

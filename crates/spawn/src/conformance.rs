@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// They answer HTTP, whatever the path, until they are ended.
-    Answers,
+    AddressOwner,
     /// They end by themselves, soon and with status 0.
     Ends,
 }
@@ -60,7 +60,7 @@ pub fn spec(server: i64, start: i64) -> ServerSpec {
 pub async fn a_server_runs_answers_at_its_url_and_ends_when_asked<B: Bench>(
     make: impl Fn(Life) -> B,
 ) {
-    let bench = make(Life::Answers);
+    let bench = make(Life::AddressOwner);
     let spawner = bench.spawner();
     let (progress, mut events) = ProgressSink::channel();
 
@@ -86,7 +86,7 @@ pub async fn a_server_runs_answers_at_its_url_and_ends_when_asked<B: Bench>(
 pub async fn a_second_start_finds_the_first_also_from_a_new_hub<B: Bench>(
     make: impl Fn(Life) -> B,
 ) {
-    let bench = make(Life::Answers);
+    let bench = make(Life::AddressOwner);
     let first = bench.spawner();
     let started = start(&*first).await;
     until_it_answers(&started).await;
@@ -113,7 +113,7 @@ pub async fn a_second_start_finds_the_first_also_from_a_new_hub<B: Bench>(
 
 /// Nothing in the memory of a hub is needed to make one server of many starts at once.
 pub async fn parallel_starts_make_one_server<B: Bench>(make: impl Fn(Life) -> B) {
-    let bench = make(Life::Answers);
+    let bench = make(Life::AddressOwner);
     let (one, two) = (bench.spawner(), bench.spawner());
 
     let (first, second, third, fourth) =
@@ -131,7 +131,7 @@ pub async fn parallel_starts_make_one_server<B: Bench>(make: impl Fn(Life) -> B)
 pub async fn a_start_that_was_broken_off_is_found_or_never_happened<B: Bench>(
     make: impl Fn(Life) -> B,
 ) {
-    let bench = make(Life::Answers);
+    let bench = make(Life::AddressOwner);
     let spawner = bench.spawner();
     for moment in bench.moments() {
         let _ = tokio::time::timeout(moment, start(&*spawner)).await;
@@ -166,7 +166,7 @@ pub async fn a_server_that_ended_is_started_anew<B: Bench>(make: impl Fn(Life) -
 
 /// Somebody who lost the handle finds the server, and can end it.
 pub async fn a_server_whose_handle_is_lost_is_listed_and_ended<B: Bench>(make: impl Fn(Life) -> B) {
-    let bench = make(Life::Answers);
+    let bench = make(Life::AddressOwner);
     drop(start(&*bench.spawner()).await);
     let hub = bench.spawner();
 
@@ -181,7 +181,7 @@ pub async fn a_server_whose_handle_is_lost_is_listed_and_ended<B: Bench>(make: i
 
 /// Several servers stand beside each other, each at its own address.
 pub async fn each_server_has_an_address_of_its_own<B: Bench>(make: impl Fn(Life) -> B) {
-    let bench = make(Life::Answers);
+    let bench = make(Life::AddressOwner);
     let spawner = bench.spawner();
     let mut urls = std::collections::BTreeSet::new();
     for server in 1..=3 {
@@ -202,7 +202,7 @@ pub async fn each_server_has_an_address_of_its_own<B: Bench>(make: impl Fn(Life)
 
 /// Two hubs on one machine do not see each other's servers.
 pub async fn servers_of_another_hub_are_left_alone<B: Bench>(make: impl Fn(Life) -> B) {
-    let (one, two) = (make(Life::Answers), make(Life::Answers));
+    let (one, two) = (make(Life::AddressOwner), make(Life::AddressOwner));
     let (first, second) = (one.spawner(), two.spawner());
     let of_first = start(&*first).await;
     let of_second = start(&*second).await;

@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::{
-    Answers, Choice, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError,
+    AddressOwner, Choice, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError,
     SpawnHandle, Spawner, Started, StopMode,
 };
 
@@ -244,10 +244,10 @@ impl Spawner for FakeSpawner {
         status.map_or(PollStatus::Running, |reason| PollStatus::Exited { reason })
     }
 
-    async fn answers(&self, _handle: &SpawnHandle, _url: &str) -> Answers {
+    async fn address_owner(&self, _handle: &SpawnHandle, _url: &str) -> AddressOwner {
         match &self.inner().behaviour.others_answer {
-            Some(who) => Answers::Other { who: who.clone() },
-            None => Answers::Server,
+            Some(who) => AddressOwner::Other { who: who.clone() },
+            None => AddressOwner::Server,
         }
     }
 

@@ -31,7 +31,7 @@ pub use process::{
 };
 pub use progress::ProgressSink;
 pub use spawner::{
-    Answers, FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started, StopMode,
+    AddressOwner, FoundServer, PollStatus, ServerSpec, SpawnHandle, Spawner, Started, StopMode,
 };
 pub use tampering::Tampering;
 pub use tokens::{NoToken, UserTokens};

@@ -59,8 +59,8 @@ pub trait Spawner: Send + Sync {
     /// that was found has its route again: whoever answers there gets the cookies of its visitors.
     ///
     /// On a platform where each server has an address that nobody else can take, it is the server.
-    async fn answers(&self, _handle: &SpawnHandle, _url: &str) -> Answers {
-        Answers::Server
+    async fn address_owner(&self, _handle: &SpawnHandle, _url: &str) -> AddressOwner {
+        AddressOwner::Server
     }
 
     /// Ends the server of `handle` with everything that it started, and returns when it is gone.
@@ -174,7 +174,7 @@ pub enum PollStatus {
 
 /// Who answers at the address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answers {
+pub enum AddressOwner {
     /// The server, and nobody else.
     Server,
     /// Nobody yet.

@@ -56,7 +56,7 @@ impl FreezeReason {
     ];
 
     /// The reason as one word, as the database and the agents have it.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
             Self::NotAllowed => "not_allowed",
@@ -81,7 +81,7 @@ impl FromStr for FreezeReason {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL
             .into_iter()
-            .find(|reason| reason.word() == text)
+            .find(|reason| reason.as_str() == text)
             .ok_or_else(|| format!("`{text}` is not a reason to freeze a session"))
     }
 }
@@ -462,7 +462,7 @@ async fn freeze(
             Agents::OfServer(server) => statement.bind(server),
         };
         statement
-            .bind(reason.word())
+            .bind(reason.as_str())
             .bind(reason.ends_with_sign_in())
     };
     transaction.execute(bind(of_tickets)).await?;

@@ -75,8 +75,8 @@ pub(crate) async fn record_named_change(
     key: &str,
     at: Timestamp,
 ) -> Result<(), StoreError> {
-    if let Some(unsaid) = transaction.unsaid() {
-        unsaid.push(topic, key, at);
+    if let Some(pending) = transaction.pending() {
+        pending.push(topic, key, at);
         // Servers must hear of these also after a restart.
         if topic != SESSION_ENDED {
             return Ok(());
@@ -184,8 +184,8 @@ impl Store {
     }
 
     async fn next_changes(&self, seq: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
-        let mut ear = if let Some(ear) = self.db.listen_at_once() {
-            ear
+        let mut listener = if let Some(listener) = self.db.listen_at_once() {
+            listener
         } else {
             // Before waiting for a turn to listen.
             let found = self.changes_after(seq, limit).await?;
@@ -194,18 +194,18 @@ impl Store {
             }
             self.db.listen().await
         };
-        let mut heard = true;
+        let mut notified = true;
         loop {
             // Listening begins before the look, so that nothing comes in between.
-            ear.open().await;
+            listener.open().await;
             let found = self.changes_after(seq, limit).await?;
             if !found.is_empty() {
-                if !heard {
-                    ear.close();
+                if !notified {
+                    listener.close();
                 }
                 return Ok(found);
             }
-            heard = timeout(POLL_INTERVAL, ear.hear()).await.is_ok();
+            notified = timeout(POLL_INTERVAL, listener.wait()).await.is_ok();
         }
     }
 

@@ -11,12 +11,12 @@ use std::time::Duration;
 use sqlx::postgres::{PgArguments, PgPool, Postgres};
 
 use crate::StoreError;
-use crate::doubt::Doubt;
-use crate::ear::{Ear, Listener, NOTIFY};
+use crate::change_listener::{ChangeListener, ListenConnection, NOTIFY};
 use crate::faults::{Call, Faults};
-use crate::feed::{Feed, Unsaid};
+use crate::memory_feed::{MemoryFeed, PendingChanges};
 use crate::row::Row;
 use crate::sqlite::{Connection, Readers, WriteTransaction, Writer};
+use crate::stale_connections::StaleConnections;
 use crate::statement::{Statement, Value, sql};
 
 /// How long one statement may take on PostgreSQL before the connection is taken for dead.
@@ -33,12 +33,12 @@ pub(crate) enum Engine {
     Sqlite {
         writer: Writer,
         readers: Readers,
-        feed: Arc<Feed>,
+        feed: Arc<MemoryFeed>,
     },
     Postgres {
         pool: PgPool,
-        listener: Listener,
-        doubt: Doubt,
+        listener: ListenConnection,
+        doubt: StaleConnections,
     },
 }
 
@@ -51,12 +51,12 @@ pub(crate) struct Transaction {
 enum TransactionOf {
     Sqlite {
         transaction: WriteTransaction,
-        feed: Arc<Feed>,
-        unsaid: Unsaid,
+        feed: Arc<MemoryFeed>,
+        pending: PendingChanges,
     },
     Postgres {
         transaction: sqlx::Transaction<'static, Postgres>,
-        doubt: Doubt,
+        doubt: StaleConnections,
     },
 }
 
@@ -77,18 +77,18 @@ fn query(statement: Statement) -> sqlx::query::Query<'static, Postgres, PgArgume
 pub(crate) async fn in_time<T>(
     work: impl Future<Output = sqlx::Result<T>>,
 ) -> Result<T, StoreError> {
-    ask(&Doubt::default(), work).await
+    ask(&StaleConnections::default(), work).await
 }
 
 /// Runs something on PostgreSQL, and doubts its connections when the server says that it is not the
 /// right one.
 async fn ask<T>(
-    doubt: &Doubt,
+    doubt: &StaleConnections,
     work: impl Future<Output = sqlx::Result<T>>,
 ) -> Result<T, StoreError> {
     match tokio::time::timeout(STATEMENT_TIMEOUT, work).await {
         Ok(Err(error)) => {
-            doubt.heed(&error);
+            doubt.note_error(&error);
             Err(error.into())
         }
         Ok(Ok(answer)) => Ok(answer),
@@ -199,7 +199,7 @@ impl Db {
             Engine::Sqlite { writer, feed, .. } => TransactionOf::Sqlite {
                 transaction: writer.begin().await?,
                 feed: Arc::clone(feed),
-                unsaid: Unsaid::default(),
+                pending: PendingChanges::default(),
             },
             Engine::Postgres { pool, doubt, .. } => TransactionOf::Postgres {
                 transaction: ask(doubt, pool.begin()).await?,
@@ -213,7 +213,7 @@ impl Db {
     }
 
     /// The change feed, where it is in memory.
-    pub(crate) fn feed(&self) -> Option<&Feed> {
+    pub(crate) fn feed(&self) -> Option<&MemoryFeed> {
         match &self.engine {
             Engine::Sqlite { feed, .. } => Some(feed),
             Engine::Postgres { .. } => None,
@@ -221,10 +221,10 @@ impl Db {
     }
 
     /// Listens for commits with a change in them, unless somebody else has the turn.
-    pub(crate) fn listen_at_once(&self) -> Option<Ear<'_>> {
+    pub(crate) fn listen_at_once(&self) -> Option<ChangeListener<'_>> {
         match &self.engine {
-            Engine::Sqlite { feed, .. } => Some(Ear::Sqlite(feed.listen())),
-            Engine::Postgres { pool, listener, .. } => Some(Ear::Postgres {
+            Engine::Sqlite { feed, .. } => Some(ChangeListener::Sqlite(feed.listen())),
+            Engine::Postgres { pool, listener, .. } => Some(ChangeListener::Postgres {
                 pool,
                 listener: listener.try_lock().ok()?,
             }),
@@ -232,10 +232,10 @@ impl Db {
     }
 
     /// Waits for its turn to listen for commits with a change in them.
-    pub(crate) async fn listen(&self) -> Ear<'_> {
+    pub(crate) async fn listen(&self) -> ChangeListener<'_> {
         match &self.engine {
-            Engine::Sqlite { feed, .. } => Ear::Sqlite(feed.listen()),
-            Engine::Postgres { pool, listener, .. } => Ear::Postgres {
+            Engine::Sqlite { feed, .. } => ChangeListener::Sqlite(feed.listen()),
+            Engine::Postgres { pool, listener, .. } => ChangeListener::Postgres {
                 pool,
                 listener: listener.lock().await,
             },
@@ -298,9 +298,9 @@ impl Transaction {
     }
 
     /// Where changes are told once this is committed, if the change feed is in memory.
-    pub(crate) fn unsaid(&mut self) -> Option<&mut Unsaid> {
+    pub(crate) fn pending(&mut self) -> Option<&mut PendingChanges> {
         match &mut self.engine {
-            TransactionOf::Sqlite { unsaid, .. } => Some(unsaid),
+            TransactionOf::Sqlite { pending, .. } => Some(pending),
             TransactionOf::Postgres { .. } => None,
         }
     }
@@ -321,8 +321,8 @@ impl Transaction {
             TransactionOf::Sqlite {
                 transaction,
                 feed,
-                unsaid,
-            } => transaction.commit(|| feed.tell(unsaid))?,
+                pending,
+            } => transaction.commit(|| feed.publish(pending))?,
             TransactionOf::Postgres { transaction, doubt } => {
                 ask(&doubt, transaction.commit()).await?;
             }

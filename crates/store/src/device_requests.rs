@@ -22,7 +22,7 @@ pub enum DeviceState {
 
 impl DeviceState {
     /// The state as one word, as the database has it.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Allowed => "allowed",
@@ -37,7 +37,7 @@ impl FromStr for DeviceState {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         [Self::Pending, Self::Allowed, Self::Denied]
             .into_iter()
-            .find(|state| state.word() == text)
+            .find(|state| state.as_str() == text)
             .ok_or_else(|| format!("`{text}` is not the state of a device request"))
     }
 }
@@ -115,7 +115,7 @@ impl Store {
         .bind(&request.audience)
         .bind(&request.scope)
         .bind(request.challenge.as_ref())
-        .bind(request.state.word())
+        .bind(request.state.as_str())
         .bind(micros(request.pause))
         .bind(request.expires_at);
         let made = self.db.execute(statement).await;
@@ -151,7 +151,7 @@ impl Store {
              WHERE user_code_digest = $1 AND state = 'pending' AND expires_at > $4")
         .bind(user_code)
         .bind(user)
-        .bind(state.word())
+        .bind(state.as_str())
         .bind(now);
         Ok(self.db.execute(statement).await? > 0)
     }

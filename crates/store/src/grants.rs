@@ -47,7 +47,7 @@ pub enum GrantKind {
 
 impl GrantKind {
     /// The kind as one word, as the database has it.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Login => "login",
             Self::Service => "service",
@@ -61,7 +61,7 @@ impl FromStr for GrantKind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         [Self::Login, Self::Service]
             .into_iter()
-            .find(|kind| kind.word() == text)
+            .find(|kind| kind.as_str() == text)
             .ok_or_else(|| format!("`{text}` is not a kind of grant"))
     }
 }
@@ -81,7 +81,7 @@ pub enum GrantState {
 
 impl GrantState {
     /// The state as one word, as the database has it.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Backoff => "backoff",
@@ -97,7 +97,7 @@ impl FromStr for GrantState {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         [Self::Ok, Self::Backoff, Self::Uncertain, Self::Reauth]
             .into_iter()
-            .find(|state| state.word() == text)
+            .find(|state| state.as_str() == text)
             .ok_or_else(|| format!("`{text}` is not the state of a grant"))
     }
 }
@@ -373,7 +373,7 @@ async fn reserve_place(
     .bind(&new.issuer)
     .bind(&new.subject)
     .bind(&new.client_id)
-    .bind(new.kind.word())
+    .bind(new.kind.as_str())
     .bind(new.service.as_ref())
     .bind(&new.scope)
     .bind(new.at);

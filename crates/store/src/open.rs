@@ -13,12 +13,12 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 
 use crate::StoreError;
+use crate::change_listener::ListenConnection;
+use crate::database_lock::DatabaseLock;
 use crate::db::{Db, Engine};
-use crate::doubt::Doubt;
-use crate::ear::Listener;
-use crate::hold::Hold;
 use crate::migrate;
 use crate::sqlite::{Connection, OpenFlags, Readers, Writer};
+use crate::stale_connections::StaleConnections;
 use crate::statement::sql;
 
 /// How long to wait for a free connection.
@@ -89,20 +89,20 @@ impl Store {
     }
 
     /// Opens the database behind `url` as [`Store::open`] does, as the only process that uses it like
-    /// this until the [`Hold`] is dropped. `holder` is what another one is told of this process, in at
+    /// this until the [`DatabaseLock`] is dropped. `holder` is what another one is told of this process, in at
     /// most 63 bytes.
     ///
     /// # Errors
     /// As [`Store::open`], and [`StoreError::InUse`] also on PostgreSQL.
-    pub async fn open_alone(url: &str, holder: &str) -> Result<(Self, Hold), StoreError> {
+    pub async fn open_alone(url: &str, holder: &str) -> Result<(Self, DatabaseLock), StoreError> {
         if url.starts_with("sqlite:") {
             let store = Self::open_sqlite(url, holder)?;
-            return Ok((store.brought_up_to_date().await?, Hold::of_file()));
+            return Ok((store.brought_up_to_date().await?, DatabaseLock::of_file()));
         }
         let options = PgConnectOptions::from_str(url).map_err(|error| bad_url(&error))?;
         let options = options.application_name(holder).disable_statement_logging();
         // Before anything is migrated under the feet of the other one.
-        let hold = Hold::take(options).await?;
+        let hold = DatabaseLock::take(options).await?;
         Ok((Self::open(url).await?, hold))
     }
 
@@ -124,8 +124,8 @@ impl Store {
                         .max_connections(1)
                         .acquire_timeout(ACQUIRE_TIMEOUT)
                         .connect_lazy_with(options),
-                    listener: Listener::default(),
-                    doubt: Doubt::default(),
+                    listener: ListenConnection::default(),
+                    doubt: StaleConnections::default(),
                 })),
                 lock: None,
             });
@@ -175,7 +175,7 @@ impl Store {
         migrate::postgres(&mut connection).await?;
         connection.close().await?;
 
-        let doubt = Doubt::default();
+        let doubt = StaleConnections::default();
         let doubted = doubt.clone();
         let pool = PgPoolOptions::new()
             .max_connections(POSTGRES_CONNECTIONS)
@@ -189,7 +189,7 @@ impl Store {
                 })
             })
             .before_acquire(move |connection, idle| {
-                let is_trusted = doubted.trusts(idle.age);
+                let is_trusted = doubted.is_fresh(idle.age);
                 Box::pin(async move {
                     if !is_trusted {
                         return Ok(false);
@@ -204,7 +204,7 @@ impl Store {
         Ok(Self {
             db: Arc::new(Db::new(Engine::Postgres {
                 pool,
-                listener: Listener::default(),
+                listener: ListenConnection::default(),
                 doubt,
             })),
             lock: None,

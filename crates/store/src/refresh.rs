@@ -206,7 +206,7 @@ impl Store {
         ))
         .bind(id)
         .bind(owner)
-        .bind(failure.state.word())
+        .bind(failure.state.as_str())
         .bind(failure.outcome)
         .bind(failure.next_try_at);
         self.change_grant(id, statement, failure.at).await

@@ -183,7 +183,7 @@ fn write_state(id: ServerId, version: i64, state: &ServerState) -> Statement {
     )
     .bind(id)
     .bind(version)
-    .bind(state.word())
+    .bind(state.as_str())
     .bind(state.start())
     .bind(since)
     .bind(url)

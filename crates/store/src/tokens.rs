@@ -35,7 +35,7 @@ pub enum TokenKind {
 
 impl TokenKind {
     /// The kind as one word, as the database has it.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
             Self::Server => "server",
@@ -50,7 +50,7 @@ impl FromStr for TokenKind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         [Self::Api, Self::Server, Self::OAuth]
             .into_iter()
-            .find(|kind| kind.word() == text)
+            .find(|kind| kind.as_str() == text)
             .ok_or_else(|| format!("`{text}` is not a kind of token"))
     }
 }
@@ -147,7 +147,7 @@ pub(crate) async fn insert_token(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
     )
     .bind(&new.digest)
-    .bind(new.kind.word())
+    .bind(new.kind.as_str())
     .bind(new.user_id)
     .bind(new.server_id)
     .bind(new.client_id.as_ref())

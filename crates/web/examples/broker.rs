@@ -17,7 +17,9 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use jansky_crypto::dpop::{self, ProofKey};
 use jansky_crypto::{MacKey, SystemRandom};
-use jansky_hub::{Audience, AudienceRules, By, Hub, Parts, RouteTable, Server, Settings, Source};
+use jansky_hub::{
+    Audience, AudienceRules, Hub, OnBehalfOf, Parts, RouteTable, Server, Settings, Source,
+};
 use jansky_model::{Clock, ManualClock, ServerId, ServerName, Timestamp};
 use jansky_spawn::fake::FakeSpawner;
 use jansky_store::Store;
@@ -226,7 +228,7 @@ async fn come_in(
     for number in 0..PEOPLE {
         let name = format!("user{number}");
         let user = hub
-            .create_user(By::Operator, &name.parse().expect("a name"), false)
+            .create_user(OnBehalfOf::Operator, &name.parse().expect("a name"), false)
             .await;
         let user = user.expect("the name is free");
         let identity = provider.identity(&name);

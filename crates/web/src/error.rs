@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use jansky_hub::{GrantError, HubError};
+use jansky_hub::{HubError, TokenError};
 use serde_json::json;
 use tracing::error;
 
@@ -96,25 +96,25 @@ impl IntoResponse for ApiError {
 }
 
 /// An error of the token endpoint: RFC 6749 section 5.2.
-pub(crate) struct OAuthError(pub(crate) GrantError);
+pub(crate) struct OAuthError(pub(crate) TokenError);
 
 impl IntoResponse for OAuthError {
     fn into_response(self) -> Response {
         let status = match &self.0 {
-            GrantError::InvalidClient => StatusCode::UNAUTHORIZED,
-            GrantError::Hub(error) => {
+            TokenError::InvalidClient => StatusCode::UNAUTHORIZED,
+            TokenError::Hub(error) => {
                 log(error);
                 status_of(error)
             }
             _ => StatusCode::BAD_REQUEST,
         };
         let description = match &self.0 {
-            GrantError::Hub(error) => public_message(error),
+            TokenError::Hub(error) => public_message(error),
             other => other.to_string(),
         };
         let body = json!({ "error": self.0.code(), "error_description": description });
         let mut response = (status, Json(body)).into_response();
-        if matches!(self.0, GrantError::InvalidClient) {
+        if matches!(self.0, TokenError::InvalidClient) {
             response.headers_mut().insert(
                 WWW_AUTHENTICATE,
                 HeaderValue::from_static("Bearer error=\"invalid_client\""),

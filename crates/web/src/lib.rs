@@ -5,7 +5,6 @@
 
 mod api;
 mod broker;
-mod browser_words;
 mod cookies;
 mod device;
 mod error;
@@ -14,11 +13,12 @@ mod oidc;
 mod pages;
 pub mod render;
 mod routes;
-pub mod scope_words;
+pub mod scope_descriptions;
 mod security_events;
 mod server_hosts;
 mod state;
 pub mod static_files;
+mod user_agent;
 pub mod views;
 mod visit;
 mod xsrf;

@@ -50,14 +50,14 @@ fn table() -> Vec<Route> {
         (
             "GET",
             "oauth_callback/{provider}",
-            get(provider::back_through),
+            get(provider::callback_of_provider),
         ),
         ("GET", "logout", get(sign_out::get)),
         ("POST", "logout", post(sign_out::post)),
         (
             "POST",
             "oidc/backchannel-logout",
-            post(sign_out::told_by_provider),
+            post(sign_out::back_channel_logout),
         ),
         ("POST", "oidc/security-events", post(security_events::post)),
         // The hub as an issuer of access tokens
@@ -484,7 +484,7 @@ async fn around(State(web): State<WebState>, mut request: Request, next: Next) -
     let address = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address);
     let mut response = match server_hosts::answer(&web, &request) {
         Some(response) => response,
-        None => jansky_hub::with_origin(address, next.run(request)).await,
+        None => jansky_hub::with_request_context(address, next.run(request)).await,
     };
     add_headers(&web, is_api, &mut response);
     let handler = handler.as_ref().map_or("other", MatchedPath::as_str);

@@ -403,7 +403,7 @@ pub enum DeviceStep {
 pub struct ScopeLine {
     /// The scope as text, with its filter.
     pub name: String,
-    /// What it means; see [`crate::scope_words::scope_in_words`].
+    /// What it means; see [`crate::scope_descriptions::scope_in_words`].
     pub description: String,
 }
 

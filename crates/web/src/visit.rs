@@ -37,7 +37,7 @@ pub(crate) struct Visit {
     pub(crate) web: WebState,
     /// Who asks, if it is known.
     pub(crate) actor: Option<SharedActor>,
-    absence: Absence,
+    absence: NoCaller,
     pub(crate) peer: Peer,
     pub(crate) method: Method,
     pub(crate) uri: Uri,
@@ -50,7 +50,7 @@ pub(crate) struct Visit {
 
 /// Why a request has no caller, when it has none.
 #[derive(Clone)]
-enum Absence {
+enum NoCaller {
     /// It brought no credential, or none that holds.
     Stranger,
     /// The database did not answer.
@@ -61,7 +61,7 @@ enum Absence {
     SignInAgain(String),
 }
 
-impl Absence {
+impl NoCaller {
     fn to_error(&self) -> HubError {
         match self {
             Self::Stranger => HubError::forbidden("Missing or invalid credentials."),
@@ -111,11 +111,11 @@ impl FromRequestParts<WebState> for Visit {
             secure: false,
         });
         let (mut actor, mut absence) = match find_actor(web, &parts.headers, peer).await {
-            Ok(actor) => (actor, Absence::Stranger),
-            Err(HubError::SignInAgain(message)) => (None, Absence::SignInAgain(message)),
+            Ok(actor) => (actor, NoCaller::Stranger),
+            Err(HubError::SignInAgain(message)) => (None, NoCaller::SignInAgain(message)),
             Err(error) => {
                 log(&error);
-                (None, Absence::Unknown)
+                (None, NoCaller::Unknown)
             }
         };
         // What a script reads without the token must not show it either, so to all pages it comes
@@ -133,7 +133,7 @@ impl FromRequestParts<WebState> for Visit {
                 expected,
             );
             if let Err(message) = checked {
-                (actor, absence) = (None, Absence::Forged(message));
+                (actor, absence) = (None, NoCaller::Forged(message));
             }
         }
         if let Some(actor) = &actor {
@@ -161,7 +161,10 @@ async fn find_actor(
 ) -> Result<Option<SharedActor>, HubError> {
     let found = known_actor(web, headers).await?;
     if let Some(actor) = &found
-        && web.hub.heed_proxy(actor, peer.connection, headers).await?
+        && web
+            .hub
+            .apply_proxy_headers(actor, peer.connection, headers)
+            .await?
     {
         return known_actor(web, headers).await;
     }
@@ -210,7 +213,7 @@ impl Visit {
         Self {
             web: Arc::clone(web),
             actor: None,
-            absence: Absence::Stranger,
+            absence: NoCaller::Stranger,
             peer,
             method: head.method.clone(),
             uri: head.uri.clone(),
@@ -225,7 +228,7 @@ impl Visit {
         Self {
             web: Arc::clone(&self.web),
             actor: None,
-            absence: Absence::Stranger,
+            absence: NoCaller::Stranger,
             peer: self.peer,
             method: self.method.clone(),
             uri: self.uri.clone(),
@@ -512,7 +515,7 @@ impl Visit {
         match result {
             Ok(response) => response,
             Err(Refusal::SignIn) => match &self.absence {
-                Absence::Stranger => self.to_sign_in(),
+                NoCaller::Stranger => self.to_sign_in(),
                 absence => self.error(&absence.to_error()),
             },
             Err(Refusal::SignInAgain) => {

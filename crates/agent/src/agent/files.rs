@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Agent, Known};
 use crate::log::say;
 use crate::token_files::TokenFiles;
-use crate::tokens::Wanted;
+use crate::tokens::TokenKey;
 
 /// How soon a token file is tried again that could not be renewed.
 const RETRY: Duration = Duration::from_secs(2);
@@ -82,7 +82,7 @@ impl Agent {
             access_token: Secret,
             expires_in: u64,
         }
-        let wanted = Wanted {
+        let wanted = TokenKey {
             audience: audience.to_owned(),
             scope: None,
         };

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::Agent;
 use crate::answer::Answer;
 use crate::local;
-use crate::standing::Standing;
+use crate::session_state::SessionState;
 use crate::tokens::Wanted;
 
 /// The only service that there is a token for.
@@ -46,7 +46,7 @@ impl FuzzedAgent {
         };
         let agent = Agent::new(&document, Arc::new(SystemClock), Arc::new(SystemRandom));
         let agent = Arc::new(agent.expect("an agent"));
-        agent.standing.send_replace(Standing::Active);
+        agent.session_state.send_replace(SessionState::Active);
         let wanted = Wanted {
             audience: AUDIENCE.to_owned(),
             scope: None,

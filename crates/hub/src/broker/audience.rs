@@ -8,7 +8,7 @@ use jansky_model::ProviderId;
 use jansky_store::{Server, User};
 
 use super::BrokerError;
-use crate::entry::Others;
+use crate::server_visitors::ServerVisitors;
 
 /// Something that takes tokens: a service, an archive, an issuer's API.
 #[derive(Clone, Debug)]
@@ -110,7 +110,7 @@ pub enum BrokerMode {
 
 impl Source {
     /// The source in one word, as the configuration and the audit trail have it.
-    pub const fn word(&self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Jansky { .. } => "jansky",
             Self::Login { .. } => "login",
@@ -177,7 +177,7 @@ impl Audience {
         user: &User,
         groups: &[String],
         server: &Server,
-        others: &Others,
+        others: &ServerVisitors,
     ) -> Result<(), BrokerError> {
         if !self.rules.allow(user, groups) {
             return Err(BrokerError::NotInPolicy {

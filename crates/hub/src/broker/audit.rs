@@ -14,12 +14,12 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tracing::error;
 
-use super::caller::{Agent, Presented};
+use super::caller::{Agent, AgentCredentials};
 use super::{BrokerError, ProofRefusal};
 use crate::Hub;
 use crate::error::HubError;
-use crate::origin;
 use crate::record::Event;
+use crate::request_context;
 use crate::throttle::network;
 
 /// How many events one transaction takes.
@@ -29,7 +29,7 @@ const BATCH: usize = 512;
 const MOST: usize = 20_000;
 
 /// What is to be written down.
-pub(crate) struct About<'a> {
+pub(crate) struct AuditEntry<'a> {
     pub(crate) event: &'static str,
     pub(crate) actor: String,
     pub(crate) user: Option<&'a User>,
@@ -39,7 +39,7 @@ pub(crate) struct About<'a> {
 }
 
 /// Something that was done with an account.
-pub(crate) struct Note<'a> {
+pub(crate) struct AccountChange<'a> {
     pub(crate) event: &'static str,
     /// Who did it.
     pub(crate) actor: &'a str,
@@ -135,9 +135,9 @@ impl Hub {
     ///
     /// A network address in `detail`, or that of the request if it is about an account, is kept apart
     /// and for a time: it is about a person, and the trail is for ever. The event holds a seal of it.
-    pub(crate) async fn write_down(&self, about: About<'_>) -> Result<(), HubError> {
+    pub(crate) async fn write_audit(&self, about: AuditEntry<'_>) -> Result<(), HubError> {
         debug_assert!(
-            Event::ALL.iter().any(|event| event.word() == about.event),
+            Event::ALL.iter().any(|event| event.as_str() == about.event),
             "`{}` is no event",
             about.event
         );
@@ -146,7 +146,7 @@ impl Hub {
             .as_object_mut()
             .and_then(|fields| fields.remove("address"));
         let told = told.and_then(|address| address.as_str().map(str::to_owned));
-        let own = || origin::address().map(|address| address.to_canonical().to_string());
+        let own = || request_context::address().map(|address| address.to_canonical().to_string());
         let address = told.or_else(|| own().filter(|_| about.server.is_none()));
         let is_kept = !self.settings.keep_addresses.is_zero();
         let address = address
@@ -174,8 +174,8 @@ impl Hub {
     }
 
     /// Writes down what was done with an account.
-    pub(crate) async fn note_account(&self, note: Note<'_>) -> Result<(), HubError> {
-        self.write_down(About {
+    pub(crate) async fn audit_account(&self, note: AccountChange<'_>) -> Result<(), HubError> {
+        self.write_audit(AuditEntry {
             event: note.event,
             actor: note.actor.to_owned(),
             user: note.user,
@@ -194,7 +194,7 @@ impl Hub {
         outcome: &str,
         detail: Value,
     ) -> Result<(), HubError> {
-        self.write_down(About {
+        self.write_audit(AuditEntry {
             event,
             actor: "agent".to_owned(),
             user: Some(&agent.user),
@@ -208,7 +208,7 @@ impl Hub {
     /// Writes down that somebody was refused, but not as often as anybody likes.
     pub(super) async fn note_refusal(
         &self,
-        presented: &Presented<'_>,
+        presented: &AgentCredentials<'_>,
         about: Option<&Agent>,
         error: &BrokerError,
     ) {
@@ -223,15 +223,15 @@ impl Hub {
             "address": presented.address.to_string(),
             "key": about.map(|agent| &agent.session.thumbprint),
         });
-        let event = About {
+        let event = AuditEntry {
             event: "refused",
             actor: "unknown".to_owned(),
             user: about.map(|agent| &agent.user),
             server: about.map(|agent| &agent.server),
-            outcome: error.word(),
+            outcome: error.as_str(),
             detail,
         };
-        if let Err(error) = self.write_down(event).await {
+        if let Err(error) = self.write_audit(event).await {
             error!(error = %error, "could not write a refusal down");
         }
     }

@@ -12,18 +12,18 @@ use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
 use jansky_model::Timestamp;
 use jansky_store::{AgentSession, FreezeReason, Server, User};
 
-use super::proofs::Stale;
+use super::proofs::NonceProblem;
 use super::{BrokerError, ProofRefusal};
 use crate::Hub;
-use crate::entry::Others;
 use crate::error::HubError;
+use crate::server_visitors::ServerVisitors;
 
 /// How long a caller is remembered; also the bound after which a change is seen that nobody told of.
 const REMEMBERED_FOR: Duration = Duration::from_secs(30);
 
 /// What a request of an agent brought.
 #[derive(Clone, Copy, Debug)]
-pub struct Presented<'a> {
+pub struct AgentCredentials<'a> {
     /// The method.
     pub method: &'a str,
     /// The last part of the path, below `…/hub/broker/v1/`.
@@ -60,7 +60,7 @@ pub struct Caller {
     /// Their groups.
     pub groups: Vec<String>,
     /// Who else can use the server, so that its tokens would be theirs as well.
-    pub others: Others,
+    pub others: ServerVisitors,
     loaded_at: Timestamp,
 }
 
@@ -82,7 +82,10 @@ impl Hub {
     }
 
     /// Finds out which agent sent a request. Whoever is refused stands in the audit trail.
-    pub async fn agent(self: &Arc<Self>, presented: &Presented<'_>) -> Result<Agent, BrokerError> {
+    pub async fn agent(
+        self: &Arc<Self>,
+        presented: &AgentCredentials<'_>,
+    ) -> Result<Agent, BrokerError> {
         let mut about = None;
         let found = self.find_agent(presented, &mut about).await;
         if let Err(error) = &found {
@@ -93,7 +96,7 @@ impl Hub {
 
     async fn find_agent(
         &self,
-        presented: &Presented<'_>,
+        presented: &AgentCredentials<'_>,
         about: &mut Option<Agent>,
     ) -> Result<Agent, BrokerError> {
         let token = presented
@@ -117,9 +120,9 @@ impl Hub {
     /// The agent with this session.
     async fn caller(&self, token: &str) -> Result<Option<Agent>, HubError> {
         let digest = digest_text(token);
-        let memory = &self.broker.memory;
+        let cache = &self.broker.cache;
         let now = self.clock.now();
-        if let Some(caller) = memory.caller(&digest)
+        if let Some(caller) = cache.caller(&digest)
             && now.since(caller.loaded_at) < REMEMBERED_FOR
         {
             return Ok(Some(caller));
@@ -127,10 +130,10 @@ impl Hub {
         let Some(session) = self.store.agent_session_by_digest(&digest).await? else {
             return Ok(None);
         };
-        let stamp = memory.stamp(session.user_id);
+        let stamp = cache.stamp(session.user_id);
         let caller = self.read_caller(session).await?;
         if let Some(caller) = &caller {
-            memory.remember(digest, caller, stamp);
+            cache.remember(digest, caller, stamp);
         }
         Ok(caller)
     }
@@ -147,7 +150,7 @@ impl Hub {
             return Ok(None);
         };
         let groups = self.store.groups_of(user.id).await?;
-        let others = self.others_at(&server).await?;
+        let others = self.visitors_of(&server).await?;
         Ok(Some(Arc::new(Caller {
             session,
             server,
@@ -161,7 +164,7 @@ impl Hub {
     /// Checks a proof by itself.
     pub(super) fn check_proof(
         &self,
-        presented: &Presented<'_>,
+        presented: &AgentCredentials<'_>,
         token: Option<&str>,
     ) -> Result<CheckedProof, BrokerError> {
         let Proofs::One(proof) = presented.proof else {
@@ -186,8 +189,8 @@ impl Hub {
             .nonces
             .take(nonce, &proof.thumbprint, &proof.id, now);
         taken.map_err(|stale| match stale {
-            Stale::Nonce => ProofRefusal::Nonce.into(),
-            Stale::Used => ProofRefusal::Replayed.into(),
+            NonceProblem::Nonce => ProofRefusal::Nonce.into(),
+            NonceProblem::Used => ProofRefusal::Replayed.into(),
         })
     }
 }

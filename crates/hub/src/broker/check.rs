@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jansky_model::Timestamp;
 use serde_json::Value;
 
-use super::source::{About, ObtainedToken};
+use super::source::{ExpectedClaims, ObtainedToken};
 
 /// What is wrong with what was obtained, as the end of a sentence that begins with the issuer.
 pub(super) fn look_at(obtained: &ObtainedToken, now: Timestamp) -> Result<(), String> {
@@ -43,7 +43,7 @@ pub(super) fn look_at(obtained: &ObtainedToken, now: Timestamp) -> Result<(), St
     Ok(())
 }
 
-fn is_for(claims: &Value, about: &About) -> Result<(), String> {
+fn is_for(claims: &Value, about: &ExpectedClaims) -> Result<(), String> {
     if let Some(subject) = &about.subject
         && claims
             .get("sub")
@@ -96,7 +96,7 @@ mod tests {
                 token: Secret::new(format!("e30.{payload}.c2ln")),
                 expires_at: None,
                 scope: None,
-                about: Some(About {
+                about: Some(ExpectedClaims {
                     issuer: "https://sso.test".to_owned(),
                     subject: Some("river".to_owned()),
                     audience: Some("rs-a".to_owned()),
@@ -149,7 +149,7 @@ mod tests {
                 token: Secret::new(token),
                 expires_at: None,
                 scope: None,
-                about: Some(About::default()),
+                about: Some(ExpectedClaims::default()),
             };
             assert_eq!(look_at(&obtained, NOW), Ok(()), "{token}");
         }

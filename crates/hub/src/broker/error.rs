@@ -7,8 +7,8 @@ use jansky_model::ProviderId;
 use jansky_store::{FreezeReason, StoreError};
 
 use super::give::sign_in_path;
-use crate::entry::Others;
 use crate::error::HubError;
+use crate::server_visitors::ServerVisitors;
 
 /// Why a proof of possession does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +38,7 @@ impl ProofRefusal {
     }
 
     /// What the audit trail says, more exactly than the answer.
-    pub(crate) const fn word(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Nonce => "no_nonce",
             Self::Replayed => "proof_replayed",
@@ -155,7 +155,7 @@ impl BrokerError {
     }
 
     /// Refuses a server in which others may be, too.
-    pub(crate) fn must_be_alone(others: &Others) -> Result<(), Self> {
+    pub(crate) fn must_be_alone(others: &ServerVisitors) -> Result<(), Self> {
         if others.is_shared {
             return Err(Self::ServerShared);
         }
@@ -191,9 +191,9 @@ impl BrokerError {
     }
 
     /// What the audit trail says, more exactly than the answer.
-    pub(crate) const fn word(&self) -> &'static str {
+    pub(crate) const fn as_str(&self) -> &'static str {
         match self {
-            Self::Proof(refusal) => refusal.word(),
+            Self::Proof(refusal) => refusal.as_str(),
             Self::NotInPolicy { .. } => "not_in_policy",
             Self::OtherServer { .. } => "other_server",
             Self::ServerEntered { .. } => "server_entered",

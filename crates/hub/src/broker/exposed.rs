@@ -12,12 +12,12 @@ use serde_json::json;
 
 use super::BrokerError;
 use super::audience::{Audience, Source};
-use super::audit::About;
-use super::source::{NotObtained, Wish};
+use super::audit::AuditEntry;
+use super::source::{NotObtained, SourceRequest};
 use crate::Hub;
 use crate::actor::{Actor, Credential};
+use crate::admitted_user::{AdmittedUser, NotAdmitted};
 use crate::error::HubError;
-use crate::let_in::{LetIn, NotLetIn};
 
 /// For how long what is shown must be good at least.
 const LEAST: Duration = Duration::from_mins(1);
@@ -69,8 +69,8 @@ impl Hub {
         if let Some(reason) = agents.iter().find_map(|agent| agent.frozen) {
             return Err(BrokerError::Frozen(reason));
         }
-        BrokerError::must_be_alone(&self.others_at(&server).await?)?;
-        let user = self.must_be_let_in(user).await?;
+        BrokerError::must_be_alone(&self.visitors_of(&server).await?)?;
+        let user = self.must_be_admitted(user).await?;
         let name = user.name.as_str();
         let login = self.login_exposed(name, user, "exposed_path", Some(&server));
         let login = login.await.map_err(explain)?;
@@ -90,7 +90,7 @@ impl Hub {
     /// A token for an audience; `None` when it is not for this person or cannot be had now.
     async fn exposed(
         self: &Arc<Self>,
-        user: LetIn<'_>,
+        user: AdmittedUser<'_>,
         groups: &[String],
         server: &Server,
         audience: &Audience,
@@ -100,7 +100,7 @@ impl Hub {
         if is_login || !rules.allow(&user, groups) || !rules.fit(Some(server)) {
             return Ok(None);
         }
-        let wish = Wish {
+        let request = SourceRequest {
             user,
             groups,
             server,
@@ -109,7 +109,7 @@ impl Hub {
             least: LEAST,
         };
         // One that cannot be had leaves the others as they are.
-        let Ok((held, _)) = self.held_token(&wish).await else {
+        let Ok((held, _)) = self.held_token(&request).await else {
             return Ok(None);
         };
         let token = ExposedToken {
@@ -139,10 +139,10 @@ impl Hub {
         if !self.settings.broker.auth_state {
             return Ok(None);
         }
-        let user = match self.must_be_let_in(user).await {
+        let user = match self.must_be_admitted(user).await {
             Ok(user) => user,
-            Err(NotLetIn::Hub(error)) => return Err(error),
-            Err(NotLetIn::Excluded | NotLetIn::SignInAgain(_)) => return Ok(None),
+            Err(NotAdmitted::Hub(error)) => return Err(error),
+            Err(NotAdmitted::Excluded | NotAdmitted::SignInAgain(_)) => return Ok(None),
         };
         let name = actor.user.name.as_str();
         match self.login_exposed(name, user, "auth_state", None).await {
@@ -155,7 +155,7 @@ impl Hub {
     async fn login_exposed(
         self: &Arc<Self>,
         actor: &str,
-        user: LetIn<'_>,
+        user: AdmittedUser<'_>,
         event: &'static str,
         server: Option<&Server>,
     ) -> Result<ExposedToken, NotObtained> {
@@ -183,7 +183,7 @@ impl Hub {
         audience: &str,
         token: &ExposedToken,
     ) -> Result<(), HubError> {
-        self.write_down(About {
+        self.write_audit(AuditEntry {
             event,
             actor: actor.to_owned(),
             user: Some(user),

@@ -4,7 +4,7 @@ use jansky_store::{AgentSession, Agents, FreezeReason, Server, User};
 use serde_json::json;
 use tracing::info;
 
-use super::audit::About;
+use super::audit::AuditEntry;
 use crate::Hub;
 use crate::actor::Actor;
 use crate::error::HubError;
@@ -62,9 +62,9 @@ impl Hub {
     ) -> Result<(), HubError> {
         for session in frozen {
             let server = self.store.server(session.server).await?;
-            let word = reason.word();
+            let word = reason.as_str();
             info!(server.id = %session.server, user.name = %user.name, reason = word, "tokens are frozen");
-            self.write_down(About {
+            self.write_audit(AuditEntry {
                 event: "freeze",
                 actor: actor.to_owned(),
                 user: Some(user),
@@ -83,7 +83,7 @@ impl Hub {
         self.access.forget(user.id);
         for session in thawed {
             let server = self.store.server(session.server).await?;
-            self.write_down(About {
+            self.write_audit(AuditEntry {
                 event: "thaw",
                 actor: user.name.to_string(),
                 user: Some(user),

@@ -10,10 +10,10 @@ use tracing::warn;
 
 use super::BrokerError;
 use super::audience::Audience;
+use super::cache::{CachedToken, Key, Slot};
 use super::caller::Agent;
 use super::check::look_at;
-use super::memory::{Held, Key, Slot};
-use super::source::{NotObtained, ObtainedToken, RefusedReason, Wish};
+use super::source::{NotObtained, ObtainedToken, RefusedReason, SourceRequest};
 use crate::Hub;
 
 /// The least that an agent may be left with, whatever it asks for.
@@ -27,7 +27,7 @@ const LONGEST_MIN_TTL: Duration = Duration::from_hours(24);
 
 /// What an agent asks for.
 #[derive(Clone, Debug)]
-pub struct TokenWish {
+pub struct TokenRequest {
     /// The id of an audience.
     pub audience: String,
     /// Scopes separated by spaces; all when `None`.
@@ -49,7 +49,7 @@ pub struct GivenToken {
 
 /// Where a token came from, for the audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum TokenOrigin {
     Cache,
     Source,
 }
@@ -59,9 +59,9 @@ impl Hub {
     pub async fn give_token(
         self: &Arc<Self>,
         agent: &Agent,
-        wish: &TokenWish,
+        request: &TokenRequest,
     ) -> Result<GivenToken, BrokerError> {
-        let given = self.find_token(agent, wish).await;
+        let given = self.find_token(agent, request).await;
         let now = self.clock.now();
         let detail = match &given {
             Ok((audience, held, origin)) => json!({
@@ -71,22 +71,22 @@ impl Hub {
                 "token": token_hash(held.token.expose()),
                 "expires_at": held.expires_at,
                 "source": match origin {
-                    Origin::Cache => "cache",
-                    Origin::Source => audience.source.word(),
+                    TokenOrigin::Cache => "cache",
+                    TokenOrigin::Source => audience.source.as_str(),
                 },
             }),
             Err(error) => json!({
                 "key": agent.session.thumbprint,
-                "audience": wish.audience,
-                "scope": wish.scope,
+                "audience": request.audience,
+                "scope": request.scope,
                 "why": error.to_string(),
             }),
         };
-        let outcome = given.as_ref().err().map_or("ok", BrokerError::word);
+        let outcome = given.as_ref().err().map_or("ok", BrokerError::as_str);
         self.metrics.token(
             match &given {
-                Ok((_, _, Origin::Cache)) => "cache",
-                Ok((audience, ..)) => audience.source.word(),
+                Ok((_, _, TokenOrigin::Cache)) => "cache",
+                Ok((audience, ..)) => audience.source.as_str(),
                 Err(_) => "none",
             },
             outcome,
@@ -103,31 +103,31 @@ impl Hub {
     async fn find_token<'h>(
         self: &'h Arc<Self>,
         agent: &Agent,
-        wish: &TokenWish,
-    ) -> Result<(&'h Audience, Held, Origin), BrokerError> {
+        request: &TokenRequest,
+    ) -> Result<(&'h Audience, CachedToken, TokenOrigin), BrokerError> {
         self.broker.pass(agent.user.id)?;
         agent.is_frozen()?;
-        let audience = self.audience(&wish.audience)?;
+        let audience = self.audience(&request.audience)?;
         audience.permit(&agent.user, &agent.groups, &agent.server, &agent.others)?;
-        let scopes = audience.scopes_for(wish.scope.as_deref())?;
-        if wish.min_ttl > LONGEST_MIN_TTL {
+        let scopes = audience.scopes_for(request.scope.as_deref())?;
+        if request.min_ttl > LONGEST_MIN_TTL {
             return Err(BrokerError::InvalidRequest(format!(
                 "`min_ttl` is at most {} seconds",
                 LONGEST_MIN_TTL.as_secs()
             )));
         }
-        let wish = Wish {
-            user: self.must_be_let_in(&agent.user).await?,
+        let request = SourceRequest {
+            user: self.must_be_admitted(&agent.user).await?,
             groups: &agent.groups,
             server: &agent.server,
             audience,
             scopes: &scopes,
-            least: wish.min_ttl,
+            least: request.min_ttl,
         };
         let (held, origin) = self
-            .held_token(&wish)
+            .held_token(&request)
             .await
-            .map_err(|error| Self::explain(&wish, error))?;
+            .map_err(|error| Self::explain(&request, error))?;
         Ok((audience, held, origin))
     }
 
@@ -142,53 +142,56 @@ impl Hub {
     /// A token from the cache, or one that is obtained by one caller for all who wait.
     pub(super) async fn held_token(
         self: &Arc<Self>,
-        wish: &Wish<'_>,
-    ) -> Result<(Held, Origin), NotObtained> {
+        request: &SourceRequest<'_>,
+    ) -> Result<(CachedToken, TokenOrigin), NotObtained> {
         let key = Key {
-            server: wish.server.id,
-            audience: wish.audience.id.clone(),
-            scopes: wish.scopes.join(" "),
+            server: request.server.id,
+            audience: request.audience.id.clone(),
+            scopes: request.scopes.join(" "),
         };
-        let slot = self.broker.memory.slot(wish.user.id, key, self.clock.now());
+        let slot = self
+            .broker
+            .cache
+            .slot(request.user.id, key, self.clock.now());
         let attempts = {
             let state = slot.state();
-            if let Some(held) = self.good_for(state.held.as_ref(), wish.least) {
-                return Ok((held, Origin::Cache));
+            if let Some(held) = self.good_for(state.held.as_ref(), request.least) {
+                return Ok((held, TokenOrigin::Cache));
             }
             state.attempts
         };
         let _turn = slot.turn.lock().await;
         {
             let state = slot.state();
-            if let Some(held) = self.good_for(state.held.as_ref(), wish.least) {
-                return Ok((held, Origin::Cache));
+            if let Some(held) = self.good_for(state.held.as_ref(), request.least) {
+                return Ok((held, TokenOrigin::Cache));
             }
             // Whoever had the turn has just found out for all who waited.
             if state.attempts != attempts
                 && let Some(failure) = &state.failure
             {
-                return self.last_resort(&slot, wish.least, failure.again());
+                return self.last_resort(&slot, request.least, failure.again());
             }
         }
         let began = tokio::time::Instant::now();
-        let obtained = self.obtain(wish).await;
-        let source = wish.audience.source.word();
+        let obtained = self.obtain(request).await;
+        let source = request.audience.source.as_str();
         self.metrics
             .obtained(source, obtained.is_ok(), began.elapsed());
         let now = self.clock.now();
-        let checked = obtained.and_then(|obtained| held(wish, obtained, now));
+        let checked = obtained.and_then(|obtained| held(request, obtained, now));
         let mut state = slot.state();
         state.attempts += 1;
         match checked {
             Ok(held) => {
                 state.failure = None;
                 state.held = Some(held.clone());
-                Ok((held, Origin::Source))
+                Ok((held, TokenOrigin::Source))
             }
             Err(error) => {
                 state.failure = Some(error.again());
                 drop(state);
-                self.last_resort(&slot, wish.least, error)
+                self.last_resort(&slot, request.least, error)
             }
         }
     }
@@ -199,21 +202,21 @@ impl Hub {
         slot: &Slot,
         least: Duration,
         error: NotObtained,
-    ) -> Result<(Held, Origin), NotObtained> {
+    ) -> Result<(CachedToken, TokenOrigin), NotObtained> {
         let now = self.clock.now();
         if matches!(error, NotObtained::Later { .. } | NotObtained::Hub(_))
             && let Some(held) = &slot.state().held
             && held.expires_at > now
             && held.expires_at.since(now) >= least
         {
-            return Ok((held.clone(), Origin::Cache));
+            return Ok((held.clone(), TokenOrigin::Cache));
         }
         Err(error)
     }
 
     /// A token that is good for as long as asked and has a fair part of its life before it. The part
     /// differs from token to token, so that not all are renewed at once.
-    fn good_for(&self, held: Option<&Held>, least: Duration) -> Option<Held> {
+    fn good_for(&self, held: Option<&CachedToken>, least: Duration) -> Option<CachedToken> {
         let held = held?;
         let now = self.clock.now();
         let life = held.expires_at.since(held.obtained_at);
@@ -226,7 +229,7 @@ impl Hub {
     }
 
     /// What a failure means for the agent.
-    fn explain(wish: &Wish<'_>, error: NotObtained) -> BrokerError {
+    fn explain(request: &SourceRequest<'_>, error: NotObtained) -> BrokerError {
         match error {
             NotObtained::SignInAgain { provider, behind } => {
                 BrokerError::sign_in_again(provider.as_ref(), behind.as_deref())
@@ -237,8 +240,8 @@ impl Hub {
                 description,
             } => {
                 warn!(
-                    audience = %wish.audience.id,
-                    user.name = %wish.user.name,
+                    audience = %request.audience.id,
+                    user.name = %request.user.name,
                     "no token: {description}"
                 );
                 match reason {
@@ -268,16 +271,20 @@ pub(super) fn sign_in_path(provider: Option<&ProviderId>, behind: Option<&str>) 
 }
 
 /// Looks at what was obtained and makes of it what is kept.
-fn held(wish: &Wish<'_>, obtained: ObtainedToken, now: Timestamp) -> Result<Held, NotObtained> {
+fn held(
+    request: &SourceRequest<'_>,
+    obtained: ObtainedToken,
+    now: Timestamp,
+) -> Result<CachedToken, NotObtained> {
     if let Err(problem) = look_at(&obtained, now) {
-        let description = format!("the issuer of `{}` {problem}", wish.audience.id);
+        let description = format!("the issuer of `{}` {problem}", request.audience.id);
         return Err(NotObtained::invalid_target(description));
     }
     let expires_at = obtained.expires_at.unwrap_or(now.plus(UNKNOWN_END));
-    if expires_at <= now || expires_at.since(now) < wish.least {
+    if expires_at <= now || expires_at.since(now) < request.least {
         let description = format!(
             "tokens for `{}` do not live as long as was asked for",
-            wish.audience.id
+            request.audience.id
         );
         // What ends before it arrives may be another one the next time.
         return Err(if expires_at <= now {
@@ -288,8 +295,8 @@ fn held(wish: &Wish<'_>, obtained: ObtainedToken, now: Timestamp) -> Result<Held
             NotObtained::invalid_target(description)
         });
     }
-    let asked = || Some(wish.scopes.join(" ")).filter(|scopes| !scopes.is_empty());
-    Ok(Held {
+    let asked = || Some(request.scopes.join(" ")).filter(|scopes| !scopes.is_empty());
+    Ok(CachedToken {
         token: Arc::new(obtained.token),
         obtained_at: now,
         expires_at,

@@ -5,17 +5,17 @@
 //! gives out a refresh token or an ID token, so no permission can be set so that it does.
 //!
 //! What is remembered to be quick (callers, tokens) is dropped whenever the rights or credentials of
-//! its user change, in whichever process; see [`memory`].
+//! its user change, in whichever process; see [`cache`].
 
 mod audience;
 mod audit;
+mod cache;
 mod caller;
 mod check;
 mod error;
 mod exposed;
 mod freeze;
 mod give;
-mod memory;
 mod overview;
 mod proofs;
 mod source;
@@ -35,14 +35,14 @@ use jansky_store::Store;
 
 pub use audience::{Audience, AudienceRules, BrokerMode, Source};
 pub use audit::check_audit;
-pub(crate) use audit::{About as AuditEntry, Note};
-pub use caller::{Agent, Presented, Proofs};
+pub(crate) use audit::{AccountChange, AuditEntry};
+pub(crate) use cache::{BrokerCache, CacheStamp};
+pub use caller::{Agent, AgentCredentials, Proofs};
 pub use error::{BrokerError, ProofRefusal};
 pub use exposed::{ExposedToken, ExposedTokens};
-pub use give::{GivenToken, TokenWish};
-pub(crate) use memory::{Memory, Stamp as MemoryStamp};
+pub use give::{GivenToken, TokenRequest};
 pub use overview::{AudienceState, Overview, OverviewAudience, OverviewIdentity};
-pub use source::{About, NotObtained, ObtainedToken, RefusedReason, Wish};
+pub use source::{ExpectedClaims, NotObtained, ObtainedToken, RefusedReason, SourceRequest};
 pub use ticket::Enrolled;
 pub use watch::{AgentNotice, AgentWatch};
 
@@ -90,7 +90,7 @@ impl Default for BrokerSettings {
 
 /// What the broker is made of.
 pub(crate) struct Broker {
-    pub(crate) memory: Arc<Memory>,
+    pub(crate) cache: Arc<BrokerCache>,
     pub(crate) audit: Arc<AuditWriter>,
     nonces: Nonces,
     /// For each provider and audience: whether it is left alone for a while.
@@ -105,11 +105,11 @@ impl Broker {
         settings: &BrokerSettings,
         store: &Arc<Store>,
         random: &dyn Random,
-        memory: Arc<Memory>,
+        cache: Arc<BrokerCache>,
     ) -> Self {
         let per_minute = NonZeroU32::new(settings.requests_per_minute).unwrap_or(NonZeroU32::MIN);
         Self {
-            memory,
+            cache,
             audit: Arc::new(AuditWriter::new(Arc::clone(store))),
             // Made for this process: a proof is good at one process only, which remembers it.
             nonces: Nonces::new(MacKey::generate(random)),

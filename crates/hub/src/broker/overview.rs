@@ -68,7 +68,7 @@ pub enum AudienceState {
 
 impl AudienceState {
     /// The state as one word.
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ready => "ready",
             Self::ReauthRequired => "reauth_required",

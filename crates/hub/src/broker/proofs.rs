@@ -15,24 +15,24 @@ const BUCKET: i64 = 60;
 const MOST: usize = 2_000_000;
 
 /// Half a digest: enough to tell proofs apart.
-type Trace = [u8; 16];
+type ProofDigest = [u8; 16];
 
 /// Nonces are signed times, so that none is kept. Proofs that came with one are remembered for as
 /// long as it is taken.
 pub(super) struct Nonces {
     key: MacKey,
-    seen: Mutex<[Seen; 2]>,
+    seen: Mutex<[UsedProofs; 2]>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct UsedProofs {
     bucket: i64,
-    proofs: HashSet<Trace>,
+    proofs: HashSet<ProofDigest>,
 }
 
 /// What is wrong with the nonce or the use of a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stale {
+pub(super) enum NonceProblem {
     Nonce,
     Used,
 }
@@ -69,17 +69,17 @@ impl Nonces {
         key: &str,
         id: &str,
         now: Timestamp,
-    ) -> Result<(), Stale> {
+    ) -> Result<(), NonceProblem> {
         let bucket = nonce.and_then(|nonce| self.bucket_of(nonce, now));
-        let bucket = bucket.ok_or(Stale::Nonce)?;
+        let bucket = bucket.ok_or(NonceProblem::Nonce)?;
         let digest = digest_text(&format!("{key}\n{id}"));
-        let mut trace = Trace::default();
+        let mut trace = ProofDigest::default();
         trace.copy_from_slice(&digest[..16]);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let [even, odd] = &mut *seen;
         let place = if bucket % 2 == 0 { even } else { odd };
         if place.bucket < bucket {
-            *place = Seen {
+            *place = UsedProofs {
                 bucket,
                 proofs: HashSet::new(),
             };
@@ -87,7 +87,11 @@ impl Nonces {
         // A nonce of the time before, while the present one is used by others already.
         let is_new =
             place.bucket == bucket && place.proofs.len() < MOST && place.proofs.insert(trace);
-        if is_new { Ok(()) } else { Err(Stale::Used) }
+        if is_new {
+            Ok(())
+        } else {
+            Err(NonceProblem::Used)
+        }
     }
 }
 
@@ -107,13 +111,16 @@ mod tests {
         let take = |id: &str, seconds| nonces.take(Some(&nonce), "key", id, at(seconds));
         assert_eq!(take("1", 0), Ok(()));
         assert_eq!(take("2", 119), Ok(()));
-        assert_eq!(take("3", 120), Err(Stale::Nonce));
+        assert_eq!(take("3", 120), Err(NonceProblem::Nonce));
         let now = at(0);
-        assert_eq!(nonces.take(None, "key", "4", now), Err(Stale::Nonce));
-        assert_eq!(nonces.take(Some(""), "key", "4", now), Err(Stale::Nonce));
+        assert_eq!(nonces.take(None, "key", "4", now), Err(NonceProblem::Nonce));
+        assert_eq!(
+            nonces.take(Some(""), "key", "4", now),
+            Err(NonceProblem::Nonce)
+        );
         let other = Nonces::new(MacKey::from_bytes(&[2; 32]));
         let stale = other.take(Some(&nonce), "key", "4", now);
-        assert_eq!(stale, Err(Stale::Nonce), "another process");
+        assert_eq!(stale, Err(NonceProblem::Nonce), "another process");
     }
 
     #[test]
@@ -124,11 +131,15 @@ mod tests {
         let take = |key: &str, id: &str, seconds| nonces.take(Some(&nonce), key, id, at(seconds));
         assert_eq!(take("key", "1", 0), Ok(()));
         for seconds in [0, 30, 60, 119] {
-            assert_eq!(take("key", "1", seconds), Err(Stale::Used), "{seconds} s");
+            assert_eq!(
+                take("key", "1", seconds),
+                Err(NonceProblem::Used),
+                "{seconds} s"
+            );
         }
         assert_eq!(take("other", "1", 60), Ok(()));
         let next = nonces.current(at(60));
         assert_eq!(nonces.take(Some(&next), "key", "1", at(61)), Ok(()));
-        assert_eq!(take("key", "1", 61), Err(Stale::Used));
+        assert_eq!(take("key", "1", 61), Err(NonceProblem::Used));
     }
 }

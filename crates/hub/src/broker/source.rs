@@ -1,6 +1,6 @@
 //! Where tokens come from: one way for each [`Source`], all with the same question and answer.
 //!
-//! A way is a function that gets a [`Wish`] and answers with an [`ObtainedToken`] or says why not.
+//! A way is a function that gets a [`SourceRequest`] and answers with an [`ObtainedToken`] or says why not.
 //! Caching, single flight, the check of what was obtained and the audit trail are not its business.
 
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use jansky_store::{Grant, GrantKind, Server, StoreError, User};
 
 use super::audience::{Audience, Source};
 use crate::Hub;
+use crate::admitted_user::AdmittedUser;
 use crate::error::HubError;
 use crate::grants::NoToken;
 use crate::issuer::TokenContent;
-use crate::let_in::LetIn;
 
 /// What is wanted. Whether the person may have it was decided before.
 #[derive(Clone, Copy, Debug)]
-pub struct Wish<'a> {
+pub struct SourceRequest<'a> {
     /// In whose name.
-    pub user: LetIn<'a>,
+    pub user: AdmittedUser<'a>,
     /// Their groups.
     pub groups: &'a [String],
     /// For which of their servers.
@@ -43,12 +43,12 @@ pub struct ObtainedToken {
     /// The scopes that it has, if they are known, separated by spaces.
     pub scope: Option<String>,
     /// What the token must say about itself if it is a JWT.
-    pub about: Option<About>,
+    pub about: Option<ExpectedClaims>,
 }
 
 /// What a token must say about itself if it is a JWT of this issuer.
 #[derive(Clone, Debug, Default)]
-pub struct About {
+pub struct ExpectedClaims {
     /// Who issued it. A token of another issuer is not looked into.
     pub issuer: String,
     /// The `sub` that it must have.
@@ -152,33 +152,34 @@ impl Hub {
     /// Obtains a token, in the way that the audience says.
     pub(crate) async fn obtain(
         self: &Arc<Self>,
-        wish: &Wish<'_>,
+        request: &SourceRequest<'_>,
     ) -> Result<ObtainedToken, NotObtained> {
-        match &wish.audience.source {
+        match &request.audience.source {
             Source::Login { provider, audience } => {
-                self.from_login(wish, provider.as_ref(), audience.as_deref())
+                self.from_login(request, provider.as_ref(), audience.as_deref())
                     .await
             }
             Source::Jansky { audience, lifetime } => {
-                self.by_issuer(wish, audience, *lifetime).await
+                self.by_issuer(request, audience, *lifetime).await
             }
             Source::Exchange { provider, audience } => {
-                self.from_exchange(wish, provider.as_ref(), audience).await
+                self.from_exchange(request, provider.as_ref(), audience)
+                    .await
             }
             Source::IdentityBroker {
                 provider,
                 alias,
                 mode,
             } => {
-                self.from_identity_broker(wish, provider.as_ref(), alias, *mode)
+                self.from_identity_broker(request, provider.as_ref(), alias, *mode)
                     .await
             }
             Source::Service { provider, service } => {
-                self.from_other_service(wish, provider.as_ref(), service)
+                self.from_other_service(request, provider.as_ref(), service)
                     .await
             }
             Source::ClientCredentials { .. } => {
-                self.by_service_account(wish.audience, wish.scopes, wish.least)
+                self.by_service_account(request.audience, request.scopes, request.least)
                     .await
             }
         }
@@ -187,17 +188,17 @@ impl Hub {
     /// A token that the hub issues itself, for the person's server.
     async fn by_issuer(
         &self,
-        wish: &Wish<'_>,
+        request: &SourceRequest<'_>,
         audience: &str,
         lifetime: Duration,
     ) -> Result<ObtainedToken, NotObtained> {
         let issued = self
             .issue_access_token(TokenContent {
-                user: wish.user,
-                groups: wish.groups,
-                client_id: &wish.server.client_id,
+                user: request.user,
+                groups: request.groups,
+                client_id: &request.server.client_id,
                 audience,
-                scopes: wish.scopes,
+                scopes: request.scopes,
                 lifetime,
             })
             .await?;
@@ -205,9 +206,9 @@ impl Hub {
             token: issued.token,
             expires_at: Some(issued.expires_at),
             scope: Some(issued.scope).filter(|scope| !scope.is_empty()),
-            about: Some(About {
+            about: Some(ExpectedClaims {
                 issuer: self.issuer(),
-                subject: Some(Self::issuer_subject(&wish.user)),
+                subject: Some(Self::issuer_subject(&request.user)),
                 audience: Some(audience.to_owned()),
             }),
         })
@@ -216,20 +217,20 @@ impl Hub {
     /// The access token of the person's sign-in, as it is.
     async fn from_login(
         self: &Arc<Self>,
-        wish: &Wish<'_>,
+        request: &SourceRequest<'_>,
         provider: Option<&ProviderId>,
         audience: Option<&str>,
     ) -> Result<ObtainedToken, NotObtained> {
-        let grant = self.grant_for(&wish.user, provider).await?;
+        let grant = self.grant_for(&request.user, provider).await?;
         let fresh = self
-            .fresh_token(&grant, wish.least)
+            .fresh_token(&grant, request.least)
             .await
             .map_err(|error| NotObtained::from_grant(error, &grant.provider))?;
         Ok(ObtainedToken {
             token: fresh.token,
             expires_at: fresh.expires_at,
             scope: Some(grant.scope).filter(|scope| !scope.is_empty()),
-            about: Some(About {
+            about: Some(ExpectedClaims {
                 issuer: grant.issuer,
                 subject: Some(grant.subject),
                 audience: audience.map(str::to_owned),
@@ -251,7 +252,7 @@ impl Hub {
             provider: provider.cloned(),
             behind: None,
         })?;
-        self.broker.memory.see_grant(&grant);
+        self.broker.cache.note_grant(&grant);
         Ok(grant)
     }
 

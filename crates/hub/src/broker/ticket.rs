@@ -12,8 +12,8 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::BrokerError;
-use super::audit::About;
-use super::caller::Presented;
+use super::audit::AuditEntry;
+use super::caller::AgentCredentials;
 use crate::Hub;
 use crate::error::HubError;
 
@@ -82,7 +82,7 @@ impl Hub {
     /// Lets an agent in that presents a ticket and proves with the same request which key it has.
     pub async fn enroll(
         self: &Arc<Self>,
-        presented: &Presented<'_>,
+        presented: &AgentCredentials<'_>,
         ticket: &Secret,
     ) -> Result<Enrolled, BrokerError> {
         let checked = self.check_proof(presented, None).and_then(|proof| {
@@ -137,7 +137,7 @@ impl Hub {
         let (Some(server), Some(user)) = (server, user) else {
             return Err(BrokerError::InvalidTicket);
         };
-        let event = About {
+        let event = AuditEntry {
             event: "enroll",
             actor: "agent".to_owned(),
             user: Some(&user),
@@ -145,7 +145,7 @@ impl Hub {
             outcome: "ok",
             detail: json!({ "key": began.thumbprint, "address": presented.address.to_string() }),
         };
-        self.write_down(event).await?;
+        self.write_audit(event).await?;
         info!(server.id = %server.id, user.name = %user.name, "the agent came in");
         Ok(Enrolled {
             session,
@@ -156,7 +156,7 @@ impl Hub {
 
     async fn note_ticket(
         self: &Arc<Self>,
-        presented: &Presented<'_>,
+        presented: &AgentCredentials<'_>,
         server: ServerId,
         user: UserId,
         event: &'static str,
@@ -165,7 +165,7 @@ impl Hub {
         let server = self.store.server(server).await?;
         let user = self.store.user(user).await?;
         detail["address"] = json!(presented.address.to_string());
-        self.write_down(About {
+        self.write_audit(AuditEntry {
             event,
             actor: "unknown".to_owned(),
             user: user.as_ref(),

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
-use super::audit::About;
+use super::audit::AuditEntry;
 use crate::Hub;
 use crate::error::HubError;
 
@@ -53,7 +53,7 @@ impl Hub {
                 .await?;
         }
         let owner = self.store.user(server.user_id).await?;
-        self.write_down(About {
+        self.write_audit(AuditEntry {
             event: "tampering",
             actor: "unknown".to_owned(),
             user: owner.as_ref(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_identity::{
-    ExchangeRequest, ExternalTokens, ExternalWay, IdentityProvider, IssuedToken, NotIssued,
+    ExchangeRequest, ExternalTokenMethod, ExternalTokens, IdentityProvider, IssuedToken, NotIssued,
     ServiceRequest, TokenExchange,
 };
 use jansky_model::{ProviderId, Secret};
@@ -15,7 +15,7 @@ use jansky_store::Grant;
 use tracing::warn;
 
 use super::audience::{Audience, BrokerMode, Source};
-use super::source::{NotObtained, ObtainedToken, RefusedReason, Wish};
+use super::source::{NotObtained, ObtainedToken, RefusedReason, SourceRequest};
 use crate::Hub;
 use crate::grants::FreshToken;
 
@@ -27,7 +27,7 @@ const SUBJECT_FLOOR: Duration = Duration::from_secs(30);
 const JUST_REFRESHED: Duration = Duration::from_mins(1);
 
 /// What the person's token is traded for.
-enum Trade<'a> {
+enum ExchangeTarget<'a> {
     Exchange {
         exchanger: &'a dyn TokenExchange,
         audience: &'a str,
@@ -36,11 +36,11 @@ enum Trade<'a> {
     External {
         external: &'a dyn ExternalTokens,
         alias: &'a str,
-        way: Option<ExternalWay>,
+        way: Option<ExternalTokenMethod>,
     },
 }
 
-impl Trade<'_> {
+impl ExchangeTarget<'_> {
     async fn ask(&self, grant: &Grant, subject_token: &Secret) -> Result<IssuedToken, NotIssued> {
         match self {
             Self::Exchange {
@@ -71,70 +71,70 @@ impl Hub {
     /// The person's token is traded for one of the service (RFC 8693).
     pub(super) async fn from_exchange(
         self: &Arc<Self>,
-        wish: &Wish<'_>,
+        request: &SourceRequest<'_>,
         provider: Option<&ProviderId>,
         audience: &str,
     ) -> Result<ObtainedToken, NotObtained> {
-        let grant = self.grant_for(&wish.user, provider).await?;
+        let grant = self.grant_for(&request.user, provider).await?;
         let provider = self.provider_of(&grant)?;
         let exchanger = provider.exchanger().ok_or_else(|| cannot(&*provider))?;
-        let trade = Trade::Exchange {
+        let target = ExchangeTarget::Exchange {
             exchanger,
             audience,
-            scopes: wish.scopes,
+            scopes: request.scopes,
         };
-        self.with_login(wish, &grant, &trade).await
+        self.with_login(request, &grant, &target).await
     }
 
     /// The token of a provider behind the provider.
     pub(super) async fn from_identity_broker(
         self: &Arc<Self>,
-        wish: &Wish<'_>,
+        request: &SourceRequest<'_>,
         provider: Option<&ProviderId>,
         alias: &str,
         mode: BrokerMode,
     ) -> Result<ObtainedToken, NotObtained> {
-        let grant = self.grant_for(&wish.user, provider).await?;
+        let grant = self.grant_for(&request.user, provider).await?;
         let provider = self.provider_of(&grant)?;
         let external = provider
             .external_tokens()
             .ok_or_else(|| cannot(&*provider))?;
         let way = match mode {
             BrokerMode::Auto => None,
-            BrokerMode::V2 => Some(ExternalWay::V2),
-            BrokerMode::V1 => Some(ExternalWay::V1),
-            BrokerMode::Legacy => Some(ExternalWay::Legacy),
+            BrokerMode::V2 => Some(ExternalTokenMethod::V2),
+            BrokerMode::V1 => Some(ExternalTokenMethod::V1),
+            BrokerMode::Legacy => Some(ExternalTokenMethod::Legacy),
         };
-        let trade = Trade::External {
+        let target = ExchangeTarget::External {
             external,
             alias,
             way,
         };
-        self.with_login(wish, &grant, &trade).await
+        self.with_login(request, &grant, &target).await
     }
 
     /// A token for one other service that came along with the sign-in.
     pub(super) async fn from_other_service(
         self: &Arc<Self>,
-        wish: &Wish<'_>,
+        request: &SourceRequest<'_>,
         provider: Option<&ProviderId>,
         service: &str,
     ) -> Result<ObtainedToken, NotObtained> {
         let provider = match provider {
             Some(provider) => provider.clone(),
-            None => self.grant_for(&wish.user, None).await?.provider,
+            None => self.grant_for(&request.user, None).await?.provider,
         };
         let found = self
             .store
-            .service_grant(wish.user.id, &provider, service)
+            .service_grant(request.user.id, &provider, service)
             .await?;
         let grant = found.ok_or_else(|| NotObtained::SignInAgain {
             provider: Some(provider.clone()),
             behind: None,
         })?;
-        self.broker.memory.see_grant(&grant);
+        self.broker.cache.note_grant(&grant);
         let FreshToken { token, expires_at } = self
-            .fresh_token(&grant, wish.least)
+            .fresh_token(&grant, request.least)
             .await
             .map_err(|error| NotObtained::from_grant(error, &provider))?;
         Ok(ObtainedToken {
@@ -207,7 +207,7 @@ impl Hub {
             if let Some(external) = configured.provider.external_tokens() {
                 let id = configured.provider.id().to_string();
                 let known = external.known_ways().into_iter();
-                ways.extend(known.map(|(alias, way)| (id.clone(), alias, way.word())));
+                ways.extend(known.map(|(alias, way)| (id.clone(), alias, way.as_str())));
             }
         }
         ways
@@ -216,14 +216,14 @@ impl Hub {
     /// Asks with the person's token; once more with a fresh one if that is not accepted.
     async fn with_login(
         self: &Arc<Self>,
-        wish: &Wish<'_>,
+        request: &SourceRequest<'_>,
         grant: &Grant,
-        trade: &Trade<'_>,
+        target: &ExchangeTarget<'_>,
     ) -> Result<ObtainedToken, NotObtained> {
-        let breaker = format!("{} {}", grant.provider, wish.audience.id);
+        let breaker = format!("{} {}", grant.provider, request.audience.id);
         self.pass_breaker(&breaker)?;
         let login = self.subject_token(grant, SUBJECT_FLOOR).await?;
-        let mut issued = trade.ask(grant, &login.token).await;
+        let mut issued = target.ask(grant, &login.token).await;
         let now = self.clock.now();
         let is_old = now.since(grant.refreshed_at) >= JUST_REFRESHED;
         if let (Err(NotIssued::SignInAgain(_)), Some(ends), true) =
@@ -232,7 +232,7 @@ impl Hub {
             // Longer than the one that was not accepted, so it must be another one.
             let longer = ends.since(now) + Duration::from_secs(1);
             let fresh = self.subject_token(grant, longer).await?;
-            issued = trade.ask(grant, &fresh.token).await;
+            issued = target.ask(grant, &fresh.token).await;
         }
         self.judge_issued(&breaker, &grant.provider, issued)
     }

@@ -22,7 +22,7 @@ pub enum AgentNotice {
 
 /// What an agent was told last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum LastNotice {
     Nothing,
     Active,
     Frozen,
@@ -33,7 +33,7 @@ pub struct AgentWatch {
     hub: Arc<Hub>,
     session: AgentSessionId,
     changes: watch::Receiver<()>,
-    told: Told,
+    told: LastNotice,
     /// A change was heard of and has not been looked at yet.
     is_behind: bool,
     is_over: bool,
@@ -45,8 +45,8 @@ impl Hub {
         AgentWatch {
             hub: Arc::clone(self),
             session: agent.session.id,
-            changes: self.broker.memory.listen(agent.user.id),
-            told: Told::Nothing,
+            changes: self.broker.cache.listen(agent.user.id),
+            told: LastNotice::Nothing,
             is_behind: true,
             is_over: false,
         }
@@ -82,11 +82,11 @@ impl AgentWatch {
             None => Some(FreezeReason::Stopped),
         };
         self.is_over = frozen == Some(FreezeReason::Stopped);
-        let now = frozen.map_or(Told::Active, |_| Told::Frozen);
+        let now = frozen.map_or(LastNotice::Active, |_| LastNotice::Frozen);
         let before = std::mem::replace(&mut self.told, now);
         Some(match frozen {
             Some(reason) => AgentNotice::Frozen(reason),
-            None if before == Told::Active => AgentNotice::Changed,
+            None if before == LastNotice::Active => AgentNotice::Changed,
             None => AgentNotice::Active,
         })
     }

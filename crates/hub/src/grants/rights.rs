@@ -14,7 +14,7 @@ use super::refresh::{FreshToken, NoToken, Refreshed, lifetime};
 use crate::Hub;
 use crate::admission::Decision;
 use crate::error::HubError;
-use crate::present_word::Stake;
+use crate::provider_claims::ProviderAuthority;
 use crate::sign_in::ConfiguredProvider;
 
 /// How many grants are refreshed at the same time.
@@ -59,7 +59,7 @@ impl Hub {
         provider: &jansky_model::ProviderId,
         least: Duration,
     ) -> Result<FreshToken, NoToken> {
-        let user = self.must_be_let_in(user).await?;
+        let user = self.must_be_admitted(user).await?;
         let grant = self.store.login_grant(user.id, provider).await?;
         self.fresh_token(&grant.ok_or(NoToken::SignInAgain)?, least)
             .await
@@ -174,8 +174,10 @@ impl Hub {
     ) -> Result<(), HubError> {
         let now = self.clock.now();
         self.store.note_rights_asked(grant.id, now).await?;
-        let stake = self.stake(grant.user_id, &grant.provider).await?;
-        if stake == Stake::Nothing {
+        let provider_authority = self
+            .provider_authority(grant.user_id, &grant.provider)
+            .await?;
+        if provider_authority == ProviderAuthority::Nothing {
             return Ok(());
         }
         let Some(user) = self.store.user(grant.user_id).await? else {
@@ -184,7 +186,7 @@ impl Hub {
         let decision = self.decide_again(configured, upstream, grant, tokens, &user);
         match decision.await? {
             Some(decision) => {
-                self.follow_decision(&user, &grant.provider, stake, decision)
+                self.follow_decision(&user, &grant.provider, provider_authority, decision)
                     .await
             }
             None => Ok(()),
@@ -350,7 +352,7 @@ impl Hub {
             }
         }
         for _ in 0..ROUNDS {
-            if !self.look_people_up(since, seen_after).await? {
+            if !self.refresh_lookups(since, seen_after).await? {
                 break;
             }
         }

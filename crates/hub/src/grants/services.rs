@@ -78,7 +78,7 @@ impl Hub {
         service: &str,
         least: Duration,
     ) -> Result<FreshToken, NoToken> {
-        let user = self.must_be_let_in(user).await?;
+        let user = self.must_be_admitted(user).await?;
         let grant = self.store.service_grant(user.id, provider, service).await?;
         self.fresh_token(&grant.ok_or(NoToken::SignInAgain)?, least)
             .await

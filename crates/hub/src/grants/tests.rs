@@ -45,7 +45,7 @@ struct State {
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Mode {
     #[default]
-    Answers,
+    AddressOwner,
     Down,
     /// Carries the refresh out and loses the answer.
     LosesAnswers,
@@ -356,7 +356,7 @@ async fn an_outage_takes_nothing_away_that_is_valid_and_heals_by_itself() {
         scene.upstream.calls()
     );
 
-    scene.upstream.set(Mode::Answers);
+    scene.upstream.set(Mode::AddressOwner);
     scene.clock.advance(Duration::from_mins(1));
     assert_eq!(
         scene.token(&grants, Duration::ZERO).await.expect("a token"),
@@ -402,7 +402,7 @@ async fn a_lost_answer_costs_one_more_try_and_then_a_sign_in() {
     scene.clock.advance(LIFETIME + Duration::from_secs(1));
 
     let lost = scene.token(&grants, Duration::ZERO).await;
-    scene.upstream.set(Mode::Answers);
+    scene.upstream.set(Mode::AddressOwner);
     scene.clock.advance(Duration::from_secs(2));
     let tried_again = scene.token(&grants, Duration::ZERO).await;
 
@@ -435,7 +435,7 @@ async fn a_provider_that_hangs_signs_nobody_out_however_long_and_heals_by_itself
         scene.upstream.calls()
     );
 
-    scene.upstream.set(Mode::Answers);
+    scene.upstream.set(Mode::AddressOwner);
     scene.clock.advance(Duration::from_mins(1));
     let token = scene.token(&grants, Duration::ZERO).await;
     assert_eq!(token.expect("a token"), "access-1");

@@ -10,7 +10,7 @@ pub const COMMAND_LINE_CLIENT: &str = "jansky-cli";
 
 /// What a request says about who sent it.
 #[derive(Clone, Debug, Default)]
-pub struct PresentedClient {
+pub struct ClientCredentials {
     /// The client id.
     pub id: Option<String>,
     /// The secret, from the header or from the form.
@@ -19,7 +19,7 @@ pub struct PresentedClient {
 
 /// A client that is who it says it is, as far as it can be known.
 #[derive(Clone, Debug)]
-pub(super) struct KnownClient {
+pub(super) struct AuthenticatedClient {
     pub(super) id: String,
     pub(super) title: String,
     /// Whether it proved it with a secret.
@@ -30,8 +30,8 @@ impl Issuer {
     /// Recognizes a client. One that has a secret must present it.
     pub(super) fn recognize(
         &self,
-        presented: &PresentedClient,
-    ) -> Result<KnownClient, IssuerError> {
+        presented: &ClientCredentials,
+    ) -> Result<AuthenticatedClient, IssuerError> {
         let id = presented.id.as_deref().ok_or(IssuerError::InvalidClient)?;
         let built_in = IssuerClient {
             title: Some("A program on a command line".to_owned()),
@@ -54,7 +54,7 @@ impl Issuer {
                 return Err(IssuerError::InvalidClient);
             }
         }
-        Ok(KnownClient {
+        Ok(AuthenticatedClient {
             id: id.to_owned(),
             title: client.title.clone().unwrap_or_else(|| id.to_owned()),
             is_authenticated,
@@ -64,8 +64,8 @@ impl Issuer {
     /// A client that proved with a secret who it is.
     pub(super) fn authenticate(
         &self,
-        presented: &PresentedClient,
-    ) -> Result<KnownClient, IssuerError> {
+        presented: &ClientCredentials,
+    ) -> Result<AuthenticatedClient, IssuerError> {
         let client = self.recognize(presented)?;
         if client.is_authenticated {
             Ok(client)

@@ -17,14 +17,14 @@ use jansky_store::{DeviceRequest, DeviceState, StoreError, User};
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::client::KnownClient;
+use super::client::AuthenticatedClient;
 use super::tokens::TokenContent;
-use super::{IssuedAccess, IssuerError, PresentedClient};
+use super::{ClientCredentials, IssuedAccess, IssuerError};
 use crate::Hub;
 use crate::actor::Actor;
+use crate::admitted_user::NotAdmitted;
 use crate::broker::{Audience, AuditEntry, Source};
 use crate::error::HubError;
-use crate::let_in::NotLetIn;
 use crate::throttle::network;
 
 /// How long a program waits for the person.
@@ -73,9 +73,9 @@ impl DeviceThrottle {
 
 /// What a program asks for.
 #[derive(Clone, Debug, Default)]
-pub struct DeviceWish {
+pub struct DeviceAuthorizationRequest {
     /// The program.
-    pub client: PresentedClient,
+    pub client: ClientCredentials,
     /// The audience; it can be left out where there is only one.
     pub audience: Option<String>,
     /// Scopes, with spaces between them; all when `None`.
@@ -118,16 +118,16 @@ impl Hub {
     /// Begins a request of a program for a token.
     pub async fn begin_device_request(
         &self,
-        wish: &DeviceWish,
+        request: &DeviceAuthorizationRequest,
     ) -> Result<DeviceAuthorization, IssuerError> {
         self.issuer
             .device_throttle
-            .check(&format!("address {}", network(&wish.address)))?;
-        let client = self.issuer.recognize(&wish.client)?;
-        let audience = self.issued_audience(wish.audience.as_deref())?;
-        let scopes = scopes_of(audience, wish.scope.as_deref())?;
-        let method = wish.challenge_method.as_deref();
-        if wish.challenge.is_some() && method != Some("S256") {
+            .check(&format!("address {}", network(&request.address)))?;
+        let client = self.issuer.recognize(&request.client)?;
+        let audience = self.issued_audience(request.audience.as_deref())?;
+        let scopes = scopes_of(audience, request.scope.as_deref())?;
+        let method = request.challenge_method.as_deref();
+        if request.challenge.is_some() && method != Some("S256") {
             let message = "`code_challenge_method` must be S256".to_owned();
             return Err(IssuerError::InvalidRequest(message));
         }
@@ -136,7 +136,7 @@ impl Hub {
             client_id: client.id,
             audience: audience.id.clone(),
             scope: scopes.join(" "),
-            challenge: wish.challenge.clone(),
+            challenge: request.challenge.clone(),
             state: DeviceState::Pending,
             user_id: None,
             pause: PAUSE,
@@ -178,14 +178,14 @@ impl Hub {
         let Some(request) = found else {
             return Ok(None);
         };
-        let presented = |id: String| PresentedClient {
+        let presented = |id: String| ClientCredentials {
             id: Some(id),
             secret: None,
         };
         let client = match self.issuer.settings.clients.get(&request.client_id) {
             Some(client) => client.title.clone().unwrap_or(request.client_id),
             None => match self.issuer.recognize(&presented(request.client_id)) {
-                Ok(KnownClient { title, .. }) => title,
+                Ok(AuthenticatedClient { title, .. }) => title,
                 Err(_) => return Ok(None),
             },
         };
@@ -235,7 +235,7 @@ impl Hub {
             let outcome = if allow { "ok" } else { "denied" };
             self.note_answer(actor, &request, outcome).await?;
             info!(user.name = %actor.user.name, client.id = %request.client_id, audience.id = %request.audience,
-                "a command line was answered: {}", state.word());
+                "a command line was answered: {}", state.as_str());
         }
         Ok(answered)
     }
@@ -243,7 +243,7 @@ impl Hub {
     /// A program asks whether there is a token for it.
     pub async fn device_token(
         self: &Arc<Self>,
-        client: &PresentedClient,
+        client: &ClientCredentials,
         device_code: &Secret,
         verifier: Option<&Secret>,
     ) -> Result<IssuedAccess, IssuerError> {
@@ -289,16 +289,16 @@ impl Hub {
 
     async fn token_of_device(
         self: &Arc<Self>,
-        client: &KnownClient,
+        client: &AuthenticatedClient,
         request: &DeviceRequest,
         user: UserId,
     ) -> Result<IssuedAccess, IssuerError> {
         let denied = || IssuerError::AccessDenied("the person may not have it any more".to_owned());
         let user = self.store.user(user).await?.ok_or_else(denied)?;
-        let user = match self.must_be_let_in(&user).await {
+        let user = match self.must_be_admitted(&user).await {
             Ok(user) if self.is_signed_in(&user).await? => user,
-            Err(NotLetIn::Hub(error)) => return Err(error.into()),
-            Ok(_) | Err(NotLetIn::Excluded | NotLetIn::SignInAgain(_)) => {
+            Err(NotAdmitted::Hub(error)) => return Err(error.into()),
+            Ok(_) | Err(NotAdmitted::Excluded | NotAdmitted::SignInAgain(_)) => {
                 self.note_device_token(&user, request, "not_let_in", json!({}))
                     .await?;
                 return Err(denied());
@@ -329,7 +329,7 @@ impl Hub {
             })
             .await?;
         let made = json!({
-            "source": audience.source.word(),
+            "source": audience.source.as_str(),
             "token": token_hash(issued.token.expose()),
             "expires_at": issued.expires_at,
         });
@@ -346,7 +346,7 @@ impl Hub {
         request: &DeviceRequest,
         outcome: &str,
     ) -> Result<(), HubError> {
-        self.write_down(AuditEntry {
+        self.write_audit(AuditEntry {
             event: "device_answer",
             actor: actor.user.name.to_string(),
             user: Some(&actor.user),
@@ -369,7 +369,7 @@ impl Hub {
         if let (Some(detail), Value::Object(made)) = (detail.as_object_mut(), made) {
             detail.extend(made);
         }
-        self.write_down(AuditEntry {
+        self.write_audit(AuditEntry {
             event: "device_token",
             actor: "command line".to_owned(),
             user: Some(user),

@@ -6,7 +6,7 @@ use jansky_model::{Secret, Timestamp, UserId};
 use serde_json::{Map, Value, json};
 
 use super::tokens::ACCESS_TOKEN;
-use super::{IssuerError, PresentedClient};
+use super::{ClientCredentials, IssuerError};
 use crate::Hub;
 use crate::error::HubError;
 
@@ -21,7 +21,7 @@ impl Hub {
     /// [`IssuerError::InvalidClient`]: only clients with a secret may ask.
     pub async fn introspect(
         &self,
-        client: &PresentedClient,
+        client: &ClientCredentials,
         token: &Secret,
     ) -> Result<Value, IssuerError> {
         self.issuer.authenticate(client)?;
@@ -44,7 +44,7 @@ impl Hub {
     /// secret gives back a token that is not its own.
     pub async fn revoke_issued(
         &self,
-        client: &PresentedClient,
+        client: &ClientCredentials,
         token: &Secret,
     ) -> Result<(), IssuerError> {
         let client = self.issuer.recognize(client)?;

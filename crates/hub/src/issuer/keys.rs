@@ -134,7 +134,7 @@ impl Issuer {
         now: Timestamp,
     ) -> Option<(&'k IssuerKey, Arc<SigningKey>)> {
         keys.iter()
-            .filter(|key| key.algorithm == self.settings.algorithm.word())
+            .filter(|key| key.algorithm == self.settings.algorithm.as_str())
             .filter(|key| key.signs_from <= now && now < key.signs_until)
             .find_map(|key| Some((key, Arc::new(self.open(key)?))))
     }
@@ -162,7 +162,7 @@ impl Issuer {
         let new = NewIssuerKey {
             number,
             key_id: key.id().to_owned(),
-            algorithm: algorithm.word().to_owned(),
+            algorithm: algorithm.as_str().to_owned(),
             public_jwk: key.public_jwk().to_string(),
             signs_from,
             signs_until,

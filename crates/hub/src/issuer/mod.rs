@@ -23,8 +23,8 @@ use jansky_crypto::{Random, SignatureAlgorithm};
 use jansky_model::{Clock, Secret};
 use jansky_store::Store;
 
-pub use client::{COMMAND_LINE_CLIENT, PresentedClient};
-pub use device::{DeviceAuthorization, DeviceQuestion, DeviceWish};
+pub use client::{COMMAND_LINE_CLIENT, ClientCredentials};
+pub use device::{DeviceAuthorization, DeviceAuthorizationRequest, DeviceQuestion};
 pub use error::IssuerError;
 pub use tokens::IssuedAccess;
 pub(crate) use tokens::TokenContent;

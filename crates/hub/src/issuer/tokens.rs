@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::LONGEST_TOKEN_LIFETIME;
 use crate::Hub;
+use crate::admitted_user::AdmittedUser;
 use crate::error::HubError;
-use crate::let_in::LetIn;
 
 /// The `typ` of an access token.
 pub(super) const ACCESS_TOKEN: &str = "at+jwt";
@@ -17,7 +17,7 @@ pub(super) const ACCESS_TOKEN: &str = "at+jwt";
 /// What a token is to say.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TokenContent<'a> {
-    pub(crate) user: LetIn<'a>,
+    pub(crate) user: AdmittedUser<'a>,
     pub(crate) groups: &'a [String],
     /// The program that it is for.
     pub(crate) client_id: &'a str,

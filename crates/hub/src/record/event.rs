@@ -13,7 +13,7 @@ macro_rules! events {
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// The event as the database and the API have it.
-            pub const fn word(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $word,)*
                 }
@@ -136,7 +136,7 @@ events! {
     /// A request of an agent was refused.
     Refused = "refused",
     /// Somebody else than its owner entered a server, for the first time since its start.
-    Entered = "entered",
+    SignInProgress = "entered",
     /// The tokens of a server were frozen.
     Freeze = "freeze",
     /// Tokens are given again.
@@ -146,6 +146,9 @@ events! {
 impl Event {
     /// The event of a row, if this program knows it.
     pub fn find(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|event| event.word() == word)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|event| event.as_str() == word)
     }
 }

@@ -11,9 +11,9 @@ pub use event::Event;
 pub(crate) use refusals::{Refusals, SignInRefusal, reason_of};
 
 use crate::Hub;
-use crate::broker::{AuditEntry, Note};
+use crate::broker::{AccountChange, AuditEntry};
 use crate::error::HubError;
-use crate::origin;
+use crate::request_context;
 
 /// Who does what nobody asked for at this moment.
 const NOBODY: &str = "the hub";
@@ -29,7 +29,7 @@ impl Hub {
         user: Option<&User>,
         detail: Value,
     ) -> Result<(), HubError> {
-        let caller = origin::caller();
+        let caller = request_context::caller();
         let actor = caller.as_deref().unwrap_or(NOBODY);
         self.record_by(actor, event, user, detail).await
     }
@@ -42,8 +42,8 @@ impl Hub {
         user: Option<&User>,
         detail: Value,
     ) -> Result<(), HubError> {
-        self.note_account(Note {
-            event: event.word(),
+        self.audit_account(AccountChange {
+            event: event.as_str(),
             actor,
             user,
             detail,
@@ -58,12 +58,12 @@ impl Hub {
         server: &Server,
         mut detail: Value,
     ) -> Result<(), HubError> {
-        let address = origin::address().map(|address| address.to_canonical().to_string());
+        let address = request_context::address().map(|address| address.to_canonical().to_string());
         detail["address"] = json!(address);
         let owner = self.store.user(server.user_id).await?;
-        self.write_down(AuditEntry {
-            event: event.word(),
-            actor: origin::caller().unwrap_or_else(|| NOBODY.to_owned()),
+        self.write_audit(AuditEntry {
+            event: event.as_str(),
+            actor: request_context::caller().unwrap_or_else(|| NOBODY.to_owned()),
             user: owner.as_ref(),
             server: Some(server),
             outcome: "ok",

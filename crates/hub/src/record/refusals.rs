@@ -15,7 +15,7 @@ use super::{Event, NOBODY};
 use crate::Hub;
 use crate::broker::AuditEntry;
 use crate::error::HubError;
-use crate::origin;
+use crate::request_context;
 use crate::throttle::network;
 
 /// For so long refusals are counted together.
@@ -50,7 +50,7 @@ pub(crate) enum SignInRefusal {
 
 impl SignInRefusal {
     /// The reason in the log and the audit trail.
-    pub(crate) const fn word(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::WrongPassword => "wrong_password",
             Self::WrongCode => "wrong_code",
@@ -139,24 +139,24 @@ impl Hub {
         reason: SignInRefusal,
         user: Option<&User>,
     ) {
-        let address = origin::address().map(|address| address.to_string());
+        let address = request_context::address().map(|address| address.to_string());
         let address = address.unwrap_or_default();
         let provider = provider.unwrap_or_default();
         let now = self.clock.now();
         if !self.refusals.count(network(&address), reason, now) {
             return;
         }
-        let word = reason.word();
+        let word = reason.as_str();
         warn!(client.address = %address, provider.id = %provider, reason = word, "sign-in refused");
         let event = AuditEntry {
-            event: Event::SignInRefused.word(),
+            event: Event::SignInRefused.as_str(),
             actor: NOBODY.to_owned(),
             user,
             server: None,
             outcome: word,
             detail: json!({ "provider": provider, "address": address }),
         };
-        if let Err(error) = self.write_down(event).await {
+        if let Err(error) = self.write_audit(event).await {
             error!(error = %error, "could not write down that a sign-in was refused");
         }
     }
@@ -164,18 +164,18 @@ impl Hub {
     /// Writes down how many were not let in of those who were only counted.
     pub(crate) async fn write_refusals(&self, is_end: bool) {
         for rest in self.refusals.take(self.clock.now(), is_end) {
-            let word = rest.reason.word();
+            let word = rest.reason.as_str();
             let Rest { network, count, .. } = rest;
             warn!(client.network = %network, reason = word, count, "further sign-ins refused");
             let event = AuditEntry {
-                event: Event::SignInsRefused.word(),
+                event: Event::SignInsRefused.as_str(),
                 actor: NOBODY.to_owned(),
                 user: None,
                 server: None,
                 outcome: word,
                 detail: json!({ "count": count, "address": network }),
             };
-            if let Err(error) = self.write_down(event).await {
+            if let Err(error) = self.write_audit(event).await {
                 error!(error = %error, "could not write down that sign-ins were refused");
             }
         }

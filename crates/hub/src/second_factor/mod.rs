@@ -19,13 +19,13 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::Hub;
-use crate::broker::Note;
+use crate::broker::AccountChange;
 use crate::error::HubError;
 use crate::record::{SignInRefusal, reason_of};
 use crate::throttle::Throttle;
 
 pub use set_up::{SecondFactorSetUp, SecondFactorState, SetUpBrowser};
-pub use step::{DueStep, Entered, Finished, SecondStepUnderWay};
+pub use step::{Finished, MissingStep, SecondStepUnderWay, SignInProgress};
 
 const TABLE: &str = "second_factors";
 const COLUMN: &str = "secret";
@@ -177,7 +177,7 @@ impl Hub {
             }
             info!(user.name = %user.name, "a recovery code was used");
             return self
-                .note_account(Note {
+                .audit_account(AccountChange {
                     event: "recovery_code",
                     actor: user.name.as_str(),
                     user: Some(user),

@@ -12,7 +12,7 @@ use tracing::info;
 use super::{SecondFactorRule, recovery};
 use crate::Hub;
 use crate::actor::Actor;
-use crate::broker::Note;
+use crate::broker::AccountChange;
 use crate::error::{FormError, HubError};
 
 /// A secret that nobody has confirmed for so long is not offered again.
@@ -290,7 +290,7 @@ impl Hub {
         actor: &str,
         user: &User,
     ) -> Result<(), HubError> {
-        self.note_account(Note {
+        self.audit_account(AccountChange {
             event,
             actor,
             user: Some(user),

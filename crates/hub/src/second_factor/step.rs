@@ -12,7 +12,7 @@ use jansky_store::User;
 
 use super::{SecondFactorRule, SetUpBrowser};
 use crate::error::{FormError, HubError};
-use crate::sign_in::{NewBrowserSession, Visitor};
+use crate::sign_in::{NewBrowserSession, SignInClient};
 use crate::{Hub, LOCAL_PROVIDER};
 
 /// How long somebody may take; enough to install an app.
@@ -20,7 +20,7 @@ pub(crate) const SECOND_STEP_LIFETIME: Duration = Duration::from_mins(15);
 
 /// What is missing beside the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DueStep {
+pub enum MissingStep {
     /// A code.
     Code,
     /// A second factor.
@@ -28,7 +28,7 @@ pub enum DueStep {
 }
 
 /// What came of showing who one is.
-pub enum Entered {
+pub enum SignInProgress {
     /// A browser session.
     Session(NewBrowserSession),
     /// Something is still missing; the value of the cookie that ties the step to the browser.
@@ -41,7 +41,7 @@ pub struct SecondStepUnderWay {
     /// Who it is.
     pub user: User,
     /// What is missing.
-    pub due: DueStep,
+    pub due: MissingStep,
 }
 
 /// Somebody who has shown everything.
@@ -58,15 +58,18 @@ pub struct Finished {
 
 impl Hub {
     /// What a user has to do beside typing their password.
-    pub(crate) async fn second_step_due(&self, user: &User) -> Result<Option<DueStep>, HubError> {
+    pub(crate) async fn second_step_due(
+        &self,
+        user: &User,
+    ) -> Result<Option<MissingStep>, HubError> {
         let rule = self.settings.second_factor;
         if rule == SecondFactorRule::Off {
             return Ok(None);
         }
         if self.store.has_second_factor(user.id).await? {
-            return Ok(Some(DueStep::Code));
+            return Ok(Some(MissingStep::Code));
         }
-        Ok((rule == SecondFactorRule::Required).then_some(DueStep::SetUp))
+        Ok((rule == SecondFactorRule::Required).then_some(MissingStep::SetUp))
     }
 
     /// Opens a browser session for a user who has proved who they are, or begins the second step of
@@ -81,8 +84,8 @@ impl Hub {
         identity: Option<&ExternalIdentity>,
         otp: Option<&Secret>,
         next: Option<&str>,
-        visitor: Visitor<'_>,
-    ) -> Result<Entered, HubError> {
+        visitor: SignInClient<'_>,
+    ) -> Result<SignInProgress, HubError> {
         let due = match identity {
             Some(_) => None,
             None => self.second_step_due(user).await?,
@@ -90,15 +93,19 @@ impl Hub {
         let otp = otp.filter(|code| !code.expose().trim().is_empty());
         match (due, otp) {
             (None, _) => {}
-            (Some(DueStep::Code), Some(code)) => {
+            (Some(MissingStep::Code), Some(code)) => {
                 self.show_code(user, code, visitor.address).await?;
             }
-            (Some(_), _) => return Ok(Entered::SecondStep(self.begin_step(user, next).await?)),
+            (Some(_), _) => {
+                return Ok(SignInProgress::SecondStep(
+                    self.begin_step(user, next).await?,
+                ));
+            }
         }
         let session = self
             .open_session(user, provider, identity, visitor.browser)
             .await?;
-        Ok(Entered::Session(session))
+        Ok(SignInProgress::Session(session))
     }
 
     /// Begins the second step of somebody whose password was right; the value of the cookie that
@@ -136,7 +143,7 @@ impl Hub {
         &self,
         cookie: &Secret,
         code: &Secret,
-        visitor: Visitor<'_>,
+        visitor: SignInClient<'_>,
     ) -> Result<Finished, FormError> {
         let again =
             || HubError::SignInAgain("This took too long. Please sign in again.".to_owned());
@@ -145,12 +152,12 @@ impl Hub {
         let step = step.ok_or_else(again)?;
         let due = self.second_step_due(&step.user).await?.ok_or_else(again)?;
         let recovery_codes = match due {
-            DueStep::SetUp => {
+            MissingStep::SetUp => {
                 let browser = SetUpBrowser::Step(cookie);
                 self.confirm_second_factor(&step.user, browser, code, visitor.address)
                     .await?
             }
-            DueStep::Code => match self.show_code(&step.user, code, visitor.address).await {
+            MissingStep::Code => match self.show_code(&step.user, code, visitor.address).await {
                 Err(error @ HubError::Forbidden(_)) => return Err(FormError::at("otp", error)),
                 other => other.map(|()| Vec::new())?,
             },
@@ -158,7 +165,7 @@ impl Hub {
         if !self.store.take_second_step(&digest(cookie), now).await? {
             return Err(again().into());
         }
-        if due == DueStep::SetUp {
+        if due == MissingStep::SetUp {
             // From the time before, without a second factor.
             self.end_sessions_of(step.user.id).await?;
         }

@@ -4,7 +4,7 @@
 //! on. Nothing outside may differ from what the database says, and once the database is back, looking
 //! and asking again must come to the end that was wanted.
 
-use jansky_hub::{By, Hub, HubError, Server, SharedActor, User};
+use jansky_hub::{Hub, HubError, OnBehalfOf, Server, SharedActor, User};
 use jansky_identity::oidc::OidcKind;
 use jansky_model::{ServerName, ServerState};
 use jansky_spawn::fake::{FakeBehaviour, FakeStart};
@@ -125,9 +125,11 @@ impl Scene {
             },
             Case::DeleteOwner => match hub.user("river").await? {
                 // It waits a minute for the servers, longer than whoever asks here.
-                Some(user) => tokio::time::timeout(PATIENCE, hub.delete_user(By::Operator, &user))
-                    .await
-                    .unwrap_or_else(|_| Err(HubError::conflict("it takes too long"))),
+                Some(user) => {
+                    tokio::time::timeout(PATIENCE, hub.delete_user(OnBehalfOf::Operator, &user))
+                        .await
+                        .unwrap_or_else(|_| Err(HubError::conflict("it takes too long")))
+                }
                 None => Ok(()),
             },
         }
@@ -276,31 +278,35 @@ async fn the_same_holds_on_postgresql() {
 
 /// Ways to sign out.
 #[derive(Clone, Copy, Debug)]
-enum Farewell {
+enum ProviderSignOut {
     Here,
     Everywhere,
     Deleted,
 }
 
-async fn leave(way: Farewell, upstream: &Upstream, actor: &SharedActor) -> Result<(), HubError> {
+async fn leave(
+    way: ProviderSignOut,
+    upstream: &Upstream,
+    actor: &SharedActor,
+) -> Result<(), HubError> {
     let hub = upstream.hub();
     match way {
-        Farewell::Here => hub
+        ProviderSignOut::Here => hub
             .sign_out(actor, "http://127.0.0.1/", false)
             .await
             .map(|_| ()),
-        Farewell::Everywhere => hub.sign_out_everywhere(&actor.user, actor).await,
-        Farewell::Deleted => hub.delete_user(By::Operator, &actor.user).await,
+        ProviderSignOut::Everywhere => hub.sign_out_everywhere(&actor.user, actor).await,
+        ProviderSignOut::Deleted => hub.delete_user(OnBehalfOf::Operator, &actor.user).await,
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_provider_is_told_of_a_sign_out_only_after_the_database_and_in_the_end_always() {
     for (way, failing) in [
-        (Farewell::Here, Failing::Everything),
-        (Farewell::Here, Failing::Changes),
-        (Farewell::Everywhere, Failing::Changes),
-        (Farewell::Deleted, Failing::Changes),
+        (ProviderSignOut::Here, Failing::Everything),
+        (ProviderSignOut::Here, Failing::Changes),
+        (ProviderSignOut::Everywhere, Failing::Changes),
+        (ProviderSignOut::Deleted, Failing::Changes),
     ] {
         for works in 0.. {
             let what = format!("{way:?} with {failing:?} failing after {works}");

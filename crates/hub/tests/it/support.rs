@@ -11,8 +11,8 @@ use jansky_hub::{ConfiguredProvider, Hub, Parts, RouteTable, Server, Settings, U
 use jansky_model::{ManualClock, Secret, ServerId, ServerName, StartId, Timestamp};
 use jansky_spawn::fake::{FakeBehaviour, FakeSpawner};
 use jansky_spawn::{
-    Answers, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
-    Spawner, Started, StopMode,
+    AddressOwner, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError,
+    SpawnHandle, Spawner, Started, StopMode,
 };
 use jansky_store::{BeginStart, NewServer, NewToken, Store, TokenKind};
 use tempfile::TempDir;
@@ -286,8 +286,8 @@ impl Spawner for FickleSpawner {
         self.fake.poll(handle).await
     }
 
-    async fn answers(&self, handle: &SpawnHandle, url: &str) -> Answers {
-        self.fake.answers(handle, url).await
+    async fn address_owner(&self, handle: &SpawnHandle, url: &str) -> AddressOwner {
+        self.fake.address_owner(handle, url).await
     }
 
     async fn stop(&self, handle: &SpawnHandle, mode: StopMode) -> Result<(), SpawnError> {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jansky_hub::{
-    AdmissionRules, ConfiguredProvider, Hub, NewBrowserSession, Return, SignOutAtProvider, User,
+    AdmissionRules, CallbackOutcome, ConfiguredProvider, Hub, NewBrowserSession, SignOutAtProvider,
+    User,
 };
 use jansky_identity::oidc::OidcKind;
 use jansky_identity::{CallbackQuery, OidcProvider, OidcSettings, http_client};
@@ -60,17 +61,17 @@ impl Upstream {
     /// Somebody signs in.
     pub(crate) async fn sign_in(&self) -> (User, NewBrowserSession) {
         let hub = self.hub();
-        let departure = hub
+        let redirect = hub
             .begin_sign_in("op", CALLBACK.to_owned(), None, BTreeMap::new(), &[])
             .await
             .expect("the provider is up");
-        let back = self.op.sign_in(&departure.url);
+        let back = self.op.sign_in(&redirect.url);
         let query = CallbackQuery::parse(&back).expect("the callback is well formed");
         let back = hub
-            .finish_sign_in(query, None, &[departure.browser], None)
+            .finish_sign_in(query, None, &[redirect.browser], None)
             .await
             .expect("everybody may come in");
-        let Return::SignedIn(arrival) = back else {
+        let CallbackOutcome::SignedIn(arrival) = back else {
             panic!("nobody links anything")
         };
         let identity = arrival.identity.as_ref();

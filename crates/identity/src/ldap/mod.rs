@@ -4,8 +4,8 @@
 //! (RFC 4513, 5.1.2), so an empty password never gets there. What is typed is escaped in names and
 //! filters, and everything about a person comes from their entry, not from what they typed.
 
-mod again;
 mod connection;
+mod lookup;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -18,11 +18,11 @@ use serde_json::json;
 
 use crate::error::IdentityError;
 use crate::identity::ExternalIdentity;
-use crate::patience::in_time;
 use crate::provider::{FormLogin, IdentityProvider, LoginMethod, PeopleLookup, ProviderStatus};
+use crate::timeouts::in_time;
 
-use again::must_show;
 use connection::{Connection, misconfigured, not_shown};
+use lookup::must_show;
 pub use settings::{LdapGroups, LdapLookup, LdapSettings};
 
 /// What stands for the name that was typed.

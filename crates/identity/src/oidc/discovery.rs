@@ -7,7 +7,7 @@ use jansky_model::{Clock, Timestamp};
 use reqwest::Client;
 use tokio::sync::Mutex;
 
-use super::back_channel::send;
+use super::http::send;
 use super::metadata::{Metadata, MetadataProblem, discovery_url};
 use super::settings::OidcSettings;
 use crate::{IdentityError, ProviderStatus};

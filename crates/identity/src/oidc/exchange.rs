@@ -6,7 +6,7 @@ use super::relying_party::OidcProvider;
 use super::token_endpoint::IssuedAnswer;
 use crate::IdentityError;
 use crate::exchange::{ExchangeRequest, TokenExchange};
-use crate::issued::{IssuedToken, NotIssued, Unfit, Wanted, check};
+use crate::issued::{IssuedToken, IssuedTokenProblem, NotIssued, TokenRequirements, check};
 
 pub(super) const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -43,7 +43,7 @@ impl TokenExchange for OidcProvider {
             .map(String::as_str)
             .chain(request.subject_scope.split_whitespace())
             .collect();
-        let wanted = Wanted {
+        let wanted = TokenRequirements {
             target: request.audience.or(request.resource),
             client_id: Some(&self.settings().client_id),
             subject: Some(request.subject),
@@ -55,13 +55,13 @@ impl TokenExchange for OidcProvider {
 }
 
 /// RFC 8693 2.2.1: an access token that can be sent as it is.
-fn exchanged(answer: IssuedAnswer) -> Result<IssuedToken, Unfit> {
+fn exchanged(answer: IssuedAnswer) -> Result<IssuedToken, IssuedTokenProblem> {
     let is_bearer = answer.is_bearer();
     let is_access = answer.issued_token_type.as_deref() == Some(ACCESS_TOKEN);
     if is_bearer && is_access {
         Ok(answer.token)
     } else {
-        Err(Unfit::Kind)
+        Err(IssuedTokenProblem::Kind)
     }
 }
 

@@ -12,19 +12,21 @@ use reqwest::{StatusCode, header};
 use serde::Deserialize;
 use url::Url;
 
-use super::back_channel::{Answer, send};
 use super::exchange::{ACCESS_TOKEN, ENDPOINT as EXCHANGE_ENDPOINT, EXCHANGE};
+use super::http::{Answer, send};
 use super::relying_party::OidcProvider;
 use super::token_endpoint::IssuedAnswer;
 use crate::error::{IdentityError, clean};
-use crate::external::{ExternalTokens, ExternalWay};
-use crate::issued::{IssuedToken, NotIssued, Unfit, Wanted, check, earlier};
+use crate::external::{ExternalTokenMethod, ExternalTokens};
+use crate::issued::{
+    IssuedToken, IssuedTokenProblem, NotIssued, TokenRequirements, check, earlier,
+};
 
 const ENDPOINT: &str = "identity brokering";
 
 /// The way that worked last, for each alias.
 #[derive(Default)]
-pub(crate) struct KnownWays(RwLock<HashMap<String, ExternalWay>>);
+pub(crate) struct KnownWays(RwLock<HashMap<String, ExternalTokenMethod>>);
 
 /// Why one way brought nothing.
 enum Failed {
@@ -53,7 +55,7 @@ impl ExternalTokens for OidcProvider {
     async fn external_token(
         &self,
         alias: &str,
-        way: Option<ExternalWay>,
+        way: Option<ExternalTokenMethod>,
         subject_token: &Secret,
     ) -> Result<IssuedToken, NotIssued> {
         let ways = match way {
@@ -89,7 +91,7 @@ impl ExternalTokens for OidcProvider {
         })
     }
 
-    fn known_ways(&self) -> Vec<(String, ExternalWay)> {
+    fn known_ways(&self) -> Vec<(String, ExternalTokenMethod)> {
         let known = self.known_ways.0.read();
         let known = known.unwrap_or_else(PoisonError::into_inner);
         let mut known: Vec<_> = known.iter().map(|(a, way)| (a.clone(), *way)).collect();
@@ -100,17 +102,17 @@ impl ExternalTokens for OidcProvider {
 
 impl OidcProvider {
     /// The way that worked last comes first.
-    fn ways_to_try(&self, alias: &str) -> Vec<ExternalWay> {
+    fn ways_to_try(&self, alias: &str) -> Vec<ExternalTokenMethod> {
         let known = self.known_ways.0.read();
         let known = known.unwrap_or_else(PoisonError::into_inner);
         let known = known.get(alias).copied();
-        let others = ExternalWay::ALL
+        let others = ExternalTokenMethod::ALL
             .into_iter()
             .filter(|way| Some(*way) != known);
         known.into_iter().chain(others).collect()
     }
 
-    fn remember(&self, alias: &str, way: ExternalWay) {
+    fn remember(&self, alias: &str, way: ExternalTokenMethod) {
         let mut known = self
             .known_ways
             .0
@@ -123,19 +125,19 @@ impl OidcProvider {
 
     async fn external_token_by(
         &self,
-        way: ExternalWay,
+        way: ExternalTokenMethod,
         alias: &str,
         subject_token: &Secret,
     ) -> Result<IssuedToken, Failed> {
         let token = match way {
-            ExternalWay::V2 => self.by_v2(alias, subject_token).await?,
-            ExternalWay::V1 => self.by_v1(alias, subject_token).await?,
-            ExternalWay::Legacy => self.by_requested_issuer(alias, subject_token).await?,
+            ExternalTokenMethod::V2 => self.by_v2(alias, subject_token).await?,
+            ExternalTokenMethod::V1 => self.by_v1(alias, subject_token).await?,
+            ExternalTokenMethod::Legacy => self.by_requested_issuer(alias, subject_token).await?,
         };
         // Whose token it is only the provider behind can say; we know when it ends.
-        match check(token, Wanted::default(), self.clock.now()) {
+        match check(token, TokenRequirements::default(), self.clock.now()) {
             Ok(token) => Ok(token),
-            Err(Unfit::Expired) => Err(Failed::Expired),
+            Err(IssuedTokenProblem::Expired) => Err(Failed::Expired),
             Err(other) => Err(Failed::Final(other.into())),
         }
     }
@@ -314,9 +316,13 @@ mod tests {
         ] {
             let token = read(&format!(r#"{{"access_token":"a",{said}}}"#)).expect("a token");
 
-            let checked = check(token, Wanted::default(), Timestamp::from_seconds(1_000));
+            let checked = check(
+                token,
+                TokenRequirements::default(),
+                Timestamp::from_seconds(1_000),
+            );
 
-            assert_eq!(checked.err(), Some(Unfit::Expired), "{said}");
+            assert_eq!(checked.err(), Some(IssuedTokenProblem::Expired), "{said}");
         }
     }
 }

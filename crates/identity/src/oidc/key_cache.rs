@@ -8,7 +8,7 @@ use reqwest::Client;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::back_channel::send;
+use super::http::send;
 use super::keys::Jwks;
 use crate::IdentityError;
 use crate::error::TokenProblem;

@@ -69,10 +69,10 @@ impl Jwks {
     /// When it is not a JSON object with a list `keys`: what it is instead.
     pub fn parse(document: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
-        struct Document {
+        struct JwkSet {
             keys: Vec<serde_json::Value>,
         }
-        let document: Document = read_json(document)?;
+        let document: JwkSet = read_json(document)?;
         let keys = document
             .keys
             .into_iter()

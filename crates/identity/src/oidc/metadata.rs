@@ -55,7 +55,7 @@ pub enum MetadataProblem {
 
 /// OpenID Connect Discovery 3; unknown fields are ignored.
 #[derive(Deserialize)]
-struct Document {
+struct DiscoveryDocument {
     issuer: String,
     authorization_endpoint: Url,
     token_endpoint: Url,
@@ -90,7 +90,8 @@ impl Metadata {
         if name.issuer != settings.issuer {
             return Err(MetadataProblem::Issuer(name.issuer));
         }
-        let document: Document = read_json(document).map_err(MetadataProblem::Malformed)?;
+        let document: DiscoveryDocument =
+            read_json(document).map_err(MetadataProblem::Malformed)?;
         let metadata = Self {
             authorization: document.authorization_endpoint,
             token: document.token_endpoint,

@@ -3,11 +3,11 @@
 //! One [`OidcProvider`] per configured issuer. What it knows (metadata, keys) it learns when it is
 //! first needed and learns again by itself; nothing it knows has to survive a restart.
 
-mod back_channel;
 mod client_key;
 mod discovery;
 mod exchange;
 mod external;
+mod http;
 mod id_token;
 mod json;
 mod jws;
@@ -23,9 +23,9 @@ mod service_account;
 mod settings;
 mod token_endpoint;
 
-pub(crate) use back_channel::{Answer, send};
-pub use back_channel::{http_client, http_client_trusting};
 pub use client_key::{ClientKey, UnusableKey};
+pub(crate) use http::{Answer, send};
+pub use http::{http_client, http_client_trusting};
 pub use id_token::{Expectations, verify_id_token};
 pub(crate) use id_token::{same, token_claims};
 pub(crate) use json::read_json;

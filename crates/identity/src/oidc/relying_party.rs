@@ -9,9 +9,9 @@ use reqwest::Client;
 use serde_json::Value;
 use url::Url;
 
-use super::back_channel::send;
 use super::discovery::Discovery;
 use super::external::KnownWays;
+use super::http::send;
 use super::id_token::{Expectations, same, verify_id_token, verify_userinfo};
 use super::jws::needed_text;
 use super::key_cache::{KeyCache, KeySource};

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 
 use super::relying_party::OidcProvider;
 use super::token_endpoint::{Caller, ClientCredentials};
-use crate::issued::{IssuedToken, NotIssued, Unfit, Wanted, check};
+use crate::issued::{IssuedToken, IssuedTokenProblem, NotIssued, TokenRequirements, check};
 use crate::service_account::{ServiceAccount, ServiceRequest};
 
 const ENDPOINT: &str = "client credentials";
@@ -88,11 +88,11 @@ impl OidcProvider {
             .await
             .map_err(NotIssued::of_error)?;
         if !answer.is_bearer() {
-            return Err(Unfit::Kind.into());
+            return Err(IssuedTokenProblem::Kind.into());
         }
-        let wanted = Wanted {
+        let wanted = TokenRequirements {
             client_id: Some(&client_id),
-            ..Wanted::default()
+            ..TokenRequirements::default()
         };
         Ok(check(answer.token, wanted, self.clock.now())?)
     }

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::back_channel::{Answer, send};
 use super::client_key::ASSERTION_TYPE;
+use super::http::{Answer, send};
 use super::json::read_json;
 use super::lifetime::{end_of, lifetime, moment};
 use super::metadata::Metadata;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jansky_identity::oidc::OidcKind;
-use jansky_identity::{ExternalWay, IdentityProvider as _, IssuedToken, NotIssued};
+use jansky_identity::{ExternalTokenMethod, IdentityProvider as _, IssuedToken, NotIssued};
 use jansky_model::{Secret, Timestamp};
 use serde_json::json;
 
@@ -42,14 +42,14 @@ fn token(rig: &Rig, name: &str, lifetime: i64) -> Instead {
     Instead::Status(200, body.to_string())
 }
 
-async fn ask(rig: &Rig, way: Option<ExternalWay>) -> Result<IssuedToken, NotIssued> {
+async fn ask(rig: &Rig, way: Option<ExternalTokenMethod>) -> Result<IssuedToken, NotIssued> {
     let external = rig.provider.external_tokens().expect("Keycloak keeps them");
     external
         .external_token("ext", way, &Secret::new("canary-access"))
         .await
 }
 
-fn known(rig: &Rig) -> Vec<(String, ExternalWay)> {
+fn known(rig: &Rig) -> Vec<(String, ExternalTokenMethod)> {
     let external = rig.provider.external_tokens().expect("Keycloak keeps them");
     external.known_ways()
 }
@@ -57,9 +57,9 @@ fn known(rig: &Rig) -> Vec<(String, ExternalWay)> {
 /// D29.
 #[tokio::test]
 async fn the_way_that_works_is_found_and_remembered() {
-    for way in ExternalWay::ALL {
+    for way in ExternalTokenMethod::ALL {
         let rig = keycloak().await;
-        let answer = |its: ExternalWay| {
+        let answer = |its: ExternalTokenMethod| {
             if its == way {
                 token(&rig, "external", 60)
             } else {
@@ -68,9 +68,9 @@ async fn the_way_that_works_is_found_and_remembered() {
         };
         offer(
             &rig,
-            answer(ExternalWay::V2),
-            answer(ExternalWay::V1),
-            answer(ExternalWay::Legacy),
+            answer(ExternalTokenMethod::V2),
+            answer(ExternalTokenMethod::V1),
+            answer(ExternalTokenMethod::Legacy),
         );
 
         let found = ask(&rig, None).await.expect("one way works");
@@ -95,8 +95,12 @@ async fn the_request_proves_who_we_are_only_where_it_is_asked_for() {
     let rig = keycloak().await;
     offer(&rig, token(&rig, "a", 60), token(&rig, "b", 60), refusal());
 
-    ask(&rig, Some(ExternalWay::V2)).await.expect("a token");
-    ask(&rig, Some(ExternalWay::V1)).await.expect("a token");
+    ask(&rig, Some(ExternalTokenMethod::V2))
+        .await
+        .expect("a token");
+    ask(&rig, Some(ExternalTokenMethod::V1))
+        .await
+        .expect("a token");
 
     let calls = rig.op.script().calls.clone();
     let [v2, v1] = &calls[calls.len() - 2..] else {
@@ -120,7 +124,7 @@ async fn an_expired_token_is_never_given_out_whatever_the_provider_answers() {
         refusal(),
     );
 
-    let by_v2 = ask(&rig, Some(ExternalWay::V2)).await;
+    let by_v2 = ask(&rig, Some(ExternalTokenMethod::V2)).await;
     let by_any = ask(&rig, None).await;
     offer(
         &rig,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jansky_identity::{
-    ExchangeRequest, ExternalIdentity, ExternalWay, IdentityProvider as _, IssuedToken, NotIssued,
-    OidcProvider, RedirectLogin as _, ServiceRequest,
+    ExchangeRequest, ExternalIdentity, ExternalTokenMethod, IdentityProvider as _, IssuedToken,
+    NotIssued, OidcProvider, RedirectLogin as _, ServiceRequest,
 };
 
 use crate::keycloak::{client, login};
@@ -101,12 +101,12 @@ async fn the_token_of_the_realm_behind_comes_in_every_way_that_there_is() {
     let provider = relying_party(client("jansky"));
     let kaylee = signed_in(&provider, "kaylee", Some("ext")).await;
     let external = provider.external_tokens().expect("Keycloak keeps them");
-    let built: ExternalWay = variable("JANSKY_TEST_KEYCLOAK_BROKERING")
+    let built: ExternalTokenMethod = variable("JANSKY_TEST_KEYCLOAK_BROKERING")
         .parse()
         .expect("a way");
     let ask = |way| external.external_token("ext", way, &kaylee.tokens.access);
 
-    for way in [None, Some(built), Some(ExternalWay::Legacy)] {
+    for way in [None, Some(built), Some(ExternalTokenMethod::Legacy)] {
         let token = ask(way)
             .await
             .unwrap_or_else(|error| panic!("{way:?}: {error}"));
@@ -115,7 +115,7 @@ async fn the_token_of_the_realm_behind_comes_in_every_way_that_there_is() {
             assert_eq!(external.known_ways(), [("ext".to_owned(), built)]);
         }
     }
-    for way in [ExternalWay::V2, ExternalWay::V1] {
+    for way in [ExternalTokenMethod::V2, ExternalTokenMethod::V1] {
         if way != built {
             let refused = ask(Some(way)).await.expect_err("it was built without");
             assert_eq!(refused.code(), "client_not_allowed", "{refused:?}");

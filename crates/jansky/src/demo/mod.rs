@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use clap::Args;
 use jansky_config::Loaded;
 use jansky_guard::Place;
-use jansky_hub::{By, Hub, TokenRequest};
+use jansky_hub::{Hub, NewApiToken, OnBehalfOf};
 use jansky_spawn::remove_left_over;
 use serde_json::json;
 use tracing::warn;
@@ -247,14 +247,17 @@ async fn make_accounts(hub: &Hub, accounts: &[Account]) -> anyhow::Result<String
         if account.admin {
             for old in hub.tokens_of(&user).await? {
                 if old.note == accounts::TOKEN_NOTE {
-                    hub.revoke_token(By::Operator, &user, old.id).await?;
+                    hub.revoke_token(OnBehalfOf::Operator, &user, old.id)
+                        .await?;
                 }
             }
-            let request = TokenRequest {
+            let request = NewApiToken {
                 note: accounts::TOKEN_NOTE.to_owned(),
-                ..TokenRequest::default()
+                ..NewApiToken::default()
             };
-            let (_, secret) = hub.create_token(By::Operator, &user, request).await?;
+            let (_, secret) = hub
+                .create_token(OnBehalfOf::Operator, &user, request)
+                .await?;
             token = Some(secret.expose().to_owned());
         }
     }

@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::browser::{Answer, Browser};
 use crate::house::{House, Hub};
-use crate::sign_out::farewell;
+use crate::sign_out::provider_sign_out;
 use crate::site::{add_oidc, within};
 
 /// The id under which Keycloak is configured.
@@ -263,7 +263,7 @@ async fn signing_out_ends_the_session_at_keycloak_without_a_question() {
     assert_eq!(keycloak.sessions(&person).await.len(), 1);
 
     let answer = browser.post("hub/logout", &[]).await;
-    let end = farewell(&answer, &variable("JANSKY_TEST_KEYCLOAK_ISSUER"));
+    let end = provider_sign_out(&answer, &variable("JANSKY_TEST_KEYCLOAK_ISSUER"));
     let landed = at_keycloak.land(&end).await;
 
     assert!(
@@ -290,7 +290,7 @@ async fn signing_out_of_one_browser_asks_nothing_and_leaves_the_other_one_signed
     assert_eq!(keycloak.sessions(&person).await.len(), 2);
     let sign_out = async |browser: &Browser, there: &LoginForm| {
         let answer = browser.post("hub/logout", &[]).await;
-        let end = farewell(&answer, &variable("JANSKY_TEST_KEYCLOAK_ISSUER"));
+        let end = provider_sign_out(&answer, &variable("JANSKY_TEST_KEYCLOAK_ISSUER"));
         let landed = there.land(&end).await;
         assert!(
             landed.as_str().starts_with(&hub.url),

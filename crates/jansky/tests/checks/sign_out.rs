@@ -10,7 +10,7 @@ use crate::site::{Site, within};
 use crate::tokens::{ARCHIVE, somebody_at_work, start};
 
 /// Where the answer to a sign-out sends the browser next: at once, or by a link on the page.
-pub(crate) fn farewell(answer: &Answer, provider: &str) -> Url {
+pub(crate) fn provider_sign_out(answer: &Answer, provider: &str) -> Url {
     let location = answer.location().to_owned();
     let link = answer.text.split("href=\"").skip(1).find_map(|rest| {
         let link = rest
@@ -63,7 +63,7 @@ async fn signing_out_ends_the_session_here_and_at_the_provider() {
     .await;
     let revocation = &site.op.calls_of("/revoke")[0];
     assert!(revocation.authorization.is_some(), "with our credentials");
-    let url = farewell(&answer, &site.op.issuer);
+    let url = provider_sign_out(&answer, &site.op.issuer);
     let query: std::collections::HashMap<_, _> = url.query_pairs().into_owned().collect();
     assert_eq!(query["id_token_hint"], id_token);
     assert!(

@@ -252,11 +252,11 @@ impl jansky_proxy::RequestFilter for Hanging {
         head.headers.remove("authorization");
     }
 
-    fn lifeline(
+    fn revocation(
         &self,
         route: &jansky_proxy::Route,
         head: &http::request::Parts,
-    ) -> Option<jansky_proxy::Lifeline> {
+    ) -> Option<jansky_proxy::Revocation> {
         assert_eq!(route.spec(), "/");
         // As it came from the client, before anything was taken out.
         head.headers.get("authorization")?;

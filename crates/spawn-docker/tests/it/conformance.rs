@@ -23,7 +23,7 @@ impl Place for Bench {
 
 fn bench(life: Life) -> Bench {
     match life {
-        Life::Answers => Bench::python(SERVER),
+        Life::AddressOwner => Bench::python(SERVER),
         Life::Ends => Bench::python("import time; time.sleep(0.5)"),
     }
 }

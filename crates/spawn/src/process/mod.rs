@@ -5,7 +5,6 @@
 //! found by control group, inherited marker or descent.
 
 mod account;
-mod answers;
 mod cgroup;
 mod check;
 mod environment;
@@ -16,6 +15,7 @@ mod launch;
 mod left_over;
 mod machine;
 mod new_account;
+mod port_owner;
 mod ports;
 mod record;
 mod runtime;
@@ -34,8 +34,8 @@ use tokio::process::Child;
 use tracing::info;
 
 use crate::{
-    Answers, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
-    Spawner, Started, StopMode,
+    AddressOwner, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError,
+    SpawnHandle, Spawner, Started, StopMode,
 };
 pub use account::problem_with_name;
 use cgroup::Cgroups;
@@ -231,15 +231,15 @@ impl Spawner for ProcessSpawner {
         }
     }
 
-    async fn answers(&self, handle: &SpawnHandle, url: &str) -> Answers {
-        let unknown = |reason: String| Answers::Unknown { reason };
+    async fn address_owner(&self, handle: &SpawnHandle, url: &str) -> AddressOwner {
+        let unknown = |reason: String| AddressOwner::Unknown { reason };
         let handle = match Handle::read(handle) {
             Ok(handle) => handle,
             Err(error) => return unknown(error.to_string()),
         };
         let (mut family, url) = (self.family(&handle), url.to_owned());
         let asked = self.blocking(move |_| {
-            family.answers(&url).map_err(|error| {
+            family.address_owner(&url).map_err(|error| {
                 SpawnError::unavailable(format!("the table of sockets cannot be read: {error}"))
             })
         });

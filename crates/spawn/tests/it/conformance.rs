@@ -50,7 +50,7 @@ mod processes {
 
     fn bench(life: Life) -> Bench {
         match life {
-            Life::Answers => Bench::python(SERVER),
+            Life::AddressOwner => Bench::python(SERVER),
             Life::Ends => Bench::shell("exit 0"),
         }
     }
@@ -64,7 +64,7 @@ mod fake {
     fn bench(life: Life) -> Memory {
         Memory(FakeSpawner::new(FakeBehaviour {
             start: match life {
-                Life::Answers => FakeStart::Works,
+                Life::AddressOwner => FakeStart::Works,
                 Life::Ends => FakeStart::ExitsAfter(Duration::from_millis(50)),
             },
             ..FakeBehaviour::default()

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
-use jansky_spawn::{Answers, HomePolicy, ProgressSink, RunAs, Spawner, Started};
+use jansky_spawn::{AddressOwner, HomePolicy, ProgressSink, RunAs, Spawner, Started};
 
 use crate::accounts::TemporaryAccount;
 use crate::bench::{Bench, eventually, spec, stop};
@@ -43,17 +43,19 @@ impl Drop for Stranger {
     }
 }
 
-async fn answers(bench: &Bench, started: &Started) -> Answers {
+async fn address_owner(bench: &Bench, started: &Started) -> AddressOwner {
     // As a hub that was started anew asks.
     let spawner = bench.spawner();
-    spawner.answers(&started.handle, &started.url).await
+    spawner.address_owner(&started.handle, &started.url).await
 }
 
-async fn until_somebody(bench: &Bench, started: &Started) -> Answers {
+async fn until_somebody(bench: &Bench, started: &Started) -> AddressOwner {
     let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
     loop {
-        match answers(bench, started).await {
-            Answers::Nobody => assert!(tokio::time::Instant::now() < deadline, "nobody listens"),
+        match address_owner(bench, started).await {
+            AddressOwner::Nobody => {
+                assert!(tokio::time::Instant::now() < deadline, "nobody listens")
+            }
             other => return other,
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
@@ -69,7 +71,7 @@ async fn a_server_that_listens_itself_or_in_a_child_answers() {
         let spawner = bench.spawner();
         let started = bench.start(&spawner).await;
 
-        assert_eq!(until_somebody(&bench, &started).await, Answers::Server);
+        assert_eq!(until_somebody(&bench, &started).await, AddressOwner::Server);
         stop(&spawner, &started.handle).await;
     }
 }
@@ -80,7 +82,7 @@ async fn nobody_is_not_the_server() {
     let spawner = bench.spawner();
     let started = bench.start(&spawner).await;
 
-    assert_eq!(answers(&bench, &started).await, Answers::Nobody);
+    assert_eq!(address_owner(&bench, &started).await, AddressOwner::Nobody);
     stop(&spawner, &started.handle).await;
 }
 
@@ -98,7 +100,7 @@ async fn another_process_at_the_port_is_told_apart_by_name_and_account() {
 
             let found = until_somebody(&bench, &started).await;
 
-            let Answers::Other { who } = found else {
+            let AddressOwner::Other { who } = found else {
                 panic!("{found:?}");
             };
             let pid = format!("pid {}", stranger.0.id());
@@ -139,7 +141,7 @@ async fn a_stranger_with_the_mark_of_the_server_is_still_a_stranger() {
 
     let found = until_somebody(&bench, &started).await;
 
-    assert!(matches!(found, Answers::Other { .. }), "{found:?}");
+    assert!(matches!(found, AddressOwner::Other { .. }), "{found:?}");
     stop(&spawner, &started.handle).await;
 }
 
@@ -179,7 +181,7 @@ async fn a_server_with_an_account_of_its_own_answers_and_another_account_does_no
     let started = spawner.start(&spec, &ProgressSink::discard()).await;
     let started = started.expect("it starts");
 
-    assert_eq!(until_somebody(&bench, &started).await, Answers::Server);
+    assert_eq!(until_somebody(&bench, &started).await, AddressOwner::Server);
 
     stop(&spawner, &started.handle).await;
     let script = "exec sleep 600".to_owned();
@@ -190,7 +192,7 @@ async fn a_server_with_an_account_of_its_own_answers_and_another_account_does_no
     let started = started.expect("it starts");
     let _stranger = Stranger::at(&started, "127.0.0.1", 4243);
     let found = until_somebody(&bench, &started).await;
-    assert!(matches!(found, Answers::Other { .. }), "{found:?}");
+    assert!(matches!(found, AddressOwner::Other { .. }), "{found:?}");
     stop(&spawner, &started.handle).await;
 }
 

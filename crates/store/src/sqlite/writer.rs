@@ -25,7 +25,7 @@ pub(crate) struct Writer {
 }
 
 /// The right to write, until it is dropped.
-struct Turn {
+struct WriteLock {
     guard: OwnedMutexGuard<Option<Connection>>,
     logged: Arc<AtomicU32>,
 }
@@ -50,12 +50,12 @@ impl Writer {
     }
 
     /// Waits for the turn; those who wait get it in their order.
-    async fn turn(&self) -> Result<Turn, StoreError> {
+    async fn turn(&self) -> Result<WriteLock, StoreError> {
         let waiting = Arc::clone(&self.connection).lock_owned();
         let guard = tokio::time::timeout(ACQUIRE_TIMEOUT, waiting)
             .await
             .map_err(StoreError::unavailable)?;
-        Ok(Turn {
+        Ok(WriteLock {
             guard,
             logged: Arc::clone(&self.logged),
         })
@@ -103,7 +103,7 @@ impl Writer {
     }
 }
 
-impl Turn {
+impl WriteLock {
     fn connection(&self) -> Result<&Connection, StoreError> {
         self.guard.as_ref().ok_or_else(StoreError::closed)
     }
@@ -125,7 +125,7 @@ impl Turn {
 }
 
 /// Several statements that happen together or not at all; dropping it undoes them.
-pub(crate) struct WriteTransaction(Option<Turn>);
+pub(crate) struct WriteTransaction(Option<WriteLock>);
 
 impl WriteTransaction {
     fn connection(&self) -> Result<&Connection, StoreError> {

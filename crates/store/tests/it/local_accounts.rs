@@ -471,8 +471,8 @@ async fn a_name_is_asked_for_once(store: TestStore) {
 }
 
 async fn two_at_once_with_the_same_name_are_one(store: TestStore) {
-    let wishes: Vec<_> = (0..6).map(|_| sign_up("river")).collect();
-    let asked = futures(wishes.iter().map(|new| store.create_sign_up(new, 10))).await;
+    let requests: Vec<_> = (0..6).map(|_| sign_up("river")).collect();
+    let asked = futures(requests.iter().map(|new| store.create_sign_up(new, 10))).await;
     let waiting = asked.iter().filter(|asked| matches!(asked, Ok(true)));
     assert_eq!(waiting.count(), 1, "{asked:?}");
 
@@ -485,9 +485,9 @@ async fn two_at_once_with_the_same_name_are_one(store: TestStore) {
 }
 
 async fn so_many_may_wait_and_no_more(store: TestStore) {
-    let wishes: Vec<_> = (0..8).map(|n| sign_up(&format!("user-{n}"))).collect();
+    let requests: Vec<_> = (0..8).map(|n| sign_up(&format!("user-{n}"))).collect();
 
-    let asked = futures(wishes.iter().map(|new| store.create_sign_up(new, 3))).await;
+    let asked = futures(requests.iter().map(|new| store.create_sign_up(new, 3))).await;
 
     let places = asked.into_iter().map(|asked| asked.expect("an answer"));
     assert_eq!(places.filter(|place| *place).count(), 3);

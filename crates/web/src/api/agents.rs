@@ -37,7 +37,7 @@ fn model(agent: &AgentSession, server: &str) -> Value {
         "key": agent.thumbprint,
         "since": agent.created_at,
         "state": if agent.frozen.is_some() { "frozen" } else { "active" },
-        "frozen_reason": agent.frozen.map(jansky_hub::FreezeReason::word),
+        "frozen_reason": agent.frozen.map(jansky_hub::FreezeReason::as_str),
         "frozen_at": agent.frozen_at,
     })
 }

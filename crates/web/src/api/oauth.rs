@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
-use jansky_hub::{GrantError, TokenExchange};
+use jansky_hub::{TokenError, TokenExchange};
 use serde_json::json;
 
 use crate::error::OAuthError;
@@ -20,7 +20,7 @@ pub(crate) async fn token(State(web): State<WebState>, request: Request) -> Resp
     }
 }
 
-async fn exchange(web: &WebState, request: Request) -> Result<Response, GrantError> {
+async fn exchange(web: &WebState, request: Request) -> Result<Response, TokenError> {
     let bytes = read_body(request).await?;
     let mut wanted = TokenExchange::default();
     for (key, value) in url::form_urlencoded::parse(&bytes) {

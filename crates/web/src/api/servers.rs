@@ -78,7 +78,7 @@ pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
-struct ServerWish {
+struct ServerRequest {
     name: Option<String>,
     display_name: Option<String>,
     user_options: Option<Map<String, Value>>,
@@ -109,12 +109,12 @@ pub(crate) async fn create(
     if name.is_default() {
         return Err(HubError::conflict("The default server always exists").into());
     }
-    let wish: ServerWish = json_body(request).await?.unwrap_or_default();
-    check_title(wish.display_name.as_deref())?;
+    let asked: ServerRequest = json_body(request).await?.unwrap_or_default();
+    check_title(asked.display_name.as_deref())?;
     let hub = &visit.web.hub;
-    let title = wish.display_name.as_deref().unwrap_or_default();
+    let title = asked.display_name.as_deref().unwrap_or_default();
     let server = hub
-        .create_server(&user, &name, title, wish.user_options)
+        .create_server(&user, &name, title, asked.user_options)
         .await?;
     let model = models::server(&visit, actor, &server);
     Ok((StatusCode::CREATED, Json(model)).into_response())
@@ -137,18 +137,18 @@ pub(crate) async fn change(
         )
         .into());
     }
-    let wish: ServerWish = serde_json::from_value(Value::Object(body))
+    let asked: ServerRequest = serde_json::from_value(Value::Object(body))
         .map_err(|error| HubError::invalid(format!("The JSON body does not fit: {error}")))?;
-    check_title(wish.display_name.as_deref())?;
-    let name = wish
+    check_title(asked.display_name.as_deref())?;
+    let name = asked
         .name
         .map(|name| name.parse::<ServerName>())
         .transpose()
         .map_err(|error| HubError::invalid(error.to_string()))?;
     let hub = &visit.web.hub;
-    let title = wish.display_name.as_deref();
+    let title = asked.display_name.as_deref();
     let changed = hub
-        .change_server(actor, &server, name.as_ref(), title, wish.user_options)
+        .change_server(actor, &server, name.as_ref(), title, asked.user_options)
         .await?;
     Ok(Json(models::server(&visit, actor, &changed)).into_response())
 }
@@ -165,9 +165,9 @@ pub(crate) async fn start(
     // Without either of the two keys the whole body is the options: older clients send that.
     let (title, options) = if body.contains_key("user_options") || body.contains_key("display_name")
     {
-        let wish: ServerWish = serde_json::from_value(Value::Object(body))
+        let asked: ServerRequest = serde_json::from_value(Value::Object(body))
             .map_err(|error| HubError::invalid(format!("The JSON body does not fit: {error}")))?;
-        (wish.display_name, wish.user_options)
+        (asked.display_name, asked.user_options)
     } else {
         (None, (!body.is_empty()).then_some(body))
     };
@@ -219,7 +219,7 @@ fn failed(reason: &str) -> Response {
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default)]
-struct StopWish {
+struct StopRequest {
     remove: bool,
 }
 
@@ -231,8 +231,8 @@ pub(crate) async fn stop(
 ) -> ApiResult {
     let actor = visit.api_caller()?;
     let (_, name, server) = find(&visit, actor, &path, Scope::DELETE_SERVERS).await?;
-    let wish: StopWish = json_body(request).await?.unwrap_or_default();
-    if wish.remove && name.is_default() {
+    let asked: StopRequest = json_body(request).await?.unwrap_or_default();
+    if asked.remove && name.is_default() {
         return Err(HubError::invalid("Cannot remove the default server").into());
     }
     let Some(server) = server else {
@@ -246,12 +246,12 @@ pub(crate) async fn stop(
     let after = hub.settled(&server, hub.settings().call_patience).await?;
     match after {
         Some(server) if server.state.is_active() => {
-            if wish.remove {
+            if asked.remove {
                 hub.remove_when_stopped(&server);
             }
             Ok(empty(StatusCode::ACCEPTED))
         }
-        Some(server) if wish.remove => {
+        Some(server) if asked.remove => {
             hub.remove_server(&server).await?;
             Ok(empty(StatusCode::NO_CONTENT))
         }

@@ -19,7 +19,7 @@ use crate::visit::Visit;
 /// What to share, and for how long the code is accepted.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Wish {
+struct ShareCodeRequest {
     scopes: Option<Vec<String>>,
     expires_in: Option<u64>,
 }
@@ -67,9 +67,9 @@ pub(crate) async fn create(
 ) -> ApiResult {
     let actor = visit.api_caller()?;
     let server = server_to_share(&visit, actor, &path).await?;
-    let wish: Wish = json_body(request).await?.unwrap_or_default();
-    let scopes = wish.scopes.as_deref();
-    let lifetime = wish
+    let asked: ShareCodeRequest = json_body(request).await?.unwrap_or_default();
+    let scopes = asked.scopes.as_deref();
+    let lifetime = asked
         .expires_in
         .map_or(USUAL_CODE_LIFETIME, Duration::from_secs);
     let hub = &visit.web.hub;

@@ -18,19 +18,19 @@ use crate::visit::Visit;
 /// With whom to share, and what.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Wish {
+struct ShareRequest {
     user: Option<String>,
     group: Option<String>,
     scopes: Option<Vec<String>>,
 }
 
-impl Wish {
+impl ShareRequest {
     async fn read(request: Request) -> Result<Self, HubError> {
-        let wish: Self = json_body(request).await?.unwrap_or_default();
-        if wish.user.is_some() == wish.group.is_some() {
+        let asked: Self = json_body(request).await?.unwrap_or_default();
+        if asked.user.is_some() == asked.group.is_some() {
             return Err(HubError::invalid("give `user` or `group`, one of them"));
         }
-        Ok(wish)
+        Ok(asked)
     }
 
     fn partner(&self) -> Option<SharePartner> {
@@ -136,12 +136,12 @@ pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
 pub(crate) async fn add(visit: Visit, Path(path): Path<ServerPath>, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
     let server = server_to_share(&visit, actor, &path).await?;
-    let wish = Wish::read(request).await?;
-    let partner = wish.partner().ok_or_else(|| {
-        let name = wish.user.as_deref().unwrap_or_default();
+    let asked = ShareRequest::read(request).await?;
+    let partner = asked.partner().ok_or_else(|| {
+        let name = asked.user.as_deref().unwrap_or_default();
         HubError::invalid(format!("There is no user `{name}`."))
     })?;
-    let scopes = wish.scopes.as_deref();
+    let scopes = asked.scopes.as_deref();
     let share = visit
         .web
         .hub
@@ -158,10 +158,10 @@ pub(crate) async fn reduce(
 ) -> ApiResult {
     let actor = visit.api_caller()?;
     let server = server_to_share(&visit, actor, &path).await?;
-    let wish = Wish::read(request).await?;
-    let left = match wish.partner() {
+    let asked = ShareRequest::read(request).await?;
+    let left = match asked.partner() {
         Some(partner) => {
-            let scopes = wish.scopes.as_deref();
+            let scopes = asked.scopes.as_deref();
             visit.web.hub.unshare(&server, &partner, scopes).await?
         }
         None => None,

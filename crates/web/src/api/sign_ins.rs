@@ -76,7 +76,7 @@ fn grant(grant: &GrantStatus) -> Value {
     json!({
         "provider": grant.provider,
         "service": grant.service,
-        "state": grant.state.word(),
+        "state": grant.state.as_str(),
         "failing_since": grant.failing_since,
         "refreshed": grant.refreshed_at,
         "outcome": grant.last_outcome,

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use jansky_hub::{By, Credentials, HubError, TokenRequest};
+use jansky_hub::{Credentials, HubError, NewApiToken, OnBehalfOf};
 use jansky_model::Scope;
 use serde_json::{Value, json};
 
@@ -87,13 +87,13 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
             format!("Requested via api by user {requester}")
         }
     });
-    let request = TokenRequest {
+    let request = NewApiToken {
         note,
         lifetime: wanted.expires_in.map(Duration::from_secs),
         scopes,
         session_id: None,
     };
-    let by = actor.map_or(By::Owner(&user), By::from);
+    let by = actor.map_or(OnBehalfOf::Owner(&user), OnBehalfOf::from);
     let (token, secret) = visit.web.hub.create_token(by, &user, request).await?;
     let owned = visit.web.hub.rights_of(&user).await?;
     let mut model = models::token(&visit, &user, &owned, &token).await?;

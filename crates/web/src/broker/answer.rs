@@ -75,7 +75,7 @@ fn refuse(web: &WebState, error: &BrokerError) -> Response {
         body["reauth_url"] = Value::from(page(web, path));
     }
     if let BrokerError::Frozen(reason) = error {
-        body["frozen_reason"] = Value::from(reason.word());
+        body["frozen_reason"] = Value::from(reason.as_str());
     }
     let mut response = (status(error), Json(body)).into_response();
     let headers = response.headers_mut();

@@ -23,7 +23,7 @@ async fn audiences(web: &WebState, request: Request) -> Result<Response, BrokerE
         json!({
             "provider": identity.provider,
             "title": identity.title,
-            "state": identity.state.word(),
+            "state": identity.state.as_str(),
             "reauth_url": page(web, &identity.sign_in),
         })
     });
@@ -32,7 +32,7 @@ async fn audiences(web: &WebState, request: Request) -> Result<Response, BrokerE
             "id": audience.id,
             "title": audience.title,
             "scopes": audience.scopes,
-            "state": audience.state.word(),
+            "state": audience.state.as_str(),
             "token_file": audience.token_file,
         });
         if let Some(path) = &audience.sign_in {
@@ -48,7 +48,7 @@ async fn audiences(web: &WebState, request: Request) -> Result<Response, BrokerE
         "audiences": audiences.collect::<Vec<_>>(),
     });
     if let Some(reason) = overview.frozen {
-        body["frozen_reason"] = Value::from(reason.word());
+        body["frozen_reason"] = Value::from(reason.as_str());
     }
     Ok(Json(body).into_response())
 }

@@ -13,7 +13,7 @@ use crate::state::{Peer, WebState};
 use crate::visit::read_body;
 
 #[derive(serde::Deserialize)]
-struct Wish {
+struct EnrollRequest {
     ticket: Secret,
 }
 
@@ -27,11 +27,11 @@ async fn enroll(web: &WebState, request: Request) -> Result<Response, BrokerErro
     let peer = request.extensions().get::<Peer>().copied();
     let headers = request.headers().clone();
     let body = read_body(request).await?;
-    let wish: Wish = serde_json::from_slice(&body).map_err(|_| {
+    let asked: EnrollRequest = serde_json::from_slice(&body).map_err(|_| {
         BrokerError::InvalidRequest("the body must be JSON with the text `ticket`".to_owned())
     })?;
     let presented = presented("POST", "enroll", &headers, peer.as_ref());
-    let enrolled = web.hub.enroll(&presented, &wish.ticket).await?;
+    let enrolled = web.hub.enroll(&presented, &asked.ticket).await?;
     let body = json!({
         // To the agent, which is the only one that ever has it.
         "session": enrolled.session.expose(),

@@ -62,7 +62,7 @@ fn frame(notice: AgentNotice) -> Bytes {
     let (event, data) = match notice {
         AgentNotice::Active => ("active", json!({})),
         AgentNotice::Changed => ("changed", json!({})),
-        AgentNotice::Frozen(reason) => ("frozen", json!({ "reason": reason.word() })),
+        AgentNotice::Frozen(reason) => ("frozen", json!({ "reason": reason.as_str() })),
     };
     Bytes::from(format!("event: {event}\ndata: {data}\n\n"))
 }

@@ -11,7 +11,7 @@ mod token;
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use jansky_hub::{Agent, BrokerError, Presented, Proofs};
+use jansky_hub::{Agent, AgentCredentials, BrokerError, Proofs};
 
 use crate::state::{Peer, WebState};
 
@@ -30,14 +30,14 @@ fn presented<'a>(
     endpoint: &'a str,
     headers: &'a HeaderMap,
     peer: Option<&Peer>,
-) -> Presented<'a> {
+) -> AgentCredentials<'a> {
     let mut proofs = headers.get_all(PROOF).iter();
     let proof = match (proofs.next(), proofs.next()) {
         (Some(one), None) => one.to_str().map_or(Proofs::Not, Proofs::One),
         _ => Proofs::Not,
     };
     let mut authorization = headers.get_all(AUTHORIZATION).iter();
-    Presented {
+    AgentCredentials {
         method,
         endpoint,
         authorization: match (authorization.next(), authorization.next()) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use jansky_hub::{BrokerError, TokenWish};
+use jansky_hub::{BrokerError, TokenRequest};
 use serde_json::json;
 
 use super::agent;
@@ -25,8 +25,8 @@ pub(crate) async fn post(State(web): State<WebState>, request: Request) -> Respo
 async fn token(web: &WebState, request: Request) -> Result<Response, BrokerError> {
     let (head, body) = request.into_parts();
     let agent = agent(web, "token", &head).await?;
-    let wish = read(&read_body(Request::from_parts(head, body)).await?)?;
-    let given = web.hub.give_token(&agent, &wish).await?;
+    let asked = read(&read_body(Request::from_parts(head, body)).await?)?;
+    let given = web.hub.give_token(&agent, &asked).await?;
     let body = json!({
         // To the agent that has proved who it is.
         "access_token": given.token.expose(),
@@ -34,13 +34,13 @@ async fn token(web: &WebState, request: Request) -> Result<Response, BrokerError
         "token_type": "Bearer",
         "expires_in": given.expires_in,
         "scope": given.scope,
-        "audience": wish.audience,
+        "audience": asked.audience,
     });
     Ok(Json(body).into_response())
 }
 
 /// Reads the form. A parameter that is there twice is an error (RFC 6749 section 3.2).
-fn read(body: &[u8]) -> Result<TokenWish, BrokerError> {
+fn read(body: &[u8]) -> Result<TokenRequest, BrokerError> {
     let invalid = |text: &str| BrokerError::InvalidRequest(text.to_owned());
     let one = |name: &str| {
         let mut values = url::form_urlencoded::parse(body).filter(|(key, _)| key == name);
@@ -67,7 +67,7 @@ fn read(body: &[u8]) -> Result<TokenWish, BrokerError> {
             .map(Duration::from_secs)
             .map_err(|_| invalid("`min_ttl` must be a number of seconds"))?,
     };
-    Ok(TokenWish {
+    Ok(TokenRequest {
         audience,
         scope: one("scope")?,
         min_ttl,
@@ -81,9 +81,12 @@ mod tests {
     #[test]
     fn a_form_is_read_or_refused_with_what_is_wrong() {
         let good = format!("grant_type={TOKEN_EXCHANGE}&audience=a&scope=x+y&min_ttl=60");
-        let wish = read(good.as_bytes()).expect("it is whole");
-        assert_eq!((wish.audience.as_str(), wish.min_ttl.as_secs()), ("a", 60));
-        assert_eq!(wish.scope.as_deref(), Some("x y"));
+        let asked = read(good.as_bytes()).expect("it is whole");
+        assert_eq!(
+            (asked.audience.as_str(), asked.min_ttl.as_secs()),
+            ("a", 60)
+        );
+        assert_eq!(asked.scope.as_deref(), Some("x y"));
 
         for (form, word) in [
             ("audience=a".to_owned(), "grant_type"),

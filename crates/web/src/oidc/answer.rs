@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jansky_hub::{IssuerError, PresentedClient};
+use jansky_hub::{ClientCredentials, IssuerError};
 use jansky_model::Secret;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -45,10 +45,10 @@ impl Form {
     }
 
     /// Who says that they sent it: in the header, or else in the form (RFC 6749 section 2.3.1).
-    pub(super) fn client(&self, headers: &HeaderMap) -> Result<PresentedClient, IssuerError> {
+    pub(super) fn client(&self, headers: &HeaderMap) -> Result<ClientCredentials, IssuerError> {
         match headers.get(AUTHORIZATION) {
             Some(value) => basic(value).ok_or(IssuerError::InvalidClient),
-            None => Ok(PresentedClient {
+            None => Ok(ClientCredentials {
                 id: self.get("client_id").map(str::to_owned),
                 secret: self.get("client_secret").map(Secret::new),
             }),
@@ -57,7 +57,7 @@ impl Form {
 }
 
 /// Both halves are form-encoded before they are joined.
-fn basic(value: &HeaderValue) -> Option<PresentedClient> {
+fn basic(value: &HeaderValue) -> Option<ClientCredentials> {
     let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
@@ -69,7 +69,7 @@ fn basic(value: &HeaderValue) -> Option<PresentedClient> {
         let decoded = percent_decode_str(&text).decode_utf8();
         decoded.ok().map(std::borrow::Cow::into_owned)
     };
-    Some(PresentedClient {
+    Some(ClientCredentials {
         id: decode(id),
         secret: decode(secret).map(Secret::new),
     })

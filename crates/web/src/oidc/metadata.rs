@@ -13,7 +13,7 @@ use crate::state::WebState;
 /// `GET /hub/oidc/.well-known/openid-configuration`, and the address of RFC 8414.
 pub(crate) async fn document(State(web): State<WebState>) -> Response {
     let issuer = web.hub.issuer();
-    let algorithm = web.hub.settings().issuer.algorithm.word();
+    let algorithm = web.hub.settings().issuer.algorithm.as_str();
     let secret_or_none = ["client_secret_basic", "client_secret_post", "none"];
     let secret = ["client_secret_basic", "client_secret_post"];
     public(json!({

@@ -2,7 +2,7 @@
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use jansky_hub::{DeviceWish, IssuerError};
+use jansky_hub::{DeviceAuthorizationRequest, IssuerError};
 use jansky_model::Secret;
 use serde_json::json;
 
@@ -25,7 +25,7 @@ pub(crate) async fn begin(State(web): State<WebState>, request: Request) -> Resp
         let peer = request.extensions().get::<Peer>().copied();
         let headers = request.headers().clone();
         let form = Form::read(&read_body(request).await?)?;
-        let wish = DeviceWish {
+        let wish = DeviceAuthorizationRequest {
             client: form.client(&headers)?,
             audience: form.get("audience").map(str::to_owned),
             scope: form.get("scope").map(str::to_owned),

@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::response::Response;
 use jansky_hub::HubError;
 
-use crate::scope_words::scope_in_words;
+use crate::scope_descriptions::scope_in_words;
 use crate::views::{AcceptSharePage, ScopeLine};
 use crate::visit::{PageResult, Visit, redirect};
 

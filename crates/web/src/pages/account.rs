@@ -9,9 +9,9 @@ use jansky_hub::{
 };
 use jansky_model::ProviderId;
 
-use crate::browser_words::browser_in_words;
 use crate::error::{log, public_message, status_of};
 use crate::pages::{sign_out, title_of};
+use crate::user_agent::browser_in_words;
 use crate::views::{
     AccountPage, BrowserRow, ErrorPage, GrantPhase, GrantRow, IdentityRow, Link, LocalRow,
     ProviderButton, ServerSessionRow,

@@ -4,7 +4,7 @@ use axum::response::Response;
 use jansky_hub::{AuditEvent, AuditQuery, Event, HubError};
 use serde_json::Value;
 
-use crate::browser_words::browser_in_words;
+use crate::user_agent::browser_in_words;
 use crate::views::{AuditPage, AuditRow};
 use crate::visit::{PageResult, Visit};
 
@@ -97,7 +97,7 @@ const fn is_of_server(event: Event) -> bool {
             | Event::TicketReplay
             | Event::Tampering
             | Event::Refused
-            | Event::Entered
+            | Event::SignInProgress
             | Event::Freeze
             | Event::Thaw
     )
@@ -185,7 +185,7 @@ fn words(event: Event, row: &AuditEvent, detail: &Value) -> String {
         Event::TicketReplay => "Somebody used the secret of a server's start a second time",
         Event::Tampering => "Somebody acted inside a server from outside",
         Event::Refused => "Token request refused",
-        Event::Entered => "Somebody else entered the server: no tokens until its next start",
+        Event::SignInProgress => "Somebody else entered the server: no tokens until its next start",
         Event::Freeze => return format!("Tokens frozen: {}", of("reason").replace('_', " ")),
         Event::Thaw => "Tokens given again",
     };

@@ -4,7 +4,7 @@ use axum::extract::Path;
 use axum::response::Response;
 use jansky_crypto::token::s256;
 use jansky_hub::HubError;
-use jansky_hub::{CallbackQuery, Departure, LoginMethod, Return};
+use jansky_hub::{CallbackOutcome, CallbackQuery, LoginMethod, ProviderRedirect};
 use jansky_model::Secret;
 
 use crate::cookies::{self, SetCookie};
@@ -56,7 +56,7 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
 }
 
 /// Sends the browser to a provider, with a cookie that ties the attempt to it.
-fn send_away(visit: &Visit, departure: &Departure) -> Response {
+fn send_away(visit: &Visit, departure: &ProviderRedirect) -> Response {
     let mut response = redirect(departure.url.as_str());
     let name = attempt_cookie(&departure.state);
     let cookie = SetCookie {
@@ -120,11 +120,14 @@ pub(crate) async fn back(visit: Visit) -> Response {
 }
 
 /// `GET /hub/oauth_callback/{provider}`: the same, where a provider has an address of its own.
-pub(crate) async fn back_through(Path(door): Path<String>, visit: Visit) -> Response {
-    finish(&visit, Some(&door)).await
+pub(crate) async fn callback_of_provider(
+    Path(callback_provider): Path<String>,
+    visit: Visit,
+) -> Response {
+    finish(&visit, Some(&callback_provider)).await
 }
 
-async fn finish(visit: &Visit, door: Option<&str>) -> Response {
+async fn finish(visit: &Visit, callback_provider: Option<&str>) -> Response {
     let query = match CallbackQuery::parse(visit.uri.query().unwrap_or_default()) {
         Ok(query) => query,
         Err(error) => {
@@ -138,21 +141,26 @@ async fn finish(visit: &Visit, door: Option<&str>) -> Response {
     let began = tokio::time::Instant::now();
     let actor = visit.person().map(|actor| &**actor);
     let hub = &visit.web.hub;
-    let finished = hub.finish_sign_in(query, door, &browsers, actor).await;
+    let finished = hub
+        .finish_sign_in(query, callback_provider, &browsers, actor)
+        .await;
     // Whoever is sent there once more has not signed in yet.
-    if !matches!(finished, Ok(Return::Again(_))) {
-        let is_in = matches!(finished, Ok(Return::SignedIn(_) | Return::Linked(_)));
+    if !matches!(finished, Ok(CallbackOutcome::Again(_))) {
+        let is_in = matches!(
+            finished,
+            Ok(CallbackOutcome::SignedIn(_) | CallbackOutcome::Linked(_))
+        );
         hub.metrics().sign_in(is_in, began.elapsed());
     }
     let mut wanted = None;
     let opened = match finished {
-        Ok(Return::Again(departure)) => Ok(send_away(visit, &departure)),
-        Ok(Return::Linked(linked)) => Ok(account::after_link(visit, linked)),
-        Ok(Return::SignedIn(arrival)) => {
+        Ok(CallbackOutcome::Again(departure)) => Ok(send_away(visit, &departure)),
+        Ok(CallbackOutcome::Linked(linked)) => Ok(account::after_link(visit, linked)),
+        Ok(CallbackOutcome::SignedIn(arrival)) => {
             wanted.clone_from(&arrival.next);
             sign_in::arrive(visit, &arrival, wanted.as_deref()).await
         }
-        Ok(Return::Refused { error, next }) => {
+        Ok(CallbackOutcome::Refused { error, next }) => {
             wanted = next;
             Err(Refusal::Error(error))
         }

@@ -4,7 +4,9 @@
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
-use jansky_hub::{DueStep, FormError, HubError, SecondStepUnderWay, SetUpBrowser, Visitor};
+use jansky_hub::{
+    FormError, HubError, MissingStep, SecondStepUnderWay, SetUpBrowser, SignInClient,
+};
 use jansky_model::Secret;
 
 use crate::cookies::{self, SetCookie};
@@ -77,7 +79,7 @@ async fn finish(visit: &Visit, request: Request) -> PageResult {
     let hub = &visit.web.hub;
     let address = visit.peer.address.to_string();
     let otp = fields.secret("otp");
-    let visitor = Visitor {
+    let visitor = SignInClient {
         address: &address,
         browser: visit.browser(),
     };
@@ -130,8 +132,8 @@ async fn show(
         action: visit.hub_path(PATH),
         login_url: visit.hub_path("login?again=1"),
         set_up: match step.due {
-            DueStep::Code => None,
-            DueStep::SetUp => {
+            MissingStep::Code => None,
+            MissingStep::SetUp => {
                 let browser = SetUpBrowser::Step(cookie);
                 let begun = hub.begin_second_factor(&step.user, browser, site).await?;
                 Some(set_up(&begun))

@@ -4,8 +4,8 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jansky_hub::{
-    Arrival, Entered, ExternalIdentity, HubError, LoginMethod, NewBrowserSession, PasswordSignIn,
-    ProviderStatus, SignUpRule, User, Visitor,
+    CompletedSignIn, ExternalIdentity, HubError, LoginMethod, NewBrowserSession, PasswordSignIn,
+    ProviderStatus, SignInClient, SignInProgress, SignUpRule, User,
 };
 use jansky_model::{ProviderId, Secret};
 
@@ -234,7 +234,11 @@ fn still_signed_in(visit: &Visit) -> Option<String> {
 }
 
 /// Begins the session of somebody who was let in and sends them on.
-pub(crate) async fn arrive(visit: &Visit, arrival: &Arrival, next: Option<&str>) -> PageResult {
+pub(crate) async fn arrive(
+    visit: &Visit,
+    arrival: &CompletedSignIn,
+    next: Option<&str>,
+) -> PageResult {
     open_session(visit, &arrival.user, Proof::of(arrival), next).await
 }
 
@@ -259,7 +263,7 @@ impl<'a> Proof<'a> {
         }
     }
 
-    const fn of(arrival: &'a Arrival) -> Self {
+    const fn of(arrival: &'a CompletedSignIn) -> Self {
         Self {
             provider: &arrival.provider,
             identity: arrival.identity.as_ref(),
@@ -290,14 +294,14 @@ pub(crate) async fn open_session(
             proof.identity,
             proof.otp,
             kept,
-            Visitor {
+            SignInClient {
                 address: &address,
                 browser: visit.browser(),
             },
         )
         .await?;
     match entered {
-        Entered::Session(session) => {
+        SignInProgress::Session(session) => {
             let target = next.unwrap_or_else(|| visit.hub());
             let mut response = begin_session(visit, &session, redirect(&target)).await?;
             if proof.identity.is_none() {
@@ -306,7 +310,7 @@ pub(crate) async fn open_session(
             }
             Ok(response)
         }
-        Entered::SecondStep(cookie) => Ok(second_step::begin(visit, &cookie)),
+        SignInProgress::SecondStep(cookie) => Ok(second_step::begin(visit, &cookie)),
     }
 }
 

@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use jansky_hub::{Farewell, HubError};
+use jansky_hub::{HubError, ProviderSignOut};
 use jansky_model::Secret;
 use serde_json::json;
 use url::Url;
@@ -62,11 +62,11 @@ async fn sign_out(visit: &Visit, request: Request) -> PageResult {
     let keep_working = fields.get("keep_working").is_some();
     let back_to = visit.absolute(&visit.hub_path("logout"));
     let hub = &visit.web.hub;
-    let farewell = hub.sign_out(actor, &back_to, keep_working).await?;
-    let mut answer = match farewell {
-        Farewell::Leave(url) => redirect(url.as_str()),
-        Farewell::Offer(url) => signed_out(visit, Some(url), None),
-        Farewell::Done => {
+    let provider_sign_out = hub.sign_out(actor, &back_to, keep_working).await?;
+    let mut answer = match provider_sign_out {
+        ProviderSignOut::Leave(url) => redirect(url.as_str()),
+        ProviderSignOut::Offer(url) => signed_out(visit, Some(url), None),
+        ProviderSignOut::Done => {
             let note = keep_working.then_some(KEEPS_WORKING);
             signed_out(visit, None, note)
         }
@@ -89,11 +89,11 @@ pub(crate) fn gone(visit: &Visit, status: StatusCode) -> Response {
 }
 
 /// The page of somebody who is not signed in, whatever the request still carried.
-fn signed_out(visit: &Visit, farewell: Option<Url>, note: Option<&str>) -> Response {
+fn signed_out(visit: &Visit, provider_sign_out: Option<Url>, note: Option<&str>) -> Response {
     let page = SignedOutPage {
         login_url: visit.hub_path("login"),
         provider_note: note.map(str::to_owned),
-        farewell_url: farewell.map(String::from),
+        farewell_url: provider_sign_out.map(String::from),
     };
     visit.as_stranger().page("Signed out", &page)
 }
@@ -110,9 +110,9 @@ fn without_cookies(visit: &Visit, mut response: Response) -> Response {
 
 /// `POST /hub/oidc/backchannel-logout`: a provider says that sessions have ended (OpenID Connect
 /// Back-Channel Logout 1.0 section 2.5). No browser is involved, so no cookie counts.
-pub(crate) async fn told_by_provider(State(web): State<WebState>, request: Request) -> Response {
+pub(crate) async fn back_channel_logout(State(web): State<WebState>, request: Request) -> Response {
     let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    match take_word(&web, request).await {
+    match receive_logout_token(&web, request).await {
         Ok(()) => (StatusCode::OK, no_store).into_response(),
         Err(error) => {
             let body = json!({
@@ -126,7 +126,7 @@ pub(crate) async fn told_by_provider(State(web): State<WebState>, request: Reque
     }
 }
 
-async fn take_word(web: &WebState, request: Request) -> Result<(), HubError> {
+async fn receive_logout_token(web: &WebState, request: Request) -> Result<(), HubError> {
     let bytes = read_body(request).await?;
     let mut tokens = url::form_urlencoded::parse(&bytes).filter(|(key, _)| key == "logout_token");
     let (_, token) = tokens

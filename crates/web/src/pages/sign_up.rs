@@ -4,7 +4,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jansky_hub::{
-    FormError, HubError, LONGEST_EMAIL, LONGEST_REASON, SignUpRule, SignUpWish, SignedUp,
+    FormError, HubError, LONGEST_EMAIL, LONGEST_REASON, SignUpForm, SignUpRule, SignedUp,
 };
 
 use crate::error::{log, status_of, with_error_headers};
@@ -53,7 +53,7 @@ async fn make(visit: &Visit, request: Request) -> PageResult {
         email: fields.text("email"),
         reason: fields.text("reason"),
     };
-    let wish = SignUpWish {
+    let form = SignUpForm {
         name: typed.username.to_owned(),
         password: fields.secret("password"),
         email: typed.email.to_owned(),
@@ -61,7 +61,7 @@ async fn make(visit: &Visit, request: Request) -> PageResult {
     };
     let hub = &visit.web.hub;
     let address = visit.peer.address.to_string();
-    match hub.sign_up(wish, &address).await {
+    match hub.sign_up(form, &address).await {
         Ok(SignedUp::Waits) => Ok(waiting(visit, StatusCode::OK, true)),
         Ok(SignedUp::Account(user)) => {
             let provider = hub.local_provider();

@@ -5,12 +5,12 @@ use std::time::Duration;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
-use jansky_hub::{HubError, TokenRequest};
+use jansky_hub::{HubError, NewApiToken};
 use jansky_hub::{TokenId, TokenKind};
 use jansky_model::Secret;
 
 use crate::error::public_message;
-use crate::scope_words::scope_in_words;
+use crate::scope_descriptions::scope_in_words;
 use crate::views::{ExpiryOption, TokenRow, TokensPage};
 use crate::visit::{PageResult, Visit, redirect};
 
@@ -107,7 +107,7 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
     visit.answer(result)
 }
 
-fn read_request(note: &str, expires_in: &str) -> Result<TokenRequest, HubError> {
+fn read_request(note: &str, expires_in: &str) -> Result<NewApiToken, HubError> {
     let lifetime = match expires_in {
         "" => None,
         seconds => {
@@ -117,7 +117,7 @@ fn read_request(note: &str, expires_in: &str) -> Result<TokenRequest, HubError> 
             Some(Duration::from_secs(seconds.max(1)))
         }
     };
-    Ok(TokenRequest {
+    Ok(NewApiToken {
         note: note.to_owned(),
         lifetime,
         scopes: None,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jansky_crypto::SystemRandom;
 use jansky_crypto::dpop::{ProofKey, Request};
 use jansky_hub::{
-    AdmissionRules, AgentNotice, Audience, AudienceRules, AuditEvent, AuditQuery, By, FreezeReason,
-    Presented, Proofs, Role, Roles, Server, SharePartner, Source, User,
+    AdmissionRules, AgentCredentials, AgentNotice, Audience, AudienceRules, AuditEvent, AuditQuery,
+    FreezeReason, OnBehalfOf, Proofs, Role, Roles, Server, SharePartner, Source, User,
 };
 use jansky_identity::claim_rules::GroupRules;
 use jansky_model::Clock as _;
@@ -671,7 +671,7 @@ async fn an_agent_hears_of_everything_as_it_happens() {
     scene
         .hub
         .hub
-        .sign_out_everywhere(&user, By::Operator)
+        .sign_out_everywhere(&user, OnBehalfOf::Operator)
         .await
         .expect("out");
     // Each session that ends is news, too.
@@ -903,7 +903,7 @@ async fn the_exposed_path_opens_only_to_a_servers_own_token_and_shows_no_refresh
     scene
         .hub
         .hub
-        .sign_out_everywhere(&user, By::Operator)
+        .sign_out_everywhere(&user, OnBehalfOf::Operator)
         .await
         .expect("out");
     server.call("GET", path).send().await.must_be(401);
@@ -983,7 +983,7 @@ async fn a_freeze_in_one_process_is_heard_in_another() {
     first
         .hub
         .hub
-        .sign_out_everywhere(&user, By::Operator)
+        .sign_out_everywhere(&user, OnBehalfOf::Operator)
         .await
         .expect("out");
     let heard = tokio::time::timeout(SOON, async {
@@ -1040,7 +1040,7 @@ async fn news_that_were_interrupted_are_told_the_next_time() {
     agent.token("archive").await.must_be(200);
     let proof = agent.prove("GET", "events");
     let session = format!("DPoP {}", agent.session.as_deref().expect("it came in"));
-    let presented = Presented {
+    let presented = AgentCredentials {
         method: "GET",
         endpoint: "events",
         authorization: Some(&session),
@@ -1213,7 +1213,10 @@ async fn who_may_enter_keeps_no_tokens_away_and_who_enters_does_until_the_next_s
         assert_eq!(shown["audiences"][0]["state"], "server_shared", "{right}");
         // That they have gone, or are nobody any more, changes nothing: what they began may still run.
         let user = scene.hub.user(who).await;
-        let gone = scene.hub.hub.sign_out_everywhere(&user, By::Operator);
+        let gone = scene
+            .hub
+            .hub
+            .sign_out_everywhere(&user, OnBehalfOf::Operator);
         gone.await.expect("the database answers");
         agent.token("archive").await.must_be(403);
         let trail = scene.trail().await;

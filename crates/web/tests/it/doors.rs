@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_hub::{
-    AdmissionRules, Audience, AudienceRules, BrokerMode, ConfiguredProvider, DeviceWish,
-    FreezeReason, IssuerError, PresentedClient, Source,
+    AdmissionRules, Audience, AudienceRules, BrokerMode, ClientCredentials, ConfiguredProvider,
+    DeviceAuthorizationRequest, FreezeReason, IssuerError, Source,
 };
 use jansky_identity::claim_rules::GroupRules;
 use jansky_identity::oidc::OidcKind;
@@ -233,14 +233,14 @@ impl Scene {
     }
 
     async fn allow_command_line(&mut self) {
-        let wish = DeviceWish {
+        let body = DeviceAuthorizationRequest {
             client: program(),
             audience: Some("jansky".to_owned()),
             address: "127.0.0.1".to_owned(),
-            ..DeviceWish::default()
+            ..DeviceAuthorizationRequest::default()
         };
         let hub = &self.hub.hub;
-        let begun = hub.begin_device_request(&wish).await.expect("it begins");
+        let begun = hub.begin_device_request(&body).await.expect("it begins");
         let cookie = self.river.cookie("jupyterhub-hub-login").expect("a cookie");
         let actor = hub.access().by_session(&cookie).await.expect("an answer");
         let actor = actor.expect("river is signed in");
@@ -309,8 +309,8 @@ impl Scene {
     }
 }
 
-fn program() -> PresentedClient {
-    PresentedClient {
+fn program() -> ClientCredentials {
+    ClientCredentials {
         id: Some(jansky_hub::COMMAND_LINE_CLIENT.to_owned()),
         secret: None,
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jansky_hub::{By, Role};
+use jansky_hub::{OnBehalfOf, Role};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -255,7 +255,7 @@ async fn lists_are_bare_or_in_pages_as_the_caller_wants() {
         .collect();
     let made = hub
         .hub
-        .create_groups(By::Operator, &many, &["river".to_owned()])
+        .create_groups(OnBehalfOf::Operator, &many, &["river".to_owned()])
         .await;
     made.expect("the names are free");
 
@@ -427,7 +427,7 @@ async fn who_looks_after_a_group_does_so_for_those_who_are_in_it_now() {
         .await
         .expect("a stop");
     hub.hub
-        .delete_user(By::Operator, &river)
+        .delete_user(OnBehalfOf::Operator, &river)
         .await
         .expect("deleted");
     assert_eq!(listed().await, "wash");
@@ -451,8 +451,8 @@ async fn a_token_for_one_member_can_be_made_by_who_looks_after_the_group() {
     remove(&zoe, &["river"]).await.must_be(200);
 
     program.api("DELETE", path, None).await.must_be(403);
-    let wish = json!({ "scopes": one });
-    send(&wash, "POST", "/hub/api/users/wash/tokens", wish)
+    let body = json!({ "scopes": one });
+    send(&wash, "POST", "/hub/api/users/wash/tokens", body)
         .await
         .must_be(400);
 }

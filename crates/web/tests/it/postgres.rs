@@ -30,9 +30,9 @@ async fn the_whole_way_works_on_postgres() {
     let granted = call.send().await.must_be(200).json();
     let visitor = hub.bearer(granted["access_token"].as_str().expect("a token"));
     visitor.get("/hub/api/user").await.must_be(200);
-    let wish = json!({ "note": "laptop", "expires_in": 60 });
+    let body = json!({ "note": "laptop", "expires_in": 60 });
     browser
-        .api("POST", "/hub/api/users/river/tokens", Some(wish))
+        .api("POST", "/hub/api/users/river/tokens", Some(body))
         .await
         .must_be(201);
     let page = browser.get("/hub/token").await.must_be(200);

@@ -1,7 +1,7 @@
 //! Attacks over the API by people who may change users, groups and tokens, and who try to become more
 //! than that.
 
-use jansky_hub::{By, Role};
+use jansky_hub::{OnBehalfOf, Role};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, TestHub};
@@ -127,13 +127,13 @@ async fn a_token_for_one_thing_makes_no_token_for_everything() {
 
     let path = "/hub/api/users/zoe/tokens";
     narrow.api("POST", path, None).await.must_be(403);
-    let wish = json!({ "scopes": ["admin:servers"] });
-    narrow.api("POST", path, Some(wish)).await.must_be(403);
-    let wish = json!({ "scopes": ["read:tokens!user"] });
-    narrow.api("POST", path, Some(wish)).await.must_be(201);
-    let wish = json!({ "admin": true });
+    let body = json!({ "scopes": ["admin:servers"] });
+    narrow.api("POST", path, Some(body)).await.must_be(403);
+    let body = json!({ "scopes": ["read:tokens!user"] });
+    narrow.api("POST", path, Some(body)).await.must_be(201);
+    let body = json!({ "admin": true });
     narrow
-        .api("PATCH", "/hub/api/users/river", Some(wish))
+        .api("PATCH", "/hub/api/users/river", Some(body))
         .await
         .must_be(403);
 }
@@ -144,7 +144,7 @@ async fn a_group_that_gives_more_than_its_manager_holds_takes_nobody_in() {
     for group in ["/crew", "/readers"] {
         let made = hub
             .hub
-            .create_groups(By::Operator, &[group.to_owned()], &[])
+            .create_groups(OnBehalfOf::Operator, &[group.to_owned()], &[])
             .await;
         made.expect("the name is free");
     }

@@ -126,7 +126,7 @@ fn every_route_that_changes_something_says_what_is_on_record_of_it() {
 
     assert!(missing.is_empty(), "without an answer: {missing:?}");
     assert!(gone.is_empty(), "no routes any more: {gone:?}");
-    let known: BTreeSet<_> = Event::ALL.iter().map(|event| event.word()).collect();
+    let known: BTreeSet<_> = Event::ALL.iter().map(|event| event.as_str()).collect();
     for event in answers.values().flatten() {
         assert!(known.contains(event), "`{event}` is no event");
     }

@@ -1,6 +1,6 @@
 //! Who may call what: every route, every kind of caller.
 
-use jansky_hub::By;
+use jansky_hub::OnBehalfOf;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -266,7 +266,11 @@ impl Things {
         }
         let made = hub
             .hub
-            .create_groups(By::Operator, &[group_of(owner)], &[owner.to_owned()])
+            .create_groups(
+                OnBehalfOf::Operator,
+                &[group_of(owner)],
+                &[owner.to_owned()],
+            )
             .await;
         made.expect("the name is free");
         hub.new_token(owner, &["self"]).await;
@@ -360,11 +364,14 @@ async fn forge(client: &Client, method: &str, path: &str, sent: Sent) -> Answer 
 
 async fn expired_token(hub: &TestHub, owner: &str) -> String {
     let user = hub.user(owner).await;
-    let request = jansky_hub::TokenRequest {
+    let request = jansky_hub::NewApiToken {
         lifetime: Some(std::time::Duration::ZERO),
-        ..jansky_hub::TokenRequest::default()
+        ..jansky_hub::NewApiToken::default()
     };
-    let made = hub.hub.create_token(By::Operator, &user, request).await;
+    let made = hub
+        .hub
+        .create_token(OnBehalfOf::Operator, &user, request)
+        .await;
     made.expect("a token can be made").1.expose().to_owned()
 }
 
@@ -415,7 +422,7 @@ async fn every_route_answers_every_caller_as_the_table_says() {
             for name in ["inara", "kaylee"] {
                 if let Some(user) = hub.hub.user(name).await.expect("the database answers") {
                     hub.hub
-                        .delete_user(By::Operator, &user)
+                        .delete_user(OnBehalfOf::Operator, &user)
                         .await
                         .expect("it can be deleted");
                 }

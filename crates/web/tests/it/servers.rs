@@ -36,7 +36,7 @@ async fn until(hub: &TestHub, name: &str, wanted: &str) {
         let server = hub.server("river", name).await;
         if server
             .as_ref()
-            .is_some_and(|server| server.state.word() == wanted)
+            .is_some_and(|server| server.state.as_str() == wanted)
         {
             return;
         }
@@ -248,9 +248,9 @@ async fn options_are_kept_and_used_again() {
 async fn a_named_server_is_made_changed_started_and_removed() {
     let hub = TestHub::new().await;
     let river = hub.token("river", &["inherit"]).await;
-    let wish = json!({ "display_name": "Big one" });
+    let body = json!({ "display_name": "Big one" });
 
-    let made = river.api("PUT", GPU, Some(wish)).await.must_be(201).json();
+    let made = river.api("PUT", GPU, Some(body)).await.must_be(201).json();
     assert_eq!(made["display_name"], "Big one");
     assert_eq!(made["url"], "/user/river/gpu/");
     assert_eq!(made["stopped"], true);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_hub::{
-    AdmissionRules, Audience, AudienceRules, BrokerMode, CallbackQuery, ConfiguredProvider,
-    NotObtained, Return, SignOutAtProvider, Source, User,
+    AdmissionRules, Audience, AudienceRules, BrokerMode, CallbackOutcome, CallbackQuery,
+    ConfiguredProvider, NotObtained, SignOutAtProvider, Source, User,
 };
 use jansky_identity::oidc::OidcKind;
 use jansky_identity::{OidcProvider, OidcSettings, http_client};
@@ -84,7 +84,7 @@ impl Scene {
             .finish_sign_in(query, None, &[departure.browser], None)
             .await
             .expect("everybody may come in");
-        let Return::SignedIn(arrival) = back else {
+        let CallbackOutcome::SignedIn(arrival) = back else {
             panic!("nobody links anything")
         };
         let identity = arrival.identity.as_ref();

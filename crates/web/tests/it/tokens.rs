@@ -1,6 +1,6 @@
 //! Tokens for the API, from their making to their end.
 
-use jansky_hub::By;
+use jansky_hub::OnBehalfOf;
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,9 +14,9 @@ async fn a_token_is_made_listed_used_and_revoked() {
     let hub = TestHub::new().await;
     let browser = hub.browser("river").await;
 
-    let wish = json!({ "note": "laptop", "expires_in": 3600, "scopes": ["read:users!user"] });
+    let body = json!({ "note": "laptop", "expires_in": 3600, "scopes": ["read:users!user"] });
     let made = browser
-        .api("POST", TOKENS, Some(wish))
+        .api("POST", TOKENS, Some(body))
         .await
         .must_be(201)
         .json();
@@ -66,9 +66,9 @@ async fn a_token_is_made_listed_used_and_revoked() {
 async fn a_token_ends_in_its_time() {
     let hub = TestHub::new().await;
     let browser = hub.browser("river").await;
-    let wish = json!({ "expires_in": 60 });
+    let body = json!({ "expires_in": 60 });
     let made = browser
-        .api("POST", TOKENS, Some(wish))
+        .api("POST", TOKENS, Some(body))
         .await
         .must_be(201)
         .json();
@@ -87,7 +87,7 @@ async fn wishes_that_cannot_be_met_are_refused() {
     let hub = TestHub::new().await;
     let browser = hub.browser("river").await;
 
-    for (wish, word) in [
+    for (body, word) in [
         (json!({ "scopes": ["admin:users"] }), "admin:users"),
         (json!({ "scopes": ["read:users"] }), "read:users"),
         (json!({ "scopes": ["rule:sky"] }), "rule:sky"),
@@ -98,7 +98,7 @@ async fn wishes_that_cannot_be_met_are_refused() {
         (json!({ "expires_in": "soon" }), "does not fit"),
         (json!(["note"]), "object"),
     ] {
-        let answer = browser.api("POST", TOKENS, Some(wish)).await.must_be(400);
+        let answer = browser.api("POST", TOKENS, Some(body)).await.must_be(400);
         assert!(answer.text().contains(word), "{}", answer.text());
     }
 }
@@ -108,13 +108,13 @@ async fn without_a_wish_a_token_inherits() {
     let hub = TestHub::new().await;
     let browser = hub.browser("river").await;
 
-    for wish in [
+    for body in [
         None,
         Some(json!(null)),
         Some(json!({})),
         Some(json!({ "roles": ["token"] })),
     ] {
-        let made = browser.api("POST", TOKENS, wish).await.must_be(201).json();
+        let made = browser.api("POST", TOKENS, body).await.must_be(201).json();
         assert_eq!(made["note"], "Requested via api");
         assert_eq!(made["expires_at"], json!(null));
         let scopes = made["scopes"].as_array().expect("a list").clone();
@@ -134,7 +134,7 @@ async fn inherited_rights_follow_their_owner_at_once() {
 
     let changed = hub
         .hub
-        .change_user(By::Operator, &zoe, None, Some(false))
+        .change_user(OnBehalfOf::Operator, &zoe, None, Some(false))
         .await;
     changed.expect("the user exists");
 
@@ -159,8 +159,8 @@ async fn an_admin_makes_tokens_for_others_with_the_rights_of_those() {
         .api("GET", "/hub/api/users", None)
         .await
         .must_be(403);
-    let wish = json!({ "scopes": ["admin:users"] });
-    zoe.api("POST", TOKENS, Some(wish)).await.must_be(400);
+    let body = json!({ "scopes": ["admin:users"] });
+    zoe.api("POST", TOKENS, Some(body)).await.must_be(400);
 
     for path in ["/hub/api/users/ghost/tokens", "/hub/api/users/zoe/tokens"] {
         let river = hub.session("river").await;

@@ -3,7 +3,7 @@
 use jansky_model::Secret;
 
 use super::{HOSTILE, Sample, at};
-use crate::scope_words::scope_in_words;
+use crate::scope_descriptions::scope_in_words;
 use crate::views::{
     AcceptSharePage, AuditPage, AuditRow, ConsentPage, DevicePage, DeviceStep, ErrorPage,
     ExpiryOption, Link, ScopeLine, TokenRow, TokensPage,

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use jansky_crypto::{KeyRing, MacKey, SystemRandom};
-use jansky_hub::{By, ConfiguredProvider, Hub, Parts, Server, Settings, TokenRequest, User};
+use jansky_hub::{ConfiguredProvider, Hub, NewApiToken, OnBehalfOf, Parts, Server, Settings, User};
 use jansky_model::{ManualClock, Secret, ServerName, Timestamp, UserName};
 use jansky_spawn::fake::FakeSpawner;
 use jansky_store::Store;
@@ -156,7 +156,10 @@ impl TestHub {
             return user;
         }
         let name: UserName = name.parse().expect("a valid name");
-        let made = self.hub.create_user(By::Operator, &name, false).await;
+        let made = self
+            .hub
+            .create_user(OnBehalfOf::Operator, &name, false)
+            .await;
         made.expect("the name is free")
     }
 
@@ -165,7 +168,7 @@ impl TestHub {
         let user = self.user(name).await;
         let changed = self
             .hub
-            .change_user(By::Operator, &user, None, Some(true))
+            .change_user(OnBehalfOf::Operator, &user, None, Some(true))
             .await;
         changed.expect("the user exists")
     }
@@ -216,12 +219,15 @@ impl TestHub {
     /// A new token of this person for these scopes.
     pub(crate) async fn new_token(&self, name: &str, scopes: &[&str]) -> String {
         let user = self.user(name).await;
-        let request = TokenRequest {
+        let request = NewApiToken {
             note: format!("note of {name}"),
             scopes: Some(scopes.iter().map(|&scope| scope.to_owned()).collect()),
-            ..TokenRequest::default()
+            ..NewApiToken::default()
         };
-        let made = self.hub.create_token(By::Operator, &user, request).await;
+        let made = self
+            .hub
+            .create_token(OnBehalfOf::Operator, &user, request)
+            .await;
         let (_, secret) = made.expect("the user holds the scopes");
         secret.expose().to_owned()
     }

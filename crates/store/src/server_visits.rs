@@ -9,14 +9,14 @@ use crate::{Server, Store, StoreError, User};
 
 /// Somebody who has entered a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct ServerVisit {
     /// The name that they had then.
     pub user: UserName,
     /// When they first did.
     pub at: Timestamp,
 }
 
-impl Entry {
+impl ServerVisit {
     fn from_row(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             user: row.get("user_name")?,
@@ -30,7 +30,7 @@ impl Store {
     /// since `start`. What was recorded of earlier starts is dropped.
     ///
     /// It is a change of the owner, whose tokens depend on who has been in there.
-    pub async fn record_entry(
+    pub async fn record_server_visit(
         &self,
         server: &Server,
         start: StartId,
@@ -65,13 +65,13 @@ impl Store {
         &self,
         server: ServerId,
         start: StartId,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Vec<ServerVisit>, StoreError> {
         let statement = sql("SELECT user_name, at FROM entries
              WHERE server_id = $1 AND start_id = $2 ORDER BY at, user_id");
         let rows = self
             .db
             .fetch_all(statement.bind(server).bind(start))
             .await?;
-        rows.iter().map(Entry::from_row).collect()
+        rows.iter().map(ServerVisit::from_row).collect()
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Key {
 
 /// A token that was obtained.
 #[derive(Clone)]
-pub(super) struct Held {
+pub(super) struct CachedToken {
     pub(super) token: Arc<Secret>,
     pub(super) obtained_at: Timestamp,
     pub(super) expires_at: Timestamp,
@@ -44,7 +44,7 @@ pub(super) struct Slot {
 
 #[derive(Default)]
 pub(super) struct SlotState {
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<CachedToken>,
     /// How often it was tried to obtain one.
     pub(super) attempts: u64,
     /// Why the last try brought nothing.
@@ -68,7 +68,7 @@ struct OfUser {
 struct Inner {
     users: HashMap<UserId, OfUser>,
     callers: HashMap<Digest, Arc<Caller>>,
-    grants: HashMap<GrantId, SeenGrant>,
+    grants: HashMap<GrantId, CachedGrant>,
     /// Counts the times at which everything was forgotten.
     epoch: u64,
     slots: usize,
@@ -76,7 +76,7 @@ struct Inner {
 
 /// What was last seen of a grant: enough to tell a mere refresh from more.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct SeenGrant {
+struct CachedGrant {
     user: UserId,
     is_dead: bool,
     session: Option<String>,
@@ -84,16 +84,16 @@ struct SeenGrant {
 
 /// A moment, to find out whether anything about a user has changed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub(crate) struct CacheStamp {
     generation: u64,
     epoch: u64,
 }
 
 /// The memory.
 #[derive(Default)]
-pub(crate) struct Memory(Mutex<Inner>);
+pub(crate) struct BrokerCache(Mutex<Inner>);
 
-impl Memory {
+impl BrokerCache {
     fn inner(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -144,9 +144,9 @@ impl Memory {
     }
 
     /// The present moment of a user.
-    pub(crate) fn stamp(&self, user: UserId) -> Stamp {
+    pub(crate) fn stamp(&self, user: UserId) -> CacheStamp {
         let inner = self.inner();
-        Stamp {
+        CacheStamp {
             generation: inner.users.get(&user).map_or(0, |of| of.generation),
             epoch: inner.epoch,
         }
@@ -158,7 +158,7 @@ impl Memory {
     }
 
     /// Remembers a caller, unless something has changed since `stamp`.
-    pub(super) fn remember(&self, digest: Digest, caller: &Arc<Caller>, stamp: Stamp) {
+    pub(super) fn remember(&self, digest: Digest, caller: &Arc<Caller>, stamp: CacheStamp) {
         let mut inner = self.inner();
         let generation = inner
             .users
@@ -170,8 +170,8 @@ impl Memory {
     }
 
     /// Notes a grant as it is; says whether it is another one than before, and not only refreshed.
-    pub(crate) fn see_grant(&self, grant: &Grant) -> bool {
-        let seen = SeenGrant {
+    pub(crate) fn note_grant(&self, grant: &Grant) -> bool {
+        let seen = CachedGrant {
             user: grant.user_id,
             is_dead: grant.state == GrantState::Reauth,
             session: grant.session_id.clone(),
@@ -180,7 +180,7 @@ impl Memory {
     }
 
     /// Notes that a grant is gone; whose it was, if that is known.
-    pub(crate) fn lose_grant(&self, id: GrantId) -> Option<UserId> {
+    pub(crate) fn forget_grant(&self, id: GrantId) -> Option<UserId> {
         self.inner().grants.remove(&id).map(|seen| seen.user)
     }
 

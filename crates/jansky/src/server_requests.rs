@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, request};
 use jansky_config::{Config, Provider};
-use jansky_hub::{Brought, EndedSessions, Hub};
-use jansky_proxy::{Lifeline, RequestFilter, Route};
+use jansky_hub::{EndedSessions, Hub, VisitorCredentials};
+use jansky_proxy::{RequestFilter, Revocation, Route};
 use serde_json::Value;
 use tokio::runtime::Handle;
 use url::form_urlencoded;
@@ -61,11 +61,11 @@ impl RequestFilter for ForServers {
         }
     }
 
-    fn lifeline(&self, route: &Route, head: &request::Parts) -> Option<Lifeline> {
+    fn revocation(&self, route: &Route, head: &request::Parts) -> Option<Revocation> {
         let text = |key: &str| route.data().get(key).and_then(Value::as_str);
         let (owner, server) = (text("user")?, text("server_name")?);
         self.hub
-            .lifeline(owner, server, brought(head), &self.runtime)
+            .revocation(owner, server, brought(head), &self.runtime)
     }
 }
 
@@ -77,8 +77,8 @@ fn take_proofs_out(headers: &mut HeaderMap, proofs: &[HeaderName]) {
 
 /// What a request brought that single-user servers take for a visitor's: the session's id, and tokens
 /// in the header, in the query and in the server's own cookie.
-fn brought(head: &request::Parts) -> Brought {
-    let mut brought = Brought::default();
+fn brought(head: &request::Parts) -> VisitorCredentials {
+    let mut brought = VisitorCredentials::default();
     for (name, value) in cookies(&head.headers) {
         if name == SESSION_ID {
             brought.session_ids.push(value);

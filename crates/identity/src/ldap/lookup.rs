@@ -12,8 +12,8 @@ use super::connection::{Connection, misconfigured, not_shown};
 use super::{LdapLookup, LdapProvider, USERNAME};
 use crate::error::IdentityError;
 use crate::identity::ExternalIdentity;
-use crate::patience::in_time;
 use crate::provider::PeopleLookup;
+use crate::timeouts::in_time;
 
 /// Asks for no attribute (RFC 4511, 4.5.1.8).
 const NO_ATTRIBUTES: [&str; 1] = ["1.1"];

@@ -11,16 +11,16 @@ use std::net::SocketAddr;
 use jansky_guard::{Listener, holders, holders_among, listeners};
 
 use super::family::Family;
-use crate::Answers;
+use crate::AddressOwner;
 
 impl Family {
     /// Who listens at the address of the main process's server. Reads the table of processes.
-    pub(super) fn answers(&mut self, url: &str) -> io::Result<Answers> {
+    pub(super) fn address_owner(&mut self, url: &str) -> io::Result<AddressOwner> {
         let address = address(url).ok_or(io::ErrorKind::InvalidInput)?;
         let mut found = listeners(address.port())?;
         found.retain(|one| one.answers_at(address.ip()));
         if found.is_empty() {
-            return Ok(Answers::Nobody);
+            return Ok(AddressOwner::Nobody);
         }
         let Some(main) = self.main else {
             return Ok(other(address, &found[0]));
@@ -32,7 +32,7 @@ impl Family {
                 return Ok(other(address, listener));
             }
         }
-        Ok(Answers::Server)
+        Ok(AddressOwner::Server)
     }
 
     /// Whether a process of the server has the socket, which is of the server's account.
@@ -52,7 +52,7 @@ impl Family {
     }
 }
 
-fn other(address: SocketAddr, listener: &Listener) -> Answers {
+fn other(address: SocketAddr, listener: &Listener) -> AddressOwner {
     let names: BTreeSet<String> = holders(listener.inode)
         .into_iter()
         .map(|pid| {
@@ -66,7 +66,7 @@ fn other(address: SocketAddr, listener: &Listener) -> Answers {
     } else {
         names.join(" and ")
     };
-    Answers::Other {
+    AddressOwner::Other {
         who: format!(
             "the port {address} is held by {names} of the account {}, which is no process of this \
              server",

@@ -17,7 +17,7 @@ async fn an_entry_holds_for_its_start_and_outlives_who_entered(store: TestStore)
 
     let mut new = Vec::new();
     for (start, who, second) in [(first, &wash, 5), (first, &wash, 6), (first, &zoe, 7)] {
-        let recorded = store.record_entry(&server, start, who, at(second));
+        let recorded = store.record_server_visit(&server, start, who, at(second));
         new.push(recorded.await.expect("recorded"));
     }
     store.delete_user(wash.id, at(8)).await.expect("deleted");
@@ -33,7 +33,9 @@ async fn an_entry_holds_for_its_start_and_outlives_who_entered(store: TestStore)
         .filter(|c| c.topic == USER_CHANGED && c.key == owner);
     assert_eq!(told.count(), 2, "the owner's tokens depend on it");
 
-    let later = store.record_entry(&server, second, &zoe, at(9)).await;
+    let later = store
+        .record_server_visit(&server, second, &zoe, at(9))
+        .await;
     assert!(later.expect("recorded"));
     assert!(
         store
@@ -48,7 +50,9 @@ async fn an_entry_holds_for_its_start_and_outlives_who_entered(store: TestStore)
     );
 
     // One that was on its way while the server was started anew.
-    let late = store.record_entry(&server, first, &zoe, at(10)).await;
+    let late = store
+        .record_server_visit(&server, first, &zoe, at(10))
+        .await;
     assert!(late.expect("recorded"));
     let now = store.entries(server.id, second).await.expect("read");
     assert_eq!(now.len(), 1);

@@ -6,7 +6,7 @@ use crate::answer::Answer;
 
 /// Whether there are tokens to be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum SessionState {
     /// The ticket has not been redeemed yet.
     Enrolling,
     /// The hub knows this agent.
@@ -23,7 +23,7 @@ pub(crate) enum Standing {
     },
 }
 
-impl Standing {
+impl SessionState {
     /// What to say to somebody who wants a token; nothing when the hub can be asked.
     pub(crate) fn objection(&self) -> Option<Answer> {
         match self {
@@ -41,7 +41,7 @@ impl Standing {
     }
 
     /// The word for it in an answer about the status.
-    pub(crate) fn word(&self) -> &'static str {
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Enrolling => "enrolling",
             Self::Active => "active",

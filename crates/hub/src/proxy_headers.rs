@@ -19,9 +19,9 @@ const MOST: usize = 10_000;
 
 /// What the proxy said last, by browser session.
 #[derive(Default)]
-pub(crate) struct ProxyWords(Mutex<HashMap<String, Digest>>);
+pub(crate) struct ProxyHeaders(Mutex<HashMap<String, Digest>>);
 
-impl ProxyWords {
+impl ProxyHeaders {
     /// Whether this was said of the session before.
     fn is_known(&self, session_id: &str, words: &Digest) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,7 +43,7 @@ impl Hub {
     /// `peer` is the other end of the connection itself.
     ///
     /// A request past the proxy says nothing, and what is said of somebody else changes nothing.
-    pub async fn heed_proxy(
+    pub async fn apply_proxy_headers(
         self: &Arc<Self>,
         actor: &Actor,
         peer: IpAddr,
@@ -62,11 +62,11 @@ impl Hub {
             };
             let claims = serde_json::Value::Object(identity.claims.clone());
             let words = jansky_crypto::token::digest_text(&claims.to_string());
-            if self.proxy_words.is_known(session_id, &words) {
+            if self.proxy_headers.is_known(session_id, &words) {
                 continue;
             }
             self.follow_proxy(actor, configured, &identity).await?;
-            self.proxy_words.remember(session_id, words);
+            self.proxy_headers.remember(session_id, words);
             is_new = true;
         }
         Ok(is_new)
@@ -90,8 +90,9 @@ impl Hub {
             return Ok(());
         }
         let provider = configured.provider.id();
-        let stake = self.stake(user.id, provider).await?;
+        let provider_authority = self.provider_authority(user.id, provider).await?;
         let decision = self.decide(configured, identity, Some(&user)).await?;
-        self.follow_decision(&user, provider, stake, decision).await
+        self.follow_decision(&user, provider, provider_authority, decision)
+            .await
     }
 }

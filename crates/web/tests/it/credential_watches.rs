@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jansky_hub::{Brought, By, Lifeline, SharePartner};
+use jansky_hub::{OnBehalfOf, Revocation, SharePartner, VisitorCredentials};
 use jansky_model::{Secret, UserName};
 use jansky_store::ShareWith;
 
@@ -12,12 +12,12 @@ use crate::support::{Client, Database, PASSWORD, TestHub};
 const BOUND: Duration = Duration::from_secs(1);
 
 /// A connection of somebody to the server of river.
-struct Open(Option<Lifeline>);
+struct Open(Option<Revocation>);
 
 impl Open {
-    fn of(hub: &TestHub, brought: Brought) -> Self {
+    fn of(hub: &TestHub, brought: VisitorCredentials) -> Self {
         let runtime = tokio::runtime::Handle::current();
-        Self(hub.hub.lifeline("river", "", brought, &runtime))
+        Self(hub.hub.revocation("river", "", brought, &runtime))
     }
 
     fn of_browser(hub: &TestHub, browser: &Client) -> Self {
@@ -29,9 +29,9 @@ impl Open {
         let session_ids = vec![session_id.to_owned()];
         Self::of(
             hub,
-            Brought {
+            VisitorCredentials {
                 session_ids,
-                ..Brought::default()
+                ..VisitorCredentials::default()
             },
         )
     }
@@ -40,9 +40,9 @@ impl Open {
         let tokens = vec![token.to_owned()];
         Self::of(
             hub,
-            Brought {
+            VisitorCredentials {
                 tokens,
-                ..Brought::default()
+                ..VisitorCredentials::default()
             },
         )
     }
@@ -118,7 +118,7 @@ async fn each_ending_cuts_in(
                 browser.post("/hub/logout", &[]).await;
             }
             "sign out everywhere" => {
-                let out = one.hub.sign_out_everywhere(&river, By::Operator);
+                let out = one.hub.sign_out_everywhere(&river, OnBehalfOf::Operator);
                 out.await.expect("out");
             }
             "ended in another browser" => {
@@ -131,7 +131,7 @@ async fn each_ending_cuts_in(
                 ended.await.expect("ended");
             }
             "demanded by an administrator" => {
-                let demanded = one.hub.demand_sign_in(&river, By::Operator);
+                let demanded = one.hub.demand_sign_in(&river, OnBehalfOf::Operator);
                 demanded.await.expect("demanded");
             }
             "password changed" => {
@@ -161,7 +161,7 @@ async fn each_ending_cuts_in(
                     .find(|t| t.scopes == ["access:servers!user=river"]);
                 let id = of.expect("it is there").id;
                 one.hub
-                    .revoke_token(By::Operator, &river, id)
+                    .revoke_token(OnBehalfOf::Operator, &river, id)
                     .await
                     .expect("revoked");
             }
@@ -199,11 +199,11 @@ async fn what_is_of_no_hub_cuts_nothing_and_any_of_several_is_enough() {
     hub.start("river").await;
     let id = browser.cookie("jupyterhub-session-id").expect("a cookie");
 
-    assert!(Open::of(&hub, Brought::default()).0.is_none());
+    assert!(Open::of(&hub, VisitorCredentials::default()).0.is_none());
     let mut strange = Open::of_token(&hub, "made up");
     let mut both = Open::of(
         &hub,
-        Brought {
+        VisitorCredentials {
             session_ids: vec![id.clone()],
             tokens: vec!["made up".to_owned()],
         },

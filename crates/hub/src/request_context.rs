@@ -8,32 +8,32 @@ use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 tokio::task_local! {
-    static ORIGIN: Arc<Origin>;
+    static CONTEXT: Arc<RequestContext>;
 }
 
-struct Origin {
+struct RequestContext {
     address: IpAddr,
     actor: OnceLock<String>,
 }
 
 /// Does something as part of the answer to a request from this address.
-pub async fn with_origin<F: Future>(address: IpAddr, answer: F) -> F::Output {
-    let origin = Origin {
+pub async fn with_request_context<F: Future>(address: IpAddr, answer: F) -> F::Output {
+    let context = RequestContext {
         address,
         actor: OnceLock::new(),
     };
-    ORIGIN.scope(Arc::new(origin), answer).await
+    CONTEXT.scope(Arc::new(context), answer).await
 }
 
 /// Says who turned out to make the request that is being answered.
 pub fn note_caller(name: &str) {
     // Outside of a request there is nobody to be noted.
-    let _ = ORIGIN.try_with(|origin| origin.actor.set(name.to_owned()));
+    let _ = CONTEXT.try_with(|context| context.actor.set(name.to_owned()));
 }
 
 /// The address of the client; `None` in the background.
 pub(crate) fn address() -> Option<IpAddr> {
-    ORIGIN.try_with(|origin| origin.address).ok()
+    CONTEXT.try_with(|context| context.address).ok()
 }
 
 /// The network of the client; empty in the background.
@@ -47,7 +47,7 @@ pub(crate) fn network() -> String {
 
 /// The name of the caller; `None` for strangers and in the background.
 pub(crate) fn caller() -> Option<String> {
-    let caller = ORIGIN.try_with(|origin| origin.actor.get().cloned());
+    let caller = CONTEXT.try_with(|context| context.actor.get().cloned());
     caller.ok().flatten()
 }
 
@@ -59,7 +59,7 @@ mod tests {
     async fn the_origin_of_a_request_holds_until_it_is_answered() {
         let here: IpAddr = [192, 0, 2, 1].into();
 
-        with_origin(here, async {
+        with_request_context(here, async {
             assert_eq!((address(), caller()), (Some(here), None));
             note_caller("river");
             tokio::task::yield_now().await;

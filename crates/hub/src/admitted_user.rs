@@ -1,7 +1,7 @@
 //! The question before anything is handed out: is this person let in, as last confirmed within
 //! `session.rights_refresh`?
 //!
-//! Whoever obtains, makes or shows a token needs a [`LetIn`], and [`Hub::must_be_let_in`] is the way to one:
+//! Whoever obtains, makes or shows a token needs a [`AdmittedUser`], and [`Hub::must_be_admitted`] is the way to one:
 //! a new door that does not ask does not compile. The answer is remembered until anything about the
 //! person changes, in whichever process, or their provider has to be asked again.
 
@@ -15,7 +15,7 @@ use jansky_store::{Grant, GrantState, TokenKind, User};
 
 use crate::Hub;
 use crate::actor::{Actor, Credential, SharedActor};
-use crate::broker::{BrokerError, MemoryStamp};
+use crate::broker::{BrokerError, CacheStamp};
 use crate::error::HubError;
 use crate::grants::NoToken;
 
@@ -28,9 +28,9 @@ const MANY: usize = 10_000;
 
 /// Somebody who is let in.
 #[derive(Clone, Copy, Debug)]
-pub struct LetIn<'u>(&'u User);
+pub struct AdmittedUser<'u>(&'u User);
 
-impl<'u> LetIn<'u> {
+impl<'u> AdmittedUser<'u> {
     /// For what the hub does itself in somebody's name, such as ending their jobs when they are no
     /// longer let in: nothing of it reaches them.
     pub(crate) const fn as_the_hub(user: &'u User) -> Self {
@@ -38,7 +38,7 @@ impl<'u> LetIn<'u> {
     }
 }
 
-impl Deref for LetIn<'_> {
+impl Deref for AdmittedUser<'_> {
     type Target = User;
 
     fn deref(&self) -> &User {
@@ -48,7 +48,7 @@ impl Deref for LetIn<'_> {
 
 /// Why somebody is not let in.
 #[derive(Debug)]
-pub(crate) enum NotLetIn {
+pub(crate) enum NotAdmitted {
     /// The rules say no.
     Excluded,
     /// The provider of the last sign-in refuses to go on, or an administrator demands a new sign-in.
@@ -57,40 +57,40 @@ pub(crate) enum NotLetIn {
     Hub(HubError),
 }
 
-impl<E: Into<HubError>> From<E> for NotLetIn {
+impl<E: Into<HubError>> From<E> for NotAdmitted {
     fn from(error: E) -> Self {
         Self::Hub(error.into())
     }
 }
 
-impl From<NotLetIn> for NoToken {
-    fn from(why: NotLetIn) -> Self {
+impl From<NotAdmitted> for NoToken {
+    fn from(why: NotAdmitted) -> Self {
         match why {
-            NotLetIn::Excluded | NotLetIn::SignInAgain(_) => Self::SignInAgain,
-            NotLetIn::Hub(error) => Self::Hub(error),
+            NotAdmitted::Excluded | NotAdmitted::SignInAgain(_) => Self::SignInAgain,
+            NotAdmitted::Hub(error) => Self::Hub(error),
         }
     }
 }
 
-impl From<NotLetIn> for BrokerError {
-    fn from(why: NotLetIn) -> Self {
+impl From<NotAdmitted> for BrokerError {
+    fn from(why: NotAdmitted) -> Self {
         match why {
-            NotLetIn::Excluded => Self::NotAllowed,
-            NotLetIn::SignInAgain(provider) => Self::sign_in_again(Some(&provider), None),
-            NotLetIn::Hub(error) => Self::Hub(error),
+            NotAdmitted::Excluded => Self::NotAllowed,
+            NotAdmitted::SignInAgain(provider) => Self::sign_in_again(Some(&provider), None),
+            NotAdmitted::Hub(error) => Self::Hub(error),
         }
     }
 }
 
 /// An answer that still holds.
 struct Answer {
-    stamp: MemoryStamp,
+    stamp: CacheStamp,
     until: Timestamp,
 }
 
 /// The people who are known to be let in.
 #[derive(Default)]
-pub(crate) struct Confirmed {
+pub(crate) struct RecentAdmissions {
     answers: Mutex<HashMap<UserId, Answer>>,
     turns: Mutex<HashMap<UserId, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -99,8 +99,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Confirmed {
-    fn holds(&self, user: UserId, stamp: MemoryStamp, now: Timestamp) -> bool {
+impl RecentAdmissions {
+    fn holds(&self, user: UserId, stamp: CacheStamp, now: Timestamp) -> bool {
         let answers = lock(&self.answers);
         let answer = answers.get(&user);
         answer.is_some_and(|answer| answer.stamp == stamp && answer.until > now)
@@ -128,35 +128,35 @@ impl Hub {
     /// Finds out whether somebody is let in. When that was last confirmed longer ago than
     /// `session.rights_refresh`, their provider is asked first; one that does not answer changes
     /// nothing.
-    pub(crate) async fn must_be_let_in<'u>(
+    pub(crate) async fn must_be_admitted<'u>(
         self: &Arc<Self>,
         user: &'u User,
-    ) -> Result<LetIn<'u>, NotLetIn> {
-        let memory = &self.broker.memory;
+    ) -> Result<AdmittedUser<'u>, NotAdmitted> {
+        let cache = &self.broker.cache;
         if self
             .confirmed
-            .holds(user.id, memory.stamp(user.id), self.clock.now())
+            .holds(user.id, cache.stamp(user.id), self.clock.now())
         {
-            return Ok(LetIn(user));
+            return Ok(AdmittedUser(user));
         }
         // Most callers never come here, so what it takes is not part of every request.
         Box::pin(self.find_out(user)).await?;
-        Ok(LetIn(user))
+        Ok(AdmittedUser(user))
     }
 
-    async fn find_out(self: &Arc<Self>, user: &User) -> Result<(), NotLetIn> {
+    async fn find_out(self: &Arc<Self>, user: &User) -> Result<(), NotAdmitted> {
         let turn = self.confirmed.turn(user.id);
         let _turn = turn.lock().await;
-        let stamp = self.broker.memory.stamp(user.id);
+        let stamp = self.broker.cache.stamp(user.id);
         if self.confirmed.holds(user.id, stamp, self.clock.now()) {
             return Ok(());
         }
         let asked_at = self.ask_if_old(user).await?;
         if self.store.exclusion(user.id).await?.is_some() {
-            return Err(NotLetIn::Excluded);
+            return Err(NotAdmitted::Excluded);
         }
         if let Some(provider) = self.refused_by(user).await? {
-            return Err(NotLetIn::SignInAgain(provider));
+            return Err(NotAdmitted::SignInAgain(provider));
         }
         let now = self.clock.now();
         let mut until = now.plus(REMEMBERED_FOR);
@@ -266,11 +266,11 @@ impl Hub {
         if !is_by_api_token(actor) {
             return Ok(());
         }
-        match self.must_be_let_in(&actor.user).await {
+        match self.must_be_admitted(&actor.user).await {
             // What is left to somebody whom the rules exclude is in the scopes.
-            Ok(_) | Err(NotLetIn::Excluded) => Ok(()),
-            Err(NotLetIn::Hub(error)) => Err(error),
-            Err(NotLetIn::SignInAgain(provider)) => {
+            Ok(_) | Err(NotAdmitted::Excluded) => Ok(()),
+            Err(NotAdmitted::Hub(error)) => Err(error),
+            Err(NotAdmitted::SignInAgain(provider)) => {
                 if self
                     .rights_of(&actor.user)
                     .await?

@@ -42,10 +42,10 @@ const WHO: &str = "SELECT activity.application_name AS name,
          AND (classid::bigint << 32) | objid::bigint = $1";
 
 /// What is said of a holder that is no longer there when the server is asked who it is.
-const UNSEEN: &str = "it has just ended, or does not show itself";
+const UNKNOWN_HOLDER: &str = "it has just ended, or does not show itself";
 
 /// The right to be the only process on a database, until it is dropped.
-pub struct Hold(Option<Lock>);
+pub struct DatabaseLock(Option<Lock>);
 
 /// A lock of PostgreSQL.
 struct Lock {
@@ -53,7 +53,7 @@ struct Lock {
     options: PgConnectOptions,
 }
 
-impl Hold {
+impl DatabaseLock {
     /// For a database whose file is locked.
     pub(crate) const fn of_file() -> Self {
         Self(None)
@@ -105,7 +105,7 @@ async fn retake(options: &PgConnectOptions) -> Result<PgConnection, StoreError> 
             Ok(connection) => return Ok(connection),
             // The server has not noticed yet that our own connection is gone, or does so just now.
             Err(StoreError::InUse { holder, database })
-                if holder != UNSEEN
+                if holder != UNKNOWN_HOLDER
                     && options.get_application_name() != Some(holder_name(&holder)) =>
             {
                 return Err(StoreError::InUse { holder, database });
@@ -133,7 +133,7 @@ async fn attempt(options: &PgConnectOptions) -> Result<PgConnection, StoreError>
     let name = options.get_database().unwrap_or("jansky");
     Err(StoreError::InUse {
         database: format!("{name}` at `{}", options.get_host()),
-        holder: who.unwrap_or_else(|| UNSEEN.to_owned()),
+        holder: who.unwrap_or_else(|| UNKNOWN_HOLDER.to_owned()),
     })
 }
 

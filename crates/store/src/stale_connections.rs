@@ -13,15 +13,15 @@ use crate::error::{Remedy, remedy};
 
 /// Since when connections are doubted; clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct Doubt(Arc<Mutex<Option<Instant>>>);
+pub(crate) struct StaleConnections(Arc<Mutex<Option<Instant>>>);
 
 /// For how long a new connection is not doubted again: where there is only this one server, each
 /// refused change would otherwise cost everybody a new connection.
 const CALM: Duration = Duration::from_secs(1);
 
-impl Doubt {
+impl StaleConnections {
     /// Looks at what went wrong on a connection.
-    pub(crate) fn heed(&self, error: &sqlx::Error) {
+    pub(crate) fn note_error(&self, error: &sqlx::Error) {
         if remedy(error) != Some(Remedy::Reconnect) {
             return;
         }
@@ -33,7 +33,7 @@ impl Doubt {
     }
 
     /// Whether a connection that was made so long ago should be used on.
-    pub(crate) fn trusts(&self, age: Duration) -> bool {
+    pub(crate) fn is_fresh(&self, age: Duration) -> bool {
         let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         since.is_none_or(|since| since.elapsed() > age)
     }
@@ -45,13 +45,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_made_before_the_doubt_is_given_up_and_what_came_after_is_kept() {
-        let doubt = Doubt::default();
-        assert!(doubt.trusts(Duration::from_hours(1)));
+        let doubt = StaleConnections::default();
+        assert!(doubt.is_fresh(Duration::from_hours(1)));
 
         *doubt.0.lock().expect("nobody panics") = Some(Instant::now());
         tokio::time::advance(Duration::from_secs(5)).await;
 
-        assert!(!doubt.trusts(Duration::from_secs(6)));
-        assert!(doubt.trusts(Duration::from_secs(4)));
+        assert!(!doubt.is_fresh(Duration::from_secs(6)));
+        assert!(doubt.is_fresh(Duration::from_secs(4)));
     }
 }

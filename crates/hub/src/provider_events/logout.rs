@@ -5,10 +5,10 @@ use jansky_identity::oidc::claimed_issuer;
 use jansky_model::Secret;
 use tracing::{info, warn};
 
-use super::{Meant, is_short};
+use super::{LogoutTarget, is_short};
 use crate::Hub;
 use crate::error::HubError;
-use crate::origin;
+use crate::request_context;
 
 impl Hub {
     /// Takes a logout token (OpenID Connect Back-Channel Logout 1.0).
@@ -19,11 +19,11 @@ impl Hub {
     /// # Errors
     /// [`HubError::Busy`] when too many tokens of the same network were not valid.
     pub async fn receive_logout(&self, token: &Secret) -> Result<(), HubError> {
-        let network = origin::network();
-        self.garbage.check(&network)?;
+        let network = request_context::network();
+        self.invalid_tokens.check(&network)?;
         let received = self.take_logout(token).await;
         if let Err(HubError::Invalid(_)) = received {
-            self.garbage.count(network);
+            self.invalid_tokens.count(network);
         }
         received
     }
@@ -35,7 +35,7 @@ impl Hub {
         }
         // Not to believe it, but so that no other provider, which may be slow or down, is asked.
         let issuer = claimed_issuer(token).ok_or_else(refused)?;
-        let _place = self.place_for_word()?;
+        let _place = self.event_permit()?;
         let mut received = None;
         for configured in &self.providers {
             let receiver = configured.provider.logout_receiver();
@@ -60,7 +60,7 @@ impl Hub {
             return Err(refused());
         }
         let outcome = self
-            .end_meant(Meant {
+            .end_target(LogoutTarget {
                 provider: configured.provider.id(),
                 issuer: &notice.issuer,
                 subject: notice.subject.as_deref(),

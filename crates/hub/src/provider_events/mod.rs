@@ -27,7 +27,7 @@ const LONGEST_TOKEN: usize = 16 << 10;
 
 /// Whom a provider means.
 #[derive(Clone, Copy)]
-struct Meant<'a> {
+struct LogoutTarget<'a> {
     provider: &'a ProviderId,
     /// The issuer of the accounts at the provider.
     issuer: &'a str,
@@ -52,17 +52,19 @@ struct Outcome {
 
 impl Hub {
     /// A place among the tokens that are judged at the same time.
-    fn place_for_word(&self) -> Result<SemaphorePermit<'_>, HubError> {
-        self.word_places.try_acquire().map_err(|_| HubError::Busy {
-            message: "too many tokens of providers at once".to_owned(),
-            retry_after: Duration::from_secs(1),
-        })
+    fn event_permit(&self) -> Result<SemaphorePermit<'_>, HubError> {
+        self.event_permits
+            .try_acquire()
+            .map_err(|_| HubError::Busy {
+                message: "too many tokens of providers at once".to_owned(),
+                retry_after: Duration::from_secs(1),
+            })
     }
 
     /// Ends the sessions and grants that a provider means.
-    async fn end_meant(&self, meant: Meant<'_>) -> Result<Outcome, HubError> {
-        let (sessions, mut grants) = self.meant(meant).await?;
-        let is_newer = |session: &Session| meant.at.is_some_and(|at| session.created_at > at);
+    async fn end_target(&self, target: LogoutTarget<'_>) -> Result<Outcome, HubError> {
+        let (sessions, mut grants) = self.sessions_of_target(target).await?;
+        let is_newer = |session: &Session| target.at.is_some_and(|at| session.created_at > at);
         let (newer, ended): (Vec<_>, Vec<_>) = sessions.into_iter().partition(is_newer);
         // A grant is that of the last sign-in.
         grants.retain(|grant| {
@@ -85,7 +87,7 @@ impl Hub {
         }
         for user in users {
             if let Some(user) = self.store.user(user).await? {
-                let by = meant.provider.as_str();
+                let by = target.provider.as_str();
                 self.freeze_user(&user, FreezeReason::SignedOut, by).await?;
                 self.record_by(by, Event::EndedByProvider, Some(&user), json!({}))
                     .await?;
@@ -99,21 +101,24 @@ impl Hub {
 
     /// The browser sessions and grants that a provider means. Another provider of the configuration
     /// may be another client of the same issuer, so only what came of this one counts.
-    async fn meant(&self, meant: Meant<'_>) -> Result<(Vec<Session>, Vec<Grant>), HubError> {
-        let sid = meant.provider_session.filter(|_| !meant.is_widened);
+    async fn sessions_of_target(
+        &self,
+        target: LogoutTarget<'_>,
+    ) -> Result<(Vec<Session>, Vec<Grant>), HubError> {
+        let sid = target.provider_session.filter(|_| !target.is_widened);
         if let Some(sid) = sid {
-            let found = self.behind_session(meant, sid).await?;
+            let found = self.behind_session(target, sid).await?;
             if !(found.0.is_empty() && found.1.is_empty()) {
                 return Ok(found);
             }
         }
         let (mut sessions, mut grants) = (Vec::new(), Vec::new());
-        for user in self.users_meant(meant).await? {
+        for user in self.users_of(target).await? {
             sessions.extend(self.store.sessions_of(user).await?);
             grants.extend(self.store.grants_of(user).await?);
         }
-        sessions.retain(|session| session.provider == *meant.provider);
-        grants.retain(|grant| grant.provider == *meant.provider);
+        sessions.retain(|session| session.provider == *target.provider);
+        grants.retain(|grant| grant.provider == *target.provider);
         // One that nobody knows may be any of which the provider did not say the name.
         if sid.is_some() {
             sessions.retain(|session| session.provider_session.is_none());
@@ -124,28 +129,28 @@ impl Hub {
 
     async fn behind_session(
         &self,
-        meant: Meant<'_>,
+        target: LogoutTarget<'_>,
         sid: &str,
     ) -> Result<(Vec<Session>, Vec<Grant>), HubError> {
         let store = &self.store;
         let sessions = store
-            .sessions_by_provider_session(meant.provider, sid)
+            .sessions_by_provider_session(target.provider, sid)
             .await?;
-        let mut grants = store.grants_by_provider_session(meant.issuer, sid).await?;
-        grants.retain(|grant| grant.provider == *meant.provider);
+        let mut grants = store.grants_by_provider_session(target.issuer, sid).await?;
+        grants.retain(|grant| grant.provider == *target.provider);
         Ok((sessions, grants))
     }
 
     /// The users whom a provider means: by the subject, else by the session.
-    async fn users_meant(&self, meant: Meant<'_>) -> Result<Vec<UserId>, HubError> {
-        if let Some(subject) = meant.subject {
-            let known = self.store.identity(meant.issuer, subject).await?;
+    async fn users_of(&self, target: LogoutTarget<'_>) -> Result<Vec<UserId>, HubError> {
+        if let Some(subject) = target.subject {
+            let known = self.store.identity(target.issuer, subject).await?;
             return Ok(known.map(|(_, user)| user.id).into_iter().collect());
         }
-        let Some(sid) = meant.provider_session else {
+        let Some(sid) = target.provider_session else {
             return Ok(Vec::new());
         };
-        let (sessions, grants) = self.behind_session(meant, sid).await?;
+        let (sessions, grants) = self.behind_session(target, sid).await?;
         let of_sessions = sessions.iter().map(|session| session.user_id);
         let mut users: Vec<_> = of_sessions
             .chain(grants.iter().map(|grant| grant.user_id))

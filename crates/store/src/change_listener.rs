@@ -17,10 +17,10 @@ const CHANNEL: &str = "jansky_changes";
 pub(crate) const NOTIFY: &str = "SELECT pg_notify('jansky_changes', '')";
 
 /// The connection that listens, once there is one.
-pub(crate) type Listener = Mutex<Option<PgListener>>;
+pub(crate) type ListenConnection = Mutex<Option<PgListener>>;
 
 /// Hears of commits from the moment it is open.
-pub(crate) enum Ear<'a> {
+pub(crate) enum ChangeListener<'a> {
     Sqlite(watch::Receiver<()>),
     Postgres {
         pool: &'a PgPool,
@@ -28,7 +28,7 @@ pub(crate) enum Ear<'a> {
     },
 }
 
-impl Ear<'_> {
+impl ChangeListener<'_> {
     /// Begins to listen. When that does not work, there is only looking from time to time.
     pub(crate) async fn open(&mut self) {
         if let Self::Postgres { pool, listener } = self
@@ -44,7 +44,7 @@ impl Ear<'_> {
     }
 
     /// Waits for a commit, or for a reason to look whether there was one. It may be dropped.
-    pub(crate) async fn hear(&mut self) {
+    pub(crate) async fn wait(&mut self) {
         match self {
             Self::Sqlite(receiver) => {
                 // It fails when the store is gone, which the caller has at hand.

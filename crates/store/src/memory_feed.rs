@@ -14,9 +14,9 @@ const KEPT: usize = 10_000;
 
 /// What is to be told when a transaction is committed.
 #[derive(Default)]
-pub(crate) struct Unsaid(Vec<(String, String, Timestamp)>);
+pub(crate) struct PendingChanges(Vec<(String, String, Timestamp)>);
 
-impl Unsaid {
+impl PendingChanges {
     pub(crate) fn push(&mut self, topic: &str, key: &str, at: Timestamp) {
         self.0.push((topic.to_owned(), key.to_owned(), at));
     }
@@ -24,69 +24,69 @@ impl Unsaid {
 
 /// The changes since the process began.
 #[derive(Default)]
-pub(crate) struct Feed {
-    told: Mutex<Told>,
+pub(crate) struct MemoryFeed {
+    state: Mutex<FeedState>,
     /// Told of each commit with a change in it, and of the end.
     commits: watch::Sender<()>,
 }
 
 #[derive(Default)]
-struct Told {
+struct FeedState {
     last_seq: i64,
     kept: VecDeque<Change>,
     is_closed: bool,
 }
 
-impl Feed {
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+impl MemoryFeed {
+    fn state(&self) -> MutexGuard<'_, FeedState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells of a commit. Whoever calls it still has the turn to write, so the order is that of the
     /// commits.
-    pub(crate) fn tell(&self, unsaid: Unsaid) {
-        if unsaid.0.is_empty() {
+    pub(crate) fn publish(&self, pending: PendingChanges) {
+        if pending.0.is_empty() {
             return;
         }
-        let mut told = self.told();
-        for (topic, key, at) in unsaid.0 {
-            told.last_seq += 1;
-            let seq = told.last_seq;
-            told.kept.push_back(Change {
+        let mut state = self.state();
+        for (topic, key, at) in pending.0 {
+            state.last_seq += 1;
+            let seq = state.last_seq;
+            state.kept.push_back(Change {
                 seq,
                 topic,
                 key,
                 at,
             });
         }
-        let surplus = told.kept.len().saturating_sub(KEPT);
-        told.kept.drain(..surplus);
-        drop(told);
+        let surplus = state.kept.len().saturating_sub(KEPT);
+        state.kept.drain(..surplus);
+        drop(state);
         self.commits.send_replace(());
     }
 
     /// As [`Store::changes_after`](crate::Store::changes_after).
     pub(crate) fn after(&self, seq: i64, limit: u32) -> Result<Vec<Change>, StoreError> {
-        let told = self.told();
-        if told.is_closed {
+        let state = self.state();
+        if state.is_closed {
             return Err(StoreError::closed());
         }
-        let begin = told.kept.partition_point(|change| change.seq <= seq);
+        let begin = state.kept.partition_point(|change| change.seq <= seq);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Ok(told.kept.range(begin..).take(limit).cloned().collect())
+        Ok(state.kept.range(begin..).take(limit).cloned().collect())
     }
 
     /// The number of the last change; zero before the first.
     pub(crate) fn last_seq(&self) -> i64 {
-        self.told().last_seq
+        self.state().last_seq
     }
 
     /// Forgets the changes before a time; says how many that were.
     pub(crate) fn purge(&self, before: Timestamp) -> u64 {
-        let mut told = self.told();
-        let count = told.kept.len();
-        told.kept.retain(|change| change.at >= before);
-        (count - told.kept.len()) as u64
+        let mut state = self.state();
+        let count = state.kept.len();
+        state.kept.retain(|change| change.at >= before);
+        (count - state.kept.len()) as u64
     }
 
     /// Hears of each commit from now on.
@@ -96,7 +96,7 @@ impl Feed {
 
     /// Ends the wait of all who listen.
     pub(crate) fn close(&self) {
-        self.told().is_closed = true;
+        self.state().is_closed = true;
         self.commits.send_replace(());
     }
 }

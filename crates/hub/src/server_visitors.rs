@@ -7,7 +7,7 @@
 //! they began in there may still run.
 
 use jansky_model::{Filter, Scope, ScopeSet};
-use jansky_store::{Entry, Server, User};
+use jansky_store::{Server, ServerVisit, User};
 use serde_json::json;
 use tracing::info;
 
@@ -17,14 +17,14 @@ use crate::error::HubError;
 
 /// Others than its owner at a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Others {
+pub struct ServerVisitors {
     /// Its owner shares it.
     pub is_shared: bool,
     /// Who has entered it since it was started, by whatever right.
-    pub entered: Vec<Entry>,
+    pub entered: Vec<ServerVisit>,
 }
 
-impl Others {
+impl ServerVisitors {
     /// Whether the server is its owner's alone.
     pub const fn are_none(&self) -> bool {
         !self.is_shared && self.entered.is_empty()
@@ -33,12 +33,12 @@ impl Others {
 
 impl Hub {
     /// Who else than its owner may be in a server. This is the only place that decides it.
-    pub async fn others_at(&self, server: &Server) -> Result<Others, HubError> {
+    pub async fn visitors_of(&self, server: &Server) -> Result<ServerVisitors, HubError> {
         let entered = match server.state.start() {
             Some(start) => self.store.entries(server.id, start).await?,
             None => Vec::new(),
         };
-        Ok(Others {
+        Ok(ServerVisitors {
             is_shared: self.store.is_shared(server.id).await?,
             entered,
         })
@@ -46,7 +46,7 @@ impl Hub {
 
     /// Records that somebody enters a server, before they do. Where servers get no tokens, nothing
     /// depends on it.
-    pub(crate) async fn note_entry(&self, server: &Server, who: &User) -> Result<(), HubError> {
+    pub(crate) async fn record_visit(&self, server: &Server, who: &User) -> Result<(), HubError> {
         if !self.settings.broker.gives_tokens() {
             return Ok(());
         }
@@ -54,13 +54,17 @@ impl Hub {
             return Ok(());
         };
         let now = self.clock.now();
-        if !self.store.record_entry(server, start, who, now).await? {
+        if !self
+            .store
+            .record_server_visit(server, start, who, now)
+            .await?
+        {
             return Ok(());
         }
         self.access.forget(server.user_id);
         info!(user.name = %who.name, server.id = %server.id, "entered the server of `{}`", server.user);
         let owner = self.store.user(server.user_id).await?;
-        self.write_down(AuditEntry {
+        self.write_audit(AuditEntry {
             event: "entered",
             actor: who.name.to_string(),
             user: owner.as_ref(),

@@ -12,7 +12,7 @@ use crate::error::HubError;
 
 /// What hangs on the word of one provider about a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stake {
+pub(crate) enum ProviderAuthority {
     /// Nothing: they only linked an identity there.
     Nothing,
     /// Whether they may be here.
@@ -24,11 +24,11 @@ pub(crate) enum Stake {
 impl Hub {
     /// Only the provider of the last sign-in decides who may be here, and only the one whose word
     /// the rights follow decides about those: a linked identity does neither.
-    pub(crate) async fn stake(
+    pub(crate) async fn provider_authority(
         &self,
         user: UserId,
         provider: &ProviderId,
-    ) -> Result<Stake, HubError> {
+    ) -> Result<ProviderAuthority, HubError> {
         let source = self.store.rights_source(user).await?;
         let is_last = source.last.as_ref().is_none_or(|last| last == provider);
         let decides = match &source.rights {
@@ -36,9 +36,9 @@ impl Hub {
             None => is_last,
         };
         Ok(match (decides, is_last) {
-            (true, _) => Stake::Rights,
-            (false, true) => Stake::Presence,
-            (false, false) => Stake::Nothing,
+            (true, _) => ProviderAuthority::Rights,
+            (false, true) => ProviderAuthority::Presence,
+            (false, false) => ProviderAuthority::Nothing,
         })
     }
 
@@ -92,10 +92,10 @@ impl Hub {
         self: &Arc<Self>,
         user: &User,
         provider: &ProviderId,
-        stake: Stake,
+        provider_authority: ProviderAuthority,
         decision: Decision,
     ) -> Result<(), HubError> {
-        if stake == Stake::Nothing {
+        if provider_authority == ProviderAuthority::Nothing {
             return Ok(());
         }
         warn_of_unreadable(provider, &decision);
@@ -109,7 +109,7 @@ impl Hub {
             return Ok(());
         }
         match decision.outcome {
-            Ok(admission) if stake == Stake::Rights => {
+            Ok(admission) if provider_authority == ProviderAuthority::Rights => {
                 self.apply_admission(user, &admission).await.map(|_| ())
             }
             Ok(_) => Ok(()),

@@ -10,11 +10,11 @@ use jansky_model::{Secret, Timestamp};
 use jansky_store::{Grant, GrantKind};
 use tracing::{info, warn};
 
-use super::{Meant, is_short};
+use super::{LogoutTarget, is_short};
 use crate::Hub;
 use crate::error::HubError;
 use crate::grants::NoToken;
-use crate::origin;
+use crate::request_context;
 use crate::sign_in::ConfiguredProvider;
 
 /// How far the transmitter's clock may be from ours when it is told apart what began after an event.
@@ -67,11 +67,11 @@ impl Hub {
         token: &Secret,
         authorization: Option<&Secret>,
     ) -> Result<(), EventRefusal> {
-        let network = origin::network();
-        self.garbage.check(&network)?;
+        let network = request_context::network();
+        self.invalid_tokens.check(&network)?;
         let received = self.take_security_event(token, authorization).await;
         if let Err(EventRefusal::Invalid { .. }) = received {
-            self.garbage.count(network);
+            self.invalid_tokens.count(network);
         }
         received
     }
@@ -127,7 +127,7 @@ impl Hub {
                 refusal = EventRefusal::invalid("authentication_failed", words);
                 continue;
             }
-            let _place = self.place_for_word()?;
+            let _place = self.event_permit()?;
             refusal = match receiver.receive(token).await {
                 Ok(notice) => return Ok((configured, notice)),
                 Err(IdentityError::InvalidToken { reason }) => refused(&reason),
@@ -159,18 +159,18 @@ impl Hub {
     ) -> Result<(), HubError> {
         let provider = configured.provider.id();
         match event {
-            SecurityEvent::SessionRevoked(whom) => {
-                let meant = meant(configured, whom, at);
-                let outcome = self.end_meant(meant).await?;
+            SecurityEvent::SessionRevoked(subject) => {
+                let target = logout_target(configured, subject, at);
+                let outcome = self.end_target(target).await?;
                 info!(provider.id = %provider, sessions = outcome.ended, "sessions ended by a security event");
             }
-            SecurityEvent::AccountDisabled(whom) => {
-                let whole = Meant {
+            SecurityEvent::AccountDisabled(subject) => {
+                let whole = LogoutTarget {
                     is_widened: true,
-                    ..meant(configured, whom, at)
+                    ..logout_target(configured, subject, at)
                 };
-                let users = self.users_meant(whole).await?;
-                let outcome = self.end_meant(whole).await?;
+                let users = self.users_of(whole).await?;
+                let outcome = self.end_target(whole).await?;
                 // The event is late, and the provider has let them in again.
                 if outcome.is_back {
                     return Ok(());
@@ -182,8 +182,10 @@ impl Hub {
                     }
                 }
             }
-            SecurityEvent::AskAgain(whom) => {
-                let (_, grants) = self.meant(meant(configured, whom, at)).await?;
+            SecurityEvent::AskAgain(subject) => {
+                let (_, grants) = self
+                    .sessions_of_target(logout_target(configured, subject, at))
+                    .await?;
                 for grant in grants {
                     // Tokens for services say nothing about rights.
                     if grant.kind == GrantKind::Login {
@@ -214,16 +216,16 @@ impl Hub {
     }
 }
 
-fn meant<'a>(
+fn logout_target<'a>(
     configured: &'a ConfiguredProvider,
-    whom: &'a EventSubject,
+    subject: &'a EventSubject,
     at: Timestamp,
-) -> Meant<'a> {
-    Meant {
+) -> LogoutTarget<'a> {
+    LogoutTarget {
         provider: configured.provider.id(),
-        issuer: &whom.issuer,
-        subject: whom.subject.as_deref(),
-        provider_session: whom.provider_session.as_deref(),
+        issuer: &subject.issuer,
+        subject: subject.subject.as_deref(),
+        provider_session: subject.provider_session.as_deref(),
         is_widened: false,
         at: Some(at),
     }

@@ -1,7 +1,7 @@
 //! What an open connection to a server hangs on: the session or token with which its visitor came.
 //!
 //! A server asks who a visitor is when a connection begins and never again, so a `WebSocket` would
-//! outlive the session. Whatever carries connections asks for a [`Lifeline`] for each that may last,
+//! outlive the session. Whatever carries connections asks for a [`Revocation`] for each that may last,
 //! and cuts it when that is ready: when the session or token has ended, whoever ended it and in
 //! whichever process, or no longer opens this server.
 
@@ -32,16 +32,16 @@ const A_MOMENT: Duration = Duration::from_millis(200);
 /// When to look again after the database did not answer.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How many lifelines are kept before those are dropped on which nothing hangs any more.
+/// How many watches are kept before those are dropped on which nothing hangs any more.
 const MANY: usize = 1_000;
 
 /// Ready when the connection is to be cut.
-pub type Lifeline = BoxFuture<'static, ()>;
+pub type Revocation = BoxFuture<'static, ()>;
 
 /// What a visitor's request to a server brought that may be of this hub. What is of no hub, or of
 /// another one, counts for nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Brought {
+pub struct VisitorCredentials {
     /// Ids of browser sessions.
     pub session_ids: Vec<String>,
     /// Tokens, from wherever servers take them.
@@ -57,30 +57,30 @@ enum Credential {
 
 /// A credential with the server that it opens: owner and name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Hold {
+struct WatchedAccess {
     credential: Credential,
     owner: String,
     server: String,
 }
 
 /// Lasts as long as something hangs on it.
-struct Line {
-    is_over: CancellationToken,
+struct Watch {
+    is_revoked: CancellationToken,
     _unused: DropGuard,
 }
 
 /// All that open connections hang on.
 #[derive(Default)]
-pub(crate) struct Lifelines(Mutex<HashMap<Hold, Weak<Line>>>);
+pub(crate) struct CredentialWatches(Mutex<HashMap<WatchedAccess, Weak<Watch>>>);
 
-impl Lifelines {
-    fn lines(&self) -> MutexGuard<'_, HashMap<Hold, Weak<Line>>> {
+impl CredentialWatches {
+    fn watches(&self) -> MutexGuard<'_, HashMap<WatchedAccess, Weak<Watch>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// What a look at a credential found.
-enum Found {
+enum CredentialState {
     Good(UserId),
     /// It is not, or no longer, one of this hub.
     Unknown,
@@ -93,91 +93,91 @@ impl Hub {
     /// of this hub. Any of several that ends is the end.
     ///
     /// `runtime` is where is watched; nothing here waits.
-    pub fn lifeline(
+    pub fn revocation(
         self: &Arc<Self>,
         owner: &str,
         server: &str,
-        brought: Brought,
+        credentials: VisitorCredentials,
         runtime: &Handle,
-    ) -> Option<Lifeline> {
-        let sessions = brought.session_ids.into_iter().map(Credential::Session);
-        let tokens = brought.tokens.iter();
+    ) -> Option<Revocation> {
+        let sessions = credentials.session_ids.into_iter().map(Credential::Session);
+        let tokens = credentials.tokens.iter();
         let tokens = tokens.filter(|token| !token.is_empty() && token.len() <= MAX_TOKEN_LENGTH);
         let tokens = tokens.map(|token| Credential::Token(digest_text(token)));
-        let lines: Vec<_> = sessions
+        let watches: Vec<_> = sessions
             .chain(tokens)
             .map(|credential| {
-                let hold = Hold {
+                let access = WatchedAccess {
                     credential,
                     owner: owner.to_owned(),
                     server: server.to_owned(),
                 };
-                let line = self.line(hold, runtime);
-                async move { line.is_over.cancelled().await }.boxed()
+                let watch = self.watch(access, runtime);
+                async move { watch.is_revoked.cancelled().await }.boxed()
             })
             .collect();
-        if lines.is_empty() {
+        if watches.is_empty() {
             return None;
         }
-        Some(select_all(lines).map(|_| ()).boxed())
+        Some(select_all(watches).map(|_| ()).boxed())
     }
 
     /// The line of a hold; watched from now on if it is a new one.
-    fn line(self: &Arc<Self>, hold: Hold, runtime: &Handle) -> Arc<Line> {
-        let mut lines = self.lifelines.lines();
-        if let Some(line) = lines.get(&hold).and_then(Weak::upgrade)
-            && !line.is_over.is_cancelled()
+    fn watch(self: &Arc<Self>, access: WatchedAccess, runtime: &Handle) -> Arc<Watch> {
+        let mut watches = self.credential_watches.watches();
+        if let Some(watch) = watches.get(&access).and_then(Weak::upgrade)
+            && !watch.is_revoked.is_cancelled()
         {
-            return line;
+            return watch;
         }
-        if lines.len() > MANY {
-            lines.retain(|_, line| line.strong_count() > 0);
+        if watches.len() > MANY {
+            watches.retain(|_, watch| watch.strong_count() > 0);
         }
-        let (is_over, unused) = (CancellationToken::new(), CancellationToken::new());
-        let line = Arc::new(Line {
-            is_over: is_over.clone(),
+        let (is_revoked, unused) = (CancellationToken::new(), CancellationToken::new());
+        let watch = Arc::new(Watch {
+            is_revoked: is_revoked.clone(),
             _unused: unused.clone().drop_guard(),
         });
-        lines.insert(hold.clone(), Arc::downgrade(&line));
+        watches.insert(access.clone(), Arc::downgrade(&watch));
         let hub = Arc::clone(self);
         let watching = async move {
             tokio::select! {
-                () = hub.until_over(&hold) => {
-                    info!(server.owner = hold.owner, server.name = hold.server,
+                () = hub.until_revoked(&access) => {
+                    info!(server.owner = access.owner, server.name = access.server,
                         "cut open connections: what they hung on has ended");
-                    is_over.cancel();
+                    is_revoked.cancel();
                 }
                 () = unused.cancelled() => {}
                 () = hub.stopping.cancelled() => {}
             }
         };
         self.tasks.spawn_on(watching, runtime);
-        line
+        watch
     }
 
     /// Waits for the end of a hold; for ever if it is none of this hub.
-    async fn until_over(self: &Arc<Self>, hold: &Hold) {
+    async fn until_revoked(self: &Arc<Self>, access: &WatchedAccess) {
         let mut changes = None;
         loop {
-            match self.look_at(hold).await {
-                Ok(Found::Good(user)) => {
+            match self.credential_state(access).await {
+                Ok(CredentialState::Good(user)) => {
                     let first = changes.is_none();
-                    let changes = changes.get_or_insert_with(|| self.broker.memory.listen(user));
+                    let changes = changes.get_or_insert_with(|| self.broker.cache.listen(user));
                     if first {
                         // What changed before anybody listened is found by another look.
                         continue;
                     }
                     let _ = tokio::time::timeout(BETWEEN_LOOKS, changes.changed()).await;
                 }
-                Ok(Found::Unknown) if changes.is_none() => {
+                Ok(CredentialState::Unknown) if changes.is_none() => {
                     // One that ended at this very moment is noted a moment later.
                     tokio::time::sleep(A_MOMENT).await;
-                    if !self.has_just_ended(hold) {
+                    if !self.has_just_ended(access) {
                         std::future::pending::<()>().await;
                     }
                     return;
                 }
-                Ok(Found::Unknown | Found::Closed) => return,
+                Ok(CredentialState::Unknown | CredentialState::Closed) => return,
                 // Nothing is cut because the database does not answer.
                 Err(error) => {
                     warn!(error = %error, "could not look whether an open connection may go on");
@@ -187,31 +187,34 @@ impl Hub {
         }
     }
 
-    fn has_just_ended(&self, hold: &Hold) -> bool {
-        match &hold.credential {
+    fn has_just_ended(&self, access: &WatchedAccess) -> bool {
+        match &access.credential {
             Credential::Session(id) => self.ended.contains(id),
             Credential::Token(_) => false,
         }
     }
 
-    async fn look_at(self: &Arc<Self>, hold: &Hold) -> Result<Found, HubError> {
-        let actor: Option<SharedActor> = match &hold.credential {
+    async fn credential_state(
+        self: &Arc<Self>,
+        access: &WatchedAccess,
+    ) -> Result<CredentialState, HubError> {
+        let actor: Option<SharedActor> = match &access.credential {
             Credential::Session(id) => self.access.by_session_id(id).await?,
             Credential::Token(digest) => self.access.by_digest(*digest).await?,
         };
         let Some(actor) = actor else {
-            return Ok(Found::Unknown);
+            return Ok(CredentialState::Unknown);
         };
         match self.must_be_good(&actor).await {
             Ok(()) => {}
-            Err(HubError::SignInAgain(_)) => return Ok(Found::Closed),
+            Err(HubError::SignInAgain(_)) => return Ok(CredentialState::Closed),
             Err(error) => return Err(error),
         }
-        let target = Target::Server(&hold.owner, &hold.server);
+        let target = Target::Server(&access.owner, &access.server);
         Ok(if actor.may(Scope::ACCESS_SERVERS, target) {
-            Found::Good(actor.user.id)
+            CredentialState::Good(actor.user.id)
         } else {
-            Found::Closed
+            CredentialState::Closed
         })
     }
 }
