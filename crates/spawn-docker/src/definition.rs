@@ -5,11 +5,13 @@
 //! command, which come to the container through its standard input.
 
 use std::collections::HashMap;
+use std::hash::Hasher as _;
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, Mount, MountType, PortBinding, RestartPolicy,
     RestartPolicyNameEnum,
 };
+use fnv::FnvHasher;
 use jansky_spawn::{ServerSpec, SpawnError};
 
 use crate::handover::AGENT_DIRECTORY;
@@ -191,11 +193,9 @@ fn nano(cores: f64) -> i64 {
 fn digest(body: &ContainerCreateBody, labels: &HashMap<String, String>, image_id: &str) -> String {
     // Through a value, whose keys have an order.
     let value = serde_json::json!([body, labels, image_id]);
-    let mut digest = 0xcbf2_9ce4_8422_2325_u64;
-    for byte in value.to_string().bytes() {
-        digest = (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    format!("{digest:016x}")
+    let mut digest = FnvHasher::default();
+    digest.write(value.to_string().as_bytes());
+    format!("{:016x}", digest.finish())
 }
 
 /// Whether containers of these settings are kept for the next start.

@@ -1,10 +1,10 @@
 //! The one document that an agent begins with.
 
+use jansky_batch::Marker;
 use jansky_handover::{Listen, StartDocument};
 use jansky_model::Secret;
 use jansky_spawn::{ServerSpec, SpawnError};
 
-use crate::job::Marker;
 use crate::place::Directory;
 use crate::settings::FirecrestSettings;
 

@@ -8,14 +8,13 @@
 //! A job is found again by its name, which is the hub's, and by its working directory, which says
 //! server and start.
 //!
-//! What is about jobs of any scheduler of Slurm's kind (states, nodes, script, names) is in `job`; what
-//! is about FirecREST in `api`.
+//! What is about jobs of any scheduler of Slurm's kind (states, nodes, script, names) is in the crate
+//! `batch`; what is about FirecREST in `api`.
 
 mod api;
 mod check;
 mod handle;
 mod handover;
-mod job;
 mod place;
 mod settings;
 mod spawner;

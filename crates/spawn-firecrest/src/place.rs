@@ -1,8 +1,8 @@
 //! Where things are on the cluster.
 
+use jansky_batch::{Marker, is_plain};
 use jansky_spawn::SpawnError;
 
-use crate::job::{Marker, is_plain};
 use crate::settings::FirecrestSettings;
 
 /// The directory in people's homes that is Jansky's.

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jansky_batch::is_plain;
 use url::Url;
-
-use crate::job::is_plain;
 
 /// How servers are run as batch jobs.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jansky_batch::{Life, Marker, end_in_words, job_name, life};
 use jansky_model::{Secret, ServerId};
 use jansky_spawn::{
     Finding, FoundServer, NoToken, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
@@ -14,7 +15,6 @@ use tracing::{info, warn};
 use crate::api::{Api, Failure, Job, Whose};
 use crate::check;
 use crate::handle::{Handle, KIND};
-use crate::job::{Life, Marker, end_in_words, job_name, life};
 use crate::place::Directory;
 use crate::settings::FirecrestSettings;
 use crate::start::{TOKEN_LIFE, has_ended};

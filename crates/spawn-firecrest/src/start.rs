@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use jansky_batch::{
+    DOCUMENT, Life, Marker, Script, end_in_words, first_node, job_name, life, waiting_in_words,
+};
 use jansky_handover::Announced;
 use jansky_model::{ProgressEvent, Secret};
 use jansky_spawn::{ProgressSink, ServerSpec, SpawnError, Started};
@@ -14,9 +17,6 @@ use tracing::{debug, info, warn};
 use crate::api::{Failure, Job, Submission, Whose};
 use crate::handle::Handle;
 use crate::handover;
-use crate::job::{
-    self, DOCUMENT, Life, Marker, Script, first_node, job_name, life, waiting_in_words,
-};
 use crate::place::{Directory, Home};
 use crate::spawner::{FirecrestSpawner, LOG_BYTES};
 
@@ -334,7 +334,7 @@ impl FirecrestSpawner {
     /// What to say about a job that ended while somebody waited for it.
     async fn ended(&self, spec: &ServerSpec, job: &Job, directory: &Directory) -> SpawnError {
         let status = &job.status;
-        let how = job::end_in_words(&status.state, status.exit_code, status.interrupt_signal);
+        let how = end_in_words(&status.state, status.exit_code, status.interrupt_signal);
         let mut log = String::new();
         if let Ok(token) = self.token_of_owner(spec.server).await {
             log = self.log_of(&token, directory).await;

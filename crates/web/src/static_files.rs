@@ -3,9 +3,11 @@
 //! A page asks for them with the version in the query (`style.css?v=…`), so an answer can be kept
 //! for ever when the version is ours and must be checked each time when it is not.
 
+use std::hash::Hasher as _;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
+use fnv::FnvHasher;
 use rust_embed::RustEmbed;
 
 #[derive(RustEmbed)]
@@ -26,14 +28,12 @@ pub struct StaticFile {
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut names: Vec<_> = Files::iter().collect();
     names.sort();
-    // FNV-1a over the digests: it only has to change when a file does.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    // Over the digests: it only has to change when a file does.
+    let mut hash = FnvHasher::default();
     for file in names.iter().filter_map(|name| Files::get(name)) {
-        for byte in file.metadata.sha256_hash() {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+        hash.write(&file.metadata.sha256_hash());
     }
-    format!("{hash:016x}")
+    format!("{:016x}", hash.finish())
 });
 
 /// The version of all static files together; it changes when one of them does.

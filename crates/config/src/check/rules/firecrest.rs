@@ -1,5 +1,6 @@
 //! Rules of `[spawner]` with `kind = "firecrest"`.
 
+use jansky_batch::is_plain;
 use jansky_model::ProviderId;
 
 use super::Rules;
@@ -93,9 +94,7 @@ fn paths(firecrest: &FirecrestSpawner, rules: &mut Rules<'_, '_>) {
             _ => template.clone(),
         };
         // It stands in a script, and in commands that FirecREST runs.
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-@+=,:~ ".contains(c);
-        let leaves = path.split('/').any(|part| part == "..");
-        if !path.starts_with('/') || leaves || !path.chars().all(plain) {
+        if !is_plain(&path) {
             rules.error(
                 &["spawner", key],
                 &format!("`{template}`"),

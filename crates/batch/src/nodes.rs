@@ -1,23 +1,21 @@
-//! Lists of nodes, as Slurm writes them: `n[1-3,7],gpu2`.
+//! Lists of nodes, as Slurm writes them: `n[1-3,7],gpu2`, or `rack[0-1]n[1-4]` in several dimensions.
 
 /// The first node of a list; `None` while a job has none.
-pub(crate) fn first_node(list: &str) -> Option<String> {
-    let list = list.trim();
-    let (before, after) = match list.split_once('[') {
-        // A bracket of a later node.
-        Some((before, _)) if before.contains(',') => (before, None),
-        Some((before, after)) => (before, Some(after)),
-        None => (list, None),
-    };
-    let name = match after {
-        None => before.split(',').next()?.to_owned(),
-        Some(after) => {
-            let (numbers, rest) = after.split_once(']')?;
-            let number = numbers.split([',', '-']).next()?;
-            let rest = rest.split(',').next().unwrap_or_default();
-            format!("{before}{number}{rest}")
+pub fn first_node(list: &str) -> Option<String> {
+    let mut name = String::new();
+    let mut rest = list.trim();
+    // Each bracket holds numbers, the first of which is that of the first node.
+    while let Some(at) = rest.find(['[', ',']) {
+        name.push_str(&rest[..at]);
+        if rest[at..].starts_with(',') {
+            rest = "";
+            break;
         }
-    };
+        let (numbers, after) = rest[at + 1..].split_once(']')?;
+        name.push_str(numbers.split([',', '-']).next()?);
+        rest = after;
+    }
+    name.push_str(rest);
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     // Slurm writes `(null)` or `None assigned` where there is none.
     (!name.is_empty() && name.bytes().all(plain)).then_some(name)
@@ -35,6 +33,8 @@ mod tests {
             ("n[1-3,7],gpu2", Some("n1")),
             ("nid[001234,001240]", Some("nid001234")),
             ("n[3]-ib", Some("n3-ib")),
+            ("n[3]-ib,n[4-5]-ib", Some("n3-ib")),
+            ("rack[0-1]n[2,4]", Some("rack0n2")),
             ("gpu2,n[1-3]", Some("gpu2")),
             ("10.0.0.1", Some("10.0.0.1")),
             ("", None),

@@ -1,8 +1,11 @@
 //! What a scheduler says about a job, in the terms of the spawner.
+//!
+//! These are the words of `squeue`, `sacct` and the REST API of Slurm: its job states, and the flags that
+//! are shown in their place (<https://slurm.schedmd.com/job_state_codes.html>).
 
 /// Where a job is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Life {
+pub enum Life {
     /// It waits for its turn, or for its nodes to be ready.
     Waiting,
     /// It runs, is held, or is about to end.
@@ -11,12 +14,16 @@ pub(crate) enum Life {
     Ended,
 }
 
+/// The state without what follows it: `CANCELLED by 1002`, or `CANCELLED+` where a column was too
+/// narrow. A word that was itself cut off is none that anybody knows.
+fn word(state: &str) -> &str {
+    state.split([' ', '+']).next().unwrap_or_default()
+}
+
 /// Where a job in this state is; `None` for a state that nobody knows, which proves nothing.
-pub(crate) fn life(state: &str) -> Option<Life> {
-    // `CANCELLED by 1002`, `PENDING+`
-    let word = state.split([' ', '+']).next().unwrap_or_default();
-    Some(match word {
-        "PENDING" | "CONFIGURING" | "REQUEUED" | "REQUEUE_FED" | "REQUEUE_HOLD"
+pub fn life(state: &str) -> Option<Life> {
+    Some(match word(state) {
+        "PENDING" | "CONFIGURING" | "EXPEDITING" | "REQUEUED" | "REQUEUE_FED" | "REQUEUE_HOLD"
         | "RESV_DEL_HOLD" | "SPECIAL_EXIT" | "POWER_UP_NODE" => Life::Waiting,
         "RUNNING" | "COMPLETING" | "RESIZING" | "SIGNALING" | "STAGE_OUT" | "STOPPED"
         | "SUSPENDED" => Life::Running,
@@ -29,9 +36,8 @@ pub(crate) fn life(state: &str) -> Option<Life> {
 }
 
 /// How a job ended, as the end of a sentence that begins with the server.
-pub(crate) fn end_in_words(state: &str, exit_code: Option<i64>, signal: Option<i64>) -> String {
-    let word = state.split([' ', '+']).next().unwrap_or_default();
-    match word {
+pub fn end_in_words(state: &str, exit_code: Option<i64>, signal: Option<i64>) -> String {
+    match word(state) {
         "CANCELLED" => "was cancelled at the scheduler".to_owned(),
         "TIMEOUT" => "reached the time limit of its job".to_owned(),
         "DEADLINE" => "reached the deadline of its job".to_owned(),
@@ -48,9 +54,8 @@ pub(crate) fn end_in_words(state: &str, exit_code: Option<i64>, signal: Option<i
 }
 
 /// What a person who waits reads about a job that waits.
-pub(crate) fn waiting_in_words(job: &str, state: &str, reason: Option<&str>) -> String {
-    let word = state.split([' ', '+']).next().unwrap_or_default();
-    if word == "CONFIGURING" {
+pub fn waiting_in_words(job: &str, state: &str, reason: Option<&str>) -> String {
+    if word(state) == "CONFIGURING" {
         return format!("Job {job} has its nodes, which are being made ready");
     }
     let why = match reason.unwrap_or_default() {
@@ -81,7 +86,7 @@ mod tests {
         assert_eq!(life("COMPLETING"), Some(Life::Running));
         assert_eq!(life("CANCELLED by 1002"), Some(Life::Ended));
         assert_eq!(life("CANCELLED+"), Some(Life::Ended));
-        for unknown in ["", "ended", "COMPLETED-ISH", "running"] {
+        for unknown in ["", "ended", "COMPLETED-ISH", "OUT_OF_ME+", "running"] {
             assert_eq!(life(unknown), None, "{unknown}");
         }
     }

@@ -8,21 +8,23 @@ use jansky_model::{ServerId, StartId};
 
 /// What a job was submitted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Marker {
-    pub(crate) server: ServerId,
-    pub(crate) start: StartId,
+pub struct Marker {
+    /// The server that it is.
+    pub server: ServerId,
+    /// Which attempt to start that.
+    pub start: StartId,
     /// Jobs of one start are counted: one that ended before anybody saw it run is followed by another.
-    pub(crate) attempt: u32,
+    pub attempt: u32,
 }
 
 /// The name of all jobs of a hub.
-pub(crate) fn job_name(instance: &str) -> String {
+pub fn job_name(instance: &str) -> String {
     format!("jansky-{instance}")
 }
 
 impl Marker {
     /// The name of the directory of a job.
-    pub(crate) fn directory(self, instance: &str) -> String {
+    pub fn directory(self, instance: &str) -> String {
         let Self {
             server,
             start,
@@ -32,7 +34,7 @@ impl Marker {
     }
 
     /// What [`Marker::directory`] made the last part of a path of; `None` for any other path.
-    pub(crate) fn read(instance: &str, path: &str) -> Option<Self> {
+    pub fn read(instance: &str, path: &str) -> Option<Self> {
         let name = path.trim_end_matches('/').rsplit('/').next()?;
         let rest = name.strip_prefix(instance)?.strip_prefix('-')?;
         let mut parts = rest.split('-');

@@ -4,27 +4,28 @@
 use std::time::Duration;
 
 /// The file in the directory of a job that its agent begins with.
-pub(crate) const DOCUMENT: &str = "document";
+pub const DOCUMENT: &str = "document";
 
 /// What a script is made of.
-pub(crate) struct Script<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Script<'a> {
     /// The directory of the job.
-    pub(crate) directory: &'a str,
+    pub directory: &'a str,
     /// Where the server works.
-    pub(crate) home: &'a str,
+    pub home: &'a str,
     /// How long the job may run.
-    pub(crate) time_limit: Option<Duration>,
+    pub time_limit: Option<Duration>,
     /// Further options of the scheduler, each as it stands after `#SBATCH`.
-    pub(crate) options: &'a [String],
+    pub options: &'a [String],
     /// Lines of the operator, such as `module load`.
-    pub(crate) prologue: &'a str,
+    pub prologue: &'a str,
     /// The agent's program on the cluster.
-    pub(crate) agent: &'a str,
+    pub agent: &'a str,
 }
 
 impl Script<'_> {
     /// The script as text.
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         // What ends a job for good must not be begun again by the scheduler: the document is gone.
         let mut lines = vec![
             "#!/bin/bash -l".to_owned(),
@@ -59,8 +60,9 @@ fn quoted(text: &str) -> String {
     format!("'{text}'")
 }
 
-/// Whether a path can stand in a script and in a command of FirecREST, which quotes with `'`.
-pub(crate) fn is_plain(path: &str) -> bool {
+/// Whether a path can stand in a script and in a command line that quotes with `'`: it begins with `/`, is
+/// without `..`, and has no character that a shell could read as something else.
+pub fn is_plain(path: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-@+=,:~ ".contains(c);
     path.starts_with('/') && path.chars().all(plain) && !path.split('/').any(|part| part == "..")
 }
