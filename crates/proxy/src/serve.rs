@@ -12,6 +12,12 @@ use tokio_util::sync::CancellationToken;
 use crate::settings::Proxy;
 use crate::worker::Worker;
 
+/// How many connections may wait to be accepted, as far as the kernel lets us (`net.core.somaxconn`).
+///
+/// With the 128 of the standard library more browsers than that cannot come back at once: the kernel
+/// drops what they send, and they try again after a second, and after two more.
+const QUEUE: i32 = 4096;
+
 /// The current TLS configuration of a listener.
 pub(crate) type Tls = Arc<ArcSwap<rustls::ServerConfig>>;
 
@@ -60,6 +66,11 @@ pub async fn serve(
     let stop = shutdown.child_token();
     let _stop_at_the_end = stop.clone().drop_guard();
     let mut workers = Vec::new();
+    for listener in &listeners {
+        // On a socket that is listened on already this sets the length of its queue.
+        rustix::net::listen(&listener.socket, QUEUE)
+            .map_err(|error| ServeError::Start(error.into()))?;
+    }
     for number in 0..proxy.settings.workers.get() {
         let sockets = listeners.iter().map(share).collect::<io::Result<_>>();
         let worker = sockets.and_then(|sockets| start(number, sockets, &proxy, &stop));

@@ -1,9 +1,10 @@
 //! Bounds on what clients may make the proxy hold, and what they hear when they meet one.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use jansky_proxy::{ClientBody, ProxyBody, ProxySettings, Target};
@@ -11,6 +12,8 @@ use tokio::net::TcpStream;
 
 use crate::support::{Answer, TestProxy, Wire, backend, mirror, settings, soon, until};
 use crate::upgrade::{ASK, SWITCH};
+
+const GET: &str = "GET / HTTP/1.1\r\nHost: hub.test\r\n\r\n";
 
 /// Settings under which clients have little time.
 fn hurried() -> ProxySettings {
@@ -535,4 +538,32 @@ async fn four_hundred_browsers_behind_one_address_find_a_place_with_the_usual_li
         assert_eq!(wire.answer().await.status, 200);
     }
     assert_eq!(proxy.stats.turned_away.get(), 0);
+}
+
+#[tokio::test]
+async fn hundreds_may_come_at_once_while_the_proxy_is_busy() {
+    let proxy = TestProxy::start();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    let waiting = Arc::clone(&wait);
+    proxy.add(
+        "/",
+        Target::Local(Arc::new(move |_| {
+            // Holds the only thread of the proxy, so that nobody else is accepted.
+            let _ = wait.lock().expect("no panic").recv();
+            Box::pin(async { Response::new(ProxyBody::full("here")) })
+        })),
+    );
+    let mut first = proxy.connect().await;
+    first.send(GET).await;
+    until("the busy request", || waiting.try_lock().is_err()).await;
+
+    let others = (0..500).map(|_| proxy.connect());
+    let others = soon("500 connections", join_all(others)).await;
+    drop(go_on);
+
+    for mut wire in [first].into_iter().chain(others) {
+        wire.send(GET).await;
+        assert_eq!(wire.answer().await.body, "here");
+    }
 }
