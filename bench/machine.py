@@ -1,5 +1,6 @@
 """What every measure needs of the machine: programs, ports, processes on one CPU each."""
 
+import copy
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ class Machine:
         self.cache = cache
         self.scratch = scratch
         self.processes: list[subprocess.Popen] = []
+        self.programs: pathlib.Path | None = None
         self.can_pin = len(os.sched_getaffinity(0)) > 1
 
     def __enter__(self) -> "Machine":
@@ -34,8 +36,16 @@ class Machine:
                 process.kill()
                 process.wait()
 
+    def with_programs(self, directory: pathlib.Path | None) -> "Machine":
+        """The same machine with programs that were built before."""
+        other = copy.copy(self)
+        other.programs = directory and directory.resolve()
+        return other
+
     def build(self, package: str, *what: str) -> str:
-        """Builds a program as it is shipped; returns its path."""
+        """Builds a program as it is shipped, unless there is one already; returns its path."""
+        if self.programs:
+            return str(self.programs / (what[-1] if what else package))
         command = ["cargo", "build", "--profile", "dist", "-p", package, *what]
         done = subprocess.run(
             [*command, "--message-format=json"], cwd=self.source, check=True, stdout=subprocess.PIPE

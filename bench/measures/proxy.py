@@ -15,6 +15,10 @@ CASES = {
     "GET of 128 bytes, 64 connections": ["get", "--connections", "64"],
     "WebSocket echo of 64 bytes, 200 sockets": ["echo", "--connections", "200"],
 }
+# The connections of the curve: from one person who clicks to a site where everybody looks at once.
+CURVE = (1, 16, 64, 256, 512, 1024, 2048, 4000)
+# Each connection takes its memory with its first requests; thousands of them need longer for those.
+CURVE_WARM_UP = 1.0
 FIGURES = ("cpu_us", "per_second", "p50_us")
 
 
@@ -32,7 +36,7 @@ def run(machine: Machine, options) -> dict:
         port = machine.free_port()
         targets[name] = (f"127.0.0.1:{port}", peer.start(machine, port, backend))
 
-    results = {}
+    results = {"curve": curve(machine, program, options, targets)}
     for case, arguments in CASES.items():
         # Node compiles what is hot only after some ten thousand requests.
         sample(machine, program, arguments, targets[chp.NAME], seconds=3)
@@ -50,6 +54,28 @@ def run(machine: Machine, options) -> dict:
     return results
 
 
+def curve(machine: Machine, program: str, options, targets: dict) -> dict:
+    """CPU time of a GET by the number of connections, beside nginx."""
+    names = (jansky.NAME, nginx.NAME)
+    points = {}
+    print("\n### GET of 128 bytes by connections\n")
+    print(f"| connections | {' | '.join(names)} | ratio (least, most) |\n|---|---|---|---|")
+    for connections in CURVE:
+        arguments = ["get", "--connections", str(connections)]
+        rounds = points[connections] = []
+        for _ in range(options.rounds):
+            samples = {name: [] for name in names}
+            for name in [*names, *reversed(names)]:
+                target, seconds = targets[name], max(options.seconds, 1)
+                one = sample(machine, program, arguments, target, seconds, warm_up=CURVE_WARM_UP)
+                samples[name].append(one)
+            rounds.append({name: mean(both) for name, both in samples.items()})
+        middle = [statistics.median(one[name]["cpu_us"] for one in rounds) for name in names]
+        shown = " | ".join(f"{value:.1f} us" for value in middle)
+        print(f"| {connections:,} | {shown} | {ratio(rounds, *names)} |", flush=True)
+    return points
+
+
 def sample(
     machine: Machine,
     program: str,
@@ -57,11 +83,12 @@ def sample(
     target: tuple[str, list[int]],
     seconds: float,
     cpu: int | None = LOAD_CPU,
+    warm_up: float = 0.2,
 ) -> dict:
     """Runs the load generator against an address; CPU time is that of the processes beside it."""
     address, pids = target
     command = [program, "load", arguments[0], address, *arguments[1:], "--measure", str(seconds)]
-    command += ["--warm-up", "0.2", "--pids", ",".join(map(str, pids))]
+    command += ["--warm-up", str(warm_up), "--pids", ",".join(map(str, pids))]
     done = subprocess.run(
         machine.pinned(cpu, command), check=True, stdout=subprocess.PIPE, timeout=60
     )
@@ -87,7 +114,11 @@ def show(case: str, rounds: list[dict]) -> None:
         )
         line = f"| {name} | {cpu:.1f} us | {rate:,.0f} | {latency:,.0f} us |"
         for other in others:
-            ratios = sorted(one[name]["cpu_us"] / one[other]["cpu_us"] for one in rounds)
-            text = f"**{statistics.median(ratios):.2f}** ({ratios[0]:.2f}, {ratios[-1]:.2f})"
-            line += f" {'' if name == other else text} |"
+            line += f" {'' if name == other else ratio(rounds, name, other)} |"
         print(line, flush=True)
+
+
+def ratio(rounds: list[dict], name: str, other: str) -> str:
+    """The CPU time of one as a multiple of another's: median, least and most of the rounds."""
+    ratios = sorted(one[name]["cpu_us"] / one[other]["cpu_us"] for one in rounds)
+    return f"**{statistics.median(ratios):.2f}** ({ratios[0]:.2f}, {ratios[-1]:.2f})"

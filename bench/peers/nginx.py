@@ -13,7 +13,7 @@ worker_processes 1;
 daemon off;
 pid {home}/pid;
 error_log {home}/error.log;
-events {{ worker_connections 8192; }}
+events {{ worker_connections 16384; }}
 http {{
   access_log off;
   keepalive_requests 1000000000;
@@ -23,9 +23,9 @@ http {{
   uwsgi_temp_path {home}/uwsgi;
   scgi_temp_path {home}/scgi;
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
-  upstream backend {{ server {backend}; keepalive 256; keepalive_requests 1000000000; }}
+  upstream backend {{ server {backend}; keepalive 8192; keepalive_requests 1000000000; }}
   server {{
-    listen 127.0.0.1:{port};
+    listen 127.0.0.1:{port} backlog=4096;
     location / {{
       proxy_pass http://backend;
       proxy_http_version 1.1;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 /// What the load generator expects back: 128 bytes.
 pub(crate) const BODY: [u8; 128] = [b'x'; 128];
@@ -14,7 +14,7 @@ pub(crate) const MESSAGE: usize = 2 + 4 + 64;
 pub(crate) const ECHO: usize = 2 + 64;
 
 pub(crate) async fn run(address: SocketAddr) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(address).await?;
+    let listener = crate::listen(address)?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

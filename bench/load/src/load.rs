@@ -10,7 +10,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::task::LocalSet;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
 use crate::backend::{ECHO, MESSAGE, head_end};
@@ -26,7 +27,7 @@ pub(crate) struct Options {
     /// How many connections are kept busy.
     #[arg(long, default_value_t = 64)]
     connections: usize,
-    /// How long it runs before anything is counted.
+    /// How long it runs after every connection has had its first answer, before anything is counted.
     #[arg(long, default_value = "0.3", value_parser = crate::seconds)]
     warm_up: Duration,
     /// How long it counts.
@@ -71,12 +72,20 @@ struct Report {
     p99_us: f64,
 }
 
+/// How many connections begin at once, and how long all of them may take.
+const BEGINNERS: usize = 64;
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// What all connections share: whether to count, whether to go on, how far they are, and the latencies.
 struct Shared {
     counting: Cell<bool>,
     stopped: Cell<bool>,
     /// How many operations have begun.
     begun: Cell<u64>,
+    /// A connection that begins has one of these until its first answer is there.
+    beginners: Semaphore,
+    /// How many connections have had their first answer.
+    ready: watch::Sender<usize>,
     latencies: RefCell<Vec<u32>>,
 }
 
@@ -89,35 +98,43 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         counting: Cell::new(false),
         stopped: Cell::new(false),
         begun: Cell::new(0),
+        beginners: Semaphore::new(BEGINNERS),
+        ready: watch::Sender::new(0),
         latencies: RefCell::new(Vec::with_capacity(1 << 20)),
     });
     let options = Rc::new(options);
     let report = LocalSet::new()
         .run_until(async {
-            let mut tasks: Vec<_> = (0..options.connections)
-                .map(|_| {
-                    let (shared, options) = (Rc::clone(&shared), Rc::clone(&options));
-                    tokio::task::spawn_local(async move { keep_busy(&options, &shared).await })
-                })
-                .collect();
+            let mut tasks = JoinSet::new();
+            for _ in 0..options.connections {
+                let (shared, options) = (Rc::clone(&shared), Rc::clone(&options));
+                tasks.spawn_local(async move { keep_busy(&options, &shared).await });
+            }
+            tokio::select! {
+                begun = tokio::time::timeout(PATIENCE, shared.all_ready(&options)) => begun.with_context(|| {
+                    let (ready, all) = (*shared.ready.borrow(), options.connections);
+                    format!("only {ready} of {all} connections were answered within {PATIENCE:?}")
+                })?,
+                Some(ended) = tasks.join_next() => ended??,
+            }
             if options.operations.is_none() {
                 tokio::time::sleep(options.warm_up).await;
             }
             let (begin, cpu_begin) = (Instant::now(), cpu::time_of(&options.pids)?);
             shared.counting.set(true);
-            if options.operations.is_some() {
-                for task in tasks.drain(..) {
-                    task.await??;
-                }
-            } else {
+            if options.operations.is_none() {
                 tokio::time::sleep(options.measure).await;
                 shared.counting.set(false);
+            } else {
+                while let Some(ended) = tasks.join_next().await {
+                    ended??;
+                }
             }
             let elapsed = begin.elapsed();
             let cpu = cpu::time_of(&options.pids)?.saturating_sub(cpu_begin);
             shared.stopped.set(true);
-            for task in tasks {
-                task.await??;
+            while let Some(ended) = tasks.join_next().await {
+                ended??;
             }
             Ok::<_, anyhow::Error>(report(&mut shared.latencies.borrow_mut(), elapsed, cpu))
         })
@@ -167,6 +184,18 @@ fn head(options: &Options) -> String {
 }
 
 impl Shared {
+    /// Notes that a connection has had its first answer, and waits for the others.
+    async fn begin(&self, options: &Options) {
+        self.ready.send_modify(|ready| *ready += 1);
+        self.all_ready(options).await;
+    }
+
+    async fn all_ready(&self, options: &Options) {
+        let mut ready = self.ready.subscribe();
+        // It cannot be closed, because this borrows the sender.
+        let _ = ready.wait_for(|ready| *ready == options.connections).await;
+    }
+
     /// The number of the next operation, if there is to be one.
     fn next(&self, options: &Options) -> Option<u64> {
         let number = self.begun.get();
@@ -188,9 +217,12 @@ impl Shared {
 
 async fn keep_busy(options: &Options, shared: &Shared) -> anyhow::Result<()> {
     let (address, kind) = (options.address, options.kind);
+    let beginner = shared.beginners.acquire().await?;
     if let Kind::SignIn = kind {
         let provider = options.provider.context("`--provider` is missing")?;
         let mut browser = Browser::new(address, provider).await?;
+        drop(beginner);
+        shared.begin(options).await;
         while let Some(number) = shared.next(options) {
             let begin = Instant::now();
             let person = format!("person-{}", number % options.people);
@@ -215,7 +247,11 @@ async fn keep_busy(options: &Options, shared: &Shared) -> anyhow::Result<()> {
             answer.starts_with(b"HTTP/1.1 101"),
             "the upgrade was refused"
         );
+    } else {
+        get(&mut stream, head.as_bytes()).await?;
     }
+    drop(beginner);
+    shared.begin(options).await;
     let mut message = [b'm'; MESSAGE];
     message[..2].copy_from_slice(&[0x81, 0x80 | 64]);
     while shared.next(options).is_some() {

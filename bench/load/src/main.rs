@@ -7,11 +7,16 @@ mod load;
 mod message;
 mod provider;
 mod sign_in;
+mod unix;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use tokio::net::{TcpListener, TcpSocket};
+
+/// How many connections may wait to be accepted.
+const QUEUE: u32 = 4096;
 
 #[derive(Parser)]
 #[command(about)]
@@ -34,6 +39,8 @@ enum Command {
     },
     /// Keeps connections busy and prints one line of JSON with what it measured.
     Load(load::Options),
+    /// Asks over a Unix socket and prints one line of JSON with what it measured.
+    Unix(unix::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -44,7 +51,20 @@ fn main() -> anyhow::Result<()> {
         Command::Backend { address } => runtime.block_on(backend::run(address)),
         Command::Provider { address } => runtime.block_on(provider::run(address)),
         Command::Load(options) => runtime.block_on(load::run(options)),
+        Command::Unix(options) => runtime.block_on(unix::run(options)),
     }
+}
+
+/// Listens with room for as many at once as any measure has; with the usual 128 some would try again after a
+/// second.
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }
 
 /// Reads a number of seconds such as `0.5`.

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use url::form_urlencoded;
 
 use crate::message::Message;
@@ -41,7 +41,7 @@ pub(crate) async fn run(address: SocketAddr) -> anyhow::Result<()> {
         key,
         random: SystemRandom::new(),
     });
-    let listener = TcpListener::bind(address).await?;
+    let listener = crate::listen(address)?;
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
