@@ -9,9 +9,9 @@ use serde_json::json;
 
 use crate::Hub;
 use crate::error::HubError;
-use crate::privileges::OnBehalfOf;
 use crate::record::Event;
 use crate::sign_up::SignUpRule;
+use jansky_access::OnBehalfOf;
 
 /// What a one-time link is for.
 const FIRST_ADMIN: &str = "first-admin";
@@ -128,7 +128,7 @@ impl Hub {
         let fitting;
         let name = if is_new {
             fitting = self
-                .name_for_account(name, OnBehalfOf::Operator, None)
+                .name_for_account(name, OnBehalfOf::Operator(&self.authority), None)
                 .await?;
             &fitting
         } else {
@@ -192,7 +192,7 @@ impl Hub {
         let name =
             UserName::normalize(name).map_err(|error| HubError::invalid(error.to_string()))?;
         let name = self
-            .name_for_account(&name, OnBehalfOf::Operator, None)
+            .name_for_account(&name, OnBehalfOf::Operator(&self.authority), None)
             .await?;
         if self.store.user_by_name(&name).await?.is_some() {
             return Err(HubError::conflict(format!("The name `{name}` is taken.")));

@@ -14,10 +14,10 @@ use jansky_model::{ProviderId, Scope, Timestamp, UserId};
 use jansky_store::{Grant, GrantState, TokenKind, User};
 
 use crate::Hub;
-use crate::actor::{Actor, Credential, SharedActor};
 use crate::broker::{BrokerError, CacheStamp};
 use crate::error::HubError;
 use crate::grants::NoToken;
+use jansky_access::{Actor, Credential, SharedActor};
 
 /// How long an answer is remembered at most; also the bound after which a change is seen that nobody
 /// told of.
@@ -238,6 +238,11 @@ impl Hub {
         Ok(())
     }
 
+    /// The caller behind the cookie of a browser session.
+    pub async fn session_caller(&self, cookie: &str) -> Result<Option<SharedActor>, HubError> {
+        Ok(self.access.by_session(cookie).await?)
+    }
+
     /// The caller behind a token of the hub.
     ///
     /// Tokens that people made for themselves are asked the question; those of running servers and
@@ -258,7 +263,7 @@ impl Hub {
         }
         self.must_be_good(&actor).await?;
         // The answer may have changed what the caller may do.
-        self.access.by_token(token).await
+        Ok(self.access.by_token(token).await?)
     }
 
     /// Refuses a token that somebody made for themselves and who has to sign in again.

@@ -20,8 +20,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{info, warn};
 
 use crate::Hub;
-use crate::actor::SharedActor;
 use crate::error::HubError;
+use jansky_access::SharedActor;
 
 /// How often is looked without having heard of a change: sessions and tokens end by themselves, too.
 const BETWEEN_LOOKS: Duration = Duration::from_mins(5);

@@ -4,10 +4,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use jansky_access::ProvenOwner;
 use jansky_identity::{ExternalIdentity, IdentityError, LoginMethod};
 use jansky_model::dn::compared;
 use jansky_model::{ProviderId, Secret, UserName};
-use jansky_store::User;
 use reqwest::header::HeaderMap;
 
 use crate::Hub;
@@ -180,7 +180,7 @@ impl Hub {
         user: &str,
         shown: Credentials,
         address: &str,
-    ) -> Result<User, HubError> {
+    ) -> Result<ProvenOwner, HubError> {
         let refused = || HubError::forbidden("Missing or invalid credentials.");
         if self.local_accounts().is_none() {
             return Err(refused());
@@ -224,7 +224,7 @@ impl Hub {
                 self.show_code(&found, &code, address).await?;
             }
         }
-        Ok(found)
+        Ok(ProvenOwner::new(&self.authority, found))
     }
 
     async fn verify(

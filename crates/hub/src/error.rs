@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use jansky_access::AccessError;
 use jansky_store::StoreError;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -134,6 +135,17 @@ impl From<StoreError> for HubError {
                 source: Some(Box::new(error)),
             },
             other => Self::internal("could not use the database", other),
+        }
+    }
+}
+
+impl From<AccessError> for HubError {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::NotFound(message) => Self::NotFound(message),
+            AccessError::Forbidden(message) => Self::Forbidden(message),
+            AccessError::Invalid(message) => Self::Invalid(message),
+            AccessError::Store(error) => error.into(),
         }
     }
 }

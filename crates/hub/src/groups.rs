@@ -15,8 +15,8 @@ use tracing::info;
 
 use crate::Hub;
 use crate::error::HubError;
-use crate::privileges::OnBehalfOf;
 use crate::record::Event;
+use jansky_access::OnBehalfOf;
 
 /// The longest name in characters, as JupyterHub has it.
 const LONGEST_NAME: usize = 255;

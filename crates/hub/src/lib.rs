@@ -4,10 +4,8 @@
 //! spawner, the providers and the proxy are handed in. The state of every server is in the database
 //! before anything happens, so a hub that is killed goes on where it was (see [`Hub::resume`]).
 
-mod access;
 mod accounts;
 mod activity;
-mod actor;
 mod admission;
 mod admitted_user;
 mod broker;
@@ -41,7 +39,6 @@ mod reauthentication;
 mod reconcile;
 mod record;
 mod request_context;
-mod roles;
 mod routes;
 mod second_factor;
 mod server_visitors;
@@ -55,6 +52,8 @@ mod sign_out;
 mod sign_up;
 mod spawner_tokens;
 mod subdomains;
+#[cfg(feature = "testing")]
+mod testing;
 mod throttle;
 mod tokens;
 mod users;
@@ -73,6 +72,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
+pub use jansky_access::{
+    Access, Actor, Authority, Credential, Members, OnBehalfOf, ProvenOwner, REMEMBERED_FOR, Role,
+    Roles, SharedActor, visible_groups, visible_users,
+};
 pub use jansky_identity::{
     CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus, ServiceClient,
 };
@@ -84,9 +87,7 @@ pub use jansky_store::{
     UserSort,
 };
 
-pub use access::{Access, REMEMBERED_FOR};
 pub use activity::{ActivityReport, ServerActivity};
-pub use actor::{Actor, Credential, Members, SharedActor, visible_groups, visible_users};
 pub use admission::{Admission, AdmissionRules, Decision, Refusal, Step, Verdict};
 pub use admitted_user::AdmittedUser;
 pub use broker::{
@@ -109,12 +110,10 @@ pub use linking::Linked;
 pub use metrics::Metrics;
 pub use oauth::{Authorization, AuthorizeRequest, TokenError, TokenExchange, TokenResponse};
 pub use operations::Progress;
-pub use privileges::OnBehalfOf;
 pub use provider_events::EventRefusal;
 pub use reconcile::Resumed;
 pub use record::Event;
 pub use request_context::{note_caller, with_request_context};
-pub use roles::{Role, Roles};
 pub use routes::RouteTable;
 pub use second_factor::{
     Finished, MissingStep, SecondFactorRule, SecondFactorSetUp, SecondFactorState,
@@ -192,6 +191,7 @@ pub struct Hub {
     http: reqwest::Client,
     hashing: hashing::Hashing,
     access: Access,
+    authority: Authority,
     broker: broker::Broker,
     grants: grants::Grants,
     confirmed: admitted_user::RecentAdmissions,
@@ -215,21 +215,24 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Puts a hub together. It does nothing by itself until [`Hub::resume`] and
-    /// [`Hub::spawn_housekeeping`] are called.
-    pub fn new(parts: Parts) -> Arc<Self> {
+    /// Puts a hub together, and gives the authority over it to whoever did. It does nothing by itself
+    /// until [`Hub::resume`] and [`Hub::spawn_housekeeping`] are called.
+    pub fn new(parts: Parts) -> (Arc<Self>, Authority) {
         let second_factor_of_all = second_factor_of_all(&parts);
         let keys = Arc::new(parts.keys);
         let cache: Arc<broker::BrokerCache> = Arc::default();
-        Arc::new(Self {
-            access: Access::new(
-                Arc::clone(&parts.store),
-                Arc::clone(&parts.clock),
-                parts.settings.roles.clone(),
-                Arc::clone(&cache),
-                second_factor_of_all,
-                parts.settings.broker.gives_tokens(),
-            ),
+        let (access, authority) = Access::new(
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.clock),
+            parts.settings.roles.clone(),
+            Arc::clone(&cache) as _,
+            second_factor_of_all,
+            parts.settings.broker.gives_tokens(),
+        );
+        let given = authority.clone();
+        let hub = Arc::new(Self {
+            access,
+            authority,
             second_factors: second_factor::SecondFactors::new(
                 Arc::clone(&parts.store),
                 Arc::clone(&parts.clock),
@@ -282,17 +285,13 @@ impl Hub {
             local_accounts: parts.local_accounts,
             settings: parts.settings,
             http: parts.http,
-        })
+        });
+        (hub, given)
     }
 
     /// What the operator decided.
     pub const fn settings(&self) -> &Settings {
         &self.settings
-    }
-
-    /// The database, for surfaces that only read.
-    pub fn store(&self) -> &Store {
-        &self.store
     }
 
     /// The time.
@@ -313,11 +312,6 @@ impl Hub {
     /// The id of local accounts, when people can sign in with them.
     pub const fn local_accounts(&self) -> Option<&ProviderId> {
         self.local_accounts.as_ref()
-    }
-
-    /// Who callers are.
-    pub const fn access(&self) -> &Access {
-        &self.access
     }
 
     /// The sessions that have ended a short while ago.

@@ -15,10 +15,10 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use crate::Hub;
-use crate::actor::Actor;
 use crate::error::HubError;
 use crate::record::Event;
 use crate::sign_in::{ConfiguredProvider, ProviderRedirect, SignInPurpose};
+use jansky_access::Actor;
 
 /// An identity that was linked.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ use tracing::{info, warn};
 use crate::Hub;
 use crate::admission::Decision;
 use crate::error::HubError;
-use crate::privileges::OnBehalfOf;
 use crate::record::Event;
 use crate::sign_in::ConfiguredProvider;
+use jansky_access::OnBehalfOf;
 
 impl Hub {
     /// A name in the form in which an account gets it. `renamed` is the user who has another one now.

@@ -11,8 +11,8 @@ use jansky_model::{Scope, Secret};
 use jansky_store::{Challenge, Code, NewToken, Server, TokenKind};
 
 use crate::Hub;
-use crate::actor::{Actor, access_scope, identify_scopes};
 use crate::error::HubError;
+use jansky_access::{Actor, access_scope, identify_scopes};
 
 /// How long a code can be redeemed.
 const CODE_LIFETIME: Duration = Duration::from_mins(5);

@@ -11,10 +11,10 @@ use serde_json::json;
 use tracing::info;
 
 use crate::Hub;
-use crate::actor::Actor;
 use crate::broker::AccountChange;
 use crate::error::{FormError, HubError};
 use crate::record::SignInRefusal;
+use jansky_access::Actor;
 
 /// What a one-time link is for.
 const NEW_PASSWORD: &str = "new-password";

@@ -18,50 +18,15 @@
 
 use std::collections::BTreeSet;
 
+use jansky_access::{Actor, OnBehalfOf, shared_scopes, without_entering_others};
 use jansky_model::scope::{ADMIN_ROLE, Owner, Target};
 use jansky_model::{Filter, Scope, ScopeSet, ServerName, UserName};
 use jansky_spawn::Offer;
 use jansky_store::{Server, User};
 
 use crate::Hub;
-use crate::actor::{Actor, SharedActor};
 use crate::broker::AudienceRules;
 use crate::error::HubError;
-use crate::server_visitors::without_entering_others;
-
-/// In whose name something is done.
-#[derive(Clone, Copy, Debug)]
-pub enum OnBehalfOf<'a> {
-    /// Somebody who asked the hub, who is bounded by what they hold.
-    Actor(&'a Actor),
-    /// The person whose own account it is about, who has just shown all that a sign-in asks for.
-    Owner(&'a User),
-    /// Whoever runs the hub: the command line, the configuration, the demo.
-    Operator,
-}
-
-impl<'a> From<&'a Actor> for OnBehalfOf<'a> {
-    fn from(actor: &'a Actor) -> Self {
-        Self::Actor(actor)
-    }
-}
-
-impl<'a> From<&'a SharedActor> for OnBehalfOf<'a> {
-    fn from(actor: &'a SharedActor) -> Self {
-        Self::Actor(actor)
-    }
-}
-
-impl OnBehalfOf<'_> {
-    /// The name for the record.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Actor(actor) => actor.user.name.as_str(),
-            Self::Owner(user) => user.name.as_str(),
-            Self::Operator => "operator",
-        }
-    }
-}
 
 /// What an account, a name or a group is worth.
 #[derive(Debug, Default)]
@@ -135,26 +100,12 @@ impl Hub {
         }
     }
 
-    /// The caller with everything that is theirs, whatever the credential allows.
-    async fn whole(&self, actor: &Actor) -> Result<Actor, HubError> {
-        let scopes = self.access.scopes_of(&actor.user, &actor.groups).await?;
-        let members = self.access.members([&scopes]).await?;
-        Ok(Actor {
-            user: actor.user.clone(),
-            groups: actor.groups.clone(),
-            scopes,
-            credential: actor.credential.clone(),
-            members,
-            whoami: std::sync::OnceLock::new(),
-        })
-    }
-
     /// What somebody is worth who becomes this user, today or at the next sign-in.
     async fn holdings_of_user(&self, user: &User) -> Result<Holdings, HubError> {
         let groups = self.store.groups_of(user.id).await?;
         let mut scopes = self.access.roles().scopes(user, &groups, false);
         let shares = self.store.shares_with_user(user.id).await?;
-        scopes.merge(&crate::actor::shared_scopes(user, &shares));
+        scopes.merge(&shared_scopes(user, &shares));
         Ok(Holdings {
             scopes,
             is_admin: self.is_or_becomes_admin(user),
@@ -356,7 +307,7 @@ impl Hub {
             return Ok(());
         };
         // Rights of the caller over this name become rights over this user.
-        let whole = self.whole(actor).await?;
+        let whole = self.access.whole(actor).await?;
         for (scope, filter) in whole.scopes.iter() {
             let was_held = match filter {
                 Some(Filter::User(of)) if of == text => {
@@ -389,7 +340,7 @@ impl Hub {
             return Ok(());
         };
         let wanted = Filter::Server(server.user.to_string(), name.to_string());
-        let whole = self.whole(actor).await?;
+        let whole = self.access.whole(actor).await?;
         for (scope, filter) in whole.scopes.iter() {
             if filter == Some(&wanted) && !whole.may_on_server(scope, &server.user, &server.name) {
                 return Err(HubError::forbidden(format!(
@@ -429,7 +380,7 @@ impl Hub {
                  hold."
             )));
         }
-        let whole = self.whole(actor).await?;
+        let whole = self.access.whole(actor).await?;
         for (scope, filter) in whole.scopes.iter() {
             let is_theirs = filter == Some(&Filter::Group(group.to_owned()));
             if !is_theirs || is_about_groups(scope) {

@@ -10,9 +10,9 @@ use jansky_store::Digest;
 use reqwest::header::HeaderMap;
 
 use crate::Hub;
-use crate::actor::Actor;
 use crate::error::HubError;
 use crate::sign_in::ConfiguredProvider;
+use jansky_access::Actor;
 
 /// How many browsers are remembered; with more, all are looked at once more.
 const MOST: usize = 10_000;

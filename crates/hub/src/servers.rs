@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::Hub;
 use crate::error::HubError;
 use crate::operations::Progress;
-use crate::privileges::OnBehalfOf;
+use jansky_access::OnBehalfOf;
 
 /// Between two looks at a row that somebody else works on.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);

@@ -7,9 +7,9 @@ use jansky_model::ProviderId;
 use url::Url;
 
 use crate::broker::BrokerSettings;
-use crate::roles::Roles;
 use crate::second_factor::SecondFactorRule;
 use crate::sign_up::SignUpRule;
+use jansky_access::Roles;
 
 /// The settings of a hub. The binary makes them from the configuration; tests make them directly.
 #[derive(Clone, Debug)]

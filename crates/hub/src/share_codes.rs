@@ -9,10 +9,10 @@ use serde_json::json;
 use tracing::info;
 
 use crate::Hub;
-use crate::actor::Actor;
 use crate::error::HubError;
 use crate::record::{Event, some_of};
 use crate::shares::{held, shareable};
+use jansky_access::Actor;
 
 /// For how long a code is accepted unless its maker says otherwise.
 pub const USUAL_CODE_LIFETIME: Duration = Duration::from_hours(24);

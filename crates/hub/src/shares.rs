@@ -9,9 +9,9 @@ use serde_json::json;
 use tracing::info;
 
 use crate::Hub;
-use crate::actor::{Actor, access_scope};
 use crate::error::HubError;
 use crate::record::{Event, some_of};
+use jansky_access::{Actor, access_scope};
 
 /// What can be shared: what is about a server and nothing else.
 const SHAREABLE: [Scope; 5] = [

@@ -17,17 +17,17 @@ use tracing::{info, warn};
 use url::Url;
 
 use crate::Hub;
-use crate::actor::Actor;
 use crate::admission::{Admission, AdmissionRules};
 use crate::error::HubError;
 use crate::grants::provider_session;
 use crate::linking::Linked;
-use crate::privileges::OnBehalfOf;
 use crate::provider_claims::warn_of_unreadable;
 use crate::reauthentication::Proof;
 use crate::record::{Event, SignInRefusal, reason_of, some_of};
 use crate::request_context;
 use crate::sign_out::SignOutAtProvider;
+use jansky_access::Actor;
+use jansky_access::OnBehalfOf;
 
 /// The id under which sessions of local accounts are kept.
 pub const LOCAL_PROVIDER: &str = "local";
@@ -472,7 +472,7 @@ impl Hub {
                 )));
             }
             let name = self
-                .name_for_account(name, OnBehalfOf::Operator, None)
+                .name_for_account(name, OnBehalfOf::Operator(&self.authority), None)
                 .await;
             let name = name.map_err(|error| match error {
                 // Nobody at the browser can do anything about what the provider says.

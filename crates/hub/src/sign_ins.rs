@@ -11,11 +11,11 @@ use serde_json::json;
 use tracing::info;
 
 use crate::Hub;
-use crate::actor::Actor;
 use crate::broker::AccountChange;
 use crate::error::HubError;
-use crate::privileges::OnBehalfOf;
 use crate::record::Event;
+use jansky_access::Actor;
+use jansky_access::OnBehalfOf;
 
 /// What is written down in the audit trail, and as the outcome of a grant that an admin took back.
 const DEMANDED: &str = "sign_in_demanded";

@@ -10,11 +10,11 @@ use tracing::{info, warn};
 use url::Url;
 
 use crate::Hub;
-use crate::actor::Actor;
 use crate::broker::AccountChange;
 use crate::error::HubError;
-use crate::privileges::OnBehalfOf;
 use crate::record::Event;
+use jansky_access::Actor;
+use jansky_access::OnBehalfOf;
 
 /// How long signing out waits for a provider to revoke tokens; it goes on in the background.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(2);

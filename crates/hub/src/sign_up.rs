@@ -8,12 +8,12 @@ use serde_json::json;
 use tracing::info;
 
 use crate::Hub;
-use crate::actor::Actor;
 use crate::broker::AccountChange;
 use crate::error::{FormError, HubError};
-use crate::privileges::OnBehalfOf;
 use crate::record::Event;
 use crate::throttle::PerAddress;
+use jansky_access::Actor;
+use jansky_access::OnBehalfOf;
 
 /// How long somebody waits before their request is forgotten.
 const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_hours(30 * 24);
@@ -111,7 +111,7 @@ impl Hub {
         if rule == SignUpRule::Open && self.is_name_in_rules(&name, true) {
             return Err(taken());
         }
-        self.name_for_account(&name, OnBehalfOf::Operator, None)
+        self.name_for_account(&name, OnBehalfOf::Operator(&self.authority), None)
             .await
             .map_err(|error| match error {
                 HubError::Invalid(_) => taken(),

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::Hub;
 use crate::error::HubError;
-use crate::privileges::OnBehalfOf;
 use crate::record::{Event, some_of};
+use jansky_access::OnBehalfOf;
 
 /// The longest note of a token, in characters, as JupyterHub keeps them.
 const LONGEST_NOTE: usize = 1_023;
@@ -140,7 +140,7 @@ impl Hub {
     /// Everything that a user may do now.
     pub async fn rights_of(&self, user: &User) -> Result<ScopeSet, HubError> {
         let groups = self.store.groups_of(user.id).await?;
-        self.access.scopes_of(user, &groups).await
+        Ok(self.access.scopes_of(user, &groups).await?)
     }
 
     /// What a stored token allows now, as texts; `owned` is what its owner may do.

@@ -11,8 +11,8 @@ use tracing::info;
 
 use crate::Hub;
 use crate::error::HubError;
-use crate::privileges::OnBehalfOf;
 use crate::record::Event;
+use jansky_access::OnBehalfOf;
 
 /// How long deleting a user waits for each of their servers to stop.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);

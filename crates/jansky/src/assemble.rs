@@ -10,9 +10,9 @@ use jansky_config::{
 };
 use jansky_crypto::{Random, SignatureAlgorithm, SystemRandom};
 use jansky_hub::{
-    AdmissionRules, Audience, AudienceRules, BrokerMode, BrokerSettings, ConfiguredProvider, Hub,
-    IssuerClient, IssuerSettings, NoLongerAllowed, Parts, Role, Roles, RouteTable,
-    SecondFactorRule, ServiceClient, Settings, SignOutAtProvider, SignUpRule, Source,
+    AdmissionRules, Audience, AudienceRules, Authority, BrokerMode, BrokerSettings,
+    ConfiguredProvider, Hub, IssuerClient, IssuerSettings, NoLongerAllowed, Parts, Role, Roles,
+    RouteTable, SecondFactorRule, ServiceClient, Settings, SignOutAtProvider, SignUpRule, Source,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules, NameRules};
 use jansky_identity::oidc::{
@@ -88,13 +88,13 @@ pub(crate) fn is_instance(text: &str) -> bool {
     text.len() == INSTANCE_LENGTH && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Makes a hub on an open database.
+/// Makes a hub on an open database, with the authority over it.
 pub(crate) async fn hub(
     config: &Config,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     routes: Arc<dyn RouteTable>,
-) -> anyhow::Result<Arc<Hub>> {
+) -> anyhow::Result<(Arc<Hub>, Authority)> {
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let instance = store
         .put_setting_if_absent(INSTANCE, &random.hex_id()[..INSTANCE_LENGTH])
@@ -111,7 +111,7 @@ pub(crate) async fn hub(
         .no_proxy()
         .build()
         .context("could not make an HTTP client")?;
-    let hub = Hub::new(Parts {
+    let (hub, authority) = Hub::new(Parts {
         store,
         clock,
         random,
@@ -124,7 +124,7 @@ pub(crate) async fn hub(
         http,
     });
     tokens.serve_from(&hub);
-    Ok(hub)
+    Ok((hub, authority))
 }
 
 /// A size as this machine counts.

@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jansky_config::{Config, Input, Loaded, Written};
 use jansky_crypto::SystemRandom;
-use jansky_hub::Hub;
+use jansky_hub::{Authority, Hub};
 use jansky_model::{Clock, SystemClock};
 use jansky_proxy::{Listener, Proxy, ProxySettings, Route, Routes, Target};
-use jansky_store::DatabaseLock;
+use jansky_store::{DatabaseLock, Store};
 use jansky_web::{Policies, Web};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -119,6 +119,9 @@ pub(crate) enum Ended {
 /// A hub with its proxy, listening.
 pub(crate) struct Running {
     pub(crate) hub: Arc<Hub>,
+    /// Over the hub: what the command line does is bounded by nothing.
+    pub(crate) authority: Authority,
+    store: Arc<Store>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
     /// Where people find it.
@@ -171,7 +174,8 @@ impl Running {
         let (store, hold) = assemble::open_store(config).await?;
         let routes = Routes::new();
         let table = Arc::new(ProxyRoutes::new(routes.clone(), Arc::clone(&clock)));
-        let hub = assemble::hub(config, store, Arc::clone(&clock), table).await?;
+        let kept_store = Arc::clone(&store);
+        let (hub, authority) = assemble::hub(config, store, Arc::clone(&clock), table).await?;
         let stop_servers = Arc::new(AtomicBool::new(config.hub.stop_servers_on_exit));
         let proxy = Proxy::new(routes.clone(), proxy_settings(config), Arc::clone(&clock));
         let stats = Arc::clone(proxy.stats());
@@ -214,6 +218,8 @@ impl Running {
         info!(%address, %url, "listening");
         Ok(Self {
             hub,
+            authority,
+            store: kept_store,
             address,
             url,
             config: config.clone(),
@@ -245,6 +251,7 @@ impl Running {
     pub(crate) async fn until_told(self) -> anyhow::Result<Ended> {
         let Self {
             hub,
+            store,
             shutdown,
             stop_servers,
             mut proxy,
@@ -295,7 +302,7 @@ impl Running {
             }
         };
         hub.shut_down_process(TASK_PATIENCE).await;
-        hub.store().close().await;
+        store.close().await;
         drop((config, hold));
         if let Some(taken) = taken {
             return Err(taken.into());

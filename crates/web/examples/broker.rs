@@ -17,9 +17,7 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use jansky_crypto::dpop::{self, ProofKey};
 use jansky_crypto::{MacKey, SystemRandom};
-use jansky_hub::{
-    Audience, AudienceRules, Hub, OnBehalfOf, Parts, RouteTable, Server, Settings, Source,
-};
+use jansky_hub::{Audience, AudienceRules, Hub, Parts, RouteTable, Server, Settings, Source};
 use jansky_model::{Clock, ManualClock, ServerId, ServerName, Timestamp};
 use jansky_spawn::fake::FakeSpawner;
 use jansky_store::Store;
@@ -141,7 +139,7 @@ fn hub(
         shared: false,
         token_file: false,
     }];
-    Hub::new(Parts {
+    let (hub, _) = Hub::new(Parts {
         store: Arc::clone(store),
         clock: Arc::clone(clock) as _,
         random: Arc::new(SystemRandom),
@@ -155,7 +153,8 @@ fn hub(
         keys: jansky_crypto::sealed::KeyRing::generate(&SystemRandom),
         settings,
         http: reqwest::Client::new(),
-    })
+    });
+    hub
 }
 
 /// Serves the hub on a port of its own.
@@ -228,7 +227,7 @@ async fn come_in(
     for number in 0..PEOPLE {
         let name = format!("user{number}");
         let user = hub
-            .create_user(OnBehalfOf::Operator, &name.parse().expect("a name"), false)
+            .create_user(hub.operator(), &name.parse().expect("a name"), false)
             .await;
         let user = user.expect("the name is free");
         let identity = provider.identity(&name);

@@ -178,7 +178,7 @@ async fn known_actor(web: &Web, headers: &HeaderMap) -> Result<Option<SharedActo
     }
     let (name, _) = cookies::sign_in(web.hub.settings());
     for cookie in cookies::values(headers, name) {
-        if let Some(actor) = web.hub.access().by_session(cookie).await? {
+        if let Some(actor) = web.hub.session_caller(cookie).await? {
             return Ok(Some(actor));
         }
     }

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use jansky_access::Listener;
 use jansky_crypto::Digest;
 use jansky_model::{Secret, ServerId, Timestamp, UserId};
 use jansky_store::{Grant, GrantId, GrantState};
@@ -93,13 +94,9 @@ pub(crate) struct CacheStamp {
 #[derive(Default)]
 pub(crate) struct BrokerCache(Mutex<Inner>);
 
-impl BrokerCache {
-    fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl Listener for BrokerCache {
     /// Drops everything about a user and tells their agents.
-    pub(crate) fn forget(&self, user: UserId) {
+    fn forget(&self, user: UserId) {
         let mut inner = self.inner();
         let Inner {
             users,
@@ -122,10 +119,16 @@ impl BrokerCache {
     }
 
     /// Drops who callers are, of everybody.
-    pub(crate) fn forget_callers(&self) {
+    fn forget_everyone(&self) {
         let mut inner = self.inner();
         inner.epoch += 1;
         inner.callers.clear();
+    }
+}
+
+impl BrokerCache {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Drops everything and tells all agents: what has changed is not known.

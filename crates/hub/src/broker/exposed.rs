@@ -15,9 +15,9 @@ use super::audience::{Audience, Source};
 use super::audit::AuditEntry;
 use super::source::{NotObtained, SourceRequest};
 use crate::Hub;
-use crate::actor::{Actor, Credential};
 use crate::admitted_user::{AdmittedUser, NotAdmitted};
 use crate::error::HubError;
+use jansky_access::{Actor, Credential};
 
 /// For how long what is shown must be good at least.
 const LEAST: Duration = Duration::from_mins(1);

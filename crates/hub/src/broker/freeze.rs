@@ -6,8 +6,8 @@ use tracing::info;
 
 use super::audit::AuditEntry;
 use crate::Hub;
-use crate::actor::Actor;
 use crate::error::HubError;
+use jansky_access::Actor;
 
 impl Hub {
     /// Freezes the agents of all servers of a user; `actor` is who wanted it.

@@ -21,11 +21,11 @@ use super::client::AuthenticatedClient;
 use super::tokens::TokenContent;
 use super::{ClientCredentials, IssuedAccess, IssuerError};
 use crate::Hub;
-use crate::actor::Actor;
 use crate::admitted_user::NotAdmitted;
 use crate::broker::{Audience, AuditEntry, Source};
 use crate::error::HubError;
 use crate::throttle::network;
+use jansky_access::Actor;
 
 /// How long a program waits for the person.
 const PATIENCE: Duration = Duration::from_mins(10);

@@ -11,9 +11,9 @@ use tracing::info;
 
 use super::{SecondFactorRule, recovery};
 use crate::Hub;
-use crate::actor::Actor;
 use crate::broker::AccountChange;
 use crate::error::{FormError, HubError};
+use jansky_access::Actor;
 
 /// A secret that nobody has confirmed for so long is not offered again.
 const LONGEST_SET_UP: Duration = Duration::from_mins(45);

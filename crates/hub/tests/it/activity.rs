@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jansky_hub::{NewApiToken, OnBehalfOf};
+use jansky_hub::NewApiToken;
 
 use crate::support::World;
 
@@ -36,7 +36,7 @@ async fn the_use_of_a_token_is_written_down_also_when_its_owner_is_remembered() 
     let hub = world.hub();
     let made = hub
         .hub
-        .create_token(OnBehalfOf::Operator, &user, NewApiToken::default())
+        .create_token(hub.hub.operator(), &user, NewApiToken::default())
         .await;
     let (_, token) = made.expect("a token can be made");
 

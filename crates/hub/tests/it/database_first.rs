@@ -4,7 +4,7 @@
 //! on. Nothing outside may differ from what the database says, and once the database is back, looking
 //! and asking again must come to the end that was wanted.
 
-use jansky_hub::{Hub, HubError, OnBehalfOf, Server, SharedActor, User};
+use jansky_hub::{Hub, HubError, Server, SharedActor, User};
 use jansky_identity::oidc::OidcKind;
 use jansky_model::{ServerName, ServerState};
 use jansky_spawn::fake::{FakeBehaviour, FakeStart};
@@ -126,7 +126,7 @@ impl Scene {
             Case::DeleteOwner => match hub.user("river").await? {
                 // It waits a minute for the servers, longer than whoever asks here.
                 Some(user) => {
-                    tokio::time::timeout(PATIENCE, hub.delete_user(OnBehalfOf::Operator, &user))
+                    tokio::time::timeout(PATIENCE, hub.delete_user(hub.operator(), &user))
                         .await
                         .unwrap_or_else(|_| Err(HubError::conflict("it takes too long")))
                 }
@@ -296,7 +296,7 @@ async fn leave(
             .await
             .map(|_| ()),
         ProviderSignOut::Everywhere => hub.sign_out_everywhere(&actor.user, actor).await,
-        ProviderSignOut::Deleted => hub.delete_user(OnBehalfOf::Operator, &actor.user).await,
+        ProviderSignOut::Deleted => hub.delete_user(hub.operator(), &actor.user).await,
     }
 }
 

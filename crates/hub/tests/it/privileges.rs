@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use jansky_hub::{Hub, NewApiToken, OnBehalfOf, Role, Roles, SharePartner, SharedActor, User};
+use jansky_hub::{Hub, NewApiToken, Role, Roles, SharePartner, SharedActor, User};
 use jansky_model::scope::Target;
 use jansky_model::{Scope, Secret, ServerId, ServerName, UserId, UserName};
 use proptest::prelude::*;
@@ -171,7 +171,7 @@ impl Scene {
         for name in PEOPLE {
             let is_admin = name == "zoe";
             let name = user_name(name);
-            let made = hub.create_user(OnBehalfOf::Operator, &name, is_admin).await;
+            let made = hub.create_user(hub.operator(), &name, is_admin).await;
             let user = made.expect("the name is free");
             for server in ["", "gpu"] {
                 let server = server.parse().expect("a valid name");
@@ -185,9 +185,7 @@ impl Scene {
             let members = members.filter(|(of, _)| GROUPS[*of] == group);
             let members: Vec<String> = members.map(|(_, who)| PEOPLE[*who].to_owned()).collect();
             let names = [group.to_owned()];
-            let made = hub
-                .create_groups(OnBehalfOf::Operator, &names, &members)
-                .await;
+            let made = hub.create_groups(hub.operator(), &names, &members).await;
             made.expect("the name is free");
         }
         let river = hub
@@ -208,9 +206,7 @@ impl Scene {
             scopes: limits,
             ..NewApiToken::default()
         };
-        let made = hub
-            .create_token(OnBehalfOf::Operator, &river, request)
-            .await;
+        let made = hub.create_token(hub.operator(), &river, request).await;
         let (_, token) = made.expect("river holds it");
         Self {
             hub,
@@ -239,7 +235,7 @@ impl Scene {
     async fn signed_in_as(&self, user: &User) -> Secret {
         let made = self
             .hub
-            .create_token(OnBehalfOf::Operator, user, NewApiToken::default());
+            .create_token(self.hub.operator(), user, NewApiToken::default());
         made.await.expect("everybody has what they have").1
     }
 

@@ -68,7 +68,7 @@ impl World {
         let mut settings = Settings::default();
         change(&mut settings);
         let routes = Arc::new(RecordedRoutes::default());
-        let hub = Hub::new(Parts {
+        let (hub, _) = Hub::new(Parts {
             store: Arc::clone(&self.store),
             clock: Arc::clone(&self.clock) as _,
             random: Arc::new(SystemRandom),

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use clap::Args;
 use jansky_config::Loaded;
 use jansky_guard::Place;
-use jansky_hub::{Hub, NewApiToken, OnBehalfOf};
+use jansky_hub::{Authority, Hub, NewApiToken};
 use jansky_spawn::remove_left_over;
 use serde_json::json;
 use tracing::warn;
@@ -177,7 +177,7 @@ async fn serve(
     clear_away();
     let warning = warning(accounts);
     let running = Running::begin(&loaded.config, Some(warning.clone()), None).await?;
-    let admin_token = make_accounts(&running.hub, accounts).await?;
+    let admin_token = make_accounts(&running.hub, &running.authority, accounts).await?;
     let url = format!("http://{}/", running.address);
     if let Some(path) = &options.ready_file {
         let accounts: Vec<_> = accounts
@@ -237,7 +237,11 @@ fn clear_away() {
 }
 
 /// Makes the accounts, and a token with which scripts can be the admin until the next start.
-async fn make_accounts(hub: &Hub, accounts: &[Account]) -> anyhow::Result<String> {
+async fn make_accounts(
+    hub: &Hub,
+    operator: &Authority,
+    accounts: &[Account],
+) -> anyhow::Result<String> {
     let mut token = None;
     for account in accounts {
         let name = account.name.parse()?;
@@ -247,17 +251,14 @@ async fn make_accounts(hub: &Hub, accounts: &[Account]) -> anyhow::Result<String
         if account.admin {
             for old in hub.tokens_of(&user).await? {
                 if old.note == accounts::TOKEN_NOTE {
-                    hub.revoke_token(OnBehalfOf::Operator, &user, old.id)
-                        .await?;
+                    hub.revoke_token(operator, &user, old.id).await?;
                 }
             }
             let request = NewApiToken {
                 note: accounts::TOKEN_NOTE.to_owned(),
                 ..NewApiToken::default()
             };
-            let (_, secret) = hub
-                .create_token(OnBehalfOf::Operator, &user, request)
-                .await?;
+            let (_, secret) = hub.create_token(operator, &user, request).await?;
             token = Some(secret.expose().to_owned());
         }
     }

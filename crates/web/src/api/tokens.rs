@@ -44,15 +44,15 @@ struct NewToken {
 /// a password in the body, and the code of their second factor if they have one.
 pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let wanted: NewToken = json_body(request).await?.unwrap_or_default();
-    let (user, requester, actor) = if let (None, Some(auth)) = (&visit.actor, wanted.auth) {
+    let proven;
+    let (by, user) = if let (None, Some(auth)) = (&visit.actor, wanted.auth) {
         let address = visit.peer.address.to_string();
-        let user = visit
+        proven = visit
             .web
             .hub
             .check_credentials(&name, auth, &address)
             .await?;
-        let requester = user.name.to_string();
-        (user, requester, None)
+        (OnBehalfOf::Owner(&proven), proven.user().clone())
     } else {
         let actor = visit.api_caller()?;
         let user = find_user(&visit, actor, &name, &[Scope::TOKENS])
@@ -62,7 +62,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
                 HubError::NotFound(message) => HubError::Forbidden(message),
                 other => other,
             })?;
-        (user, actor.user.name.to_string(), Some(actor))
+        (OnBehalfOf::from(actor), user)
     };
     let scopes = match (wanted.scopes, wanted.roles) {
         (Some(_), Some(_)) => {
@@ -81,10 +81,10 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
         .into());
     }
     let note = wanted.note.unwrap_or_else(|| {
-        if requester == user.name.as_str() {
+        if by.name() == user.name.as_str() {
             "Requested via api".to_owned()
         } else {
-            format!("Requested via api by user {requester}")
+            format!("Requested via api by user {}", by.name())
         }
     });
     let request = NewApiToken {
@@ -93,7 +93,6 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
         scopes,
         session_id: None,
     };
-    let by = actor.map_or(OnBehalfOf::Owner(&user), OnBehalfOf::from);
     let (token, secret) = visit.web.hub.create_token(by, &user, request).await?;
     let owned = visit.web.hub.rights_of(&user).await?;
     let mut model = models::token(&visit, &user, &owned, &token).await?;

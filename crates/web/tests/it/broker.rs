@@ -7,7 +7,7 @@ use jansky_crypto::SystemRandom;
 use jansky_crypto::dpop::{ProofKey, Request};
 use jansky_hub::{
     AdmissionRules, AgentCredentials, AgentNotice, Audience, AudienceRules, AuditEvent, AuditQuery,
-    FreezeReason, OnBehalfOf, Proofs, Role, Roles, Server, SharePartner, Source, User,
+    FreezeReason, Proofs, Role, Roles, Server, SharePartner, Source, User,
 };
 use jansky_identity::claim_rules::GroupRules;
 use jansky_model::Clock as _;
@@ -671,7 +671,7 @@ async fn an_agent_hears_of_everything_as_it_happens() {
     scene
         .hub
         .hub
-        .sign_out_everywhere(&user, OnBehalfOf::Operator)
+        .sign_out_everywhere(&user, scene.hub.hub.operator())
         .await
         .expect("out");
     // Each session that ends is news, too.
@@ -903,7 +903,7 @@ async fn the_exposed_path_opens_only_to_a_servers_own_token_and_shows_no_refresh
     scene
         .hub
         .hub
-        .sign_out_everywhere(&user, OnBehalfOf::Operator)
+        .sign_out_everywhere(&user, scene.hub.hub.operator())
         .await
         .expect("out");
     server.call("GET", path).send().await.must_be(401);
@@ -983,7 +983,7 @@ async fn a_freeze_in_one_process_is_heard_in_another() {
     first
         .hub
         .hub
-        .sign_out_everywhere(&user, OnBehalfOf::Operator)
+        .sign_out_everywhere(&user, first.hub.hub.operator())
         .await
         .expect("out");
     let heard = tokio::time::timeout(SOON, async {
@@ -1216,7 +1216,7 @@ async fn who_may_enter_keeps_no_tokens_away_and_who_enters_does_until_the_next_s
         let gone = scene
             .hub
             .hub
-            .sign_out_everywhere(&user, OnBehalfOf::Operator);
+            .sign_out_everywhere(&user, scene.hub.hub.operator());
         gone.await.expect("the database answers");
         agent.token("archive").await.must_be(403);
         let trail = scene.trail().await;

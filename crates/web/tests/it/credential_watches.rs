@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jansky_hub::{OnBehalfOf, Revocation, SharePartner, VisitorCredentials};
+use jansky_hub::{Revocation, SharePartner, VisitorCredentials};
 use jansky_model::{Secret, UserName};
 use jansky_store::ShareWith;
 
@@ -118,7 +118,7 @@ async fn each_ending_cuts_in(
                 browser.post("/hub/logout", &[]).await;
             }
             "sign out everywhere" => {
-                let out = one.hub.sign_out_everywhere(&river, OnBehalfOf::Operator);
+                let out = one.hub.sign_out_everywhere(&river, one.hub.operator());
                 out.await.expect("out");
             }
             "ended in another browser" => {
@@ -131,7 +131,7 @@ async fn each_ending_cuts_in(
                 ended.await.expect("ended");
             }
             "demanded by an administrator" => {
-                let demanded = one.hub.demand_sign_in(&river, OnBehalfOf::Operator);
+                let demanded = one.hub.demand_sign_in(&river, one.hub.operator());
                 demanded.await.expect("demanded");
             }
             "password changed" => {
@@ -161,7 +161,7 @@ async fn each_ending_cuts_in(
                     .find(|t| t.scopes == ["access:servers!user=river"]);
                 let id = of.expect("it is there").id;
                 one.hub
-                    .revoke_token(OnBehalfOf::Operator, &river, id)
+                    .revoke_token(one.hub.operator(), &river, id)
                     .await
                     .expect("revoked");
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jansky_hub::{OnBehalfOf, Role};
+use jansky_hub::Role;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -255,7 +255,7 @@ async fn lists_are_bare_or_in_pages_as_the_caller_wants() {
         .collect();
     let made = hub
         .hub
-        .create_groups(OnBehalfOf::Operator, &many, &["river".to_owned()])
+        .create_groups(hub.hub.operator(), &many, &["river".to_owned()])
         .await;
     made.expect("the names are free");
 
@@ -427,7 +427,7 @@ async fn who_looks_after_a_group_does_so_for_those_who_are_in_it_now() {
         .await
         .expect("a stop");
     hub.hub
-        .delete_user(OnBehalfOf::Operator, &river)
+        .delete_user(hub.hub.operator(), &river)
         .await
         .expect("deleted");
     assert_eq!(listed().await, "wash");

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use jansky_hub::{OnBehalfOf, Role, Settings};
+use jansky_hub::{Role, Settings};
 use jansky_model::{ManualClock, Timestamp};
 use serde_json::json;
 
@@ -328,7 +328,7 @@ async fn a_token_does_not_open_what_is_made_later_under_an_old_name() {
     }
     let tam = hub.user("tam").await;
     hub.hub
-        .delete_user(OnBehalfOf::Operator, &tam)
+        .delete_user(hub.hub.operator(), &tam)
         .await
         .expect("deleted");
     hub.user("tam").await;

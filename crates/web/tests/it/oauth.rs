@@ -1,6 +1,5 @@
 //! The hub as OAuth provider of its servers.
 
-use jansky_hub::OnBehalfOf;
 use std::time::Duration;
 
 use serde_json::json;
@@ -536,7 +535,7 @@ async fn rights_that_are_lost_are_lost_for_tokens_too() {
 
     let changed = hub
         .hub
-        .change_user(OnBehalfOf::Operator, &zoe_user, None, Some(false))
+        .change_user(hub.hub.operator(), &zoe_user, None, Some(false))
         .await;
     changed.expect("zoe exists");
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jansky_crypto::SignatureAlgorithm;
 use jansky_crypto::dpop::token_hash;
 use jansky_crypto::token::s256;
-use jansky_hub::{Audience, AudienceRules, AuditQuery, IssuerClient, OnBehalfOf, Source};
+use jansky_hub::{Audience, AudienceRules, AuditQuery, IssuerClient, Source};
 use jansky_model::{Clock as _, Secret};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
@@ -498,7 +498,7 @@ async fn tokens_of_a_deleted_user_are_not_active() {
 
     let river = hub.user("river").await;
     hub.hub
-        .delete_user(OnBehalfOf::Operator, &river)
+        .delete_user(hub.hub.operator(), &river)
         .await
         .expect("deleted");
 

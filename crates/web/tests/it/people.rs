@@ -1,6 +1,5 @@
 //! The account page, the administration page, and the API behind them.
 
-use jansky_hub::OnBehalfOf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -271,7 +270,7 @@ async fn nothing_that_a_provider_gave_outlives_a_user_who_is_deleted() {
     let user = hub.user("river").await;
 
     hub.hub
-        .delete_user(OnBehalfOf::Operator, &user)
+        .delete_user(hub.hub.operator(), &user)
         .await
         .expect("it answers");
 

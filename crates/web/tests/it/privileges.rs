@@ -1,7 +1,7 @@
 //! Attacks over the API by people who may change users, groups and tokens, and who try to become more
 //! than that.
 
-use jansky_hub::{OnBehalfOf, Role};
+use jansky_hub::Role;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, TestHub};
@@ -144,7 +144,7 @@ async fn a_group_that_gives_more_than_its_manager_holds_takes_nobody_in() {
     for group in ["/crew", "/readers"] {
         let made = hub
             .hub
-            .create_groups(OnBehalfOf::Operator, &[group.to_owned()], &[])
+            .create_groups(hub.hub.operator(), &[group.to_owned()], &[])
             .await;
         made.expect("the name is free");
     }

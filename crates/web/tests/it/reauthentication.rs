@@ -1,6 +1,5 @@
 //! A new sign-in that was asked for is more than a look at the session that the provider has.
 
-use jansky_hub::OnBehalfOf;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -54,7 +53,7 @@ async fn who_was_made_to_sign_in_again_has_to_prove_it_at_the_provider() {
     let (hub, home, browser) = scene().await;
     let river = hub.user("river").await;
     hub.hub
-        .demand_sign_in(&river, OnBehalfOf::Operator)
+        .demand_sign_in(&river, hub.hub.operator())
         .await
         .expect("demanded");
 
@@ -98,7 +97,7 @@ async fn a_provider_that_was_told_to_ask_and_did_not_lets_nobody_in() {
     let (hub, home, browser) = scene().await;
     let river = hub.user("river").await;
     hub.hub
-        .demand_sign_in(&river, OnBehalfOf::Operator)
+        .demand_sign_in(&river, hub.hub.operator())
         .await
         .expect("demanded");
     let says = |at: Option<Value>| {

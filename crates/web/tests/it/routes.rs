@@ -1,6 +1,5 @@
 //! Who may call what: every route, every kind of caller.
 
-use jansky_hub::OnBehalfOf;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -266,11 +265,7 @@ impl Things {
         }
         let made = hub
             .hub
-            .create_groups(
-                OnBehalfOf::Operator,
-                &[group_of(owner)],
-                &[owner.to_owned()],
-            )
+            .create_groups(hub.hub.operator(), &[group_of(owner)], &[owner.to_owned()])
             .await;
         made.expect("the name is free");
         hub.new_token(owner, &["self"]).await;
@@ -370,7 +365,7 @@ async fn expired_token(hub: &TestHub, owner: &str) -> String {
     };
     let made = hub
         .hub
-        .create_token(OnBehalfOf::Operator, &user, request)
+        .create_token(hub.hub.operator(), &user, request)
         .await;
     made.expect("a token can be made").1.expose().to_owned()
 }
@@ -422,7 +417,7 @@ async fn every_route_answers_every_caller_as_the_table_says() {
             for name in ["inara", "kaylee"] {
                 if let Some(user) = hub.hub.user(name).await.expect("the database answers") {
                     hub.hub
-                        .delete_user(OnBehalfOf::Operator, &user)
+                        .delete_user(hub.hub.operator(), &user)
                         .await
                         .expect("it can be deleted");
                 }

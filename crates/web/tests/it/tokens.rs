@@ -1,6 +1,5 @@
 //! Tokens for the API, from their making to their end.
 
-use jansky_hub::OnBehalfOf;
 use std::time::Duration;
 
 use serde_json::json;
@@ -134,7 +133,7 @@ async fn inherited_rights_follow_their_owner_at_once() {
 
     let changed = hub
         .hub
-        .change_user(OnBehalfOf::Operator, &zoe, None, Some(false))
+        .change_user(hub.hub.operator(), &zoe, None, Some(false))
         .await;
     changed.expect("the user exists");
 

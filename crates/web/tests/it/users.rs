@@ -1,6 +1,5 @@
 //! Users over the API.
 
-use jansky_hub::OnBehalfOf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -206,7 +205,7 @@ async fn only_an_admin_makes_admins_whatever_the_token_says() {
     let river = hub.token("river", &["admin:users"]).await;
     let user = hub.user("river").await;
     hub.hub
-        .change_user(OnBehalfOf::Operator, &user, None, Some(false))
+        .change_user(hub.hub.operator(), &user, None, Some(false))
         .await
         .expect("river exists");
     let body = json!({ "admin": true });

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use jansky_crypto::{KeyRing, MacKey, SystemRandom};
-use jansky_hub::{ConfiguredProvider, Hub, NewApiToken, OnBehalfOf, Parts, Server, Settings, User};
+use jansky_hub::{ConfiguredProvider, Hub, NewApiToken, Parts, Server, Settings, User};
 use jansky_model::{ManualClock, Secret, ServerName, Timestamp, UserName};
 use jansky_spawn::fake::FakeSpawner;
 use jansky_store::Store;
@@ -104,7 +104,7 @@ impl TestHub {
         let routes = Arc::new(RecordedRoutes::default());
         let local = "local".parse().expect("a valid id");
         let store = Store::open(recipe.database.url()).await;
-        let hub = Hub::new(Parts {
+        let (hub, _) = Hub::new(Parts {
             store: Arc::new(store.expect("a new database opens")),
             clock: Arc::clone(&clock) as _,
             random: Arc::new(SystemRandom),
@@ -158,7 +158,7 @@ impl TestHub {
         let name: UserName = name.parse().expect("a valid name");
         let made = self
             .hub
-            .create_user(OnBehalfOf::Operator, &name, false)
+            .create_user(self.hub.operator(), &name, false)
             .await;
         made.expect("the name is free")
     }
@@ -168,7 +168,7 @@ impl TestHub {
         let user = self.user(name).await;
         let changed = self
             .hub
-            .change_user(OnBehalfOf::Operator, &user, None, Some(true))
+            .change_user(self.hub.operator(), &user, None, Some(true))
             .await;
         changed.expect("the user exists")
     }
@@ -226,7 +226,7 @@ impl TestHub {
         };
         let made = self
             .hub
-            .create_token(OnBehalfOf::Operator, &user, request)
+            .create_token(self.hub.operator(), &user, request)
             .await;
         let (_, secret) = made.expect("the user holds the scopes");
         secret.expose().to_owned()

@@ -15,13 +15,15 @@ use jansky_model::{Clock, ProviderId, ScopeSet, Timestamp, UserId};
 use jansky_store::{GrantState, Server, Session, Store, TokenId, TokenKind, User};
 use moka::sync::Cache;
 
+use crate::action::Action;
 use crate::actor::{
     Actor, Credential, Members, SharedActor, groups_in, shared_scopes, written_scopes,
 };
-use crate::broker::BrokerCache;
-use crate::error::HubError;
+use crate::entering::without_entering_others;
+use crate::error::AccessError;
+use crate::on_behalf_of::{Authority, OnBehalfOf};
+use crate::permit::{Permit, Subject};
 use crate::roles::Roles;
-use crate::server_visitors::without_entering_others;
 
 /// How long an answer is kept; also the bound after which another process sees a change.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(30);
@@ -39,13 +41,21 @@ struct Remembered {
     expires_at: Option<Timestamp>,
 }
 
-/// Finds out who a caller is.
+/// Who else remembers something that changes with what people may do.
+pub trait Listener: Send + Sync {
+    /// The rights or credentials of a user have changed.
+    fn forget(&self, user: UserId);
+
+    /// Anybody's may have.
+    fn forget_everyone(&self);
+}
+
+/// Finds out who a caller is and what they may do.
 pub struct Access {
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     roles: Roles,
-    /// What the broker remembers, which changes with the same things.
-    broker: Arc<BrokerCache>,
+    listener: Arc<dyn Listener>,
     /// The local accounts, if all of them have to have a second factor.
     second_factor_of_all: Option<ProviderId>,
     /// Whether servers get tokens, so that nobody may enter one of somebody else unseen.
@@ -58,19 +68,20 @@ pub struct Access {
 }
 
 impl Access {
-    pub(crate) fn new(
+    /// Begins to remember callers of a hub. Whoever runs that hub gets the [`Authority`] over it.
+    pub fn new(
         store: Arc<Store>,
         clock: Arc<dyn Clock>,
         roles: Roles,
-        broker: Arc<BrokerCache>,
+        listener: Arc<dyn Listener>,
         second_factor_of_all: Option<ProviderId>,
         guards_tokens: bool,
-    ) -> Self {
-        Self {
+    ) -> (Self, Authority) {
+        let access = Self {
             store,
             clock,
             roles,
-            broker,
+            listener,
             second_factor_of_all,
             guards_tokens,
             remembered: Cache::builder()
@@ -81,11 +92,24 @@ impl Access {
             changes: AtomicU64::new(0),
             used: Mutex::default(),
             seen: Mutex::default(),
-        }
+        };
+        (access, Authority(()))
+    }
+
+    /// Asks whether somebody may do something to what `name` names, and finds it.
+    ///
+    /// # Errors
+    /// As [`Permit::ask`].
+    pub async fn permit<'a, A: Action>(
+        &self,
+        by: impl Into<OnBehalfOf<'a>>,
+        name: <A::On as Subject>::Name<'_>,
+    ) -> Result<Permit<'a, A>, AccessError> {
+        Permit::ask(&self.store, by.into(), name).await
     }
 
     /// The caller behind a token, or `None` when it is unknown or has expired.
-    pub async fn by_token(&self, token: &str) -> Result<Option<SharedActor>, HubError> {
+    pub async fn by_token(&self, token: &str) -> Result<Option<SharedActor>, AccessError> {
         if token.is_empty() || token.len() > MAX_TOKEN_LENGTH {
             return Ok(None);
         }
@@ -97,7 +121,7 @@ impl Access {
     }
 
     /// The caller behind the token with this digest, of which this is no use.
-    pub(crate) async fn by_digest(&self, digest: Digest) -> Result<Option<SharedActor>, HubError> {
+    pub async fn by_digest(&self, digest: Digest) -> Result<Option<SharedActor>, AccessError> {
         let now = self.clock.now();
         if let Some(actor) = self.recall(&digest, now) {
             return Ok(Some(actor));
@@ -138,7 +162,7 @@ impl Access {
     }
 
     /// The caller behind the cookie of a browser session.
-    pub async fn by_session(&self, cookie: &str) -> Result<Option<SharedActor>, HubError> {
+    pub async fn by_session(&self, cookie: &str) -> Result<Option<SharedActor>, AccessError> {
         if cookie.is_empty() || cookie.len() > MAX_TOKEN_LENGTH {
             return Ok(None);
         }
@@ -171,10 +195,10 @@ impl Access {
 
     /// The person behind a browser session, by its public id. That the provider refuses to go on ends
     /// nothing that is open at a running server, so it does not count here.
-    pub(crate) async fn by_session_id(
+    pub async fn by_session_id(
         &self,
         session_id: &str,
-    ) -> Result<Option<SharedActor>, HubError> {
+    ) -> Result<Option<SharedActor>, AccessError> {
         let now = self.clock.now();
         match self.store.session_by_id(session_id, now).await? {
             Some((session, user)) => self.actor_of_session(session, user).await,
@@ -186,7 +210,7 @@ impl Access {
         &self,
         session: Session,
         user: User,
-    ) -> Result<Option<SharedActor>, HubError> {
+    ) -> Result<Option<SharedActor>, AccessError> {
         // A session from the time before everybody had to have a second factor, or whose owner has
         // just lost it.
         if self.second_factor_of_all.as_ref() == Some(&session.provider)
@@ -210,8 +234,22 @@ impl Access {
         })))
     }
 
+    /// The caller with everything that is theirs, whatever the credential allows.
+    pub async fn whole(&self, actor: &Actor) -> Result<Actor, AccessError> {
+        let scopes = self.scopes_of(&actor.user, &actor.groups).await?;
+        let members = self.members([&scopes]).await?;
+        Ok(Actor {
+            user: actor.user.clone(),
+            groups: actor.groups.clone(),
+            scopes,
+            credential: actor.credential.clone(),
+            members,
+            whoami: std::sync::OnceLock::new(),
+        })
+    }
+
     /// Everything that a user with these groups may do at the moment.
-    pub async fn scopes_of(&self, user: &User, groups: &[String]) -> Result<ScopeSet, HubError> {
+    pub async fn scopes_of(&self, user: &User, groups: &[String]) -> Result<ScopeSet, AccessError> {
         let is_leaving = self.store.exclusion(user.id).await?.is_some();
         let mut scopes = self.roles.scopes(user, groups, is_leaving);
         if !is_leaving {
@@ -229,7 +267,7 @@ impl Access {
         &self,
         user: &User,
         groups: &[String],
-    ) -> Result<ScopeSet, HubError> {
+    ) -> Result<ScopeSet, AccessError> {
         let is_leaving = self.store.exclusion(user.id).await?.is_some();
         let mut scopes = self.roles.scopes(user, groups, is_leaving);
         without_entering_others(&mut scopes, user.name.as_str());
@@ -244,7 +282,7 @@ impl Access {
                     self.store
                         .record_server_visit(&server, start, user, now)
                         .await?;
-                    self.broker.forget(server.user_id);
+                    self.listener.forget(server.user_id);
                 }
             }
             scopes.merge(&shared_scopes(user, &shares));
@@ -254,13 +292,13 @@ impl Access {
 
     /// What a token with these scopes allows at the moment, and who is in the groups that decide about
     /// it; `owned` is what its owner may do.
-    pub(crate) async fn scopes_of_token(
+    pub async fn scopes_of_token(
         &self,
         texts: &[String],
         owner: &User,
         owned: &ScopeSet,
         server: Option<&Server>,
-    ) -> Result<(ScopeSet, Members), HubError> {
+    ) -> Result<(ScopeSet, Members), AccessError> {
         let written = written_scopes(texts, owner, owned, server);
         // What is written is cut to the owner's rights, and either may be limited to a group.
         let members = self.members([&written, owned]).await?;
@@ -278,31 +316,31 @@ impl Access {
     pub fn forget(&self, user: UserId) {
         *lock(&self.generations).entry(user).or_default() += 1;
         self.changes.fetch_add(1, Ordering::SeqCst);
-        self.broker.forget(user);
+        self.listener.forget(user);
     }
 
     /// Forgets what is remembered about everybody: visitors of a server that is gone, for example.
     pub fn forget_everyone(&self) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.remembered.invalidate_all();
-        self.broker.forget_callers();
+        self.listener.forget_everyone();
     }
 
     /// Takes the times at which tokens were last used, to be written to the database.
-    pub(crate) fn take_used(&self) -> Vec<(TokenId, Timestamp)> {
+    pub fn take_used(&self) -> Vec<(TokenId, Timestamp)> {
         lock(&self.used).drain().collect()
     }
 
     /// Takes the times at which users were last seen at a browser, to be written to the database.
-    pub(crate) fn take_seen(&self) -> Vec<(UserId, Timestamp)> {
+    pub fn take_seen(&self) -> Vec<(UserId, Timestamp)> {
         lock(&self.seen).drain().collect()
     }
 
     /// Who is in the groups that some scopes mention.
-    pub(crate) async fn members(
+    pub async fn members(
         &self,
         scopes: impl IntoIterator<Item = &ScopeSet>,
-    ) -> Result<Members, HubError> {
+    ) -> Result<Members, AccessError> {
         let groups: BTreeSet<String> = scopes.into_iter().flat_map(groups_in).collect();
         let mut members = BTreeMap::new();
         for group in groups {

@@ -66,7 +66,7 @@ impl Roles {
     }
 
     /// Everything that a user may do. `is_leaving` says that the rules no longer let them in.
-    pub(crate) fn scopes(&self, user: &User, groups: &[String], is_leaving: bool) -> ScopeSet {
+    pub fn scopes(&self, user: &User, groups: &[String], is_leaving: bool) -> ScopeSet {
         let owner = Owner {
             user: Some(user.name.as_str()),
             server: None,
@@ -90,12 +90,12 @@ impl Roles {
 
 impl Roles {
     /// What the roles give that are given to whoever has a name.
-    pub(crate) fn scopes_by_name(&self, name: &str) -> ScopeSet {
+    pub fn scopes_by_name(&self, name: &str) -> ScopeSet {
         self.scopes_of_given(name, |role| role.users.contains(name))
     }
 
     /// What the roles of a group give to a member of this name.
-    pub(crate) fn scopes_by_group(&self, group: &str, member: &str) -> ScopeSet {
+    pub fn scopes_by_group(&self, group: &str, member: &str) -> ScopeSet {
         self.scopes_of_given(member, |role| role.groups.contains(group))
     }
 

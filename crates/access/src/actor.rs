@@ -12,8 +12,9 @@ pub type Members = BTreeMap<String, BTreeSet<String>>;
 
 /// An authenticated caller.
 ///
-/// It is computed once per credential and kept for a short time, so it is shared and immutable.
+/// It is computed once per credential and kept for a short time, so it is shared and immutable. Only [`Access`](crate::Access) makes one.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Actor {
     /// The user, as the database had them.
     pub user: User,
@@ -96,7 +97,7 @@ impl Actor {
 }
 
 /// What a user may do because owners of servers share them.
-pub(crate) fn shared_scopes(user: &User, shares: &[Share]) -> ScopeSet {
+pub fn shared_scopes(user: &User, shares: &[Share]) -> ScopeSet {
     let owner = Owner {
         user: Some(user.name.as_str()),
         server: None,
@@ -106,7 +107,7 @@ pub(crate) fn shared_scopes(user: &User, shares: &[Share]) -> ScopeSet {
 }
 
 /// What says who a user is, and nothing more: every token of a user may at least be asked this.
-pub(crate) fn identify_scopes(user: &UserName) -> [String; 2] {
+pub fn identify_scopes(user: &UserName) -> [String; 2] {
     [
         format!("read:users:name!user={user}"),
         format!("read:users:groups!user={user}"),
@@ -114,7 +115,7 @@ pub(crate) fn identify_scopes(user: &UserName) -> [String; 2] {
 }
 
 /// The scope that lets a visitor use one server.
-pub(crate) fn access_scope(server: &Server) -> String {
+pub fn access_scope(server: &Server) -> String {
     format!("access:servers!server={}/{}", server.user, server.name)
 }
 
