@@ -11,6 +11,7 @@ mod demo;
 mod fail2ban;
 mod failing_servers;
 mod full_disk;
+mod half_sent;
 mod harbour;
 mod house;
 mod lifecycle;
