@@ -128,14 +128,14 @@ impl Hub {
         match &server.state {
             ServerState::Starting { .. } => return Ok(server),
             ServerState::Ready { .. } => {
-                return Err(HubError::conflict(format!(
+                return Err(HubError::invalid(format!(
                     "{} is already running",
                     self.title_of(&server)
                 )));
             }
             ServerState::Stopping { .. } => {
-                return Err(HubError::conflict(format!(
-                    "{} is stopping; start it again when that is done",
+                return Err(HubError::invalid(format!(
+                    "{} is pending stop; start it again when that is done",
                     self.title_of(&server)
                 )));
             }

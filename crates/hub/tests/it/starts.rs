@@ -151,7 +151,7 @@ async fn two_who_ask_at_the_same_time_get_one_server() {
         .hub
         .start_server(&other, &ServerName::default_server(), None)
         .await;
-    assert!(matches!(again, Err(HubError::Conflict(_))), "{again:?}");
+    assert!(matches!(again, Err(HubError::Invalid(_))), "{again:?}");
 }
 
 #[tokio::test]

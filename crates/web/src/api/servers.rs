@@ -173,17 +173,6 @@ pub(crate) async fn start(
     };
     check_title(title.as_deref())?;
     let hub = &visit.web.hub;
-    if let Some(server) = &server {
-        let word = match server.state {
-            ServerState::Ready { .. } => Some("already running"),
-            ServerState::Stopping { .. } => Some("pending stop"),
-            _ => None,
-        };
-        if let Some(word) = word {
-            let title = hub.title_of(server);
-            return Err(HubError::invalid(format!("{title} is {word}")).into());
-        }
-    }
     match (&server, title.as_deref()) {
         (None, Some(title)) => {
             hub.create_server(&user, &name, title, None).await?;
