@@ -2,15 +2,32 @@
 
 use std::fmt::Write;
 
-use crate::notation::all_formats;
+use jansky_settings::ORDER;
+use serde_json::Value;
+
 use crate::overrides::variable_of_key;
-use crate::sections::presets;
+use crate::presets;
 use crate::shape::{KIND, Schema, Shape, Table};
 use crate::written_toml;
+use jansky_settings::notation::all_formats;
 
 /// The JSON schema of `jansky.toml` as text, for editors and other tools.
 pub fn schema() -> String {
-    format!("{:#}\n", Schema::root().json())
+    let mut schema = Schema::root().json().clone();
+    without_order(&mut schema);
+    format!("{schema:#}\n")
+}
+
+/// Takes out what only this program needs.
+fn without_order(schema: &mut Value) {
+    match schema {
+        Value::Object(keys) => {
+            keys.remove(ORDER);
+            keys.values_mut().for_each(without_order);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_order),
+        _ => {}
+    }
 }
 
 const INTRODUCTION: &str = r#"# Configuration reference

@@ -9,9 +9,9 @@ use std::sync::LazyLock;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::notation::{Format, format_named};
-use crate::order;
-use crate::sections::{Config, presets};
+use crate::presets;
+use jansky_settings::notation::{Format, format_named};
+use jansky_settings::{Config, ORDER};
 
 static ROOT: LazyLock<Value> = LazyLock::new(|| {
     let mut schema = SchemaSettings::draft2020_12()
@@ -265,7 +265,14 @@ fn table(target: &'static Value) -> Table {
         .flatten()
         .map(|(name, schema)| (name.as_str(), Schema(schema)))
         .collect();
-    order::as_declared(&mut keys);
+    let order = target.get(ORDER).and_then(Value::as_array);
+    let order: Vec<_> = order
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    // What is not declared, `kind` that is, comes before all others.
+    keys.sort_by_key(|(key, _)| order.iter().position(|declared| declared == key));
     let required = target.get("required").and_then(Value::as_array);
     Table {
         keys,

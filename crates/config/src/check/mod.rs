@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::document::Node;
 use crate::overrides::Override;
 use crate::problem::{Origin, Problem, Problems, Severity};
-use crate::sections::Config;
+use jansky_settings::Config;
 
 /// What a configuration is read from. Nothing is opened: the caller reads the file and the
 /// environment.

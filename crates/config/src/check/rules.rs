@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use super::Report;
 use crate::document::Node;
-use crate::notation::Written;
 use crate::problem::{Origin, Severity};
-use crate::sections::Config;
+use jansky_settings::Config;
+use jansky_settings::notation::Written;
 
 /// Reports what breaks a rule. Keys that already have a mistake are left alone.
 pub(super) fn check(config: &Config, document: &Node, report: &mut Report<'_>) {

@@ -1,9 +1,9 @@
 //! Whether the secrets that the configuration points to can be read.
 
 use super::{Loaded, Report, structure};
-use crate::notation::{DatabaseUrl, SecretSource, SecretSources, TextOrSecret};
 use crate::problem::{Origin, Problem};
-use crate::sections::{Config, Provider};
+use jansky_settings::notation::{DatabaseUrl, SecretSource, SecretSources, TextOrSecret};
+use jansky_settings::{Config, Provider};
 
 impl Loaded {
     /// Reads every secret once and reports those that cannot be read, each at its place in the

@@ -3,8 +3,8 @@
 use super::Report;
 use super::suggestion;
 use crate::document::{Entry, Node, Table as Entries, Value};
+use crate::presets;
 use crate::problem::Origin;
-use crate::sections::presets;
 use crate::shape::{Choice, KIND, Schema, Shape, Table};
 
 /// What is found where a required key is missing.

@@ -3,7 +3,7 @@
 use jansky_model::ProviderId;
 
 use super::Rules;
-use crate::sections::{Audience, AudienceSource, Config, IdentityBrokerMode, Provider, Spawner};
+use jansky_settings::{Audience, AudienceSource, Config, IdentityBrokerMode, Provider, Spawner};
 
 pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     for (id, audience) in &config.audience {

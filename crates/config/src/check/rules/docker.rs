@@ -6,7 +6,7 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use super::Rules;
-use crate::sections::{Config, DockerSpawner, VolumeEntry};
+use jansky_settings::{Config, DockerSpawner, VolumeEntry};
 
 pub(super) fn check(docker: &DockerSpawner, config: &Config, rules: &mut Rules<'_, '_>) {
     host(docker, rules);

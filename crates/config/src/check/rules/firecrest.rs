@@ -4,8 +4,8 @@ use jansky_batch::is_plain;
 use jansky_model::ProviderId;
 
 use super::Rules;
-use crate::notation::Written;
-use crate::sections::{AudienceSource, Config, FirecrestSpawner};
+use jansky_settings::notation::Written;
+use jansky_settings::{AudienceSource, Config, FirecrestSpawner};
 
 pub(super) fn check(firecrest: &FirecrestSpawner, config: &Config, rules: &mut Rules<'_, '_>) {
     cluster(firecrest, rules);

@@ -3,8 +3,8 @@
 use jansky_model::ByteSize;
 
 use super::Rules;
-use crate::notation::{HttpUrl, Written};
-use crate::sections::{Config, Provider};
+use jansky_settings::notation::{HttpUrl, Written};
+use jansky_settings::{Config, Provider};
 
 pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     addresses(config, rules);
@@ -114,7 +114,7 @@ fn hosts_of_servers(config: &Config, rules: &mut Rules<'_, '_>) {
 }
 
 fn is_path_or_url(text: &str) -> bool {
-    use crate::notation::Notation;
+    use jansky_settings::notation::Notation;
 
     let is_path = text.starts_with('/') && !text.starts_with("//") && !text.contains('\\');
     is_path || HttpUrl::read(text).is_ok()

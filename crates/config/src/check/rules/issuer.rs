@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Rules;
-use crate::sections::{AudienceSource, Config};
+use jansky_settings::{AudienceSource, Config};
 
 /// Shorter keys would change faster than services look.
 const SHORTEST_KEY_LIFETIME: Duration = Duration::from_hours(1);

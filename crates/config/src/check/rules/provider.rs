@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jansky_model::{ProviderId, UserName};
 
 use super::Rules;
-use crate::notation::{HttpUrl, Written};
-use crate::sections::{
+use jansky_settings::notation::{HttpUrl, Written};
+use jansky_settings::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Config, GithubProvider, HeaderProvider,
     LdapProvider, LocalProvider, OidcProvider, PamProvider, Provider, RunAs, SignUp, Spawner,
     UsernameCase,

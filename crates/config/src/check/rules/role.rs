@@ -3,7 +3,7 @@
 use jansky_model::scope::check_scopes;
 
 use super::Rules;
-use crate::sections::Config;
+use jansky_settings::Config;
 
 /// Roles that every hub has and whose meaning is fixed.
 const FIXED: [&str; 3] = ["admin", "server", "token"];

@@ -4,8 +4,8 @@ use jansky_handover::{can_be_a_name, variables};
 
 use super::Rules;
 use crate::looks_secret;
-use crate::notation::TextOrSecret;
-use crate::sections::{Cgroups, CommonSpawner, Config, ProcessSpawner, RunAs, Spawner};
+use jansky_settings::notation::TextOrSecret;
+use jansky_settings::{Cgroups, CommonSpawner, Config, ProcessSpawner, RunAs, Spawner};
 
 pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     let common = config.spawner.common();

@@ -13,6 +13,7 @@ use crate::notation::{HttpUrl, TextOrSecret, Written};
 /// Each server is a batch job of a cluster, submitted through FirecREST (version 2 of its API).
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct FirecrestSpawner {
     /// Where FirecREST answers. It is needed.
     #[schemars(with = "Option<Written<HttpUrl>>", extend("x-default" = "none"), example = &"https://firecrest.example.org/")]

@@ -13,7 +13,6 @@ mod hub;
 mod issuer;
 mod ldap;
 mod pam;
-pub(crate) mod presets;
 mod provider;
 mod role;
 mod spawner;
@@ -52,6 +51,7 @@ use crate::notation::{HttpUrl, Notation, SecretError};
 /// The whole configuration of Jansky: one TOML file, by convention `jansky.toml`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Config {
     /// The hub: where it listens, how people reach it and what they may do.
     pub hub: Hub,

@@ -128,6 +128,7 @@ impl Provider {
 /// Accounts with a password that Jansky keeps itself.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct LocalProvider {
     /// The text on the sign-in page.
     #[schemars(length(min = 1), example = &"Guest account")]
@@ -205,6 +206,7 @@ impl Default for LocalProvider {
     clippy::struct_excessive_bools,
     reason = "each is a key that operators read by itself"
 )]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct OidcProvider {
     /// The text on the sign-in button.
     #[serde(default)]
@@ -421,6 +423,7 @@ impl OidcProvider {
 /// The endpoints of a provider without discovery.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Endpoints {
     /// Where browsers go to sign in.
     #[schemars(example = &"https://sso.example.org/authorize")]
@@ -458,6 +461,7 @@ pub struct Endpoints {
 /// What was agreed with a provider that tells of security events.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct SecurityEvents {
     /// What the transmitter calls this hub: the audience (`aud`) of its tokens.
     #[schemars(length(min = 1), example = &"https://jupyter.example.org")]

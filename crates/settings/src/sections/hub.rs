@@ -16,6 +16,7 @@ use crate::notation::{DatabaseUrl, HttpUrl, Written};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Hub {
     /// The address and port on which Jansky listens, for browsers and for servers. With port 0 the
     /// system chooses a free one, which only suits trials: servers that outlive the hub then do not
@@ -194,6 +195,7 @@ pub enum NoLongerAllowed {
 /// The database with users, servers, sessions and tokens.
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Database {
     /// The URL of an SQLite file or of a PostgreSQL database, as text or, since it may hold a
     /// password, from a file or variable.
@@ -212,6 +214,7 @@ const DATABASE_EXAMPLE: &str = "postgres://jansky@db.example.org/jansky";
 /// How long sign-ins and tokens are valid.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Session {
     /// How long a person stays signed in without signing in again.
     #[schemars(example = &"12h")]

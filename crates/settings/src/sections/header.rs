@@ -12,6 +12,7 @@ use crate::notation::{SecretSource, Written};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(transform = in_terms_of_header)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct HeaderProvider {
     /// The text on the sign-in button.
     #[serde(default)]

@@ -14,6 +14,7 @@ use crate::notation::{TextOrSecret, Written};
 /// Each server is a container of Docker or Podman.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct DockerSpawner {
     /// Where the engine answers: `unix://` with the path of its socket, or `tcp://` with an address
     /// of this machine, where a proxy stands that lets only some requests through. Who may ask the

@@ -64,7 +64,7 @@ pub enum UsernameCase {
 
 impl AdmissionKeys {
     /// Whether somebody may come in because of a group.
-    pub(crate) fn name_groups(&self) -> bool {
+    pub fn name_groups(&self) -> bool {
         !self.allowed_groups.is_empty() || !self.admin_groups.is_empty()
     }
 }

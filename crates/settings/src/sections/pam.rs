@@ -14,6 +14,7 @@ use crate::notation::Written;
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(transform = in_terms_of_pam)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct PamProvider {
     /// What people call these accounts on the sign-in page.
     #[schemars(length(min = 1), example = &"Institute account")]

@@ -15,6 +15,7 @@ use crate::notation::{SecretSource, Written};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(transform = in_terms_of_ldap)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct LdapProvider {
     /// What people call these accounts on the sign-in page.
     #[serde(default = "title")]

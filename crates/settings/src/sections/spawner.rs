@@ -85,6 +85,7 @@ impl Spawner {
     clippy::struct_excessive_bools,
     reason = "each is a key that is on or off"
 )]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct ProcessSpawner {
     /// The program of a server and its first arguments. A name without `/` is looked up in the
     /// `PATH` of the server.

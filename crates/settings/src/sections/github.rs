@@ -16,6 +16,7 @@ use crate::notation::{HttpUrl, SecretSources, Written};
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(transform = in_terms_of_github)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct GithubProvider {
     /// The text on the sign-in button.
     #[serde(default)]

@@ -15,6 +15,7 @@ use crate::notation::{SecretSources, Written};
 /// sealed in the database and shared by all processes.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Issuer {
     /// How long a key signs before the next one does. The next key is published a while before, and
     /// the old one until the last token that it signed has ended.
@@ -53,6 +54,7 @@ pub enum IssuerAlgorithm {
 /// The client `jansky-cli` is always there: a program without a secret.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Client {
     /// The name for people, who see it when they are asked for a token.
     #[serde(default)]

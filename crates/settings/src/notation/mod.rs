@@ -106,17 +106,17 @@ impl<T: Notation> JsonSchema for Written<T> {
 
 /// What the checker knows about a notation.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Format {
+pub struct Format {
     /// As in [`Notation::FORMAT`].
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// As in [`Notation::MEANING`].
-    pub(crate) meaning: &'static str,
+    pub meaning: &'static str,
     /// As in [`Notation::ADVICE`].
-    pub(crate) advice: &'static str,
+    pub advice: &'static str,
     /// Whether a text is written so; the error is advice.
-    pub(crate) check: fn(&str) -> Result<(), String>,
+    pub check: fn(&str) -> Result<(), String>,
     /// Whether a text in this notation may hold a password and is never shown.
-    pub(crate) confidential: bool,
+    pub confidential: bool,
 }
 
 const fn format<T: Notation>() -> Format {
@@ -146,11 +146,11 @@ const FORMATS: [Format; 9] = [
 ];
 
 /// The notation with a name, if it is one of ours.
-pub(crate) fn format_named(name: &str) -> Option<Format> {
+pub fn format_named(name: &str) -> Option<Format> {
     FORMATS.into_iter().find(|format| format.name == name)
 }
 
 /// Every notation, for the reference.
-pub(crate) fn all_formats() -> impl Iterator<Item = Format> {
+pub fn all_formats() -> impl Iterator<Item = Format> {
     FORMATS.into_iter()
 }

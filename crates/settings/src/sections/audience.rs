@@ -17,6 +17,7 @@ use crate::notation::{SecretSources, Written};
 /// `allowed_users` or `allowed_groups` lets them.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Audience {
     /// The name for people.
     #[serde(default)]
@@ -156,6 +157,7 @@ pub enum IdentityBrokerMode {
 /// How tokens are handed to the code on servers.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Broker {
     /// How many tokens the servers of one person may ask for in a minute. The agent beside a server
     /// keeps tokens, so that few are needed.

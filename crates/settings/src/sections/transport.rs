@@ -16,6 +16,7 @@ use crate::notation::Written;
 /// used change nothing and are named in the log.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Tls {
     /// A PEM file with the certificate and the chain that belongs to it.
     #[schemars(example = &"/etc/jansky/fullchain.pem")]
@@ -29,6 +30,7 @@ pub struct Tls {
 /// The proxy between browsers and servers.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Proxy {
     /// How long requests that are under way may take when Jansky is told to end. Until they are done
     /// new ones are answered, too; then WebSockets are cut, which JupyterLab opens again by itself.
@@ -109,6 +111,7 @@ impl Default for Proxy {
 /// What is logged, and how.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(transform = crate::order::declared::<Self>)]
 pub struct Log {
     /// Which events are logged: `error`, `warn`, `info`, `debug` or `trace`, also for single parts
     /// of the program.
