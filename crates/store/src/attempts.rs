@@ -75,9 +75,9 @@ impl Store {
         );
         let of_network = of_network.bind(network).bind(MOST_OF_NETWORK);
         transaction.execute(of_network).await?;
-        let of_all = sql("DELETE FROM login_attempts WHERE created_at <=
-                 (SELECT created_at FROM login_attempts
-                  ORDER BY created_at DESC LIMIT 1 OFFSET $1)");
+        let of_all = sql("DELETE FROM login_attempts WHERE expires_at <=
+                 (SELECT expires_at FROM login_attempts
+                  ORDER BY expires_at DESC LIMIT 1 OFFSET $1)");
         transaction.execute(of_all.bind(MOST)).await?;
         transaction.commit().await
     }

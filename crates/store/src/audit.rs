@@ -277,7 +277,10 @@ impl Store {
 
     /// Forgets the network addresses of the events before `until`; returns how many.
     pub async fn forget_audit_addresses(&self, until: Timestamp) -> Result<u64, StoreError> {
-        let statement = sql("DELETE FROM audit_addresses WHERE at < $1");
+        // They are in the order of time, so only those that go are looked at, and the first that stays.
+        let statement = sql("DELETE FROM audit_addresses WHERE seq < COALESCE(
+                 (SELECT seq FROM audit_addresses WHERE at >= $1 ORDER BY seq LIMIT 1),
+                 9223372036854775807)");
         self.db.execute(statement.bind(until)).await
     }
 

@@ -65,6 +65,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         include_str!("../migrations/0014_begun_sign_ins.sql"),
     ),
     (15, "names", include_str!("../migrations/0015_names.sql")),
+    (
+        16,
+        "lean_sign_ins",
+        include_str!("../migrations/0016_lean_sign_ins.sql"),
+    ),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
