@@ -25,7 +25,7 @@ const RECIPE = join(ROOT, "crates/jansky/src/demo/python.rs");
 const PACKAGE = join(ROOT, "python");
 
 /** The series before the one that the demo brings, which is in use in many places. */
-const OLDER = ["jupyterhub==5.4.6", "jupyterlab==4.6.6", "ipykernel"];
+const OLDER = join(ROOT, "tests/requirements/older-lab.txt");
 
 /** How long the Python package index may take. */
 export const INSTALL_SECONDS = 600;
@@ -59,13 +59,14 @@ export function keepDemoPython(fresh) {
 
 /** An environment with the older series of JupyterHub. */
 export function olderPython() {
-  const kept = placeOf(OLDER.join("\n"));
+  const kept = placeOf(readFileSync(OLDER, "utf8"));
   if (!existsSync(kept)) {
     mkdirSync(CACHE, { recursive: true });
     const work = mkdtempSync(join(CACHE, "python."));
     const options = { stdio: ["ignore", "ignore", "inherit"], timeout: INSTALL_SECONDS * 1000 };
     execFileSync("python3", ["-m", "venv", work], options);
-    execFileSync(join(work, "bin/python"), ["-m", "pip", "install", "-q", ...OLDER], options);
+    const install = ["-m", "pip", "install", "-q", "-r", OLDER];
+    execFileSync(join(work, "bin/python"), install, options);
     keep(work, kept);
     rmSync(work, { recursive: true, force: true });
   }
@@ -75,7 +76,7 @@ export function olderPython() {
 // How the demo makes its environment, and our own package in it.
 function recipe() {
   const files = readdirSync(PACKAGE, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !/__pycache__|tests/.test(entry.parentPath))
+    .filter((entry) => entry.isFile() && !/__pycache__|node_modules|tests/.test(entry.parentPath))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   return [RECIPE, ...files].map((path) => readFileSync(path, "utf8")).join("\n");
