@@ -4,32 +4,44 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use rust_embed::RustEmbed;
+use rust_embed::{EmbeddedFile, RustEmbed};
 
-/// The modules, and the built extension of JupyterLab.
+/// The modules.
 #[derive(RustEmbed)]
 #[folder = "../../python/jansky"]
 struct Modules;
 
+/// Its part for JupyterLab.
+#[derive(RustEmbed)]
+#[folder = "../../python/lab/src"]
+struct Lab;
+
 /// What else is needed to build it.
-const AROUND: [(&str, &str); 3] = [
+const AROUND: [(&str, &str); 5] = [
     (
         "pyproject.toml",
         include_str!("../../../../python/pyproject.toml"),
+    ),
+    (
+        "hatch_build.py",
+        include_str!("../../../../python/hatch_build.py"),
     ),
     ("README.md", include_str!("../../../../python/README.md")),
     (
         "jupyter-config/jansky.json",
         include_str!("../../../../python/jupyter-config/jansky.json"),
     ),
+    (
+        "lab/package.json",
+        include_str!("../../../../python/lab/package.json"),
+    ),
 ];
 
 /// Names this state of the package: it is another one after every change.
 pub(crate) fn version() -> String {
     let mut version = AROUND.map(|(_, text)| text).concat();
-    for name in modules() {
-        let hash = Modules::get(&name).map(|file| file.metadata.sha256_hash());
-        let _ = writeln!(version, "{name} {hash:?}");
+    for (name, file) in files() {
+        let _ = writeln!(version, "{name} {:?}", file.metadata.sha256_hash());
     }
     version
 }
@@ -48,18 +60,18 @@ pub(crate) fn write(directory: &Path) -> anyhow::Result<()> {
     for (name, text) in AROUND {
         put(name, text.as_bytes()).with_context(because)?;
     }
-    for name in modules() {
-        if let Some(file) = Modules::get(&name) {
-            put(&format!("jansky/{name}"), &file.data).with_context(because)?;
-        }
+    for (name, file) in files() {
+        put(&name, &file.data).with_context(because)?;
     }
     Ok(())
 }
 
-/// The names of its files, without what Python leaves beside them.
-fn modules() -> impl Iterator<Item = String> {
-    let names = Modules::iter().map(std::borrow::Cow::into_owned);
-    names.filter(|name| !name.contains("__pycache__"))
+/// Its files and where they go, without what Python leaves beside them.
+fn files() -> impl Iterator<Item = (String, EmbeddedFile)> {
+    let modules = Modules::iter().filter(|name| !name.contains("__pycache__"));
+    let modules = modules.filter_map(|name| Some((format!("jansky/{name}"), Modules::get(&name)?)));
+    let lab = Lab::iter().filter_map(|name| Some((format!("lab/src/{name}"), Lab::get(&name)?)));
+    modules.chain(lab)
 }
 
 #[cfg(test)]
@@ -76,7 +88,9 @@ mod tests {
         for name in [
             "pyproject.toml",
             "jansky/__init__.py",
-            "jansky/labextension/package.json",
+            "hatch_build.py",
+            "lab/package.json",
+            "lab/src/entry.js",
         ] {
             assert!(source.join(name).is_file(), "{name}");
         }

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ABSENT, life, read } from "../lib/standing.js";
+import { ABSENT, life, read } from "../src/standing.js";
 
 const SIGN_IN = "https://hub.test/hub/login";
 const ready = { id: "archive", title: "EVN archive", state: "ready", expires_in: 540 };

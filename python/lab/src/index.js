@@ -1,18 +1,20 @@
 // Shows in JupyterLab's status bar which identities and services are live.
 
-import { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
-import { IStatusBar } from "@jupyterlab/statusbar";
+/** @import { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application" */
+/** @import { IStatusBar as StatusBar } from "@jupyterlab/statusbar" */
 
-import { StatusItem } from "./item";
-import { UNKNOWN } from "./standing";
-import { Watch } from "./watch";
+import { StatusItem } from "./item.js";
+import { IStatusBar } from "./shared.js";
+import { UNKNOWN } from "./standing.js";
+import { Watch } from "./watch.js";
 
-const plugin: JupyterFrontEndPlugin<void> = {
+/** @type {JupyterFrontEndPlugin<void>} */
+const plugin = {
   id: "jansky-lab:status",
   description: "Shows which identities and services are live, and offers to sign in again.",
   autoStart: true,
   requires: [IStatusBar],
-  activate: (app: JupyterFrontEnd, statusBar: IStatusBar): void => {
+  activate: (/** @type {JupyterFrontEnd} */ app, /** @type {StatusBar} */ statusBar) => {
     const watch = new Watch(app.serviceManager.serverSettings);
     const item = new StatusItem(watch);
     statusBar.registerStatusItem("jansky-lab:status", {
@@ -21,9 +23,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
       rank: 900,
       // Until the server has said that there is an agent, and for ever where there is none.
       isActive: () => watch.standing !== UNKNOWN,
-      activeStateChanged: watch.changed
+      activeStateChanged: watch.changed,
     });
-  }
+  },
 };
 
 export default plugin;

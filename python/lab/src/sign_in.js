@@ -1,12 +1,17 @@
 // Signing in again in a window of its own, so that the notebook stays as it is.
 
-import { Watch } from "./watch";
+/** @import { Watch } from "./watch.js" */
 
 /** How long somebody may take, in milliseconds. */
 const PATIENCE = 10 * 60_000;
 
-/** Opens the page, and closes its window once things stand well again. */
-export function signIn(watch: Watch, url: string): void {
+/**
+ * Opens the page, and closes its window once things stand well again.
+ *
+ * @param {Watch} watch
+ * @param {string} url
+ */
+export function signIn(watch, url) {
   const address = new URL(url, window.location.href);
   if (address.protocol !== "https:" && address.protocol !== "http:") {
     return;
@@ -21,12 +26,12 @@ export function signIn(watch: Watch, url: string): void {
   // A provider may cut the tie between the windows, after which ours looks closed from here: so it
   // is not asked about, and the end is seen by how things stand.
   const before = attention(watch);
-  const end = (): void => {
+  const end = () => {
     watch.changed.disconnect(look);
     window.clearTimeout(timer);
     watch.hurry(false);
   };
-  const look = (): void => {
+  const look = () => {
     if (attention(watch) < before) {
       opened?.close();
       end();
@@ -37,9 +42,13 @@ export function signIn(watch: Watch, url: string): void {
   watch.hurry(true);
 }
 
-/** How many things ask for a sign-in. */
-function attention(watch: Watch): number {
+/**
+ * How many things ask for a sign-in.
+ *
+ * @param {Watch} watch
+ */
+function attention(watch) {
   const { signIn, identities, services } = watch.standing;
-  const lines = [...identities, ...services].filter(line => line.signIn !== undefined);
+  const lines = [...identities, ...services].filter((line) => line.signIn !== undefined);
   return lines.length + (signIn === undefined ? 0 : 1);
 }

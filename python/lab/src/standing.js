@@ -1,61 +1,91 @@
 // How things stand, as the server says it, and what of that a person is told. Nothing here knows of
 // JupyterLab or of a page.
 
-/** What colour a thing has. */
-export type Colour = "ok" | "attention" | "stopped" | "unknown";
+/**
+ * What colour a thing has.
+ *
+ * @typedef {"ok" | "attention" | "stopped" | "unknown"} Colour
+ */
 
-/** One line: an identity or a service. */
-export interface Line {
-  readonly name: string;
-  readonly colour: Colour;
-  readonly words: string;
-  /** Where to sign in again, when that helps. */
-  readonly signIn?: string;
-}
+/**
+ * One line: an identity or a service.
+ *
+ * @typedef {object} Line
+ * @property {string} name
+ * @property {Colour} colour
+ * @property {string} words
+ * @property {string} [signIn] where to sign in again, when that helps
+ */
 
-/** Everything that is shown. */
-export interface Standing {
-  readonly colour: Colour;
-  /** In the status bar. */
-  readonly title: string;
-  /** More about it, for a person, when there is more to say. */
-  readonly explanation?: string;
-  /** Where to sign in again for everything. */
-  readonly signIn?: string;
-  readonly identities: readonly Line[];
-  readonly services: readonly Line[];
-}
+/**
+ * The lines that are shown.
+ *
+ * @typedef {object} Lines
+ * @property {readonly Line[]} identities
+ * @property {readonly Line[]} services
+ */
+
+/**
+ * The rest of what is shown.
+ *
+ * @typedef {object} Summary
+ * @property {Colour} colour
+ * @property {string} title in the status bar
+ * @property {string} [explanation] more about it, for a person, when there is more to say
+ * @property {string} [signIn] where to sign in again for everything
+ */
+
+/** @typedef {Readonly<Lines & Summary>} Standing */
 
 /** Nothing is shown: this server has no agent. */
 export const ABSENT = "absent";
 
-/** Before the first answer. */
-export const UNKNOWN: Standing = {
+/**
+ * Before the first answer.
+ *
+ * @type {Standing}
+ */
+export const UNKNOWN = {
   colour: "unknown",
   title: "Tokens",
   identities: [],
-  services: []
+  services: [],
 };
 
-/** When the server does not know the browser any more. */
-export function signedOut(signIn: string): Standing {
+/**
+ * When the server does not know the browser any more.
+ *
+ * @param {string} signIn
+ * @returns {Standing}
+ */
+export function signedOut(signIn) {
   return {
     ...UNKNOWN,
     colour: "stopped",
     title: "Signed out",
     explanation: "You have signed out of the gateway. Your notebook is still here.",
-    signIn
+    signIn,
   };
 }
 
-/** When the server itself does not answer. */
-export const UNREACHABLE: Standing = {
+/**
+ * When the server itself does not answer.
+ *
+ * @type {Standing}
+ */
+export const UNREACHABLE = {
   ...UNKNOWN,
-  title: "Tokens: server away"
+  title: "Tokens: server away",
 };
 
-/** Reads an answer of the server; `signIn` is where people sign in to the gateway. */
-export function read(answer: unknown, signIn: string): Standing | typeof ABSENT {
+/**
+ * Reads an answer of the server; `signIn` is where people sign in to the gateway.
+ *
+ * @param {unknown} answer
+ * @param {string} signIn
+ * @returns {Standing | typeof ABSENT}
+ */
+export function read(answer, signIn) {
   const whole = fields(answer);
   const state = text(whole["state"]);
   if (state === ABSENT) {
@@ -76,16 +106,19 @@ export function read(answer: unknown, signIn: string): Standing | typeof ABSENT 
         ...lines,
         colour: "stopped",
         title: "No tokens",
-        explanation: `This server gets no tokens. ${text(whole["problem"]) ?? ""}`.trim()
+        explanation: `This server gets no tokens. ${text(whole["problem"]) ?? ""}`.trim(),
       };
   }
 }
 
-type Lines = Pick<Standing, "identities" | "services">;
-
-function active(lines: Lines, unreachable: boolean): Standing {
+/**
+ * @param {Lines} lines
+ * @param {boolean} unreachable
+ * @returns {Standing}
+ */
+function active(lines, unreachable) {
   const all = [...lines.identities, ...lines.services];
-  const again = all.find(line => line.signIn !== undefined);
+  const again = all.find((line) => line.signIn !== undefined);
   if (again) {
     return { ...lines, colour: "attention", title: "Sign in again" };
   }
@@ -94,22 +127,29 @@ function active(lines: Lines, unreachable: boolean): Standing {
       ...lines,
       colour: "unknown",
       title: "Tokens: gateway away",
-      explanation: "The gateway does not answer. Tokens that are still good are used meanwhile."
+      explanation: "The gateway does not answer. Tokens that are still good are used meanwhile.",
     };
   }
-  const ready = lines.services.filter(line => line.colour === "ok").length;
+  const ready = lines.services.filter((line) => line.colour === "ok").length;
   return {
     ...lines,
     colour: ready === 0 && lines.services.length > 0 ? "attention" : "ok",
-    title: `Tokens: ${ready} of ${lines.services.length}`
+    title: `Tokens: ${ready} of ${lines.services.length}`,
   };
 }
 
-function frozen(lines: Lines, reason: string | undefined, signIn: string): Standing {
-  const stopped = (line: Line): Line => ({
+/**
+ * @param {Lines} lines
+ * @param {string | undefined} reason
+ * @param {string} signIn
+ * @returns {Standing}
+ */
+function frozen(lines, reason, signIn) {
+  /** @type {(line: Line) => Line} */
+  const stopped = (line) => ({
     name: line.name,
     colour: "stopped",
-    words: "stopped"
+    words: "stopped",
   });
   const shown = { identities: [], services: lines.services.map(stopped) };
   if (reason === "signed_out") {
@@ -117,8 +157,9 @@ function frozen(lines: Lines, reason: string | undefined, signIn: string): Stand
       ...shown,
       colour: "stopped",
       title: "Signed out",
-      explanation: "You have signed out of the gateway, so this server gets no tokens until you sign in again.",
-      signIn
+      explanation:
+        "You have signed out of the gateway, so this server gets no tokens until you sign in again.",
+      signIn,
     };
   }
   const explanation =
@@ -128,7 +169,11 @@ function frozen(lines: Lines, reason: string | undefined, signIn: string): Stand
   return { ...shown, colour: "stopped", title: "Tokens stopped", explanation };
 }
 
-function identity(value: unknown): Line {
+/**
+ * @param {unknown} value
+ * @returns {Line}
+ */
+function identity(value) {
   const of = fields(value);
   const name = text(of["title"]) ?? text(of["provider"]) ?? "?";
   switch (text(of["state"])) {
@@ -141,7 +186,11 @@ function identity(value: unknown): Line {
   }
 }
 
-function service(value: unknown): Line {
+/**
+ * @param {unknown} value
+ * @returns {Line}
+ */
+function service(value) {
   const of = fields(value);
   const name = text(of["title"]) ?? text(of["id"]) ?? "?";
   switch (text(of["state"])) {
@@ -158,22 +207,40 @@ function service(value: unknown): Line {
   }
 }
 
-/** How much is left, in words. A token that nobody has asked for yet is made when it is needed. */
-export function life(seconds: unknown): string {
+/**
+ * How much is left, in words. A token that nobody has asked for yet is made when it is needed.
+ *
+ * @param {unknown} seconds
+ */
+export function life(seconds) {
   if (typeof seconds !== "number") {
     return "ready";
   }
   return seconds < 90 ? `${Math.round(seconds)} s left` : `${Math.round(seconds / 60)} min left`;
 }
 
-function fields(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+/**
+ * @param {unknown} value
+ * @returns {Record<string, unknown>}
+ */
+function fields(value) {
+  return typeof value === "object" && value !== null
+    ? /** @type {Record<string, unknown>} */ (value)
+    : {};
 }
 
-function list(value: unknown): unknown[] {
+/**
+ * @param {unknown} value
+ * @returns {unknown[]}
+ */
+function list(value) {
   return Array.isArray(value) ? value : [];
 }
 
-function text(value: unknown): string | undefined {
+/**
+ * @param {unknown} value
+ * @returns {string | undefined}
+ */
+function text(value) {
   return typeof value === "string" && value !== "" ? value : undefined;
 }
