@@ -1,5 +1,6 @@
 """A program that runs for a part of a measure only, with all the processes that it starts."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -32,10 +33,8 @@ class Program:
             self.process.wait(15)
         except subprocess.TimeoutExpired:
             for pid in family:
-                try:
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
             self.process.wait()
 
     def family(self) -> list[int]:

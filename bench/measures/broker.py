@@ -25,7 +25,9 @@ def run(machine: Machine, options) -> list[dict]:
 
 def show(rounds: list[dict]) -> None:
     busy = pathlib.Path("/proc/loadavg").read_text().split()[0]
-    print(f"\n### broker\n\n{len(rounds)} runs; load average at the end {busy}. Aim: {AIM:,} tokens/s.\n")
+    print(
+        f"\n### broker\n\n{len(rounds)} runs; load average at the end {busy}. Aim: {AIM:,} tokens/s.\n"
+    )
     figures = list(rounds[0])
     print("| figure | " + " | ".join(f"run {number + 1}" for number in range(len(rounds))) + " |")
     print("|---|" + "---|" * len(rounds))

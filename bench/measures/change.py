@@ -45,7 +45,15 @@ def measured(machine: Machine, sides: dict, load: str, options):
         port = machine.free_port()
         targets[name] = (f"127.0.0.1:{port}", jansky.start(side, port, backend))
     for case, arguments in CASES.items():
-        yield case, turns(options, lambda name: sample(machine, load, arguments, targets[name], options.seconds))
+        yield (
+            case,
+            turns(
+                options,
+                lambda name, arguments=arguments: sample(
+                    machine, load, arguments, targets[name], options.seconds
+                ),
+            ),
+        )
 
     with contextlib.ExitStack() as stack:
         hubs = {}
@@ -88,7 +96,9 @@ def measured(machine: Machine, sides: dict, load: str, options):
 
         yield "sign-in, 8 browsers", turns(options, sign_in)
 
-    programs = {name: side.build("jansky-web", "--example", "broker") for name, side in sides.items()}
+    programs = {
+        name: side.build("jansky-web", "--example", "broker") for name, side in sides.items()
+    }
 
     def broker(name: str) -> dict:
         done = subprocess.run([programs[name]], check=True, stdout=subprocess.PIPE)

@@ -92,7 +92,9 @@ def sessions(machine: Machine, options, load: str, provider: str) -> list[dict]:
             rounds.append({count: mean(both) for count, both in samples.items()})
     few, many = SESSIONS
     ratios = sorted(one[many]["cpu_us"] / one[few]["cpu_us"] for one in rounds)
-    print("\n### token check with live sessions\n\n| sessions | cpu_us | per_second |\n|---|---|---|")
+    print(
+        "\n### token check with live sessions\n\n| sessions | cpu_us | per_second |\n|---|---|---|"
+    )
     for count in SESSIONS:
         cpu, rate = (
             statistics.median(one[count][figure] for one in rounds)

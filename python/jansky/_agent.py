@@ -106,7 +106,9 @@ def ask(path: str) -> dict:
     except TimeoutError as error:
         raise Unavailable("the agent of this server does not answer") from error
     except (OSError, http.client.HTTPException) as error:
-        raise NoAgent(f"the agent of this server cannot be asked ({error}); start the server again") from error
+        raise NoAgent(
+            f"the agent of this server cannot be asked ({error}); start the server again"
+        ) from error
     finally:
         connection.close()
     try:

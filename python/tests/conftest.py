@@ -140,7 +140,7 @@ def service():
             self.end_headers()
             self.wfile.write(data)
 
-        do_HEAD = do_GET
+        do_HEAD = do_GET  # noqa: N815
 
         def log_message(self, *_) -> None:
             pass

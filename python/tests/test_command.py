@@ -9,7 +9,9 @@ from conftest import PROGRAM
 
 def run(*arguments: str, text: str = "", program=(sys.executable, "-m", "jansky.command")):
     command = [*program, *arguments]
-    return subprocess.run(command, input=text, capture_output=True, text=True, timeout=30)
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, timeout=30, check=False
+    )
 
 
 def test_a_token_is_all_that_is_printed(agent):
@@ -21,7 +23,9 @@ def test_a_token_is_all_that_is_printed(agent):
 
 def test_json_has_its_end_and_scope(agent, gateway):
     for program in ([sys.executable, "-m", "jansky.command"], [PROGRAM]):
-        got = run("token", "archive", "--json", "--scope", "a b", "--min-ttl", "30", program=program)
+        got = run(
+            "token", "archive", "--json", "--scope", "a b", "--min-ttl", "30", program=program
+        )
         answer = json.loads(got.stdout)
 
         assert answer["scope"] == "a b"
@@ -66,9 +70,21 @@ def test_git_gets_a_password_that_ends_and_only_over_tls(agent, gateway):
 def test_git_itself_uses_it(agent, tmp_path):
     helper = f"!{sys.executable} -m jansky.command git-credential --audience gitlab"
     got = subprocess.run(
-        ["git", "-c", "credential.helper=", "-c", f"credential.helper={helper}", "credential", "fill"],
+        [
+            "git",
+            "-c",
+            "credential.helper=",
+            "-c",
+            f"credential.helper={helper}",
+            "credential",
+            "fill",
+        ],
         input="protocol=https\nhost=git.example.org\n\n",
-        capture_output=True, text=True, timeout=30, cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=tmp_path,
     )
 
     assert "password=token-1" in got.stdout.splitlines(), got.stderr

@@ -155,7 +155,11 @@ describe("local accounts", () => {
     await typePassword(river, RIVER);
     await river.getByRole("heading", { name: "One more step" }).waitFor();
     await look(river, "accounts-13-second-step");
-    assert.ok(await river.getByLabel("Code", { exact: true }).evaluate((it) => it === document.activeElement));
+    assert.ok(
+      await river
+        .getByLabel("Code", { exact: true })
+        .evaluate((it) => it === document.activeElement),
+    );
 
     await river.getByLabel("Code", { exact: true }).fill("000000");
     await river.getByRole("button", { name: "Sign in", exact: true }).click();
@@ -250,7 +254,11 @@ describe("local accounts", () => {
     await isHome(page);
     await page.goto(`${hub.hub}account/audit`);
     const trail = await page.locator("main").innerText();
-    for (const words of [/Second factor reset/, /Password chosen with a link/, /Account approved/]) {
+    for (const words of [
+      /Second factor reset/,
+      /Password chosen with a link/,
+      /Account approved/,
+    ]) {
       assert.match(trail, words);
     }
     await look(page, "accounts-24-audit");

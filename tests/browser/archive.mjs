@@ -76,7 +76,10 @@ export class Archive {
     const jwk = await this.#key(kid);
     const key = { key: createPublicKey({ key: jwk, format: "jwk" }), dsaEncoding: "ieee-p1363" };
     const signed = Buffer.from(`${header}.${payload}`);
-    assert.ok(verify("sha256", signed, key, Buffer.from(signature, "base64url")), "a bad signature");
+    assert.ok(
+      verify("sha256", signed, key, Buffer.from(signature, "base64url")),
+      "a bad signature",
+    );
     const claims = decoded(payload);
     assert.equal(claims.iss, this.issuer);
     assert.deepEqual([claims.aud].flat(), [this.audience]);

@@ -29,7 +29,10 @@ describe("the demo", () => {
   before(async () => {
     // What programs write outside of the demo's directory would be here.
     elsewhere = mkdtempSync(join(tmpdir(), "jansky-elsewhere-"));
-    const environment = { XDG_CACHE_HOME: join(elsewhere, "a"), XDG_DATA_HOME: join(elsewhere, "b") };
+    const environment = {
+      XDG_CACHE_HOME: join(elsewhere, "a"),
+      XDG_DATA_HOME: join(elsewhere, "b"),
+    };
     demo = Jansky.demo("demo", { port: await freePort(), environment });
     browser = await launch();
   });
@@ -109,10 +112,7 @@ describe("the demo", () => {
     const cells = await lab.runAll(grote);
     await screenshot(grote, "demo-6-notebook");
 
-    assert.deepEqual(
-      cells.map((cell) => cell.error).filter(Boolean),
-      [],
-    );
+    assert.deepEqual(cells.map((cell) => cell.error).filter(Boolean), []);
     assert.match(cells[0].text, /Parkes/);
     assert.match(cells[0].text, /^1420\.406 MHz, beam \d+\.\d arcmin/m);
     assert.match(cells[1].text, /^brightest: \d+\.\d+ Jy\/beam at 19h39m\d+s -63d\d+m\d+s/m);
@@ -139,7 +139,10 @@ describe("the demo", () => {
       const visitor = await page.context().newPage();
       await visitor.goto(`${demo.hub}home`);
       const links = await visitor.locator("main a").evaluateAll((all) => all.map((it) => it.href));
-      assert.ok(links.some((link) => link.includes(`/user/${own}`)), `${own} sees no server`);
+      assert.ok(
+        links.some((link) => link.includes(`/user/${own}`)),
+        `${own} sees no server`,
+      );
       assert.ok(!links.some((link) => link.includes(other)), `${own} sees ${links}`);
 
       const answer = await visitor.goto(`${server(other)}lab`);

@@ -61,7 +61,10 @@ export async function passOn(port) {
   const open = new Set();
   const server = createServer((near) => {
     const far = connect(port, gateway());
-    for (const [one, other] of [[near, far], [far, near]]) {
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ]) {
       open.add(one);
       one.pipe(other);
       one.on("error", () => other.destroy());

@@ -109,7 +109,10 @@ function riverWorks(step, { name, hub, page }) {
     await lab.openLab(page(), `${hub().url}user/river/`);
     await lab.createNotebook(page());
 
-    const { text } = await lab.run(page(), "import os; kept = 6 * 7; print(os.environ['JUPYTERHUB_USER'], kept)");
+    const { text } = await lab.run(
+      page(),
+      "import os; kept = 6 * 7; print(os.environ['JUPYTERHUB_USER'], kept)",
+    );
 
     assert.match(text, /^river 42/);
     await lab.save(page());

@@ -227,11 +227,13 @@ function is(cell, active, mode) {
 
 // The text of a cell; what an empty editor suggests to write is none.
 function source(cell) {
-  return cell.locator(".cm-content").evaluate((content) =>
-    Array.from(content.querySelectorAll(".cm-line"), (line) =>
-      line.querySelector(".cm-placeholder") ? "" : line.textContent,
-    ).join("\n"),
-  );
+  return cell
+    .locator(".cm-content")
+    .evaluate((content) =>
+      Array.from(content.querySelectorAll(".cm-line"), (line) =>
+        line.querySelector(".cm-placeholder") ? "" : line.textContent,
+      ).join("\n"),
+    );
 }
 
 async function prompt(cell) {

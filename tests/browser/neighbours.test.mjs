@@ -202,7 +202,7 @@ for (const isApart of [false, true]) {
             });
             document.documentElement.append(element);
             await done;
-            let inside = "closed";
+            let inside;
             try {
               const inner = element.contentDocument;
               inside = inner ? inner.documentElement.outerHTML + inner.cookie : "closed";
@@ -269,8 +269,12 @@ for (const isApart of [false, true]) {
         async ([base, stolen]) => {
           const body = new URLSearchParams({ _xsrf: stolen, note: "mine", expires_in: "" });
           for (const mode of ["no-cors", "cors", "same-origin"]) {
-            await fetch(`${base}hub/token`, { method: "POST", mode, credentials: "include", body })
-              .catch(() => {});
+            await fetch(`${base}hub/token`, {
+              method: "POST",
+              mode,
+              credentials: "include",
+              body,
+            }).catch(() => {});
           }
           const frame = document.createElement("iframe");
           frame.name = "sink";
@@ -382,29 +386,32 @@ for (const isApart of [false, true]) {
     });
 
     if (isApart) {
-      step("has a host that shows nothing of the hub, and the hub's shows nothing of it", async () => {
-        const other = await openPage(browser);
-        const led = await other.goto(`${base}user/grote/lab`);
-        assert.equal(new URL(led.url()).host, new URL(base).host);
-        await signIn(other, { ...ADMIN, url: `${base}user/grote/lab` });
-        await until("it does not lead to the host of the server", () =>
-          other.url().startsWith(`${own}lab`),
-        );
-        await other.locator("#jupyter-config-data").waitFor({ state: "attached" });
-        const paths = ["hub/login", "hub/home", "hub/api", "hub/static/style.css"];
-        for (const path of paths) {
-          const status = await other.evaluate(
-            (url) => fetch(url).then((answer) => answer.status),
-            new URL(`/${path}`, own).href,
+      step(
+        "has a host that shows nothing of the hub, and the hub's shows nothing of it",
+        async () => {
+          const other = await openPage(browser);
+          const led = await other.goto(`${base}user/grote/lab`);
+          assert.equal(new URL(led.url()).host, new URL(base).host);
+          await signIn(other, { ...ADMIN, url: `${base}user/grote/lab` });
+          await until("it does not lead to the host of the server", () =>
+            other.url().startsWith(`${own}lab`),
           );
-          assert.equal(status, 404, path);
-        }
-        for (const path of paths) {
-          await other.goto(new URL(`/${path}`, own).href);
-          assert.equal(new URL(other.url()).host, new URL(base).host, path);
-        }
-        await other.context().close();
-      });
+          await other.locator("#jupyter-config-data").waitFor({ state: "attached" });
+          const paths = ["hub/login", "hub/home", "hub/api", "hub/static/style.css"];
+          for (const path of paths) {
+            const status = await other.evaluate(
+              (url) => fetch(url).then((answer) => answer.status),
+              new URL(`/${path}`, own).href,
+            );
+            assert.equal(status, 404, path);
+          }
+          for (const path of paths) {
+            await other.goto(new URL(`/${path}`, own).href);
+            assert.equal(new URL(other.url()).host, new URL(base).host, path);
+          }
+          await other.context().close();
+        },
+      );
     }
 
     step("stops nobody from working by a cookie that it plants with a script", async () => {

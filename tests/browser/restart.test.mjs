@@ -100,10 +100,7 @@ describe("a notebook whose hub is restarted", () => {
         );
         const { answers } = globalThis.visits;
         answers[answer] = (answers[answer] ?? 0) + 1;
-        globalThis.visits.longest = Math.max(
-          globalThis.visits.longest,
-          performance.now() - began,
-        );
+        globalThis.visits.longest = Math.max(globalThis.visits.longest, performance.now() - began);
         setTimeout(ask, 10);
       };
       const refresh = async () => {

@@ -107,10 +107,11 @@ describe("a server of JupyterHub 5", () => {
 
     assert.match(text, /^5\.4\./);
     const origin = hub.url.replace("http:", "ws:");
-    const kernels = sockets.filter(({ url }) =>
-      url.startsWith(`${origin}user/grote/api/kernels/`),
+    const kernels = sockets.filter(({ url }) => url.startsWith(`${origin}user/grote/api/kernels/`));
+    assert.ok(
+      kernels.some(({ received }) => received > 0),
+      JSON.stringify(sockets),
     );
-    assert.ok(kernels.some(({ received }) => received > 0), JSON.stringify(sockets));
     const { body } = await hub.api("users/grote", { token });
     assert.ok(body.servers[""].last_activity, "its activity is not known");
     await screenshot(page, "server-2-notebook");
@@ -124,7 +125,9 @@ describe("a server of JupyterHub 5", () => {
     await look(page, "server-3-bad-name");
     await page.getByLabel("Name of a new server").fill("deep-field");
     await page.getByRole("button", { name: "Add" }).click();
-    await cardOf("deep-field").getByRole("button", { name: /^Start/ }).click();
+    await cardOf("deep-field")
+      .getByRole("button", { name: /^Start/ })
+      .click();
     await page.waitForURL("**/user/grote/deep-field/lab**", { timeout: 60_000 });
     const { pathname } = new URL(page.url());
     assert.match(pathname, /^\/user\/grote\/deep-field\/lab/);
@@ -142,7 +145,9 @@ describe("a server of JupyterHub 5", () => {
       await home();
       return (await cardOf("deep-field").locator(".state").innerText()) === "Stopped";
     });
-    await cardOf("deep-field").getByRole("button", { name: /^Delete/ }).click();
+    await cardOf("deep-field")
+      .getByRole("button", { name: /^Delete/ })
+      .click();
     await cardOf("deep-field").waitFor({ state: "detached" });
     assert.equal(await page.locator(".state").innerText(), "Running");
     page.removeAllListeners("dialog");

@@ -170,26 +170,29 @@ print(os.environ["JANSKY_AGENT_SOCKET"])`;
     await screenshot(page, "tokens-2-signed-out-dark");
   });
 
-  step("signing in again in a window of its own brings it back, and a reload the notebook", async () => {
-    const opening = page.waitForEvent("popup");
-    await popup().getByRole("button", { name: "Sign in again" }).click();
-    const window = await opening;
-    await window.getByLabel("User name").fill(ADMIN.name);
-    await window.getByLabel("Password").fill(ADMIN.password);
-    await window.getByRole("button", { name: "Sign in", exact: true }).click();
-    await until("the window does not close itself", () => window.isClosed());
+  step(
+    "signing in again in a window of its own brings it back, and a reload the notebook",
+    async () => {
+      const opening = page.waitForEvent("popup");
+      await popup().getByRole("button", { name: "Sign in again" }).click();
+      const window = await opening;
+      await window.getByLabel("User name").fill(ADMIN.name);
+      await window.getByLabel("Password").fill(ADMIN.password);
+      await window.getByRole("button", { name: "Sign in", exact: true }).click();
+      await until("the window does not close itself", () => window.isClosed());
 
-    await until("the item does not say so", async () => {
-      return (await item().innerText()).trim() === "Tokens: 1 of 1";
-    });
-    await page.keyboard.press("Escape");
-    // The connections to the kernel ended with the session; the kernel itself did not.
-    await page.reload();
-    await lab.labReady(page);
-    const { text } = await lab.run(page, "print(session.get(archive).text)");
-    assert.match(text, /^grote may read/);
-    await screenshot(page, "tokens-3-again-dark");
-  });
+      await until("the item does not say so", async () => {
+        return (await item().innerText()).trim() === "Tokens: 1 of 1";
+      });
+      await page.keyboard.press("Escape");
+      // The connections to the kernel ended with the session; the kernel itself did not.
+      await page.reload();
+      await lab.labReady(page);
+      const { text } = await lab.run(page, "print(session.get(archive).text)");
+      assert.match(text, /^grote may read/);
+      await screenshot(page, "tokens-3-again-dark");
+    },
+  );
 });
 
 /** Asks the agent, as the code of the server does. */

@@ -120,7 +120,9 @@ def allow_requested_issuer():
     permission = permissions["scopePermissions"]["token-exchange"]
     current = api("GET", f"{server}/permission/scope/{permission}")
     for part in ("policies", "resources", "scopes"):
-        attached = api("GET", f"{server}/policy/{permission}/{part.replace('policies', 'associatedPolicies')}")
+        attached = api(
+            "GET", f"{server}/policy/{permission}/{part.replace('policies', 'associatedPolicies')}"
+        )
         current[part] = [one.get("id") or one.get("_id") for one in attached]
     current["policies"] = [policy]
     api("PUT", f"{server}/permission/scope/{permission}", current)

@@ -48,16 +48,20 @@ for (const time of document.querySelectorAll("time[datetime]")) {
   }
   time.title = time.textContent;
   const date = day.format(moment);
-  time.textContent = date === today ? `today, ${clock.format(moment)}` : `${date}, ${clock.format(moment)}`;
+  time.textContent =
+    date === today ? `today, ${clock.format(moment)}` : `${date}, ${clock.format(moment)}`;
 }
 
 // While something ends by itself, look again from time to time, but never under somebody's hands.
 for (const waiting of document.querySelectorAll("[data-reload-seconds]")) {
-  window.setInterval(() => {
-    if (!document.hidden && !document.activeElement?.matches("input, select, button")) {
-      window.location.reload();
-    }
-  }, Number(waiting.dataset.reloadSeconds) * 1000);
+  window.setInterval(
+    () => {
+      if (!document.hidden && !document.activeElement?.matches("input, select, button")) {
+        window.location.reload();
+      }
+    },
+    Number(waiting.dataset.reloadSeconds) * 1000,
+  );
 }
 
 // The end of a sign-in that a page elsewhere opened in a window of its own.
