@@ -345,15 +345,15 @@ impl Worker {
     /// Says on a connection on which HTTP has ended why it did.
     async fn refuse(&self, io: ClientIo, refusal: Refusal) {
         self.proxy.stats.count_response(refusal.status());
-        let (patience, size) = FAREWELL;
+        let (patience, size) = LINGER;
         let mut io = io.unwatched();
-        let farewell = async {
+        let answered = async {
             io.write_all(&refusal.to_http1()).await?;
             io.shutdown().await?;
             tokio::io::copy(&mut io.take(size), &mut tokio::io::sink()).await
         };
         // It was the client's last chance to listen, and no loss of ours if it does not.
-        let _ = tokio::time::timeout(patience, farewell).await;
+        let _ = tokio::time::timeout(patience, answered).await;
     }
 
     async fn serve_http2(self: &Arc<Self>, io: ClientIo, client: Arc<Client>) -> hyper::Result<()> {
@@ -380,7 +380,7 @@ impl Worker {
 
 /// How often unused connections to servers are looked at.
 fn sweep_interval(settings: &ProxySettings) -> Duration {
-    let interval = SWEEP_INTERVAL.min(settings.idle_timeout / 2);
+    let interval = SWEEP_INTERVAL.min(settings.server_idle_timeout / 2);
     interval.max(Duration::from_millis(10))
 }
 

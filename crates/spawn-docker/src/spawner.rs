@@ -317,7 +317,7 @@ impl DockerSpawner {
                     }
                     // By id, so that it cannot be a newer one of the same name.
                     ContainerPhase::Created | ContainerPhase::Ended { .. } => {
-                        self.engine.remove(&ours.id).await?
+                        self.engine.remove(&ours.id).await?;
                     }
                     ContainerPhase::Removing => {}
                 }

@@ -97,7 +97,7 @@ impl Hub {
         }
         let at = notice.issued_at.plus(CLOCKS);
         for event in &notice.events {
-            self.heed(configured, event, at).await?;
+            self.apply(configured, event, at).await?;
         }
         // Only now: whoever is interrupted before gets the token again and does it all again.
         let until = notice.replayable_until;
@@ -151,7 +151,7 @@ impl Hub {
     }
 
     /// Does what follows from an event that was true `at` that time.
-    async fn heed(
+    async fn apply(
         self: &Arc<Self>,
         configured: &ConfiguredProvider,
         event: &SecurityEvent,

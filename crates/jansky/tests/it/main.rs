@@ -23,3 +23,4 @@ mod streaming;
 mod tls;
 mod trust;
 mod unix_accounts;
+mod words;

@@ -54,7 +54,7 @@ async fn until_somebody(bench: &Bench, started: &Started) -> AddressOwner {
     loop {
         match address_owner(bench, started).await {
             AddressOwner::Nobody => {
-                assert!(tokio::time::Instant::now() < deadline, "nobody listens")
+                assert!(tokio::time::Instant::now() < deadline, "nobody listens");
             }
             other => return other,
         }

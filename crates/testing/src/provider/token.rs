@@ -69,13 +69,13 @@ impl Endpoint {
         if token == STANDING_REFRESH && !script.records.refresh.contains_key(&token) {
             let subject = script.people[0].subject.clone();
             let session = script.records.begin_session(&subject, self.now());
-            let standing = Refresh {
+            let long_lived = Refresh {
                 session,
                 service: None,
                 is_spent: false,
                 expires_at: None,
             };
-            script.records.refresh.insert(token.clone(), standing);
+            script.records.refresh.insert(token.clone(), long_lived);
         }
         let now = self.now();
         let dead = Refusal("invalid_grant");

@@ -25,7 +25,7 @@ pub(crate) async fn begin(State(web): State<WebState>, request: Request) -> Resp
         let peer = request.extensions().get::<Peer>().copied();
         let headers = request.headers().clone();
         let form = Form::read(&read_body(request).await?)?;
-        let wish = DeviceAuthorizationRequest {
+        let asked = DeviceAuthorizationRequest {
             client: form.client(&headers)?,
             audience: form.get("audience").map(str::to_owned),
             scope: form.get("scope").map(str::to_owned),
@@ -33,7 +33,7 @@ pub(crate) async fn begin(State(web): State<WebState>, request: Request) -> Resp
             challenge_method: form.get("code_challenge_method").map(str::to_owned),
             address: peer.map_or_else(String::new, |peer| peer.address.to_string()),
         };
-        let begun = web.hub.begin_device_request(&wish).await?;
+        let begun = web.hub.begin_device_request(&asked).await?;
         let page = format!("{}/device", web.hub.issuer());
         Ok(fresh(json!({
             "device_code": begun.device_code.expose(),

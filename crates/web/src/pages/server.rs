@@ -68,7 +68,7 @@ async fn show(visit: &Visit, user: &str, rest: &str) -> PageResult {
         .is_some_and(|s| matches!(s.state, ServerState::Ready { .. }))
     {
         let origin = visit.web.hub.settings().origin_of(&owner.name);
-        return Ok(come_back(visit, origin.as_ref(), &target));
+        return Ok(redirect_back(visit, origin.as_ref(), &target));
     }
     Ok(spawn::instead_of_server(visit, owner, name, server, target))
 }
@@ -81,7 +81,7 @@ pub(crate) fn not_running(restart: &str) -> Response {
 }
 
 /// Sends the browser to the server once more, a few times at most.
-fn come_back(visit: &Visit, origin: Option<&Url>, target: &str) -> Response {
+fn redirect_back(visit: &Visit, origin: Option<&Url>, target: &str) -> Response {
     let tried = visit
         .query("redirects")
         .and_then(|count| count.parse::<u32>().ok())
