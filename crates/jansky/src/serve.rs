@@ -358,6 +358,7 @@ fn proxy_settings(config: &Config) -> ProxySettings {
         unfinished_limit: assemble::size(config.proxy.max_unfinished_size.0),
         client_timeout: *config.proxy.client_timeout,
         idle_timeout: *config.proxy.idle_timeout,
+        server_idle_timeout: *config.proxy.server_idle_timeout,
         send_timeout: *config.proxy.send_timeout,
         connections_per_address: config.proxy.max_connections_per_address as usize,
         connection_limit: descriptors::connections(),

@@ -36,8 +36,11 @@ pub struct ProxySettings {
     /// How long a client may take for a handshake of TLS, for a header, and from one part of a body to the
     /// next.
     pub client_timeout: Duration,
-    /// How long a client may be without a request; upgraded connections are not affected.
+    /// How long a client's connection may be without a request, before its first one and between two;
+    /// upgraded connections are not affected.
     pub idle_timeout: Duration,
+    /// How long a connection to a server behind a route is kept for the next request.
+    pub server_idle_timeout: Duration,
     /// How long bytes for a client may wait for it to take them.
     pub send_timeout: Duration,
     /// How many connections a peer may have at once, upgraded ones not counted. Requests of one client of a
@@ -71,6 +74,7 @@ impl Default for ProxySettings {
             unfinished_limit: 32 << 20,
             client_timeout: Duration::from_mins(1),
             idle_timeout: Duration::from_secs(75),
+            server_idle_timeout: Duration::from_secs(75),
             send_timeout: Duration::from_mins(2),
             connections_per_address: 4096,
             uncounted: loopback.into(),

@@ -48,7 +48,7 @@ const HTTP2_RESETS: (usize, usize) = (20, 1024);
 
 /// How long a client is given to read why its connection ends, and how much of what it goes on sending is
 /// read meanwhile; with that unread it would not see the answer.
-const FAREWELL: (Duration, u64) = (Duration::from_secs(2), 1 << 20);
+const LINGER: (Duration, u64) = (Duration::from_secs(2), 1 << 20);
 
 /// How often it is said that clients were turned away.
 const WARNING_INTERVAL: Duration = Duration::from_mins(1);
@@ -109,7 +109,7 @@ impl Worker {
             .max_header_list_size(u32::try_from(settings.header_limit * 2).unwrap_or(u32::MAX))
             .max_send_buf_size(BUFFER_SIZE);
         Self {
-            pool: Pool::new(settings.idle_timeout, sweep_interval(settings)),
+            pool: Pool::new(settings.server_idle_timeout, sweep_interval(settings)),
             tasks: TaskTracker::new(),
             local,
             late: TaskTracker::new(),

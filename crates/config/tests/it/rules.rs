@@ -323,6 +323,10 @@ fn settings_that_cannot_work_are_refused() {
             "proxy.max_header_size",
         ),
         ("[proxy]\nidle_timeout = \"0s\"", "proxy.idle_timeout"),
+        (
+            "[proxy]\nserver_idle_timeout = \"0s\"",
+            "proxy.server_idle_timeout",
+        ),
         ("[proxy]\nclient_timeout = \"0s\"", "proxy.client_timeout"),
         ("[proxy]\nsend_timeout = \"0s\"", "proxy.send_timeout"),
         ("[proxy]\nmax_header_fields = 0", "proxy.max_header_fields"),

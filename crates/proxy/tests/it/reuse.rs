@@ -174,7 +174,7 @@ async fn post_is_never_sent_twice() {
 #[tokio::test]
 async fn unused_connections_are_closed_after_a_while() {
     let impatient = ProxySettings {
-        idle_timeout: Duration::from_millis(100),
+        server_idle_timeout: Duration::from_millis(100),
         ..settings()
     };
     let proxy = TestProxy::with(impatient, |proxy| proxy);

@@ -81,9 +81,15 @@ pub struct Proxy {
     #[schemars(example = &"2s")]
     pub connect_timeout: Written<Duration>,
 
-    /// How long a connection without requests is kept open. WebSockets are not affected.
+    /// How long a client's connection may be without a request, before the first one and between two.
+    /// WebSockets are not affected.
     #[schemars(example = &"30s")]
     pub idle_timeout: Written<Duration>,
+
+    /// How long a connection to a server is kept for the next request. It should be shorter than
+    /// servers keep theirs; JupyterLab's is an hour.
+    #[schemars(example = &"30s")]
+    pub server_idle_timeout: Written<Duration>,
 
     /// How many threads handle connections; 0 means one for each processor.
     #[schemars(example = 4)]
@@ -103,6 +109,7 @@ impl Default for Proxy {
             send_timeout: written("2m"),
             connect_timeout: written("5s"),
             idle_timeout: written("75s"),
+            server_idle_timeout: written("75s"),
             threads: 0,
         }
     }

@@ -213,6 +213,8 @@ fn times(config: &Config, rules: &mut Rules<'_, '_>) {
     rules.not_zero(&["session", "sign_in_timeout"], &session.sign_in_timeout);
     rules.not_zero(&["proxy", "connect_timeout"], &config.proxy.connect_timeout);
     rules.not_zero(&["proxy", "idle_timeout"], &config.proxy.idle_timeout);
+    let servers = &config.proxy.server_idle_timeout;
+    rules.not_zero(&["proxy", "server_idle_timeout"], servers);
     rules.not_zero(&["proxy", "client_timeout"], &config.proxy.client_timeout);
     rules.not_zero(&["proxy", "send_timeout"], &config.proxy.send_timeout);
 }
