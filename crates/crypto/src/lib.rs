@@ -12,8 +12,11 @@ pub mod signing;
 pub mod token;
 pub mod totp;
 
+// With its source, so that who needs the machine's randomness finds both in one place.
+pub use jansky_model::Random;
+
 pub use mac::MacKey;
-pub use random::{Random, SystemRandom};
+pub use random::SystemRandom;
 pub use sealed::{KeyRing, OpenError, Place};
 pub use signing::{SignatureAlgorithm, SigningKey};
 pub use token::{Digest, digest};

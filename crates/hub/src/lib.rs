@@ -35,6 +35,7 @@ mod privileges;
 mod provider_claims;
 mod provider_events;
 mod proxy_headers;
+mod rate_limit;
 mod reauthentication;
 mod reconcile;
 mod record;
@@ -164,11 +165,14 @@ pub struct Parts {
 }
 
 /// The limit of attempts of a provider whose passwords are typed into our own page.
-fn throttle_of(configured: &ConfiguredProvider) -> Option<(ProviderId, throttle::Throttle)> {
+fn throttle_of(
+    configured: &ConfiguredProvider,
+    clock: &Arc<dyn Clock>,
+) -> Option<(ProviderId, throttle::Throttle)> {
     let LoginMethod::Form(form) = configured.provider.method() else {
         return None;
     };
-    let throttle = throttle::Throttle::new(form.attempts_per_minute());
+    let throttle = throttle::Throttle::new(form.attempts_per_minute(), clock);
     Some((configured.provider.id().clone(), throttle))
 }
 
@@ -243,10 +247,11 @@ impl Hub {
             hashing: hashing::Hashing::new(Arc::clone(&parts.random)),
             refusals: record::Refusals::default(),
             missing_servers: std::sync::Mutex::default(),
-            sign_ups: sign_up::SignUps::new(),
+            sign_ups: sign_up::SignUps::new(&parts.clock),
             broker: broker::Broker::new(
                 &parts.settings.broker,
                 &parts.store,
+                &parts.clock,
                 &*parts.random,
                 cache,
             ),
@@ -265,12 +270,19 @@ impl Hub {
                 parts.settings.issuer.clone(),
             ),
             event_permits: Semaphore::new(EVENTS_AT_ONCE),
-            invalid_tokens: throttle::InvalidTokenThrottle::new(),
+            invalid_tokens: throttle::InvalidTokenThrottle::new(&parts.clock),
             proxy_headers: proxy_headers::ProxyHeaders::default(),
             ended: Arc::default(),
             credential_watches: credential_watch::CredentialWatches::default(),
-            throttle: throttle::Throttle::new(parts.settings.sign_in_attempts_per_minute),
-            throttles: parts.providers.iter().filter_map(throttle_of).collect(),
+            throttle: throttle::Throttle::new(
+                parts.settings.sign_in_attempts_per_minute,
+                &parts.clock,
+            ),
+            throttles: parts
+                .providers
+                .iter()
+                .filter_map(|configured| throttle_of(configured, &parts.clock))
+                .collect(),
             operations: Arc::default(),
             metrics: Metrics::default(),
             last_look: health::LastLook::default(),

@@ -1,8 +1,9 @@
 //! Local accounts that people make themselves, at once or after an administrator has said yes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jansky_model::{Secret, UserName};
+use jansky_model::{Clock, Secret, UserName};
 use jansky_store::{NewSignUp, SignUp, StoreError, User};
 use serde_json::json;
 use tracing::info;
@@ -72,9 +73,9 @@ pub(crate) struct SignUps {
 }
 
 impl SignUps {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
         Self {
-            by_address: PerAddress::sign_ups(),
+            by_address: PerAddress::sign_ups(clock),
             waiting: AtomicU64::new(0),
         }
     }

@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use governor::clock::{Clock, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, NotUntil, Quota, RateLimiter};
+use governor::Quota;
 use jansky_crypto::token::{Digest, digest_text};
-use tokio::time::Instant;
+use jansky_model::Clock;
 
 use crate::error::HubError;
+use crate::rate_limit::RateLimit;
 
 /// One address may try this many times more than one name: a whole institute can sit behind it.
 const ADDRESS_FACTOR: u32 = 20;
@@ -29,24 +29,22 @@ const EVERYWHERE_FACTOR: u32 = 10;
 pub(crate) struct Throttle {
     attempts: NonZeroU32,
     /// By digest, as anybody can type a name of any length.
-    by_name_and_network: DefaultKeyedRateLimiter<Digest>,
-    by_name: DefaultKeyedRateLimiter<Digest>,
-    by_browser: DefaultKeyedRateLimiter<Digest>,
-    by_network: DefaultKeyedRateLimiter<String>,
-    clock: DefaultClock,
+    by_name_and_network: RateLimit<Digest>,
+    by_name: RateLimit<Digest>,
+    by_browser: RateLimit<Digest>,
+    by_network: RateLimit<String>,
 }
 
 impl Throttle {
-    pub(crate) fn new(attempts_per_minute: u32) -> Self {
+    pub(crate) fn new(attempts_per_minute: u32, clock: &Arc<dyn Clock>) -> Self {
         let attempts = NonZeroU32::new(attempts_per_minute).unwrap_or(NonZeroU32::MIN);
         let each = Quota::per_minute(attempts);
         Self {
             attempts,
-            by_name_and_network: RateLimiter::keyed(each),
-            by_name: RateLimiter::keyed(each.allow_burst(times(attempts, EVERYWHERE_FACTOR))),
-            by_browser: RateLimiter::keyed(each),
-            by_network: RateLimiter::keyed(Quota::per_minute(times(attempts, ADDRESS_FACTOR))),
-            clock: DefaultClock::default(),
+            by_name_and_network: RateLimit::new(each, clock),
+            by_name: RateLimit::new(each.allow_burst(times(attempts, EVERYWHERE_FACTOR)), clock),
+            by_browser: RateLimit::new(each, clock),
+            by_network: RateLimit::new(Quota::per_minute(times(attempts, ADDRESS_FACTOR)), clock),
         }
     }
 
@@ -61,50 +59,46 @@ impl Throttle {
         let network = network(address);
         let attempts = self.attempts;
         if let Some(browser) = browser {
-            let counted = self.by_browser.check_key(&digest_text(browser));
-            return counted.map_err(|refused| {
-                self.wait(&refused, &format!("with this name: {attempts} in a minute"))
+            let counted = self.by_browser.check(&digest_text(browser));
+            return counted.map_err(|wait| {
+                too_many(wait, &format!("with this name: {attempts} in a minute"))
             });
         }
         // Whoever has tried too much already must not use up what others may try, so the narrowest
         // count comes first and the one that strangers share last.
         let here = digest_text(&format!("{network}\n{name}"));
-        self.by_name_and_network
-            .check_key(&here)
-            .map_err(|refused| {
-                let words = format!("with this name from your network: {attempts} in a minute");
-                self.wait(&refused, &words)
-            })?;
-        self.by_network.check_key(&network).map_err(|refused| {
-            let most = times(attempts, ADDRESS_FACTOR);
-            self.wait(&refused, &format!("from your network: {most} in a minute"))
+        self.by_name_and_network.check(&here).map_err(|wait| {
+            let words = format!("with this name from your network: {attempts} in a minute");
+            too_many(wait, &words)
         })?;
-        self.by_name.check_key(&digest_text(name)).map_err(|refused| {
+        self.by_network.check(&network).map_err(|wait| {
+            let most = times(attempts, ADDRESS_FACTOR);
+            too_many(wait, &format!("from your network: {most} in a minute"))
+        })?;
+        self.by_name.check(&digest_text(name)).map_err(|wait| {
             let most = times(attempts, EVERYWHERE_FACTOR);
             let words = format!(
                 "with this name from everywhere: {most}, and then {attempts} in a minute. A browser \
                  that has signed in with it before does not have to wait"
             );
-            self.wait(&refused, &words)
+            too_many(wait, &words)
         })
-    }
-
-    fn wait(&self, refused: &NotUntil<<DefaultClock as Clock>::Instant>, limit: &str) -> HubError {
-        let seconds = refused.wait_time_from(self.clock.now()).as_secs() + 1;
-        HubError::Busy {
-            message: format!(
-                "Too many attempts to sign in {limit}. Try again in {seconds} seconds."
-            ),
-            retry_after: Duration::from_secs(seconds),
-        }
     }
 
     /// Drops the counts that no longer matter.
     pub(crate) fn shrink(&self) {
-        self.by_name_and_network.retain_recent();
-        self.by_name.retain_recent();
-        self.by_browser.retain_recent();
-        self.by_network.retain_recent();
+        self.by_name_and_network.shrink();
+        self.by_name.shrink();
+        self.by_browser.shrink();
+        self.by_network.shrink();
+    }
+}
+
+fn too_many(wait: Duration, limit: &str) -> HubError {
+    let seconds = wait.as_secs() + 1;
+    HubError::Busy {
+        message: format!("Too many attempts to sign in {limit}. Try again in {seconds} seconds."),
+        retry_after: Duration::from_secs(seconds),
     }
 }
 
@@ -130,25 +124,23 @@ const SIGN_UPS_PER_HOUR: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
 /// Counts something by network address alone.
 pub(crate) struct PerAddress {
-    counts: DefaultKeyedRateLimiter<String>,
-    clock: DefaultClock,
+    counts: RateLimit<String>,
 }
 
 impl PerAddress {
     /// Counts sign-ups.
-    pub(crate) fn sign_ups() -> Self {
+    pub(crate) fn sign_ups(clock: &Arc<dyn Clock>) -> Self {
         Self {
-            counts: RateLimiter::keyed(Quota::per_hour(SIGN_UPS_PER_HOUR)),
-            clock: DefaultClock::default(),
+            counts: RateLimit::new(Quota::per_hour(SIGN_UPS_PER_HOUR), clock),
         }
     }
 
     /// Lets a sign-up pass or says when to come back.
     pub(crate) fn check(&self, address: &str) -> Result<(), HubError> {
-        let Err(refused) = self.counts.check_key(&network(address)) else {
+        let Err(wait) = self.counts.check(&network(address)) else {
             return Ok(());
         };
-        let seconds = refused.wait_time_from(self.clock.now()).as_secs() + 1;
+        let seconds = wait.as_secs() + 1;
         Err(HubError::Busy {
             message: format!(
                 "Too many accounts were asked for from your network: {SIGN_UPS_PER_HOUR} in an hour. \
@@ -160,7 +152,7 @@ impl PerAddress {
 
     /// Drops the counts that no longer matter.
     pub(crate) fn shrink(&self) {
-        self.counts.retain_recent();
+        self.counts.shrink();
     }
 }
 
@@ -170,30 +162,28 @@ const INVALID_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 /// Counts what was sent in vain, by network. Only that: whoever sends what is good may send as much as
 /// they like.
 pub(crate) struct InvalidTokenThrottle {
-    counts: DefaultKeyedRateLimiter<String>,
-    /// Until when a network is not heard.
-    shut: Mutex<HashMap<String, Instant>>,
-    clock: DefaultClock,
+    counts: RateLimit<String>,
+    /// Until when a network is refused, in the time of `counts`.
+    shut: Mutex<HashMap<String, Duration>>,
 }
 
 impl InvalidTokenThrottle {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(clock: &Arc<dyn Clock>) -> Self {
         Self {
-            counts: RateLimiter::keyed(Quota::per_minute(INVALID_PER_MINUTE)),
+            counts: RateLimit::new(Quota::per_minute(INVALID_PER_MINUTE), clock),
             shut: Mutex::default(),
-            clock: DefaultClock::default(),
         }
     }
 
-    fn shut(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+    fn shut(&self) -> MutexGuard<'_, HashMap<String, Duration>> {
         self.shut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refuses a network that has sent too much in vain.
     pub(crate) fn check(&self, network: &str) -> Result<(), HubError> {
-        let now = Instant::now();
         let until = self.shut().get(network).copied();
-        let Some(left) = until.and_then(|until| until.checked_duration_since(now)) else {
+        let left = until.and_then(|until| until.checked_sub(self.counts.elapsed()));
+        let Some(left) = left else {
             return Ok(());
         };
         Err(HubError::Busy {
@@ -206,23 +196,32 @@ impl InvalidTokenThrottle {
 
     /// Counts something that was sent in vain.
     pub(crate) fn count(&self, network: String) {
-        if let Err(refused) = self.counts.check_key(&network) {
-            let wait = refused.wait_time_from(self.clock.now());
-            self.shut().insert(network, Instant::now() + wait);
+        if let Err(wait) = self.counts.check(&network) {
+            self.shut().insert(network, self.counts.elapsed() + wait);
         }
     }
 
     /// Drops the counts that no longer matter.
     pub(crate) fn shrink(&self) {
-        self.counts.retain_recent();
-        let now = Instant::now();
+        self.counts.shrink();
+        let now = self.counts.elapsed();
         self.shut().retain(|_, until| *until > now);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jansky_model::{ManualClock, Timestamp};
+
     use super::*;
+
+    fn throttle(attempts_per_minute: u32) -> Throttle {
+        Throttle::new(attempts_per_minute, &clock())
+    }
+
+    fn clock() -> Arc<dyn Clock> {
+        Arc::new(ManualClock::new(Timestamp::from_seconds(0)))
+    }
 
     /// The default.
     const ATTEMPTS: u32 = 10;
@@ -235,7 +234,7 @@ mod tests {
 
     #[test]
     fn who_tries_many_names_holds_none_of_them_up_for_others() {
-        let throttle = Throttle::new(1);
+        let throttle = throttle(1);
         for number in 0..ADDRESS_FACTOR {
             let name = format!("name {number}");
             assert!(throttle.check(&name, "192.0.2.1", None).is_ok(), "{name}");
@@ -248,21 +247,18 @@ mod tests {
 
     #[test]
     fn wrong_passwords_from_one_network_lock_nobody_out_elsewhere() {
-        let throttle = Throttle::new(ATTEMPTS);
+        let throttle = throttle(ATTEMPTS);
 
         let guessed = passed(&throttle, "river", "192.0.2.1", 1000);
 
-        assert!(
-            (10..=11).contains(&guessed),
-            "{guessed} a minute and no more"
-        );
+        assert_eq!(guessed, 10, "so many a minute and no more");
         assert!(throttle.check("river", "192.0.2.2", None).is_ok());
         assert!(throttle.check("wash", "192.0.2.1", None).is_ok());
     }
 
     #[test]
     fn many_networks_together_guess_a_hundred_times_and_then_ten_times_a_minute() {
-        let throttle = Throttle::new(ATTEMPTS);
+        let throttle = throttle(ATTEMPTS);
 
         let guessed: u32 = (0..1000)
             .map(|n| {
@@ -275,20 +271,20 @@ mod tests {
             })
             .sum();
 
-        assert!((100..=102).contains(&guessed), "{guessed}");
-        assert!(passed(&throttle, "river", "203.0.113.1", 1) <= 1);
+        assert_eq!(guessed, 100);
+        assert_eq!(passed(&throttle, "river", "203.0.113.1", 1), 0);
         let known = throttle.check("river", "203.0.113.1", Some("river's own browser"));
         assert!(known.is_ok(), "whoever was here before is not locked out");
     }
 
     #[test]
     fn a_known_browser_has_no_more_attempts_than_a_stranger() {
-        let throttle = Throttle::new(ATTEMPTS);
+        let throttle = throttle(ATTEMPTS);
 
         let tries = (0..1000).filter(|_| throttle.check("river", "192.0.2.1", Some("b")).is_ok());
 
         let tries = tries.count();
-        assert!((10..=11).contains(&tries), "{tries}");
+        assert_eq!(tries, 10);
         assert!(
             throttle
                 .check("river", "192.0.2.1", Some("another"))
@@ -298,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_which_limit_it_was_and_when_to_come_back() {
-        let throttle = Throttle::new(ATTEMPTS);
+        let throttle = throttle(ATTEMPTS);
         passed(&throttle, "river", "192.0.2.1", 50);
 
         let refused = throttle.check("river", "192.0.2.1", None);
@@ -317,7 +313,7 @@ mod tests {
 
     #[test]
     fn addresses_of_one_network_count_as_one() {
-        let throttle = Throttle::new(1);
+        let throttle = throttle(1);
         for number in 0..ADDRESS_FACTOR {
             let address = format!("2001:db8:0:7::{number:x}");
             assert!(
@@ -332,7 +328,7 @@ mod tests {
         assert!(throttle.check("river", "2001:db8:0:8::1", None).is_ok());
         assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
         assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
-        let sign_ups = PerAddress::sign_ups();
+        let sign_ups = PerAddress::sign_ups(&clock());
         for number in 0..SIGN_UPS_PER_HOUR.get() {
             let address = format!("2001:db8:0:7::{number:x}");
             assert!(sign_ups.check(&address).is_ok(), "{address}");

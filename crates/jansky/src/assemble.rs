@@ -505,7 +505,7 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
         let pem = source
             .read()
             .with_context(|| format!("provider.{id}.client_key cannot be read"))?;
-        let key = ClientKey::from_pem(&pem, oidc.client_key_id.clone())
+        let key = ClientKey::from_pem(&pem, oidc.client_key_id.clone(), Arc::new(SystemRandom))
             .with_context(|| format!("provider.{id}.client_key cannot be used"))?;
         settings.client_key = Some(key);
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jansky_model::Random as _;
 use serde_json::{Value, json};
 
 /// Reads a variable that the project's test command sets after it has started the providers.
@@ -140,7 +141,7 @@ impl Administrator {
     pub async fn make_person(&self, name: &str) -> String {
         // Addresses stay with people who were renamed, so they are not made of the name alone.
         let mut mark = [0; 4];
-        aws_lc_rs::rand::fill(&mut mark).expect("the machine has randomness");
+        crate::MachineRandom.fill(&mut mark);
         let mark = u32::from_be_bytes(mark);
         let person = json!({
             "username": name,

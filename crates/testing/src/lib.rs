@@ -15,3 +15,17 @@ pub mod signing;
 
 pub use firecrest::ScriptedFirecrest;
 pub use provider::{Call, Instead, Person, Script, ScriptedProvider};
+
+/// The randomness of the machine, for what a test hands in and what it makes itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MachineRandom;
+
+impl jansky_model::Random for MachineRandom {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests have no crate below that asks the machine"
+    )]
+    fn fill(&self, bytes: &mut [u8]) {
+        aws_lc_rs::rand::fill(bytes).expect("the machine has randomness");
+    }
+}

@@ -215,7 +215,7 @@ impl Hub {
         // To be asked for a nonce is how the protocol begins (RFC 9449 section 8).
         let is_usual = matches!(error, BrokerError::Proof(ProofRefusal::Nonce));
         let network = network(&presented.address.to_string());
-        if is_usual || self.broker.refusals.check_key(&network).is_err() {
+        if is_usual || self.broker.refusals.check(&network).is_err() {
             return;
         }
         let detail = json!({

@@ -28,7 +28,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::Quota;
 use jansky_crypto::{MacKey, Random};
 use jansky_model::{Clock, UserId};
 use jansky_store::Store;
@@ -47,6 +47,7 @@ pub use ticket::Enrolled;
 pub use watch::{AgentNotice, AgentWatch};
 
 use crate::grants::Breakers;
+use crate::rate_limit::RateLimit;
 use audit::AuditWriter;
 use proofs::Nonces;
 
@@ -95,15 +96,15 @@ pub(crate) struct Broker {
     nonces: Nonces,
     /// For each provider and audience: whether it is left alone for a while.
     breakers: Breakers,
-    by_user: DefaultKeyedRateLimiter<UserId>,
-    refusals: DefaultKeyedRateLimiter<String>,
-    governor_clock: governor::clock::DefaultClock,
+    by_user: RateLimit<UserId>,
+    refusals: RateLimit<String>,
 }
 
 impl Broker {
     pub(crate) fn new(
         settings: &BrokerSettings,
         store: &Arc<Store>,
+        clock: &Arc<dyn Clock>,
         random: &dyn Random,
         cache: Arc<BrokerCache>,
     ) -> Self {
@@ -114,31 +115,27 @@ impl Broker {
             // Made for this process: a proof is good at one process only, which remembers it.
             nonces: Nonces::new(MacKey::generate(random)),
             breakers: Breakers::default(),
-            by_user: RateLimiter::keyed(Quota::per_minute(per_minute)),
-            refusals: RateLimiter::keyed(
+            by_user: RateLimit::new(Quota::per_minute(per_minute), clock),
+            refusals: RateLimit::new(
                 Quota::per_minute(REFUSALS_PER_MINUTE).allow_burst(REFUSALS),
+                clock,
             ),
-            governor_clock: governor::clock::DefaultClock::default(),
         }
     }
 
     /// Lets a request of a user pass or says when to come back.
     fn pass(&self, user: UserId) -> Result<(), BrokerError> {
-        use governor::clock::Clock as _;
-
-        let Err(refused) = self.by_user.check_key(&user) else {
-            return Ok(());
-        };
-        let wait = refused.wait_time_from(self.governor_clock.now());
-        Err(BrokerError::TooMany {
-            retry_after: Duration::from_secs(wait.as_secs() + 1),
-        })
+        self.by_user
+            .check(&user)
+            .map_err(|wait| BrokerError::TooMany {
+                retry_after: Duration::from_secs(wait.as_secs() + 1),
+            })
     }
 
     /// Drops the counts that no longer matter.
     pub(crate) fn shrink(&self) {
-        self.by_user.retain_recent();
-        self.refusals.retain_recent();
+        self.by_user.shrink();
+        self.refusals.shrink();
     }
 
     /// The nonce that the next proof must carry.

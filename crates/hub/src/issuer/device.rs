@@ -8,11 +8,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use governor::clock::Clock as _;
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::Quota;
 use jansky_crypto::dpop::token_hash;
 use jansky_crypto::token::{digest, digest_text, equal, s256};
-use jansky_model::{Secret, UserId};
+use jansky_model::{Clock, Secret, UserId};
 use jansky_store::{DeviceRequest, DeviceState, StoreError, User};
 use serde_json::{Value, json};
 use tracing::info;
@@ -24,6 +23,7 @@ use crate::Hub;
 use crate::admitted_user::NotAdmitted;
 use crate::broker::{Audience, AuditEntry, Source};
 use crate::error::HubError;
+use crate::rate_limit::RateLimit;
 use crate::throttle::network;
 use jansky_access::Actor;
 
@@ -43,31 +43,23 @@ const CODE_LENGTH: usize = 8;
 const PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).expect("it is not zero");
 
 /// Keeps programs from filling the database, and people from trying codes.
-pub(crate) struct DeviceThrottle {
-    counts: DefaultKeyedRateLimiter<String>,
-    clock: governor::clock::DefaultClock,
-}
-
-impl Default for DeviceThrottle {
-    fn default() -> Self {
-        Self {
-            counts: RateLimiter::keyed(Quota::per_minute(PER_MINUTE)),
-            clock: governor::clock::DefaultClock::default(),
-        }
-    }
-}
+pub(crate) struct DeviceThrottle(RateLimit<String>);
 
 impl DeviceThrottle {
+    pub(super) fn new(clock: &Arc<dyn Clock>) -> Self {
+        Self(RateLimit::new(Quota::per_minute(PER_MINUTE), clock))
+    }
+
     fn check(&self, who: &str) -> Result<(), IssuerError> {
-        self.counts
-            .check_key(&who.to_owned())
-            .map_err(|refused| IssuerError::Busy {
-                retry_after: refused.wait_time_from(self.clock.now()) + Duration::from_secs(1),
+        self.0
+            .check(&who.to_owned())
+            .map_err(|wait| IssuerError::Busy {
+                retry_after: wait + Duration::from_secs(1),
             })
     }
 
     fn shrink(&self) {
-        self.counts.retain_recent();
+        self.0.shrink();
     }
 }
 

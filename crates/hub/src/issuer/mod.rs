@@ -83,13 +83,13 @@ impl Issuer {
         settings: IssuerSettings,
     ) -> Self {
         Self {
+            device_throttle: device::DeviceThrottle::new(&clock),
             store,
             clock,
             random,
             ring,
             settings,
             keys: keys::KeyCache::default(),
-            device_throttle: device::DeviceThrottle::default(),
         }
     }
 }

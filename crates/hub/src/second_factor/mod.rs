@@ -61,11 +61,11 @@ impl SecondFactors {
         attempts_per_minute: u32,
     ) -> Self {
         Self {
+            throttle: Throttle::new(attempts_per_minute, &clock),
             store,
             clock,
             random,
             keys,
-            throttle: Throttle::new(attempts_per_minute),
         }
     }
 

@@ -1,12 +1,12 @@
 //! Our own key at a provider: client authentication without a shared secret (`private_key_jwt`).
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use jansky_model::{Secret, Timestamp};
+use jansky_model::{Random, Secret, Timestamp};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
 
@@ -26,6 +26,7 @@ pub struct ClientKey {
     /// The same for the library that signs.
     jws: Algorithm,
     id: Option<String>,
+    random: Arc<dyn Random>,
 }
 
 impl fmt::Debug for ClientKey {
@@ -44,11 +45,16 @@ pub struct UnusableKey;
 
 impl ClientKey {
     /// Reads a private key from PEM. An RSA key signs with RS256, which every provider knows; the
-    /// others have one algorithm each. `id` goes into the header as `kid`.
+    /// others have one algorithm each. `id` goes into the header as `kid`; from `random` comes the id
+    /// of each assertion.
     ///
     /// # Errors
     /// [`UnusableKey`] when it is no private key of a kind that can sign.
-    pub fn from_pem(pem: &Secret, id: Option<String>) -> Result<Self, UnusableKey> {
+    pub fn from_pem(
+        pem: &Secret,
+        id: Option<String>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, UnusableKey> {
         use SigningAlgorithm::{EdDsa, Es256, Es384, Rs256};
         let pem = pem.expose().as_bytes();
         let readers = [
@@ -67,6 +73,7 @@ impl ClientKey {
                         algorithm,
                         jws,
                         id,
+                        random,
                     });
                 }
             }
@@ -80,7 +87,7 @@ impl ClientKey {
     /// provider to another, and Keycloak refuses several since 26.2.
     pub(crate) fn assertion(&self, client_id: &str, issuer: &str, now: Timestamp) -> Secret {
         let mut unique = [0; 16];
-        rand::fill(&mut unique).expect("the system has random numbers");
+        self.random.fill(&mut unique);
         let mut header = json!({ "alg": self.algorithm.as_str(), "typ": "JWT" });
         if let Some(id) = &self.id {
             header["kid"] = json!(id);
@@ -105,12 +112,20 @@ impl ClientKey {
 mod tests {
     use super::*;
 
+    struct NoRandom;
+
+    impl Random for NoRandom {
+        fn fill(&self, _bytes: &mut [u8]) {}
+    }
+
     #[test]
     fn what_is_no_private_key_is_refused_without_being_shown() {
         let public = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
 
         for text in ["", "canary", public] {
-            let error = ClientKey::from_pem(&Secret::new(text), None).expect_err("no private key");
+            let random: Arc<dyn Random> = Arc::new(NoRandom);
+            let error = ClientKey::from_pem(&Secret::new(text), None, random);
+            let error = error.expect_err("no private key");
             assert!(!error.to_string().contains("canary"));
         }
     }

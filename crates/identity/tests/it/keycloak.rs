@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::real::{CALLBACK, attempt, random, relying_party};
 use crate::rig::{manual_clock, query};
+use jansky_testing::MachineRandom;
 use jansky_testing::browser::Browser;
 use jansky_testing::keycloak::{Administrator, variable};
 use jansky_testing::provider::{Instead, ScriptedProvider};
@@ -171,7 +172,8 @@ async fn a_key_signs_in_at_a_client_that_takes_only_pushed_sign_ins() {
         .await;
     let mut settings = client("jansky-key");
     settings.client_secrets.clear();
-    settings.client_key = ClientKey::from_pem(&key.pem(), Some(kid.clone())).ok();
+    settings.client_key =
+        ClientKey::from_pem(&key.pem(), Some(kid.clone()), Arc::new(MachineRandom)).ok();
     let provider = relying_party(settings.clone());
 
     let url = provider.begin(&attempt()).await.expect("Keycloak takes it");
@@ -181,7 +183,8 @@ async fn a_key_signs_in_at_a_client_that_takes_only_pushed_sign_ins() {
     let refresh = river.tokens.refresh.as_ref().expect("Keycloak gave one");
     let renewed = session.renew(&river.subject, refresh).await;
     let stranger = Key::rsa(&kid);
-    settings.client_key = ClientKey::from_pem(&stranger.pem(), Some(kid)).ok();
+    settings.client_key =
+        ClientKey::from_pem(&stranger.pem(), Some(kid), Arc::new(MachineRandom)).ok();
     let refused = relying_party(settings).begin(&attempt()).await;
 
     let mut names: Vec<_> = url

@@ -7,7 +7,8 @@ use jansky_identity::{
     ExternalIdentity, FormLogin as _, IdentityError, IdentityProvider as _, LdapGroups, LdapLookup,
     LdapProvider, LdapSettings,
 };
-use jansky_model::Secret;
+use jansky_model::{Random as _, Secret};
+use jansky_testing::MachineRandom;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
@@ -268,7 +269,7 @@ fn administer(program: &str, arguments: &[&str], text: &str) {
 async fn a_person_is_looked_up_again_without_their_password() {
     let base = base();
     let mut mark = [0; 4];
-    aws_lc_rs::rand::fill(&mut mark).expect("the machine has randomness");
+    MachineRandom.fill(&mut mark);
     let name = format!("kaylee-{:08x}", u32::from_be_bytes(mark));
     let dn = format!("uid={name},ou=people,{base}");
     administer(

@@ -1,11 +1,14 @@
 //! What named providers do in their own way, and what is offered only by some.
 
+use std::sync::Arc;
+
 use jansky_identity::oidc::{ClientAuthentication, ClientKey, OidcKind, SettingsProblem};
 use jansky_identity::{RedirectLogin as _, TokenProblem};
 use jansky_model::{Secret, Timestamp};
 use serde_json::{Value, json};
 
 use crate::rig::{REDIRECT_URI, Rig, attempt};
+use jansky_testing::MachineRandom;
 use jansky_testing::provider::{CLIENT_ID, Instead};
 use jansky_testing::signing::{Key, decode};
 
@@ -109,7 +112,11 @@ async fn a_key_proves_who_we_are_without_a_secret() {
         (Key::p256("1"), "ES256"),
         (Key::ed25519("1"), "EdDSA"),
     ] {
-        let ours = ClientKey::from_pem(&key.pem(), Some("key-of-ours".to_owned()));
+        let ours = ClientKey::from_pem(
+            &key.pem(),
+            Some("key-of-ours".to_owned()),
+            Arc::new(MachineRandom),
+        );
         let ours = ours.expect("it is a private key");
         let rig = Rig::with(|settings| {
             settings.client_secrets.clear();

@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_lc_rs::rand;
 use jansky_identity::{
     ExternalIdentity, IdentityError, IdentityProvider as _, LoginAttempt, OidcProvider,
     OidcSettings, RedirectLogin as _, http_client,
 };
-use jansky_model::{Secret, SystemClock};
+use jansky_model::{Random as _, Secret, SystemClock};
 use serde_json::{Value, json};
 use url::Url;
 
 use crate::rig::query;
+use jansky_testing::MachineRandom;
 use jansky_testing::browser::Browser;
 use jansky_testing::keycloak::variable;
-use jansky_testing::signing::encode;
 
 pub(crate) const CALLBACK: &str = "http://127.0.0.1:8000/hub/oauth_callback";
 
@@ -128,9 +127,7 @@ pub(crate) fn relying_party(settings: OidcSettings) -> OidcProvider {
 }
 
 pub(crate) fn random() -> String {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).expect("the machine has randomness");
-    encode(bytes)
+    MachineRandom.text()
 }
 
 pub(crate) fn attempt() -> LoginAttempt {

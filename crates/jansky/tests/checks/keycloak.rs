@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use jansky_model::{Clock, SystemClock};
+use jansky_model::{Clock, Random as _, SystemClock};
+use jansky_testing::MachineRandom;
 use jansky_testing::browser::Browser as LoginForm;
 use jansky_testing::keycloak::{Administrator, variable};
 use serde_json::json;
@@ -39,7 +40,7 @@ pub(crate) fn house_of(keycloak: &str, client: &str, keys: &str) -> House {
 /// A name that no other test and no other run has.
 pub(crate) fn own_name(name: &str) -> String {
     let mut bytes = [0; 4];
-    aws_lc_rs::rand::fill(&mut bytes).expect("the machine has randomness");
+    MachineRandom.fill(&mut bytes);
     format!("{name}-{:08x}", u32::from_be_bytes(bytes))
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use aws_lc_rs::rand;
+use jansky_model::Random as _;
 
 use crate::signing::encode;
 
@@ -90,7 +90,7 @@ pub struct Records {
 impl Records {
     pub(super) fn new() -> Self {
         let mut tag = [0; 9];
-        rand::fill(&mut tag).expect("the machine has randomness");
+        crate::MachineRandom.fill(&mut tag);
         Self {
             refreshes: 0,
             reuses: 0,
