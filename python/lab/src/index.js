@@ -4,6 +4,7 @@
 /** @import { IStatusBar as StatusBar } from "@jupyterlab/statusbar" */
 
 import { StatusItem } from "./item.js";
+import { reconnect } from "./reconnect.js";
 import { IStatusBar } from "./shared.js";
 import { UNKNOWN } from "./standing.js";
 import { Watch } from "./watch.js";
@@ -16,6 +17,8 @@ const plugin = {
   requires: [IStatusBar],
   activate: (/** @type {JupyterFrontEnd} */ app, /** @type {StatusBar} */ statusBar) => {
     const watch = new Watch(app.serviceManager.serverSettings);
+    // One that does not work is tried again after the next answer.
+    watch.answered.connect(() => void reconnect(app).catch(console.warn));
     const item = new StatusItem(watch);
     statusBar.registerStatusItem("jansky-lab:status", {
       item,

@@ -16,6 +16,8 @@ export class Watch {
   #poll;
   /** Emits when something is to be shown differently. */
   changed = /** @type {import("@lumino/signaling").Signal<this, void>} */ (new Signal(this));
+  /** Emits whenever the server has answered who asks. */
+  answered = /** @type {import("@lumino/signaling").Signal<this, void>} */ (new Signal(this));
   /** @type {Standing} */
   standing = UNKNOWN;
 
@@ -66,6 +68,7 @@ export class Watch {
       this.#show(UNREACHABLE);
       throw new Error(`the server answered ${response.status}`);
     }
+    this.answered.emit();
     const standing = read(answer, Watch.signInUrl());
     if (standing === ABSENT) {
       void this.#poll.stop();
