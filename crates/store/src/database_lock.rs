@@ -16,7 +16,7 @@ use crate::db::in_time;
 /// The advisory lock: "janskh" in ASCII. The one of migrations is another one.
 const LOCK: i64 = 0x6a61_6e73_6b68;
 
-/// How long to wait for a process that is ending.
+/// How long to wait for a process that is ending, or that only looks, as `jansky doctor` does.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two attempts to get the lock, or to get it again.
@@ -98,21 +98,28 @@ impl DatabaseLock {
     }
 }
 
-/// Takes the lock again, however long that takes; fails only when somebody else has it.
+/// Takes the lock again, however long that takes; fails only when somebody else has it and keeps it.
 async fn retake(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
+    let mut others_since = None;
     loop {
         match attempt(options).await {
             Ok(connection) => return Ok(connection),
-            // The server has not noticed yet that our own connection is gone, or does so just now.
-            Err(StoreError::InUse { holder, database })
-                if holder != UNKNOWN_HOLDER
-                    && options.get_application_name() != Some(holder_name(&holder)) =>
-            {
-                return Err(StoreError::InUse { holder, database });
+            Err(StoreError::InUse { holder, database }) if is_another(&holder, options) => {
+                let now = tokio::time::Instant::now();
+                if now - *others_since.get_or_insert(now) >= PATIENCE {
+                    return Err(StoreError::InUse { holder, database });
+                }
             }
-            Err(_) => tokio::time::sleep(BETWEEN_ATTEMPTS).await,
+            // It is away, or has not noticed yet that our own connection is gone.
+            Err(_) => others_since = None,
         }
+        tokio::time::sleep(BETWEEN_ATTEMPTS).await;
     }
+}
+
+/// Whether a holder is known and not we ourselves.
+fn is_another(holder: &str, options: &PgConnectOptions) -> bool {
+    holder != UNKNOWN_HOLDER && options.get_application_name() != Some(holder_name(holder))
 }
 
 async fn attempt(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {

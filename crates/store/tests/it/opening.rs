@@ -321,6 +321,50 @@ async fn a_holder_that_comes_too_late_says_who_has_the_database_now() {
     assert!(told.contains("second of three"), "{told}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_holder_outlasts_somebody_who_only_looks_while_its_connection_is_broken() {
+    let url = new_postgres_database().await;
+    let (_store, mut hold) = Store::open_alone(&url, "first of four")
+        .await
+        .expect("free");
+    end_holder(&url, "first of four").await;
+    let (store, look) = Store::open_alone(&url, "only looks")
+        .await
+        .expect("nobody holds it");
+    let keeping = tokio::spawn(async move { hold.lost().await });
+    timeout(
+        Duration::from_secs(30),
+        until_asked_by(&url, "first of four"),
+    )
+    .await
+    .expect("it tries to take it again");
+
+    drop(look);
+    store.close().await;
+
+    let again = timeout(Duration::from_secs(30), async {
+        while held_by(&url).await.as_deref() != Some("first of four") {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    again.await.expect("it is held again");
+    assert!(!keeping.is_finished(), "it was not given up");
+    keeping.abort();
+}
+
+/// Waits until somebody is just asking for the lock, or who has it.
+async fn until_asked_by(url: &str, name: &str) {
+    let mut connection = postgres_connection(url).await;
+    let question = "SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = $1
+         AND (query LIKE '%pg_try_advisory%' OR query LIKE '%AS activity ON%'))";
+    loop {
+        let asked = sqlx::query_scalar(question).bind(name);
+        if asked.fetch_one(&mut connection).await.expect("an answer") {
+            return;
+        }
+    }
+}
+
 const FIRST_SCHEMA: &str = include_str!("../../migrations/0001_initial.sql");
 
 /// What a program of the first version leaves behind: a user who is signed in.
