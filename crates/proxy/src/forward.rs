@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::header::CONTENT_TYPE;
+use http::header::{CONNECTION, CONTENT_TYPE};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version, request};
 use http_body::Body as _;
@@ -51,7 +51,15 @@ pub(crate) async fn answer(
     };
     let (client, worker) = (turn.client(), turn.client().worker.as_ref());
     let mut response = match admitted.and_then(|()| route(worker, &mut head)) {
-        Err(refusal) => worker.page(refusal, &head),
+        Err(refusal) => {
+            let mut page = worker.page(refusal, &head);
+            // Where such a request ends, and so where the next one begins, is not known for sure.
+            if refusal == Refusal::Malformed && head.version < Version::HTTP_2 {
+                let close = HeaderValue::from_static("close");
+                page.headers_mut().insert(CONNECTION, close);
+            }
+            page
+        }
         Ok(None) => healthy(),
         Ok(Some(route)) => match route.target() {
             Target::Local(service) => Box::pin(local(client, service, &route, head, body)).await,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::{TestProxy, backend, mirror};
+use crate::support::{TestProxy, backend, mirror, soon};
 
 #[tokio::test]
-async fn ambiguous_requests_are_refused() {
+async fn ambiguous_requests_are_refused_and_nothing_after_them_is_read() {
     let proxy = TestProxy::start();
     proxy.route("/", mirror().await);
     let post = "POST / HTTP/1.1\r\nHost: hub.test\r\n";
@@ -42,6 +42,12 @@ async fn ambiguous_requests_are_refused() {
             format!("{post}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
         ),
         (
+            "a coding twice",
+            format!(
+                "{post}Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+            ),
+        ),
+        (
             "a coding hidden by another",
             format!(
                 "{post}Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
@@ -66,9 +72,14 @@ async fn ambiguous_requests_are_refused() {
             "CONNECT hub.test:80 HTTP/1.1\r\nHost: hub.test\r\n\r\n".to_owned(),
         ),
     ] {
-        let answer = proxy.ask(&request).await;
+        let mut wire = proxy.connect().await;
+        wire.send(format!("{request}GET / HTTP/1.1\r\nHost: hub.test\r\n\r\n"))
+            .await;
+        let answer = wire.answer().await;
 
         assert_eq!(answer.status, 400, "{what} got {answer:?}");
+        let rest = soon(what, wire.rest()).await;
+        assert!(rest.is_empty(), "{what} was followed by {rest:?}");
     }
 }
 
