@@ -10,6 +10,8 @@
 //! What somebody may *reach* by what they may do, for example by making a token for somebody else, is
 //! decided by the use cases themselves: they know what comes with it.
 //!
+//! May use `crypto`, `model` and `store`: it knows no surface and no use case.
+//!
 //! None of these can be written down by a surface:
 //!
 //! ```compile_fail

@@ -6,6 +6,12 @@
 //!
 //! [`run`] is all of it; the program `jansky-agent` and `jansky agent` both only call it. What the
 //! hub says about a person, and which tokens there are, is decided in the hub.
+//!
+//! May use `crypto`, `guard`, `handover` and `model`, and nothing of the hub: both meet over HTTP alone.
+//!
+//! What holds everywhere: the key and the tokens are in memory only, which other processes cannot read;
+//! nothing that comes over the socket is answered to a process outside of the server; and what cannot be sent
+//! to the hub is never guessed.
 
 mod agent;
 mod answer;

@@ -7,6 +7,11 @@
 //!
 //! Only the binary uses this crate, and hands the sections on.
 //! Nothing here opens anything but a secret's file or variable, and only in the `read` methods.
+//!
+//! May use `batch`, `handover`, `model` and `settings`.
+//!
+//! What holds everywhere: every mistake is told at once, each with its place and what to do; a value has one
+//! default, in `settings`; and what is generated from the types is never written by hand.
 
 mod check;
 mod document;

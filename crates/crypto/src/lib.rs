@@ -2,6 +2,12 @@
 //!
 //! Everything rests on aws-lc-rs (which rustls uses too), on argon2 for passwords and on totp-rs for the
 //! codes of apps.
+//!
+//! May use `model` alone. No other crate calls a primitive; what TLS and tokens of others need stays in the
+//! libraries for those.
+//!
+//! What holds everywhere: randomness is handed in; what is compared with a secret is compared in constant
+//! time; and what is sealed opens in its own row and column only.
 
 pub mod dpop;
 pub mod mac;

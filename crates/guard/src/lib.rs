@@ -3,6 +3,11 @@
 //! Programs that hold secrets begin with [`hide_memory`]; whatever is written in a directory that
 //! somebody with fewer rights may change goes through [`Place`]; and a port is believed to be that of
 //! a program only after a look at [`listeners`].
+//!
+//! May use none of our crates, so that every program can begin with it.
+//!
+//! What holds everywhere: a directory or file is opened step by step and never by a path that somebody else
+//! can change in between; what cannot be found out counts as unsafe.
 
 mod memory;
 mod place;

@@ -1,8 +1,18 @@
 //! The use cases of the hub: signing people in, giving them tokens, running their servers.
 //!
-//! This crate decides. It knows no HTTP status, no page and no configuration format; the store, the
-//! spawner, the providers and the proxy are handed in. The state of every server is in the database
-//! before anything happens, so a hub that is killed goes on where it was (see [`Hub::resume`]).
+//! This crate decides. It knows no HTTP status, no page and no format of a file; the store, the
+//! spawner, the providers and the proxy are handed in. It does know the addresses of the hub's pages and
+//! endpoints, which people, servers and providers are sent to, and names the configuration's keys where
+//! a message says what to change. The state of every server is in the database before anything happens,
+//! so a hub that is killed goes on where it was (see [`Hub::resume`]).
+//!
+//! May use `access`, `crypto`, `identity`, `model`, `spawn` and `store`; the proxy is behind a trait of its
+//! own.
+//!
+//! What holds everywhere: the database first: what is going to be done is committed before the first side
+//! effect, and every step can be repeated. Unknown is not gone: a look that failed changes nothing. What is
+//! remembered may be lost at any time, and is dropped when the change feed says so. No refresh token leaves
+//! the hub.
 
 mod accounts;
 mod activity;

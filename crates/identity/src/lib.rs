@@ -13,6 +13,12 @@
 //! those of providers behind it ([`ExternalTokens`]), give tokens to ourselves ([`ServiceAccount`]).
 //! What claims mean is read by [`claim_rules`], alike for all. Local accounts need the database and
 //! therefore live in the hub.
+//!
+//! May use `model` and `pam`.
+//!
+//! What holds everywhere: what a provider says is checked before anything of it is believed; requests to
+//! providers are bounded in time and size and follow no redirects; claims that are missing or unreadable are
+//! told apart from those that say no.
 
 mod attempt;
 pub mod claim_rules;

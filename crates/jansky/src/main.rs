@@ -1,7 +1,10 @@
 //! Jansky: a science gateway in one program.
 //!
 //! This crate is wiring: it reads the command line and the configuration, makes the parts, and
-//! brings them together. The rules are in the crates below it.
+//! brings them together. The rules are in the crates below it, of which it may use all but `testing`.
+//!
+//! What holds everywhere: a setting becomes one argument of one part, in `assemble` and nowhere else; what
+//! the operator reads on a terminal says what to do; and an orderly end stops no server.
 
 mod assemble;
 mod audit_command;

@@ -1,7 +1,13 @@
-//! The words of Jansky: names, scopes, the state of a server, time and secrets.
+//! The vocabulary of Jansky: names, scopes, the states of a server, time, randomness and secrets.
 //!
 //! Nothing here opens a file, a socket or a database. Every other crate may use this one and this
 //! one uses none of them, so a rule written here holds everywhere.
+//!
+//! May use none of our crates.
+//!
+//! What holds everywhere: a name, a scope or a state that exists is valid: parsing is the only way to make
+//! one. [`Secret`] is never printed, logged or serialized. Time and randomness are traits ([`Clock`],
+//! [`Random`]), so that tests choose them.
 
 pub mod clock;
 pub mod dn;

@@ -7,6 +7,11 @@
 //!
 //! The library is opened when it is needed, so neither building nor running Jansky needs PAM. This
 //! is the only crate with unsafe code, all of it in one module.
+//!
+//! May use none of our crates.
+//!
+//! What holds everywhere: a password goes over a pipe and through memory that is wiped, and is in no
+//! argument, variable or message.
 
 mod account;
 mod code;

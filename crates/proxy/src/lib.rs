@@ -6,6 +6,12 @@
 //! The path of a request: accept ([`serve()`]) → find the route ([`RouteTable`]) → set and strip
 //! headers → [`RequestFilter`] → a kept or new connection to the target → stream both bodies, or
 //! join both ends of an upgraded connection.
+//!
+//! May use `model` alone.
+//!
+//! What holds everywhere: what is forwarded is what was received, save for the headers that are named in one
+//! table; every wait and every buffer has a bound; a connection hangs on the sessions and tokens that came
+//! with it and is cut when they end; and a change of routes never waits for a request.
 
 mod addresses;
 mod body;

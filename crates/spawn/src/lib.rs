@@ -6,6 +6,11 @@
 //! [`launcher::run`] for its hidden role `launch`.
 //!
 //! What the hub does with servers (tokens, routes, readiness, limits on how many) is not here.
+//!
+//! May use `guard`, `handover` and `model`.
+//!
+//! What holds everywhere: the same start never makes two servers; only proof that a server has ended ends it;
+//! what is secret is handed over a pipe. Every spawner is held to this by `conformance`.
 
 mod choice;
 #[cfg(feature = "testing")]

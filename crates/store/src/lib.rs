@@ -9,6 +9,11 @@
 //! caller passes their SHA-256 as a [`Digest`]. Tokens of identity providers, which we present to
 //! others, come and go [`Sealed`]. Times come from the caller, too. Something with an
 //! expiry is valid as long as its `expires_at` is later than `now`.
+//!
+//! May use `guard` and `model`. No other crate knows SQL.
+//!
+//! What holds everywhere: a change that others must know of is written in the transaction that makes it. What
+//! may happen once is one statement with a condition. A database of a newer program is not opened.
 
 mod accounts;
 mod agents;

@@ -6,6 +6,8 @@
 //! - [`keycloak`] sets up a real Keycloak for one test.
 //! - [`browser`] gets through the login pages of real providers.
 //! - [`signing`] makes keys and signatures without the code that checks them.
+//!
+//! May use `model` alone, so that what it stands for is not checked with its own code.
 
 pub mod browser;
 pub mod firecrest;

@@ -151,6 +151,50 @@ fn our_crates_depend_on_each_other_in_one_direction() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What is said about which crates another one may use: names without their quotes, or `all`.
+fn said<'t>(crates: impl Iterator<Item = &'t str>) -> BTreeSet<&'t str> {
+    let names = crates.map(|name| name.trim().trim_matches('`'));
+    names.filter(|name| !matches!(*name, "" | "–")).collect()
+}
+
+#[test]
+fn the_table_of_layers_says_what_is_held() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../ARCHITECTURE.md");
+    let text = std::fs::read_to_string(path).expect("it is there");
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let mut found: BTreeMap<&str, BTreeSet<&str>> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+            assert_eq!(cells.len(), 3, "{row}");
+            (cells[0].trim_matches('`'), said(cells[2].split(',')))
+        })
+        .collect();
+
+    // The binary uses everything that there is to use.
+    assert_eq!(found.remove("jansky"), Some(BTreeSet::from(["all"])));
+    let allowed = ALLOWED.iter().filter(|(name, _)| *name != "jansky");
+    let allowed: BTreeMap<&str, BTreeSet<&str>> = allowed
+        .map(|(name, used)| (*name, used.iter().copied().collect()))
+        .collect();
+    assert_eq!(found, allowed);
+}
+
+#[test]
+fn the_front_page_of_each_crate_says_what_it_may_use() {
+    for (name, used) in ALLOWED.iter().filter(|(name, _)| *name != "jansky") {
+        let path = format!("{}/../{name}/src/lib.rs", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).expect("it is there");
+        let page = text.lines().map_while(|line| line.strip_prefix("//!"));
+        let page = page.map(str::trim).collect::<Vec<_>>().join(" ");
+
+        let sentence = page.split("ay use ").nth(1);
+        let sentence = sentence.unwrap_or_else(|| panic!("`{name}` says nothing of it"));
+        let end = sentence.find(['.', ':', ';']).unwrap_or(sentence.len());
+        let found = said(sentence[..end].split('`').skip(1).step_by(2));
+        assert_eq!(found, used.iter().copied().collect(), "`{name}`");
+    }
+}
+
 #[test]
 fn heavy_dependencies_stay_where_they_belong() {
     let needs = needs(&metadata());
