@@ -1,8 +1,8 @@
-//! A directory in which nobody leads us elsewhere.
+//! A directory whose files cannot be redirected elsewhere.
 //!
 //! Programs with many rights work in directories that belong to accounts with fewer: root rotates keys
-//! in the directory of the hub, the hub makes homes of people. Whoever may write to such a directory
-//! can put a symbolic link, a second name of another file (link(2)) or a pipe where a file is expected.
+//! in the directory of the hub, the hub makes homes of people. An account that may write to such a
+//! directory can put a symbolic link, a second name of another file (link(2)) or a pipe where a file is expected.
 //! So a directory is opened once and held, and everything in it is reached from there by one name,
 //! without following, and looked at by its descriptor before it is read, changed or given away.
 

@@ -55,7 +55,7 @@ impl FromStr for ExternalTokenMethod {
 pub trait ExternalTokens: Send + Sync {
     /// The token of the provider `alias` that is kept for the person of `subject_token`.
     ///
-    /// Without a way all are tried, and the one that worked is remembered. A token that has expired
+    /// Without a method all are tried, and the one that worked is remembered. A token that has expired
     /// is never returned, whatever the provider thinks of it: when no way brings a valid one, the
     /// person has to sign in again.
     async fn external_token(

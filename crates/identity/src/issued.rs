@@ -210,7 +210,7 @@ fn is_alone(audience: &Value, expected: &str) -> bool {
 }
 
 fn expiry(claims: &Claims) -> Option<Timestamp> {
-    // Whoever writes the time as a text means a time.
+    // Some providers write the number as a text.
     moment("exp", claims.get("exp")).said()
 }
 

@@ -65,8 +65,8 @@ pub trait IdentityProvider: Send + Sync {
 
     /// Keeps [`IdentityProvider::status`] true: looks at the provider now and again, forever.
     ///
-    /// Whoever started it stops it by dropping the future. Signing in works without it; only the
-    /// status would then be as old as the last sign-in.
+    /// It ends when the future is dropped. Signing in works without it; the status is then only as recent
+    /// as the last sign-in.
     async fn watch(&self) {
         std::future::pending::<()>().await;
     }
@@ -103,8 +103,8 @@ pub trait RedirectLogin: Send + Sync {
         query: CallbackQuery,
     ) -> Result<ExternalIdentity, IdentityError>;
 
-    /// Adds what the provider says elsewhere about somebody who has just come back, for whoever lacks
-    /// a claim. There may be nothing more.
+    /// Adds the claims that the provider has elsewhere (userinfo), for rules that need a claim the ID token
+    /// lacks. There may be none.
     async fn add_claims(
         &self,
         identity: ExternalIdentity,
@@ -113,7 +113,7 @@ pub trait RedirectLogin: Send + Sync {
     }
 }
 
-/// Sign-in by the word of a reverse proxy.
+/// Sign-in by headers of a trusted reverse proxy.
 pub trait HeaderLogin: Send + Sync {
     /// Reads who is there. `peer` is the other end of the connection itself, whatever its headers
     /// say.
@@ -146,7 +146,7 @@ pub trait FormLogin: Send + Sync {
     ) -> Result<ExternalIdentity, IdentityError>;
 }
 
-/// Knows people without them, and without a token of theirs: a directory.
+/// Looks people up while they are away and without a token of theirs, as a directory can.
 #[async_trait]
 pub trait PeopleLookup: Send + Sync {
     /// What a sign-in of the person with this subject would bring now, but for the password.
@@ -310,7 +310,7 @@ pub enum ProviderStatus {
     Unknown,
     /// It answered, and with what we expect.
     Ready,
-    /// It did not answer usefully; it is asked again by itself.
+    /// It did not answer usefully; the next attempt is automatic.
     Unavailable {
         /// What happened, for the operator.
         reason: String,

@@ -1,4 +1,4 @@
-//! What the outcome of a refresh means for whoever keeps the tokens.
+//! What the outcome of a refresh means for the stored tokens.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Something that does not answer for a while: how often to try it, and when to speak of it.
+//! Something that does not answer for a while: how often to try it, and when to log it.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// Notes that it does not answer. True for the first time, which is the one to speak of.
+    /// Notes that it does not answer. True for the first time, which is the one to log.
     pub const fn begins(&mut self) -> bool {
         self.failures = self.failures.saturating_add(1);
         self.failures == 1

@@ -101,7 +101,7 @@ pub enum ServerEvent {
     },
     /// Somebody asked it to stop.
     Stop,
-    /// It is known to be gone: it ended by itself or a stop is complete.
+    /// It is known to be gone: its process ended, or a stop is complete.
     Gone,
 }
 

@@ -14,7 +14,7 @@ use crate::settings::ProxySettings;
 pub(crate) struct Addresses {
     limit: usize,
     uncounted: Vec<IpNet>,
-    /// Whoever connects chooses the address, so this map is one that nobody can make slow.
+    /// Clients choose their addresses, so this is a map that no choice of keys can make slow.
     known: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
 }
 
@@ -30,7 +30,7 @@ struct Counted {
 }
 
 impl Place {
-    /// The place of whoever is not counted.
+    /// The place of a client that is not counted.
     pub(crate) const fn uncounted() -> Self {
         Self { _counted: None }
     }
@@ -106,7 +106,7 @@ impl Drop for Counted {
     fn drop(&mut self) {
         drop(self.permit.take());
         let mut known = self.addresses.lock();
-        // Copies are made under the lock alone, and whoever waits for a place has one.
+        // Copies are made under the lock only, and a waiter holds one.
         let is_last = |places: &Arc<Semaphore>| Arc::strong_count(places) == 1;
         if known.get(&self.address).is_some_and(is_last) {
             known.remove(&self.address);

@@ -47,7 +47,7 @@ impl ClientBody {
         Self::new(body, client, None)
     }
 
-    /// A body that whoever gets it gathers, so that it counts as long as it has not come as a whole.
+    /// A body that its receiver buffers, so that it counts towards the limit until it is complete.
     pub(crate) fn gathered(body: Incoming, client: &Arc<Client>) -> Self {
         Self::new(body, client, Some(0))
     }

@@ -196,7 +196,7 @@ async fn forward(
     Response::from_parts(answer, body)
 }
 
-/// What comes of `work`; `None` when what it hangs on ends first.
+/// The result of `work`; `None` when the session or token behind it ends first.
 async fn unless_cut<T>(revocation: Option<Revocation>, work: impl Future<Output = T>) -> Option<T> {
     let Some(revocation) = revocation else {
         return Some(work.await);

@@ -10,8 +10,8 @@
 //! May use `model` alone.
 //!
 //! What holds everywhere: what is forwarded is what was received, save for the headers that are named in one
-//! table; every wait and every buffer has a bound; a connection hangs on the sessions and tokens that came
-//! with it and is cut when they end; and a change of routes never waits for a request.
+//! table; every wait and every buffer has a bound; a connection is cut when the sessions or tokens that
+//! came with it end; and a change of routes never waits for a request.
 
 mod addresses;
 mod body;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use jansky_model::ByteSize;
 
-/// Why a request is answered by the proxy itself. Its text is for whoever sent the request, and names the
+/// Why a request is answered by the proxy itself. Its text is for the sender of the request, and names the
 /// limit that was met: its value, and the key of the configuration that holds it.
 ///
 /// All but [`NoAnswer`](Self::NoAnswer) and [`Full`](Self::Full) are the client's doing, and are not logged

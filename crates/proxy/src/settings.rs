@@ -105,7 +105,7 @@ pub trait RequestFilter: Send + Sync {
     }
 }
 
-/// When it is ready, both connections of the exchange that hangs on it are cut.
+/// Resolves when a session or token behind an exchange has ended; both of its connections are cut then.
 pub type Revocation = BoxFuture<'static, ()>;
 
 /// The proxy: its routes, limits and counters. Clones share everything.

@@ -37,7 +37,7 @@ const BUFFER_SIZE: usize = 64 << 10;
 /// How many requests may be under way on an HTTP/2 connection.
 const HTTP2_STREAMS: u32 = 128;
 
-/// How much of the bodies of requests may wait on an HTTP/2 connection for whoever gets them, and how much
+/// How much of the bodies of requests may wait on an HTTP/2 connection for their receivers, and how much
 /// of a single one.
 const HTTP2_WINDOWS: (u32, u32) = (1 << 20, 256 << 10);
 
@@ -129,9 +129,9 @@ impl Worker {
 
     /// Serves until `shutdown`, then drains; returns how many connections had to be cut.
     ///
-    /// As long as the drain takes, whoever comes is served, too, one request on each connection: nobody
-    /// else is there for them yet. Upgraded connections are cut when it is over, so that those who come
-    /// back at once meet the next process.
+    /// New connections are still served during the drain, one request on each, because the next process
+    /// may not listen yet. Upgraded connections are cut at its end, so that clients which reconnect at
+    /// once reach the next process.
     pub(crate) async fn run(
         self: Arc<Self>,
         listeners: Vec<(TcpListener, Option<Tls>)>,
@@ -269,9 +269,9 @@ impl Worker {
         }
     }
 
-    /// Waits for the end of a connection: one that came late is served until all ends.
+    /// Waits until a connection has to end: one that was accepted late may still send a request.
     ///
-    /// Its client has been told that it is connected, and is not cut before it could ask.
+    /// Its client knows itself connected, and closing before its first request would lose that request.
     async fn end_of(&self, client: &Client) {
         let end = if client.is_late {
             &self.closing
@@ -352,7 +352,7 @@ impl Worker {
             io.shutdown().await?;
             tokio::io::copy(&mut io.take(size), &mut tokio::io::sink()).await
         };
-        // It was the client's last chance to listen, and no loss of ours if it does not.
+        // If the client does not read it, nothing is lost here.
         let _ = tokio::time::timeout(patience, answered).await;
     }
 

@@ -43,7 +43,7 @@ pub(crate) struct Api {
 /// Whose jobs are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Whose {
-    /// Those of whoever the token is of.
+    /// Those of the person whose token it is.
     Own,
     /// Everybody's, as far as the token lets one see them.
     All,

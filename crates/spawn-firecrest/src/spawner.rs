@@ -71,7 +71,7 @@ impl FirecrestSpawner {
         self.tokens.for_owner(server, TOKEN_LIFE).await
     }
 
-    /// Looks at a job, as whoever looks at jobs.
+    /// Asks for the state of a job, with the token of the account that looks at jobs.
     pub(crate) async fn look_at(&self, server: ServerId, job: &str) -> Result<Job, NotSeen> {
         let (token, whose) = if self.settings.has_service_account {
             (self.tokens.for_service(TOKEN_LIFE).await?, Whose::All)

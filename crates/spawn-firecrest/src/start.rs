@@ -1,7 +1,7 @@
-//! From a wish to a job that runs.
+//! From a request to a running job.
 //!
-//! Two hubs may be at it at once, and each may die at any point. Who makes the directory of a job has
-//! the turn, since only one can; what is submitted in the end is found by its directory.
+//! Two hubs may try the same start at once, and each may die at any point. Only one can make the directory
+//! of the job, and that one submits it; a submitted job is found again by its directory.
 
 use std::time::Duration;
 

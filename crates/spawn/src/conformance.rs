@@ -82,7 +82,7 @@ pub async fn a_server_runs_answers_at_its_url_and_ends_when_asked<B: Bench>(
     stop(&*spawner, &started.handle, StopMode::Now).await;
 }
 
-/// The same start is never made twice, whoever asks for it.
+/// The same start never makes two servers, whichever hub asks for it.
 pub async fn a_second_start_finds_the_first_also_from_a_new_hub<B: Bench>(
     make: impl Fn(Life) -> B,
 ) {
@@ -127,7 +127,7 @@ pub async fn parallel_starts_make_one_server<B: Bench>(make: impl Fn(Life) -> B)
     stop(&*one, &first.handle, StopMode::Now).await;
 }
 
-/// Whoever breaks off a start can ask again: there is one server then, and it is whole.
+/// A start that was broken off can be asked for again: then there is one complete server.
 pub async fn a_start_that_was_broken_off_is_found_or_never_happened<B: Bench>(
     make: impl Fn(Life) -> B,
 ) {

@@ -28,8 +28,8 @@ pub trait Spawner: Send + Sync {
     /// The kind of spawner as one word, for logs and for the operator.
     fn kind(&self) -> &'static str;
 
-    /// What people may choose when they start a server. Whoever starts one asks only for what is
-    /// offered here; what else stands in the options is the person's own.
+    /// What people may choose when they start a server. The hub refuses a value that is not offered here;
+    /// options under other names are passed through, as JupyterHub does with `user_options`.
     fn choices(&self) -> Vec<Choice> {
         Vec::new()
     }
@@ -55,8 +55,8 @@ pub trait Spawner: Send + Sync {
     /// Says whether the server of `handle` runs.
     async fn poll(&self, handle: &SpawnHandle) -> PollStatus;
 
-    /// Who answers at the address of a server. Asked before a server counts as ready and before one
-    /// that was found has its route again: whoever answers there gets the cookies of its visitors.
+    /// Who answers at the address of a server. Asked before a server counts as ready and before the
+    /// route of one that was found is restored: the program that answers there receives visitors' cookies.
     ///
     /// On a platform where each server has an address that nobody else can take, it is the server.
     async fn address_owner(&self, _handle: &SpawnHandle, _url: &str) -> AddressOwner {

@@ -8,7 +8,7 @@ use jansky_model::{Secret, ServerId};
 /// Where a spawner gets the access tokens that it needs: the person's own for what is done in
 /// their name, and those of a service account for looking at servers.
 ///
-/// Whoever implements this refreshes tokens; a spawner asks again before each request and keeps none.
+/// The implementation refreshes tokens; a spawner asks for one before each request and keeps none.
 #[async_trait]
 pub trait UserTokens: Send + Sync {
     /// A token of the owner of a server that is good for at least `least`.

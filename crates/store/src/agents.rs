@@ -253,9 +253,9 @@ impl Store {
         self.db.execute(statement).await.map(|_| ())
     }
 
-    /// Uses a ticket up and begins the session of the agent that presented it, in place of one that
-    /// came of another ticket for the same server. A ticket that was used before freezes what came
-    /// of it.
+    /// Uses a ticket up and begins the session of the agent that presented it, which
+    /// replaces the session of another ticket for the same server. A ticket that is used a second time
+    /// freezes the session of the first use.
     pub async fn enroll(
         &self,
         ticket: &Digest,
@@ -352,10 +352,10 @@ impl Store {
         rows.iter().map(AgentSession::from_row).collect()
     }
 
-    /// Freezes sessions, also those of agents that are yet to come in; gives back the sessions for
-    /// which this was news.
+    /// Freezes sessions, also those of agents that have not enrolled yet; returns the sessions that were
+    /// not frozen before.
     ///
-    /// A reason that a sign-in lifts gives way to one that it does not lift, and to no other.
+    /// A reason that ends with the next sign-in is replaced by one that does not, never the other way.
     pub async fn freeze_agents(
         &self,
         agents: Agents,

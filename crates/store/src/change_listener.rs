@@ -1,8 +1,8 @@
-//! How a process that waits learns of a commit with a change in it.
+//! Waits for commits that contain a change.
 //!
-//! On SQLite there is no other process, so a channel within this one does (`feed.rs`). PostgreSQL has
-//! notifications; they come over one connection that is made when somebody first listens.
-//! Either way, hearing nothing proves nothing: who waits looks at the table from time to time.
+//! On SQLite a channel within the process is enough (`memory_feed.rs`). On PostgreSQL notifications come
+//! over one connection, which is opened by the first wait. A notification can be lost either way, so
+//! the caller also polls the table.
 
 use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
 use tokio::sync::{Mutex, MutexGuard, watch};
@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use crate::db::in_time;
 use crate::open::ACQUIRE_TIMEOUT;
 
-/// The name under which PostgreSQL passes notifications on.
+/// The PostgreSQL channel of the notifications.
 const CHANNEL: &str = "jansky_changes";
 
 /// The statement that sends a notification with the commit, if there is one.
@@ -19,7 +19,7 @@ pub(crate) const NOTIFY: &str = "SELECT pg_notify('jansky_changes', '')";
 /// The connection that listens, once there is one.
 pub(crate) type ListenConnection = Mutex<Option<PgListener>>;
 
-/// Hears of commits from the moment it is open.
+/// Is notified of every commit from the moment it is open.
 pub(crate) enum ChangeListener<'a> {
     Sqlite(watch::Receiver<()>),
     Postgres {
@@ -29,7 +29,7 @@ pub(crate) enum ChangeListener<'a> {
 }
 
 impl ChangeListener<'_> {
-    /// Begins to listen. When that does not work, there is only looking from time to time.
+    /// Begins to listen. If that fails, only the polling is left.
     pub(crate) async fn open(&mut self) {
         if let Self::Postgres { pool, listener } = self
             && listener.is_none()
@@ -43,7 +43,7 @@ impl ChangeListener<'_> {
         }
     }
 
-    /// Waits for a commit, or for a reason to look whether there was one. It may be dropped.
+    /// Waits for a commit, or for something after which the caller has to poll. It may be dropped.
     pub(crate) async fn wait(&mut self) {
         match self {
             Self::Sqlite(receiver) => {
@@ -65,7 +65,7 @@ impl ChangeListener<'_> {
         }
     }
 
-    /// Gives up a connection that does not hear what it should.
+    /// Closes a connection that missed a notification.
     pub(crate) fn close(&mut self) {
         if let Self::Postgres { listener, .. } = self {
             **listener = None;

@@ -31,7 +31,7 @@ pub struct Code {
     pub scopes: Vec<String>,
     /// The PKCE challenge, if the client sent one.
     pub challenge: Option<Challenge>,
-    /// When it ends by itself.
+    /// When it expires.
     pub expires_at: Timestamp,
 }
 

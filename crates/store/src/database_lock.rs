@@ -25,8 +25,8 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(250);
 /// How often the connection is looked at.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// What makes the server forget a holder whose machine is gone within half a minute, and one that
-/// only waits never.
+/// Lets the server drop a holder whose machine is gone within half a minute, and one that only idles
+/// never.
 const BEGIN: &str = "BEGIN;
      SET LOCAL idle_in_transaction_session_timeout = 0;
      SET LOCAL tcp_keepalives_idle = 10;
@@ -41,7 +41,7 @@ const WHO: &str = "SELECT activity.application_name AS name,
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
          AND (classid::bigint << 32) | objid::bigint = $1";
 
-/// What is said of a holder that is no longer there when the server is asked who it is.
+/// Named as the holder when the server no longer knows who it was.
 const UNKNOWN_HOLDER: &str = "it has just ended, or does not show itself";
 
 /// The right to be the only process on a database, until it is dropped.

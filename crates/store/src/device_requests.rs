@@ -156,8 +156,8 @@ impl Store {
         Ok(self.db.execute(statement).await? > 0)
     }
 
-    /// The request of a command line, as it was before this question, which is noted: one that
-    /// comes before the pause is over makes the pause longer by `more`.
+    /// The request of a command line as it was before this poll, which is recorded. A poll before the
+    /// interval is over makes the interval longer by `more` (RFC 8628 section 3.5, `slow_down`).
     pub async fn ask_device_request(
         &self,
         digest: &Digest,

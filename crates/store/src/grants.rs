@@ -251,7 +251,7 @@ macro_rules! update_grant {
     };
 }
 
-/// Finds a place for a grant that has none, or the one that somebody else found at the same moment.
+/// Inserts the row of a new grant, or finds the one that was inserted at the same moment.
 /// It is filled next, which counts the version of a new one up to 0.
 macro_rules! reserve_grant {
     ($place:literal) => {
@@ -421,8 +421,8 @@ impl Store {
     /// Keeps what a sign-in brought, in place of what an earlier one at this provider did.
     ///
     /// `seal` gets the row for which it has to seal the tokens; it runs within the transaction, so
-    /// there is never a grant without its tokens. All tokens are replaced, also by `None`. Whoever
-    /// refreshes the old ones at that moment loses the lease.
+    /// there is never a grant without its tokens. All tokens are replaced, also by `None`. A
+    /// refresh of the old ones that is under way loses the lease.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the user is gone.
@@ -572,7 +572,7 @@ impl Store {
     /// Takes the tokens of a grant away and asks for a new sign-in; gives back the grant as it was
     /// left, or `None` if there is none. The ID token stays, to end the session at the provider.
     ///
-    /// As a sign-in does, this waits for no turn: whoever refreshes the old tokens gets a conflict.
+    /// Like a sign-in, this does not wait for a lease: a refresh that is under way gets a conflict.
     pub async fn demand_sign_in(
         &self,
         id: GrantId,

@@ -1,6 +1,6 @@
 //! Groups and who is in them.
 //!
-//! Whatever changes who is in a group is told as a change of those users. The end of a group is one of
+//! Every change of members is recorded in the change feed for those users. The end of a group is one of
 //! the owners whose servers were shared with it, too: their tokens depend on who else is in there.
 
 use std::collections::{BTreeSet, HashMap};

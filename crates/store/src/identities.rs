@@ -176,7 +176,7 @@ impl Store {
         by_default: bool,
         at: Timestamp,
     ) -> Result<Adoption, StoreError> {
-        // Whoever comes under the same name at the same time waits for this row.
+        // Another sign-in with the same name waits for the lock of this row.
         const LOCK: &str = concat!(
             "UPDATE users SET admin = admin WHERE name = $1 RETURNING adopt_from, ",
             user_columns!()

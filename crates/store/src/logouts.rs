@@ -6,7 +6,7 @@ use crate::statement::sql;
 use crate::{Digest, Store, StoreError};
 
 impl Store {
-    /// Remembers the `jti` of a logout token until the token ends by itself; false when it was
+    /// Remembers the `jti` of a logout token until the token expires; false when it was
     /// there already (OpenID Connect Back-Channel Logout 1.0 section 2.6).
     ///
     /// `jti` is the digest of the issuer and the `jti` together: each issuer counts for itself.

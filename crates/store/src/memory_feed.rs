@@ -1,5 +1,5 @@
-//! The change feed of an SQLite database, in memory: there is no other process that must hear of
-//! changes, and the one that is restarted remembers nothing that it would have to forget.
+//! The change feed of an SQLite database. It is in memory: no other process reads the database, and after
+//! a restart there is no cache that a missed change could leave stale.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 use crate::{Change, StoreError};
 
-/// How many changes are kept for a reader who is behind; one who is further behind sees a gap.
+/// How many changes are kept for a slow reader. One that is further behind sees a gap in the numbers.
 const KEPT: usize = 10_000;
 
-/// What is to be told when a transaction is committed.
+/// The changes of a transaction, published when it commits.
 #[derive(Default)]
 pub(crate) struct PendingChanges(Vec<(String, String, Timestamp)>);
 
@@ -42,8 +42,8 @@ impl MemoryFeed {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells of a commit. Whoever calls it still has the turn to write, so the order is that of the
-    /// commits.
+    /// Publishes the changes of a commit. The caller still holds the write lock, so they are in the order
+    /// of the commits.
     pub(crate) fn publish(&self, pending: PendingChanges) {
         if pending.0.is_empty() {
             return;

@@ -272,7 +272,7 @@ impl Store {
             }
             Engine::Postgres { pool, listener, .. } => {
                 pool.close().await;
-                // Whoever listens is woken by that and lets go of it.
+                // That wakes the task that listens, which then releases the lock.
                 listener.lock().await.take();
             }
         }

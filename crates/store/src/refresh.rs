@@ -1,11 +1,11 @@
 //! Refreshing and re-sealing the tokens of grants.
 //!
-//! Refreshing one is a matter of turns: [`Store::claim_grant`] gives one caller the lease, and only
-//! the holder of the lease may write what came of it ([`Store::store_refreshed`],
-//! [`Store::record_failure`]). A lease that lapsed still counts until somebody else takes it.
+//! Only one caller refreshes a grant at a time: [`Store::claim_grant`] gives it the lease, and only the
+//! holder of the lease may write the result ([`Store::store_refreshed`],
+//! [`Store::record_failure`]). A lease that has ended is still valid until another caller takes it.
 //!
-//! A sign-in does not wait for a turn: it replaces the tokens and takes the lease away, and whoever
-//! was refreshing the old ones gets a conflict.
+//! A sign-in does not wait for the lease: it replaces the tokens and ends the lease, and a refresh of
+//! the old ones that is under way gets a conflict.
 
 use jansky_model::Timestamp;
 
@@ -75,7 +75,7 @@ impl Store {
     }
 
     /// Lets a grant that is as it was at `version` be due again only at `until`, or later if that is
-    /// noted already. Whoever needs a token before may try all the same.
+    /// noted already. A caller that needs a token before then may still try.
     pub async fn put_off(
         &self,
         id: GrantId,
@@ -262,8 +262,8 @@ impl Store {
 
     /// Replaces the tokens of `version` by the same ones under another seal.
     ///
-    /// Neither the version nor the lease changes: whoever is refreshing the grant has sent the same
-    /// refresh token, and must not lose the new one because of the seal of the old.
+    /// Neither the version nor the lease changes: a refresh that is under way has sent the same refresh
+    /// token, and its result must be accepted although the seal of the old one has changed.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the tokens are no longer those of `version`.

@@ -6,7 +6,7 @@ use crate::statement::sql;
 use crate::{Digest, Store, StoreError};
 
 impl Store {
-    /// Takes a token back, by the digest of its `jti`, until it ends by itself.
+    /// Takes a token back, by the digest of its `jti`, until it expires.
     pub async fn revoke_token_id(
         &self,
         jti: &Digest,

@@ -1,4 +1,4 @@
-//! What users may do on a provider's word: groups, the admin flag, and being here at all.
+//! The rights of users that follow a provider: groups, the admin flag, and whether they may use the hub.
 //!
 //! Everything that one answer of a provider changes is one transaction: nobody is ever seen with the
 //! new groups and the old admin flag.

@@ -76,7 +76,7 @@ impl SecondFactor {
 }
 
 impl Store {
-    /// The second factor of a user, if there is one that counts.
+    /// The second factor of a user, if there is a confirmed one.
     pub async fn second_factor(&self, user: UserId) -> Result<Option<SecondFactor>, StoreError> {
         let statement = sql(select_factor!(
             "WHERE user_id = $1 AND confirmed_at IS NOT NULL"
@@ -134,7 +134,7 @@ impl Store {
     /// that of the code that was shown. Says whether it is still there to be confirmed.
     ///
     /// # Errors
-    /// [`StoreError::AlreadyExists`] when the user has one that counts.
+    /// [`StoreError::AlreadyExists`] when the user has a confirmed one.
     pub async fn confirm_second_factor(
         &self,
         factor: i64,
@@ -164,7 +164,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Takes a second factor away that does not count; one that does stays.
+    /// Deletes a second factor that was never confirmed; a confirmed one stays.
     pub async fn drop_pending_second_factor(&self, factor: i64) -> Result<(), StoreError> {
         let statement = sql("DELETE FROM second_factors WHERE id = $1 AND confirmed_at IS NULL");
         self.db.execute(statement.bind(factor)).await.map(|_| ())
@@ -260,7 +260,7 @@ impl Store {
     }
 
     /// Takes the second factor of a user away with its recovery codes and the sign-ins under way;
-    /// says whether there was one that counted.
+    /// says whether there was a confirmed one.
     pub async fn delete_second_factor(
         &self,
         user: UserId,

@@ -22,7 +22,7 @@ pub struct Session {
     pub provider: ProviderId,
     /// When they signed in.
     pub created_at: Timestamp,
-    /// When the session ends by itself.
+    /// When the session expires.
     pub expires_at: Timestamp,
     /// The provider's own session behind it: `sid` of OpenID Connect.
     pub provider_session: Option<String>,
@@ -47,7 +47,7 @@ pub struct NewSession {
     pub provider: ProviderId,
     /// When they signed in.
     pub created_at: Timestamp,
-    /// When the session ends by itself.
+    /// When the session expires.
     pub expires_at: Timestamp,
     /// The provider's own session behind it: `sid` of OpenID Connect.
     pub provider_session: Option<String>,

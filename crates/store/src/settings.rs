@@ -11,7 +11,7 @@ impl Store {
         row.map(|row| row.get("value")).transpose()
     }
 
-    /// Keeps a value, in place of the one that there is.
+    /// Stores a value, replacing the present one.
     pub async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let statement = sql("INSERT INTO settings (name, value) VALUES ($1, $2)
              ON CONFLICT (name) DO UPDATE SET value = excluded.value");
@@ -19,7 +19,7 @@ impl Store {
         self.db.execute(statement).await.map(|_| ())
     }
 
-    /// Keeps a value unless there is one, and gives back the one that counts.
+    /// Stores a value unless there is one already; returns the stored one.
     ///
     /// Several replicas that start at the same time all get the same.
     pub async fn put_setting_if_absent(

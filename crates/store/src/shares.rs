@@ -1,7 +1,7 @@
 //! Shares: what the owner of a server lets others do with it.
 //!
 //! There is one for each server and user or group; more of it is added to it, and when nothing is
-//! left it is gone. Every change is told as a change of the users whose rights it is about, and of
+//! left it is gone. Every change is recorded in the change feed for the users whose rights it is about, and of
 //! the owner of the server, whose tokens depend on who else is in it.
 
 use std::collections::BTreeSet;

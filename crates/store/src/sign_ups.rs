@@ -79,7 +79,7 @@ impl Store {
         let count = sql("SELECT COUNT(*) AS total FROM sign_ups WHERE expires_at > $1")
             .bind(new.requested_at);
         let mut transaction = self.db.begin().await?;
-        // Whoever comes at the same time waits for this row, so that the count below is right.
+        // Another sign-up waits for the lock of this row, so that the count below is right.
         transaction
             .execute(sql("UPDATE change_counter SET last_seq = last_seq"))
             .await?;

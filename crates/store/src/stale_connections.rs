@@ -1,8 +1,8 @@
-//! Doubt about connections to PostgreSQL: they lead to a server that is no longer the right one.
+//! Finds connections to a PostgreSQL server that is no longer the primary.
 //!
-//! After a failover the old server may live on and answer what is only read, while it refuses every
-//! change. Its connections look healthy, and would be kept. So once one of them is refused like that,
-//! all that were made before are given up, and the next ones are made anew.
+//! After a failover the old server may stay up and answer reads, while it refuses every write. Its
+//! connections look healthy to the pool. So once a write is refused for that reason, every connection
+//! that was opened before is closed, and the pool opens new ones.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,16 +11,16 @@ use tokio::time::Instant;
 
 use crate::error::{Remedy, remedy};
 
-/// Since when connections are doubted; clones share it.
+/// Connections that were opened before this instant are not used again; clones share it.
 #[derive(Clone, Default)]
 pub(crate) struct StaleConnections(Arc<Mutex<Option<Instant>>>);
 
-/// For how long a new connection is not doubted again: where there is only this one server, each
-/// refused change would otherwise cost everybody a new connection.
+/// How long after one such refusal the next one counts: where there is no other server, every refused
+/// write would otherwise close all connections.
 const CALM: Duration = Duration::from_secs(1);
 
 impl StaleConnections {
-    /// Looks at what went wrong on a connection.
+    /// Looks at an error of a connection.
     pub(crate) fn note_error(&self, error: &sqlx::Error) {
         if remedy(error) != Some(Remedy::Reconnect) {
             return;
@@ -32,7 +32,7 @@ impl StaleConnections {
         }
     }
 
-    /// Whether a connection that was made so long ago should be used on.
+    /// Whether a connection of this age may be used.
     pub(crate) fn is_fresh(&self, age: Duration) -> bool {
         let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         since.is_none_or(|since| since.elapsed() > age)

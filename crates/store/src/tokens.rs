@@ -76,7 +76,7 @@ pub struct Token {
     pub note: String,
     /// When it was given out.
     pub created_at: Timestamp,
-    /// When it ends by itself, if ever.
+    /// When it expires, if ever.
     pub expires_at: Option<Timestamp>,
     /// When it was last used, if ever.
     pub last_used_at: Option<Timestamp>,
@@ -103,7 +103,7 @@ pub struct NewToken {
     pub note: String,
     /// When it is given out.
     pub created_at: Timestamp,
-    /// When it ends by itself, if ever.
+    /// When it expires, if ever.
     pub expires_at: Option<Timestamp>,
 }
 

@@ -601,7 +601,7 @@ pub struct BrowserRow {
     pub provider: String,
     /// When they signed in.
     pub since: Timestamp,
-    /// When the session ends by itself.
+    /// When the session expires.
     pub ends: Timestamp,
     /// Whether it is the one that shows the page.
     pub is_this: bool,

@@ -27,7 +27,7 @@ pub struct Expected<'a> {
     pub now: Timestamp,
 }
 
-/// A proof that holds, as far as it can be judged by itself.
+/// A valid proof, apart from nonce and replay, which need state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedProof {
     /// The fingerprint of the key that made it (RFC 7638).

@@ -1,10 +1,10 @@
-//! Whose people somebody is: the organization behind a provider that serves many.
+//! The home organization of a person, where a provider serves many organizations.
 
 use super::reading::{Reading, Unreadable, text_at, truth_at};
 use crate::identity::Claims;
 
-/// Which organizations people must come from. These rules only keep people out: whoever passes
-/// still needs a rule that lets them in.
+/// Which organizations people must come from. These rules only refuse: a person who
+/// passes them still needs a rule that admits them.
 #[derive(Clone, Debug, Default)]
 pub struct HomeRules {
     /// The domains that people may come from; empty for any.
@@ -37,7 +37,7 @@ pub enum HomeProblem {
         /// What came.
         problem: Unreadable,
     },
-    /// Whoever typed the address may not own it.
+    /// The address is not verified, so it may belong to somebody else.
     #[error("the e-mail address is not verified")]
     UnverifiedEmail,
     /// It is not an address whose domain could be told for certain.

@@ -42,7 +42,7 @@ pub enum NameProblem {
     /// It is not what a name may be.
     #[error(transparent)]
     Invalid(#[from] InvalidName),
-    /// Without a domain it would be the name of whoever has it with the domain.
+    /// Without its domain it would be equal to the name of a person in another domain.
     #[error(
         "`{name}` has no domain, and without `@{domain}` it would be the name of somebody else"
     )]

@@ -1,8 +1,8 @@
-//! What stands in one place of what a provider says: something, nothing, or what nobody can read.
+//! A claim that was read: present, missing, or unreadable.
 //!
-//! The three are kept apart all the way to the decision. What is not said and what cannot be read
-//! gives nobody anything and takes nothing from anybody; the second is told to the operator with the
-//! shape that came, and never with the value, which may be anything.
+//! The three are kept apart all the way to the decision. A claim that is missing or unreadable neither
+//! gives nor takes rights. An unreadable one is logged with its JSON type, and never with its value, which
+//! may be anything.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use serde_json::{Number, Value};
 
 use crate::identity::{Claims, claim_at};
 
-/// What a provider says in one place.
+/// One claim of a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reading<T> {
     /// It says this.

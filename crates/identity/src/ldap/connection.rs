@@ -49,7 +49,7 @@ impl Connection {
             .await
             .map_err(|error| unavailable(&error))?;
         let driver = tokio::spawn(async move {
-            // How it ended is told to whoever waits for an answer.
+            // The pending request reports how it ended.
             let _ = connection.drive().await;
         });
         Ok(Self { ldap, driver })
@@ -169,8 +169,8 @@ fn unavailable(error: &LdapError) -> IdentityError {
 mod tests {
     use super::*;
 
-    /// Only the bind of a person says something about the person: whoever is looked up and is told to
-    /// be unusable loses everything.
+    /// Only the answer to a person's own bind is about that person. Taking the answer to the search account
+    /// for one would end the access of everybody who is looked up.
     #[test]
     fn what_is_answered_to_the_account_that_searches_says_of_nobody_that_they_are_gone() {
         for rc in 1..=130 {

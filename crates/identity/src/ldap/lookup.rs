@@ -1,7 +1,7 @@
-//! Finding a person again who is not there to say a password.
+//! Looks up a person without their password, to see whether they still have an account and which groups.
 //!
-//! They are looked for by what names them for good. The filter of sign-ins holds for them, too, but for
-//! the name: operators write into it who may come in at all.
+//! The search is by the subject, which does not change. The filter of sign-ins applies as well, except for
+//! the name in it: operators use it to say who may sign in.
 
 use std::fmt::Write as _;
 
@@ -69,8 +69,8 @@ impl LdapProvider {
     }
 }
 
-/// Whoever may not see an entry is told that there is none. What is below an entry that cannot be seen
-/// may be there all the same.
+/// A directory answers "no such entry" also to an account that may not see the entry, so an entry below
+/// one that cannot be seen may exist all the same.
 pub(super) async fn must_show(
     connection: &mut Connection,
     base: &str,

@@ -234,7 +234,7 @@ async fn ask(settings: &OidcSettings, http: &Client) -> Result<Metadata, Failure
 /// The message with all its causes, as a status outlives the error.
 fn with_causes(error: &IdentityError) -> String {
     let mut text = match error {
-        // Whoever hears of it says that the provider is unavailable.
+        // The caller reports the provider as unavailable.
         IdentityError::Unavailable { context, .. } => context.clone(),
         other => other.to_string(),
     };

@@ -13,7 +13,7 @@ use super::keys::Jwks;
 use crate::IdentityError;
 use crate::error::TokenProblem;
 
-/// A token with an unknown key causes at most one request in this time, whoever sent it.
+/// Tokens with unknown keys cause at most one request in this time, from all senders together.
 const UNKNOWN_KEY_PAUSE: Duration = Duration::from_secs(30);
 /// After this time keys are read again, so that a key that the provider withdrew is forgotten.
 const LONGEST_USE: Duration = Duration::from_hours(1);
@@ -88,7 +88,7 @@ impl KeyCache {
             .is_some_and(|at| now.since(at) < FAILURE_PAUSE);
         match kept {
             Some(kept) if failed_lately => Ok(kept.keys),
-            // Old keys beat a closed door: without them nobody could sign in while only the
+            // Old keys are better than none: without them nobody could sign in while only the
             // endpoint with the keys is in trouble.
             Some(kept) => Ok(self.fetch(source, &mut attempts).await.unwrap_or(kept.keys)),
             None => self.fetch(source, &mut attempts).await,

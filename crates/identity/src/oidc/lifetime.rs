@@ -1,7 +1,7 @@
-//! How long a token is good for, read in one way whoever says it.
+//! How long a token is valid, read in the same way from every kind of answer.
 //!
-//! A lifetime that has ended, of 0 or below, is one: the token is never handed out. One that cannot be
-//! read says nothing, and is told to the operator.
+//! A lifetime of 0 or below means that the token has expired, and it is never handed out. One that
+//! cannot be read counts as missing, and the operator finds it in the log.
 
 use std::time::Duration;
 

@@ -65,7 +65,7 @@ pub fn verify_security_event(
     if issued_at.max(not_before) > now.plus(expected.leeway) {
         return Err(TokenProblem::NotYetValid);
     }
-    // Shared Signals 4.1.7 forbids `exp`; whoever sends one means it.
+    // Shared Signals 4.1.7 forbids `exp`, but where one is sent it is respected.
     let end = issued_at.plus(LONGEST_USE);
     let end = time(&claims, "exp")?.map_or(end, |exp| exp.min(end));
     let replayable_until = end.plus(expected.leeway);

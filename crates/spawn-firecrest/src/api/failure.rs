@@ -9,13 +9,13 @@ use reqwest::Response;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::Deserialize;
 
-/// How much of a message of FirecREST is told on.
+/// How much of a message of FirecREST is passed on.
 const LONGEST_MESSAGE: usize = 400;
 
 /// How much of an answer is read to find the message.
 const LONGEST_BODY: usize = 64 << 10;
 
-/// Whoever asks us to wait for longer is asked again all the same.
+/// The longest wait that is respected; a `Retry-After` above it is cut to this.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Why a call did not work. It holds no token: only our own words, and FirecREST's message.

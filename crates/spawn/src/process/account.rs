@@ -11,7 +11,7 @@ use super::{ProcessSettings, RunAs, new_account};
 use crate::SpawnError;
 use crate::launcher::Identity;
 
-/// Held by whoever makes an account.
+/// Held while an account is made, so that only one is made at a time.
 static MAKING: Mutex<()> = Mutex::new(());
 
 /// The account that a server runs as.

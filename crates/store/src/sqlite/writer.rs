@@ -109,7 +109,7 @@ impl WriteLock {
     }
 
     /// Gives the turn to the next one, after a commit; before that it may be time to copy the log.
-    /// Whoever wants to write waits for that then, and nobody else.
+    /// Other writers wait for that; readers do not.
     fn end(self) {
         if self.logged.load(Ordering::Relaxed) < FULL_LOG {
             return;
