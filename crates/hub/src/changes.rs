@@ -1,15 +1,16 @@
-//! Hearing what other processes on the same database changed.
+//! Hearing what changed in the database: in other processes, and in parts of this one that leave it to
+//! others to act on it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_model::{Outage, UserId};
-use jansky_store::{Change, GRANT_CHANGED, GrantId, SESSION_ENDED, USER_CHANGED};
+use jansky_store::{Change, GRANT_CHANGED, GrantId, SERVERS_STOPPING, SESSION_ENDED, USER_CHANGED};
 use tracing::{info, warn};
 
 use crate::Hub;
-use crate::ended;
-use crate::error::HubError;
+use crate::shared::ended;
+use crate::shared::error::HubError;
 
 /// How long one wait takes at most.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,7 +25,8 @@ const PAGE: u32 = 500;
 const KEPT_FOR: Duration = Duration::from_hours(1);
 
 impl Hub {
-    /// Forgets what other processes changed, as soon as they did, until the hub shuts down.
+    /// Forgets what other processes changed and does what they left to whoever runs servers, as soon
+    /// as they did, until the hub shuts down.
     pub async fn spawn_listening(self: &Arc<Self>) -> Result<(), HubError> {
         let mut seen = self.store.last_change().await?;
         // Servers may still believe in sessions that ended while no process of ours listened.
@@ -65,7 +67,7 @@ impl Hub {
 
     fn forget_everything(&self) {
         self.access.forget_everyone();
-        self.broker.cache.forget_everything();
+        self.signals.forget_everything();
     }
 
     async fn take_changes(&self, changes: &[Change], seen: &mut i64) -> Result<(), HubError> {
@@ -74,6 +76,7 @@ impl Hub {
         };
         if first.seq != *seen + 1 {
             self.forget_everything();
+            self.servers.take_up_stops().await?;
         }
         for change in changes {
             if change.topic == SESSION_ENDED {
@@ -85,28 +88,12 @@ impl Hub {
             };
             match change.topic.as_str() {
                 USER_CHANGED => self.access.forget(UserId(key)),
-                GRANT_CHANGED => self.take_grant_change(GrantId(key)).await?,
+                SERVERS_STOPPING => self.servers.take_up_stops_of(UserId(key)).await?,
+                GRANT_CHANGED => self.people.take_grant_change(GrantId(key)).await?,
                 _ => {}
             }
         }
         *seen = last.seq;
-        Ok(())
-    }
-
-    /// A grant that was only refreshed changes nothing for its user; one that is new, dead or gone
-    /// does.
-    pub(crate) async fn take_grant_change(&self, id: GrantId) -> Result<(), HubError> {
-        let user = match self.store.grant(id).await? {
-            Some(grant) => self
-                .broker
-                .cache
-                .note_grant(&grant)
-                .then_some(grant.user_id),
-            None => self.broker.cache.forget_grant(id),
-        };
-        if let Some(user) = user {
-            self.access.forget(user);
-        }
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::Hub;
-use crate::error::HubError;
+use crate::shared::error::HubError;
 
 /// The setting that is written to see whether anything can be.
 const SETTING: &str = "health";

@@ -14,62 +14,20 @@
 //! remembered may be lost at any time, and is dropped when the change feed says so. No refresh token leaves
 //! the hub.
 
-mod accounts;
-mod activity;
-mod admission;
-mod admitted_user;
 mod broker;
 mod changes;
-mod choices;
-mod credential_watch;
-mod direct_sign_in;
-mod ended;
-mod environment;
-mod error;
-mod exclusion;
-mod fair_share;
-mod grants;
-mod groups;
-mod hashing;
+mod context;
+mod deletion;
 mod health;
-mod issuer;
-mod launch;
-mod linking;
-mod lookups;
-mod metrics;
-mod names;
-mod oauth;
-mod operations;
-mod passwords;
+mod housekeeping;
+mod metrics_text;
+mod people;
 mod privileges;
-mod provider_claims;
-mod provider_events;
-mod proxy_headers;
-mod rate_limit;
-mod reauthentication;
-mod reconcile;
-mod record;
-mod request_context;
-mod routes;
-mod second_factor;
-mod server_visitors;
 mod servers;
-mod settings;
-mod share_codes;
-mod shares;
-mod sign_in;
-mod sign_ins;
-mod sign_out;
-mod sign_up;
-mod spawner_tokens;
-mod subdomains;
+mod shared;
 #[cfg(feature = "testing")]
 mod testing;
-mod throttle;
-mod tokens;
-mod users;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,7 +36,6 @@ use jansky_crypto::sealed::KeyRing;
 use jansky_model::{Clock, ProviderId};
 use jansky_spawn::Spawner;
 use jansky_store::Store;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -98,54 +55,60 @@ pub use jansky_store::{
     UserSort,
 };
 
-pub use activity::{ActivityReport, ServerActivity};
-pub use admission::{Admission, AdmissionRules, Decision, Refusal, Step, Verdict};
-pub use admitted_user::AdmittedUser;
-pub use broker::{
-    Agent, AgentCredentials, AgentNotice, AgentWatch, Audience, AudienceRules, AudienceState,
-    BrokerError, BrokerMode, BrokerSettings, Enrolled, ExpectedClaims, ExposedToken, ExposedTokens,
-    GivenToken, NotObtained, ObtainedToken, Overview, OverviewAudience, OverviewIdentity,
-    ProofRefusal, Proofs, RefusedReason, Source, SourceRequest, TokenRequest, check_audit,
-};
-pub use credential_watch::{Revocation, VisitorCredentials};
-pub use direct_sign_in::{Credentials, PasswordSignIn};
-pub use ended::EndedSessions;
-pub use error::{FormError, HubError};
-pub use grants::{FreshToken, NoToken};
-pub use issuer::{
+pub use broker::issuer::{
     COMMAND_LINE_CLIENT, ClientCredentials, DeviceAuthorization, DeviceAuthorizationRequest,
-    DeviceQuestion, IssuedAccess, IssuerClient, IssuerError, IssuerSettings,
-    LONGEST_TOKEN_LIFETIME,
+    DeviceQuestion, IssuedAccess, IssuerError, LONGEST_TOKEN_LIFETIME,
 };
-pub use linking::Linked;
-pub use metrics::Metrics;
-pub use oauth::{Authorization, AuthorizeRequest, TokenError, TokenExchange, TokenResponse};
-pub use operations::Progress;
-pub use provider_events::EventRefusal;
-pub use reconcile::Resumed;
-pub use record::Event;
-pub use request_context::{note_caller, with_request_context};
-pub use routes::RouteTable;
-pub use second_factor::{
-    Finished, MissingStep, SecondFactorRule, SecondFactorSetUp, SecondFactorState,
-    SecondStepUnderWay, SetUpBrowser, SignInProgress,
+pub use broker::server_visitors::ServerVisitors;
+pub use broker::{
+    Agent, AgentCredentials, AgentNotice, AgentWatch, AudienceState, Broker, BrokerError, Enrolled,
+    ExpectedClaims, ExposedToken, ExposedTokens, GivenToken, NotObtained, ObtainedToken, Overview,
+    OverviewAudience, OverviewIdentity, ProofRefusal, Proofs, RefusedReason, SourceRequest,
+    TokenRequest,
 };
-pub use server_visitors::ServerVisitors;
-pub use settings::{NoLongerAllowed, Settings};
-pub use share_codes::{ShareOffer, USUAL_CODE_LIFETIME, WhichCodes};
-pub use shares::SharePartner;
-pub use sign_in::{
+use context::Context;
+pub use people::People;
+pub use people::admission::{Admission, AdmissionRules, Decision, Refusal, Step, Verdict};
+pub use people::admitted_user::AdmittedUser;
+pub use people::direct_sign_in::{Credentials, PasswordSignIn};
+pub use people::grants::{FreshToken, NoToken};
+pub use people::linking::Linked;
+pub use people::provider_events::EventRefusal;
+pub use people::second_factor::{
+    Finished, MissingStep, SecondFactorSetUp, SecondFactorState, SecondStepUnderWay, SetUpBrowser,
+    SignInProgress,
+};
+pub use people::sign_in::{
     CallbackOutcome, CompletedSignIn, ConfiguredProvider, LOCAL_PROVIDER, NewBrowserSession,
     ProviderRedirect, SignInClient,
 };
-pub use sign_ins::{GrantStatus, SignIns};
-pub use sign_out::{ProviderSignOut, SignOutAtProvider};
-pub use sign_up::{LONGEST_EMAIL, LONGEST_REASON, SignUpForm, SignUpRule, SignedUp};
-pub use spawner_tokens::SpawnerTokens;
-pub use tokens::NewApiToken;
-
-/// How many logout and security event tokens are checked at the same time: each costs a signature.
-const EVENTS_AT_ONCE: usize = 4;
+pub use people::sign_ins::{GrantStatus, SignIns};
+pub use people::sign_out::{ProviderSignOut, SignOutAtProvider};
+pub use people::sign_up::{LONGEST_EMAIL, LONGEST_REASON, SignUpForm, SignedUp};
+pub use people::tokens::NewApiToken;
+pub use privileges::Privileges;
+pub use servers::Servers;
+pub use servers::activity::{ActivityReport, ServerActivity};
+pub use servers::credential_watch::{Revocation, VisitorCredentials};
+pub use servers::oauth::{
+    Authorization, AuthorizeRequest, TokenError, TokenExchange, TokenResponse,
+};
+pub use servers::operations::Progress;
+pub use servers::reconcile::Resumed;
+pub use servers::routes::{RouteTable, ServerRoute};
+pub use servers::share_codes::{ShareOffer, USUAL_CODE_LIFETIME, WhichCodes};
+pub use servers::shares::SharePartner;
+pub use servers::spawner_tokens::SpawnerTokens;
+pub use shared::audience::{Audience, AudienceRules, BrokerMode, BrokerSettings, Source};
+pub use shared::ended::EndedSessions;
+pub use shared::error::{FormError, HubError};
+pub use shared::metrics::Metrics;
+pub use shared::record::{AuditTrail, Event, check_audit};
+pub use shared::request_context::{note_caller, with_request_context};
+pub use shared::settings::{
+    IssuerClient, IssuerSettings, NoLongerAllowed, SecondFactorRule, Settings, SignUpRule,
+};
+use shared::signals::Signals;
 
 /// The version of JupyterHub whose contract the hub keeps; clients compare it with theirs.
 pub const JUPYTERHUB_VERSION: &str = "6.1.1";
@@ -174,55 +137,70 @@ pub struct Parts {
     pub http: reqwest::Client,
 }
 
-/// The limit of attempts of a provider whose passwords are typed into our own page.
-fn throttle_of(
-    configured: &ConfiguredProvider,
-    clock: &Arc<dyn Clock>,
-) -> Option<(ProviderId, throttle::Throttle)> {
-    let LoginMethod::Form(form) = configured.provider.method() else {
-        return None;
-    };
-    let throttle = throttle::Throttle::new(form.attempts_per_minute(), clock);
-    Some((configured.provider.id().clone(), throttle))
+/// What the three parts have in common.
+fn context_of(parts: &Parts) -> Context {
+    let settings = Arc::new(parts.settings.clone());
+    let signals: Arc<Signals> = Arc::default();
+    // The local accounts, if all of them have to have a second factor.
+    let is_required = settings.second_factor == SecondFactorRule::Required;
+    let second_factor_of_all = parts.local_accounts.clone().filter(|_| is_required);
+    let (access, authority) = Access::new(
+        Arc::clone(&parts.store),
+        Arc::clone(&parts.clock),
+        settings.roles.clone(),
+        Arc::clone(&signals) as _,
+        second_factor_of_all,
+        settings.broker.gives_tokens(),
+    );
+    let access = Arc::new(access);
+    Context {
+        privileges: Arc::new(Privileges::new(
+            Arc::clone(&parts.store),
+            Arc::clone(&access),
+            Arc::clone(&settings),
+            Arc::clone(&parts.spawner),
+        )),
+        audit: Arc::new(AuditTrail::new(
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.clock),
+            Arc::clone(&parts.random),
+            settings.keep_addresses,
+        )),
+        store: Arc::clone(&parts.store),
+        clock: Arc::clone(&parts.clock),
+        random: Arc::clone(&parts.random),
+        settings,
+        access,
+        authority,
+        signals,
+        ended: Arc::default(),
+        metrics: Arc::default(),
+        tasks: TaskTracker::new(),
+        stopping: CancellationToken::new(),
+    }
 }
 
-/// The local accounts, if all of them have to have a second factor.
-fn second_factor_of_all(parts: &Parts) -> Option<ProviderId> {
-    let is_required = parts.settings.second_factor == SecondFactorRule::Required;
-    parts.local_accounts.clone().filter(|_| is_required)
-}
-
-/// The hub. All methods that begin something lasting need it in an [`Arc`].
+/// The hub: its three parts, and what it does by itself.
 pub struct Hub {
+    /// The people.
+    pub people: Arc<People>,
+    /// The broker of tokens.
+    pub broker: Arc<Broker>,
+    /// The servers.
+    pub servers: Arc<Servers>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    spawner: Arc<dyn Spawner>,
-    routes: Arc<dyn RouteTable>,
-    providers: Vec<ConfiguredProvider>,
-    local_accounts: Option<ProviderId>,
-    settings: Settings,
-    http: reqwest::Client,
-    hashing: hashing::Hashing,
-    access: Access,
+    settings: Arc<Settings>,
+    access: Arc<Access>,
+    #[cfg(feature = "testing")]
     authority: Authority,
-    broker: broker::Broker,
-    grants: grants::Grants,
-    confirmed: admitted_user::RecentAdmissions,
-    issuer: issuer::Issuer,
-    event_permits: Semaphore,
-    invalid_tokens: throttle::InvalidTokenThrottle,
-    proxy_headers: proxy_headers::ProxyHeaders,
+    privileges: Arc<Privileges>,
+    audit: Arc<AuditTrail>,
+    signals: Arc<Signals>,
     ended: Arc<EndedSessions>,
-    credential_watches: credential_watch::CredentialWatches,
-    throttle: throttle::Throttle,
-    second_factors: second_factor::SecondFactors,
-    refusals: record::Refusals,
-    missing_servers: std::sync::Mutex<std::collections::BTreeSet<jansky_model::ServerId>>,
-    sign_ups: sign_up::SignUps,
-    throttles: BTreeMap<ProviderId, throttle::Throttle>,
-    operations: Arc<operations::Operations>,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
+    spawner: Arc<dyn Spawner>,
     last_look: health::LastLook,
     tasks: TaskTracker,
     stopping: CancellationToken,
@@ -230,89 +208,67 @@ pub struct Hub {
 
 impl Hub {
     /// Puts a hub together, and gives the authority over it to whoever did. It does nothing by itself
-    /// until [`Hub::resume`] and [`Hub::spawn_housekeeping`] are called.
+    /// until [`Servers::resume`] and [`Hub::spawn_housekeeping`] are called.
     pub fn new(parts: Parts) -> (Arc<Self>, Authority) {
-        let second_factor_of_all = second_factor_of_all(&parts);
+        let context = context_of(&parts);
         let keys = Arc::new(parts.keys);
-        let cache: Arc<broker::BrokerCache> = Arc::default();
-        let (access, authority) = Access::new(
-            Arc::clone(&parts.store),
-            Arc::clone(&parts.clock),
-            parts.settings.roles.clone(),
-            Arc::clone(&cache) as _,
-            second_factor_of_all,
-            parts.settings.broker.gives_tokens(),
+        let people = People::new(
+            context.clone(),
+            parts.providers,
+            parts.local_accounts,
+            &keys,
         );
-        let given = authority.clone();
-        let hub = Arc::new(Self {
+        let people = Arc::new(people);
+        let broker = Arc::new(Broker::new(context.clone(), Arc::clone(&people), keys));
+        let servers = Servers::new(
+            context.clone(),
+            Arc::clone(&people),
+            Arc::clone(&broker),
+            Arc::clone(&parts.spawner),
+            parts.routes,
+            parts.http,
+        );
+        let Context {
+            store,
+            clock,
+            random,
+            settings,
             access,
             authority,
-            second_factors: second_factor::SecondFactors::new(
-                Arc::clone(&parts.store),
-                Arc::clone(&parts.clock),
-                Arc::clone(&parts.random),
-                Arc::clone(&keys),
-                parts.settings.sign_in_attempts_per_minute,
-            ),
-            hashing: hashing::Hashing::new(Arc::clone(&parts.random)),
-            refusals: record::Refusals::default(),
-            missing_servers: std::sync::Mutex::default(),
-            sign_ups: sign_up::SignUps::new(&parts.clock),
-            broker: broker::Broker::new(
-                &parts.settings.broker,
-                &parts.store,
-                &parts.clock,
-                &*parts.random,
-                cache,
-            ),
-            grants: grants::Grants::new(
-                Arc::clone(&parts.store),
-                Arc::clone(&parts.clock),
-                Arc::clone(&parts.random),
-                Arc::clone(&keys),
-            ),
-            confirmed: admitted_user::RecentAdmissions::default(),
-            issuer: issuer::Issuer::new(
-                Arc::clone(&parts.store),
-                Arc::clone(&parts.clock),
-                Arc::clone(&parts.random),
-                keys,
-                parts.settings.issuer.clone(),
-            ),
-            event_permits: Semaphore::new(EVENTS_AT_ONCE),
-            invalid_tokens: throttle::InvalidTokenThrottle::new(&parts.clock),
-            proxy_headers: proxy_headers::ProxyHeaders::default(),
-            ended: Arc::default(),
-            credential_watches: credential_watch::CredentialWatches::default(),
-            throttle: throttle::Throttle::new(
-                parts.settings.sign_in_attempts_per_minute,
-                &parts.clock,
-            ),
-            throttles: parts
-                .providers
-                .iter()
-                .filter_map(|configured| throttle_of(configured, &parts.clock))
-                .collect(),
-            operations: Arc::default(),
-            metrics: Metrics::default(),
-            last_look: health::LastLook::default(),
-            tasks: TaskTracker::new(),
-            stopping: CancellationToken::new(),
-            store: parts.store,
-            clock: parts.clock,
-            random: parts.random,
+            privileges,
+            audit,
+            signals,
+            ended,
+            metrics,
+            tasks,
+            stopping,
+        } = context;
+        let hub = Arc::new(Self {
+            people,
+            broker,
+            servers: Arc::new(servers),
+            store,
+            clock,
+            random,
+            settings,
+            access,
+            #[cfg(feature = "testing")]
+            authority: authority.clone(),
+            privileges,
+            audit,
+            signals,
+            ended,
+            metrics,
             spawner: parts.spawner,
-            routes: parts.routes,
-            providers: parts.providers,
-            local_accounts: parts.local_accounts,
-            settings: parts.settings,
-            http: parts.http,
+            last_look: health::LastLook::default(),
+            tasks,
+            stopping,
         });
-        (hub, given)
+        (hub, authority)
     }
 
     /// What the operator decided.
-    pub const fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
@@ -331,9 +287,14 @@ impl Hub {
         &*self.spawner
     }
 
-    /// The id of local accounts, when people can sign in with them.
-    pub const fn local_accounts(&self) -> Option<&ProviderId> {
-        self.local_accounts.as_ref()
+    /// What callers must not reach by what they may do.
+    pub fn privileges(&self) -> &Privileges {
+        &self.privileges
+    }
+
+    /// What is on record.
+    pub fn audit(&self) -> &AuditTrail {
+        &self.audit
     }
 
     /// The sessions that have ended a short while ago.
@@ -342,28 +303,13 @@ impl Hub {
     }
 
     /// Counters since the process began.
-    pub const fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
     /// Cancelled when the hub shuts down; long answers end then.
     pub const fn stopping(&self) -> &CancellationToken {
         &self.stopping
-    }
-
-    /// Stops every server and waits for it, at most for `patience`.
-    pub async fn stop_all_servers(self: &Arc<Self>, patience: Duration) -> Result<(), HubError> {
-        let servers = self.store.active_servers().await?;
-        for server in &servers {
-            self.stop_server(server).await?;
-        }
-        let all_gone = async {
-            for server in &servers {
-                self.operations.finished(server.id).await;
-            }
-        };
-        let _ = tokio::time::timeout(patience, all_gone).await;
-        Ok(())
     }
 
     /// Ends the work of this process and leaves the servers running. Starts and stops under way are
@@ -375,6 +321,6 @@ impl Hub {
         if let Err(error) = self.write_activity().await {
             tracing::warn!(error = %error, "could not write activity down");
         }
-        self.write_refusals(true).await;
+        self.audit.write_refusals(true).await;
     }
 }

@@ -17,16 +17,17 @@
 //! the operator at the command line.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use jansky_access::{Actor, OnBehalfOf, shared_scopes, without_entering_others};
 use jansky_model::scope::{ADMIN_ROLE, Owner, Target};
 use jansky_model::{Filter, Scope, ScopeSet, ServerName, UserName};
-use jansky_spawn::Offer;
-use jansky_store::{Server, User};
+use jansky_spawn::{Offer, Spawner};
+use jansky_store::{Server, Store, User};
 
-use crate::Hub;
-use crate::broker::AudienceRules;
-use crate::error::HubError;
+use crate::shared::audience::AudienceRules;
+use crate::shared::error::HubError;
+use crate::shared::settings::Settings;
+use jansky_access::{Access, Actor, OnBehalfOf, shared_scopes, without_entering_others};
 
 /// What an account, a name or a group is worth.
 #[derive(Debug, Default)]
@@ -82,7 +83,29 @@ fn is_about(filter: &Filter, name: &str) -> bool {
     }
 }
 
-impl Hub {
+/// Knows what comes with accounts, names, groups and tokens.
+pub struct Privileges {
+    store: Arc<Store>,
+    access: Arc<Access>,
+    settings: Arc<Settings>,
+    spawner: Arc<dyn Spawner>,
+}
+
+impl Privileges {
+    pub(crate) const fn new(
+        store: Arc<Store>,
+        access: Arc<Access>,
+        settings: Arc<Settings>,
+        spawner: Arc<dyn Spawner>,
+    ) -> Self {
+        Self {
+            store,
+            access,
+            settings,
+            spawner,
+        }
+    }
+
     /// What the credential of a caller is worth. The admin flag counts only for whoever comes with all
     /// that administrators hold: a token of theirs for one thing is one for that thing.
     fn holdings_of_actor(&self, actor: &Actor) -> Holdings {

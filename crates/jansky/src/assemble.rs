@@ -123,7 +123,7 @@ pub(crate) async fn hub(
         settings: settings(config)?,
         http,
     });
-    tokens.serve_from(&hub);
+    tokens.serve_from(&hub.servers);
     Ok((hub, authority))
 }
 

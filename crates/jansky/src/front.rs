@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::Body;
 use http::{Response, request};
-use jansky_hub::{RouteTable, Server};
+use jansky_hub::{RouteTable, ServerRoute};
 use jansky_model::{Clock, ServerId, Timestamp};
 use jansky_proxy::{
     ClientInfo, ErrorPages, LocalService, ProxyBody, ProxyStats, Refusal, Route, Routes, Target,
@@ -69,21 +69,25 @@ impl ProxyRoutes {
 }
 
 impl RouteTable for ProxyRoutes {
-    fn add(&self, server: &Server, path: &str, url: &str) {
+    fn add(&self, added: &ServerRoute<'_>) {
         let now = self.clock.now();
-        let data = json!({ "user": server.user, "server_name": server.name, "jupyterhub": true });
-        let route = Target::http(url).and_then(|target| Route::new(path, target, now));
+        let data =
+            json!({ "user": added.user, "server_name": added.server_name, "jupyterhub": true });
+        let target = Target::http(added.url);
+        let route = target.and_then(|target| Route::new(added.path, target, now));
         match route {
             Ok(route) => {
                 let data = data.as_object().cloned().unwrap_or_default();
                 self.routes.add(route.with_data(data));
                 let known = Known {
-                    server: server.id,
+                    server: added.server,
                     reported: now,
                 };
-                self.servers().insert(path.to_owned(), known);
+                self.servers().insert(added.path.to_owned(), known);
             }
-            Err(error) => error!(server.id = %server.id, error = %error, "could not add a route"),
+            Err(error) => {
+                error!(server.id = %added.server, error = %error, "could not add a route")
+            }
         }
     }
 

@@ -198,7 +198,7 @@ impl Running {
         let proxy = proxy
             .with_pages(Arc::new(HubPages(web)))
             .with_filter(Arc::new(filter));
-        hub.resume().await?;
+        hub.servers.resume().await?;
         hub.spawn_housekeeping();
         hub.spawn_listening().await?;
         hub.spawn_sealing_again();
@@ -236,8 +236,8 @@ impl Running {
     pub(crate) async fn announce(&self) -> anyhow::Result<()> {
         let url = &self.url;
         let mut lines = vec![format!("Jansky is running at {url}")];
-        let has_local = self.hub.local_accounts().is_some();
-        if has_local && let Some(code) = self.hub.first_admin_code().await? {
+        let has_local = self.hub.people.local_accounts().is_some();
+        if has_local && let Some(code) = self.hub.people.first_admin_code().await? {
             let code = code.expose();
             lines.push("There is no admin yet. Make the first account within a day at".to_owned());
             lines.push(format!("  {url}hub/setup?code={code}"));
@@ -287,7 +287,7 @@ impl Running {
         info!("ending");
         // The servers of a database that somebody else has taken are theirs.
         if stop_servers.load(Ordering::SeqCst) && taken.is_none() && !is_restart {
-            hub.stop_all_servers(STOP_PATIENCE).await?;
+            hub.servers.stop_all_servers(STOP_PATIENCE).await?;
         }
         shutdown.cancel();
         hub.stopping().cancel();

@@ -65,6 +65,7 @@ impl RequestFilter for ForServers {
         let text = |key: &str| route.data().get(key).and_then(Value::as_str);
         let (owner, server) = (text("user")?, text("server_name")?);
         self.hub
+            .servers
             .revocation(owner, server, brought(head), &self.runtime)
     }
 }

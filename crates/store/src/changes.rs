@@ -30,6 +30,10 @@ pub const GRANT_CHANGED: &str = "grant";
 /// The topic of browser sessions that ended before their time. The key is the id of the session.
 pub const SESSION_ENDED: &str = "session";
 
+/// The topic of servers that are to stop, recorded by somebody who does not stop servers. The key is the
+/// id of the user whose servers they are.
+pub const SERVERS_STOPPING: &str = "servers_stopping";
+
 /// How long a lost notification can delay a change: because a connection died without a word, or
 /// because there is a pooler in between that does not pass notifications on.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);

@@ -65,7 +65,7 @@ pub use accounts::LocalAccount;
 pub use agents::{AgentSession, AgentSessionId, Agents, Enrolment, FreezeReason, NewTicket};
 pub use attempts::LoginAttemptRow;
 pub use audit::{AuditCheck, AuditEvent, AuditHead, AuditQuery, EventAddress, NewAuditEvent};
-pub use changes::{Change, GRANT_CHANGED, SESSION_ENDED, USER_CHANGED};
+pub use changes::{Change, GRANT_CHANGED, SERVERS_STOPPING, SESSION_ENDED, USER_CHANGED};
 pub use codes::{Challenge, Code};
 pub use database_lock::DatabaseLock;
 pub use device_requests::{DeviceRequest, DeviceState};

@@ -8,7 +8,7 @@ use jansky_model::{
 };
 
 use crate::agents::{end_agent, forget_agents};
-use crate::changes::{USER_CHANGED, record_change, record_users};
+use crate::changes::{SERVERS_STOPPING, USER_CHANGED, record_change, record_users};
 use crate::db::Transaction;
 use crate::row::Row;
 use crate::statement::{Composed, Statement, sql};
@@ -209,6 +209,18 @@ async fn read(transaction: &mut Transaction, id: ServerId) -> Result<Server, Sto
     let row = transaction.fetch_optional(statement).await?;
     let row = row.ok_or_else(|| StoreError::not_found(named(id)))?;
     Server::from_row(&row)
+}
+
+/// The servers of a user that run and are not to stop already.
+async fn running_servers_of(
+    transaction: &mut Transaction,
+    user: UserId,
+) -> Result<Vec<Server>, StoreError> {
+    let statement = sql(select_servers!(
+        "WHERE servers.user_id = $1 AND servers.state IN ('starting', 'ready') ORDER BY servers.id"
+    ));
+    let rows = transaction.fetch_all(statement.bind(user)).await?;
+    rows.iter().map(Server::from_row).collect()
 }
 
 /// Takes back what a server and its visitors hold: its own tokens, and OAuth tokens and codes for
@@ -463,6 +475,27 @@ impl Store {
         record_users(&mut transaction, changed, at).await?;
         transaction.commit().await?;
         Ok(server)
+    }
+
+    /// Records that all servers of a user that run are to stop, and tells whoever runs servers.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when one of them changed meanwhile: nothing is recorded, try again.
+    pub async fn stop_servers_of(&self, user: UserId, at: Timestamp) -> Result<(), StoreError> {
+        let mut transaction = self.db.begin().await?;
+        let running = running_servers_of(&mut transaction, user).await?;
+        let is_any = !running.is_empty();
+        for server in running {
+            let state = server.state.next(ServerEvent::Stop, at)?;
+            let write = write_state(server.id, server.version, &state);
+            if transaction.execute(write).await? == 0 {
+                return Err(StoreError::conflict(named(server.id)));
+            }
+        }
+        if is_any {
+            record_change(&mut transaction, SERVERS_STOPPING, user.0, at).await?;
+        }
+        transaction.commit().await
     }
 
     /// Gives a server another name and the client id that goes with it.

@@ -17,7 +17,7 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use jansky_crypto::dpop::{self, ProofKey};
 use jansky_crypto::{MacKey, SystemRandom};
-use jansky_hub::{Audience, AudienceRules, Hub, Parts, RouteTable, Server, Settings, Source};
+use jansky_hub::{Audience, AudienceRules, Hub, Parts, RouteTable, ServerRoute, Settings, Source};
 use jansky_model::{Clock, ManualClock, ServerId, ServerName, Timestamp};
 use jansky_spawn::fake::FakeSpawner;
 use jansky_store::Store;
@@ -227,19 +227,23 @@ async fn come_in(
     for number in 0..PEOPLE {
         let name = format!("user{number}");
         let user = hub
+            .people
             .create_user(hub.operator(), &name.parse().expect("a name"), false)
             .await;
         let user = user.expect("the name is free");
         let identity = provider.identity(&name);
         let session = hub
+            .people
             .open_session(&user, provider.id(), Some(&identity), None)
             .await;
         session.expect("a session");
         let server = hub
+            .servers
             .start_server(&user, &ServerName::default_server(), None)
             .await
             .expect("a start");
-        hub.settled(&server, Duration::from_mins(1))
+        hub.servers
+            .settled(&server, Duration::from_mins(1))
             .await
             .expect("it answers");
         let starts = spawner.starts();
@@ -252,7 +256,7 @@ async fn come_in(
                 method: "POST",
                 url: &format!("{BROKER}enroll"),
                 token: None,
-                nonce: Some(&hub.proof_nonce()),
+                nonce: Some(&hub.broker.proof_nonce()),
                 at: hub.clock().now(),
             },
         );
@@ -307,7 +311,7 @@ async fn ask(
     count: usize,
 ) -> (Duration, usize) {
     // Nonces of this minute, and nothing of it is spent on making proofs.
-    let (nonce, at) = (hub.proof_nonce(), clock.now());
+    let (nonce, at) = (hub.broker.proof_nonce(), clock.now());
     let connections = if count > PEOPLE && count <= PEOPLE * 3 {
         // In a storm everybody asks at once.
         count
@@ -348,7 +352,7 @@ async fn ask(
 struct NoRoutes;
 
 impl RouteTable for NoRoutes {
-    fn add(&self, _server: &Server, _path: &str, _url: &str) {}
+    fn add(&self, _route: &ServerRoute<'_>) {}
 
     fn remove(&self, _path: &str) {}
 

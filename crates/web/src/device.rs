@@ -31,7 +31,7 @@ pub(crate) fn known<'a>(visit: &'a Visit, provider: Option<&str>, name: &str) ->
 }
 
 fn find<'a>(visit: &'a Visit, provider: Option<&str>, name: &str) -> Option<Known<'a>> {
-    let (provider, name) = visit.web.hub.counted_name(provider, name)?;
+    let (provider, name) = visit.web.hub.people.counted_name(provider, name)?;
     let now = visit.web.hub.clock().now();
     cookies::values(&visit.headers, cookies::DEVICE).find_map(|cookie| {
         let (text, signature) = cookie.rsplit_once('.')?;
@@ -50,7 +50,7 @@ pub(crate) fn remember(visit: &Visit, response: &mut Response, provider: Option<
         return;
     }
     let hub = &visit.web.hub;
-    let Some((provider, name)) = hub.counted_name(provider, name) else {
+    let Some((provider, name)) = hub.people.counted_name(provider, name) else {
         return;
     };
     let text = format!("{}.{}", hub.clock().now().seconds(), hub.random().hex_id());

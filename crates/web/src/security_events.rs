@@ -21,7 +21,7 @@ const MEDIA_TYPE: &str = "application/secevent+jwt";
 pub(crate) async fn post(State(web): State<WebState>, request: Request) -> Response {
     let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     let in_english = [(CONTENT_LANGUAGE, HeaderValue::from_static("en"))];
-    if !web.hub.expects_security_events() {
+    if !web.hub.people.expects_security_events() {
         let body = json!({ "status": 404, "message": "no provider sends security events here" });
         return (StatusCode::NOT_FOUND, Json(body)).into_response();
     }
@@ -53,6 +53,7 @@ async fn take(web: &WebState, request: Request) -> Result<(), EventRefusal> {
     let token = String::from_utf8(body.into()).unwrap_or_default();
     let token = Secret::new(token.trim());
     web.hub
+        .people
         .receive_security_event(&token, authorization.as_ref())
         .await
 }

@@ -163,6 +163,7 @@ async fn find_actor(
     if let Some(actor) = &found
         && web
             .hub
+            .people
             .apply_proxy_headers(actor, peer.connection, headers)
             .await?
     {
@@ -174,11 +175,11 @@ async fn find_actor(
 /// A token wins over a cookie; a token that does not hold makes the caller nobody.
 async fn known_actor(web: &Web, headers: &HeaderMap) -> Result<Option<SharedActor>, HubError> {
     if let Some(token) = bearer(headers) {
-        return web.hub.token_caller(token).await;
+        return web.hub.people.token_caller(token).await;
     }
     let (name, _) = cookies::sign_in(web.hub.settings());
     for cookie in cookies::values(headers, name) {
-        if let Some(actor) = web.hub.session_caller(cookie).await? {
+        if let Some(actor) = web.hub.people.session_caller(cookie).await? {
             return Ok(Some(actor));
         }
     }
@@ -488,7 +489,7 @@ impl Visit {
                 admin: actor.user.admin,
                 may_administer,
                 waiting: if may_approve {
-                    self.web.hub.waiting_sign_ups()
+                    self.web.hub.people.waiting_sign_ups()
                 } else {
                     0
                 },

@@ -14,9 +14,9 @@ use jansky_store::{AgentSession, FreezeReason, Server, User};
 
 use super::proofs::NonceProblem;
 use super::{BrokerError, ProofRefusal};
-use crate::Hub;
-use crate::error::HubError;
-use crate::server_visitors::ServerVisitors;
+use crate::broker::Broker;
+use crate::broker::server_visitors::ServerVisitors;
+use crate::shared::error::HubError;
 
 /// How long a caller is remembered; also the bound after which a change is seen that nobody told of.
 const REMEMBERED_FOR: Duration = Duration::from_secs(30);
@@ -75,12 +75,7 @@ impl Caller {
     }
 }
 
-impl Hub {
-    /// The nonce for the next proof, which every answer to an agent brings.
-    pub fn proof_nonce(&self) -> String {
-        self.broker.nonce(&*self.clock)
-    }
-
+impl Broker {
     /// Finds out which agent sent a request. Whoever is refused stands in the audit trail.
     pub async fn agent(
         self: &Arc<Self>,
@@ -120,7 +115,7 @@ impl Hub {
     /// The agent with this session.
     async fn caller(&self, token: &str) -> Result<Option<Agent>, HubError> {
         let digest = digest_text(token);
-        let cache = &self.broker.cache;
+        let cache = &self.cache;
         let now = self.clock.now();
         if let Some(caller) = cache.caller(&digest)
             && now.since(caller.loaded_at) < REMEMBERED_FOR
@@ -130,7 +125,7 @@ impl Hub {
         let Some(session) = self.store.agent_session_by_digest(&digest).await? else {
             return Ok(None);
         };
-        let stamp = cache.stamp(session.user_id);
+        let stamp = self.signals.stamp(session.user_id);
         let caller = self.read_caller(session).await?;
         if let Some(caller) = &caller {
             cache.remember(digest, caller, stamp);
@@ -184,10 +179,7 @@ impl Hub {
     pub(super) fn take_proof(&self, proof: &CheckedProof) -> Result<(), BrokerError> {
         let now = self.clock.now();
         let nonce = proof.nonce.as_deref();
-        let taken = self
-            .broker
-            .nonces
-            .take(nonce, &proof.thumbprint, &proof.id, now);
+        let taken = self.nonces.take(nonce, &proof.thumbprint, &proof.id, now);
         taken.map_err(|stale| match stale {
             NonceProblem::Nonce => ProofRefusal::Nonce.into(),
             NonceProblem::Used => ProofRefusal::Replayed.into(),

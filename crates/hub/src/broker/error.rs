@@ -7,8 +7,9 @@ use jansky_model::ProviderId;
 use jansky_store::{FreezeReason, StoreError};
 
 use super::give::sign_in_path;
-use crate::error::HubError;
-use crate::server_visitors::ServerVisitors;
+use crate::broker::server_visitors::ServerVisitors;
+use crate::people::admitted_user::NotAdmitted;
+use crate::shared::error::HubError;
 
 /// Why a proof of possession does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -211,5 +212,15 @@ impl From<StoreError> for BrokerError {
 impl From<ProofProblem> for BrokerError {
     fn from(problem: ProofProblem) -> Self {
         Self::Proof(problem.into())
+    }
+}
+
+impl From<NotAdmitted> for BrokerError {
+    fn from(why: NotAdmitted) -> Self {
+        match why {
+            NotAdmitted::Excluded => Self::NotAllowed,
+            NotAdmitted::SignInAgain(provider) => Self::sign_in_again(Some(&provider), None),
+            NotAdmitted::Hub(error) => Self::Hub(error),
+        }
     }
 }

@@ -11,12 +11,12 @@ use jansky_store::{Agents, Server, TokenKind, User};
 use serde_json::json;
 
 use super::BrokerError;
-use super::audience::{Audience, Source};
-use super::audit::AuditEntry;
 use super::source::{NotObtained, SourceRequest};
-use crate::Hub;
-use crate::admitted_user::{AdmittedUser, NotAdmitted};
-use crate::error::HubError;
+use crate::broker::Broker;
+use crate::people::admitted_user::{AdmittedUser, NotAdmitted};
+use crate::shared::audience::{Audience, Source};
+use crate::shared::error::HubError;
+use crate::shared::record::AuditEntry;
 use jansky_access::{Actor, Credential};
 
 /// For how long what is shown must be good at least.
@@ -44,7 +44,7 @@ pub struct ExposedToken {
     pub scope: Option<String>,
 }
 
-impl Hub {
+impl Broker {
     /// The tokens that `local_user_exposed_path` shows. Only a server's own token opens it.
     pub async fn exposed_tokens(
         self: &Arc<Self>,
@@ -61,7 +61,7 @@ impl Hub {
         let server = self.store.server(*server).await?;
         let server = server.ok_or(BrokerError::InvalidToken)?;
         let user = &actor.user;
-        self.broker.pass(user.id)?;
+        self.pass(user.id)?;
         let agents = self
             .store
             .agent_sessions(Agents::OfServer(server.id))
@@ -70,7 +70,7 @@ impl Hub {
             return Err(BrokerError::Frozen(reason));
         }
         BrokerError::must_be_alone(&self.visitors_of(&server).await?)?;
-        let user = self.must_be_admitted(user).await?;
+        let user = self.people.must_be_admitted(user).await?;
         let name = user.name.as_str();
         let login = self.login_exposed(name, user, "exposed_path", Some(&server));
         let login = login.await.map_err(explain)?;
@@ -139,7 +139,7 @@ impl Hub {
         if !self.settings.broker.auth_state {
             return Ok(None);
         }
-        let user = match self.must_be_admitted(user).await {
+        let user = match self.people.must_be_admitted(user).await {
             Ok(user) => user,
             Err(NotAdmitted::Hub(error)) => return Err(error),
             Err(NotAdmitted::Excluded | NotAdmitted::SignInAgain(_)) => return Ok(None),
@@ -161,6 +161,7 @@ impl Hub {
     ) -> Result<ExposedToken, NotObtained> {
         let grant = self.grant_for(&user, None).await?;
         let fresh = self
+            .people
             .fresh_token(&grant, LEAST)
             .await
             .map_err(|error| NotObtained::from_grant(error, &grant.provider))?;
@@ -183,20 +184,21 @@ impl Hub {
         audience: &str,
         token: &ExposedToken,
     ) -> Result<(), HubError> {
-        self.write_audit(AuditEntry {
-            event,
-            actor: actor.to_owned(),
-            user: Some(user),
-            server,
-            outcome: "ok",
-            detail: json!({
-                "audience": audience,
-                "scope": token.scope,
-                "token": token_hash(token.token.expose()),
-                "expires_at": token.expires_at,
-            }),
-        })
-        .await
+        self.audit
+            .write_audit(AuditEntry {
+                event,
+                actor: actor.to_owned(),
+                user: Some(user),
+                server,
+                outcome: "ok",
+                detail: json!({
+                    "audience": audience,
+                    "scope": token.scope,
+                    "token": token_hash(token.token.expose()),
+                    "expires_at": token.expires_at,
+                }),
+            })
+            .await
     }
 }
 

@@ -9,12 +9,12 @@ use serde_json::json;
 use tracing::warn;
 
 use super::BrokerError;
-use super::audience::Audience;
 use super::cache::{CachedToken, Key, Slot};
 use super::caller::Agent;
 use super::check::look_at;
 use super::source::{NotObtained, ObtainedToken, RefusedReason, SourceRequest};
-use crate::Hub;
+use crate::broker::Broker;
+use crate::shared::audience::Audience;
 
 /// The least that an agent may be left with, whatever it asks for.
 const FLOOR: Duration = Duration::from_mins(1);
@@ -54,7 +54,7 @@ pub(super) enum TokenOrigin {
     Source,
 }
 
-impl Hub {
+impl Broker {
     /// Gives an agent a token for one audience. It stands in the audit trail before it is given.
     pub async fn give_token(
         self: &Arc<Self>,
@@ -105,7 +105,7 @@ impl Hub {
         agent: &Agent,
         request: &TokenRequest,
     ) -> Result<(&'h Audience, CachedToken, TokenOrigin), BrokerError> {
-        self.broker.pass(agent.user.id)?;
+        self.pass(agent.user.id)?;
         agent.is_frozen()?;
         let audience = self.audience(&request.audience)?;
         audience.permit(&agent.user, &agent.groups, &agent.server, &agent.others)?;
@@ -117,7 +117,7 @@ impl Hub {
             )));
         }
         let request = SourceRequest {
-            user: self.must_be_admitted(&agent.user).await?,
+            user: self.people.must_be_admitted(&agent.user).await?,
             groups: &agent.groups,
             server: &agent.server,
             audience,
@@ -149,10 +149,7 @@ impl Hub {
             audience: request.audience.id.clone(),
             scopes: request.scopes.join(" "),
         };
-        let slot = self
-            .broker
-            .cache
-            .slot(request.user.id, key, self.clock.now());
+        let slot = self.cache.slot(request.user.id, key, self.clock.now());
         let attempts = {
             let state = slot.state();
             if let Some(held) = self.good_for(state.held.as_ref(), request.least) {

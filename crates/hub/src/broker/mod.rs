@@ -16,11 +16,12 @@ mod error;
 mod exposed;
 mod freeze;
 mod give;
+pub(crate) mod issuer;
 mod overview;
 mod proofs;
+pub(crate) mod server_visitors;
 mod source;
 mod ticket;
-mod tripwire;
 mod upstream;
 mod watch;
 
@@ -29,14 +30,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use governor::Quota;
+use jansky_crypto::sealed::KeyRing;
 use jansky_crypto::{MacKey, Random};
 use jansky_model::{Clock, UserId};
 use jansky_store::Store;
 
-pub use audience::{Audience, AudienceRules, BrokerMode, Source};
-pub use audit::check_audit;
-pub(crate) use audit::{AccountChange, AuditEntry};
-pub(crate) use cache::{BrokerCache, CacheStamp};
 pub use caller::{Agent, AgentCredentials, Proofs};
 pub use error::{BrokerError, ProofRefusal};
 pub use exposed::{ExposedToken, ExposedTokens};
@@ -46,9 +44,18 @@ pub use source::{ExpectedClaims, NotObtained, ObtainedToken, RefusedReason, Sour
 pub use ticket::Enrolled;
 pub use watch::{AgentNotice, AgentWatch};
 
-use crate::grants::Breakers;
-use crate::rate_limit::RateLimit;
-use audit::AuditWriter;
+use crate::context::Context;
+use crate::people::People;
+use crate::people::grants::Breakers;
+use crate::shared::error::HubError;
+use crate::shared::metrics::Metrics;
+use crate::shared::rate_limit::RateLimit;
+use crate::shared::record::AuditTrail;
+use crate::shared::settings::Settings;
+use crate::shared::signals::Signals;
+use cache::BrokerCache;
+use issuer::Issuer;
+use jansky_access::Access;
 use proofs::Nonces;
 
 /// How many refused requests of one network are written to the audit trail: so many at once, and then
@@ -56,43 +63,19 @@ use proofs::Nonces;
 const REFUSALS: NonZeroU32 = NonZeroU32::new(20).unwrap();
 const REFUSALS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
-/// What an operator decides about the broker.
-#[derive(Clone, Debug)]
-pub struct BrokerSettings {
-    /// What tokens can be asked for.
-    pub audiences: Vec<Audience>,
-    /// How many tokens the servers of one person may ask for in a minute.
-    pub requests_per_minute: u32,
-    /// JupyterHub's `TokenExchangeAuthenticator`: the path below the hub at which a server reads its
-    /// user's tokens with its own token; `None` switches it off.
-    pub local_user_exposed_path: Option<String>,
-    /// Whether `GET /hub/api/users/{name}` shows access tokens in `auth_state` to who holds
-    /// `admin:auth_state`.
-    pub auth_state: bool,
-}
-
-impl BrokerSettings {
-    /// Whether servers get tokens at all.
-    pub const fn gives_tokens(&self) -> bool {
-        !self.audiences.is_empty() || self.local_user_exposed_path.is_some()
-    }
-}
-
-impl Default for BrokerSettings {
-    fn default() -> Self {
-        Self {
-            audiences: Vec::new(),
-            requests_per_minute: 600,
-            local_user_exposed_path: None,
-            auth_state: false,
-        }
-    }
-}
-
-/// What the broker is made of.
-pub(crate) struct Broker {
-    pub(crate) cache: Arc<BrokerCache>,
-    pub(crate) audit: Arc<AuditWriter>,
+/// The broker. What begins something lasting needs it in an [`Arc`].
+pub struct Broker {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    settings: Arc<Settings>,
+    access: Arc<Access>,
+    audit: Arc<AuditTrail>,
+    signals: Arc<Signals>,
+    metrics: Arc<Metrics>,
+    people: Arc<People>,
+    issuer: Issuer,
+    cache: BrokerCache,
     nonces: Nonces,
     /// For each provider and audience: whether it is left alone for a while.
     breakers: Breakers,
@@ -101,26 +84,52 @@ pub(crate) struct Broker {
 }
 
 impl Broker {
-    pub(crate) fn new(
-        settings: &BrokerSettings,
-        store: &Arc<Store>,
-        clock: &Arc<dyn Clock>,
-        random: &dyn Random,
-        cache: Arc<BrokerCache>,
-    ) -> Self {
-        let per_minute = NonZeroU32::new(settings.requests_per_minute).unwrap_or(NonZeroU32::MIN);
+    pub(crate) fn new(context: Context, people: Arc<People>, keys: Arc<KeyRing>) -> Self {
+        let Context {
+            store,
+            clock,
+            random,
+            settings,
+            access,
+            audit,
+            signals,
+            metrics,
+            ..
+        } = context;
+        let per_minute =
+            NonZeroU32::new(settings.broker.requests_per_minute).unwrap_or(NonZeroU32::MIN);
         Self {
-            cache,
-            audit: Arc::new(AuditWriter::new(Arc::clone(store))),
+            issuer: Issuer::new(
+                Arc::clone(&store),
+                Arc::clone(&clock),
+                Arc::clone(&random),
+                keys,
+                settings.issuer.clone(),
+            ),
+            cache: BrokerCache::new(Arc::clone(&signals)),
             // Made for this process: a proof is good at one process only, which remembers it.
-            nonces: Nonces::new(MacKey::generate(random)),
+            nonces: Nonces::new(MacKey::generate(&*random)),
             breakers: Breakers::default(),
-            by_user: RateLimit::new(Quota::per_minute(per_minute), clock),
+            by_user: RateLimit::new(Quota::per_minute(per_minute), &clock),
             refusals: RateLimit::new(
                 Quota::per_minute(REFUSALS_PER_MINUTE).allow_burst(REFUSALS),
-                clock,
+                &clock,
             ),
+            store,
+            clock,
+            random,
+            settings,
+            access,
+            audit,
+            signals,
+            metrics,
+            people,
         }
+    }
+
+    /// Seals again what older keys sealed; how much that was.
+    pub(crate) async fn seal_again(&self) -> Result<u64, HubError> {
+        self.issuer.seal_again().await
     }
 
     /// Lets a request of a user pass or says when to come back.
@@ -134,12 +143,14 @@ impl Broker {
 
     /// Drops the counts that no longer matter.
     pub(crate) fn shrink(&self) {
+        self.cache.shrink(self.clock.now());
+        self.shrink_device_counts();
         self.by_user.shrink();
         self.refusals.shrink();
     }
 
     /// The nonce that the next proof must carry.
-    pub(crate) fn nonce(&self, clock: &dyn Clock) -> String {
-        self.nonces.current(clock.now())
+    pub fn proof_nonce(&self) -> String {
+        self.nonces.current(self.clock.now())
     }
 }

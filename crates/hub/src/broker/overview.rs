@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use jansky_store::{FreezeReason, Grant, GrantKind, GrantState};
 
-use super::audience::{Audience, Needs, Source};
+use super::audience::Needs;
 use super::caller::Agent;
 use super::give::sign_in_path;
-use crate::Hub;
-use crate::error::HubError;
+use crate::broker::Broker;
+use crate::shared::audience::{Audience, Source};
+use crate::shared::error::HubError;
 
 /// All that a person may want to know about their tokens.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ impl AudienceState {
     }
 }
 
-impl Hub {
+impl Broker {
     /// What an agent could ask for.
     pub async fn overview(self: &Arc<Self>, agent: &Agent) -> Result<Overview, HubError> {
         let mut grants = self.store.grants_of(agent.user.id).await?;
@@ -88,7 +89,7 @@ impl Hub {
         let of_sign_in = self.grant_of_sign_in(&agent.user).await?;
         let identities = grants.iter().map(|grant| OverviewIdentity {
             provider: grant.provider.to_string(),
-            title: self.title_of_provider(&grant.provider),
+            title: self.people.title_of_provider(&grant.provider),
             state: grant.state,
             sign_in: sign_in_path(Some(&grant.provider), None),
         });

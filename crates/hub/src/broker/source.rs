@@ -9,12 +9,12 @@ use std::time::Duration;
 use jansky_model::{ProviderId, Secret, Timestamp};
 use jansky_store::{Grant, GrantKind, Server, StoreError, User};
 
-use super::audience::{Audience, Source};
-use crate::Hub;
-use crate::admitted_user::AdmittedUser;
-use crate::error::HubError;
-use crate::grants::NoToken;
-use crate::issuer::TokenContent;
+use crate::broker::Broker;
+use crate::broker::issuer::TokenContent;
+use crate::people::admitted_user::AdmittedUser;
+use crate::people::grants::NoToken;
+use crate::shared::audience::{Audience, Source};
+use crate::shared::error::HubError;
 
 /// What is wanted. Whether the person may have it was decided before.
 #[derive(Clone, Copy, Debug)]
@@ -148,7 +148,7 @@ impl From<StoreError> for NotObtained {
     }
 }
 
-impl Hub {
+impl Broker {
     /// Obtains a token, in the way that the audience says.
     pub(crate) async fn obtain(
         self: &Arc<Self>,
@@ -223,6 +223,7 @@ impl Hub {
     ) -> Result<ObtainedToken, NotObtained> {
         let grant = self.grant_for(&request.user, provider).await?;
         let fresh = self
+            .people
             .fresh_token(&grant, request.least)
             .await
             .map_err(|error| NotObtained::from_grant(error, &grant.provider))?;
@@ -252,7 +253,7 @@ impl Hub {
             provider: provider.cloned(),
             behind: None,
         })?;
-        self.broker.cache.note_grant(&grant);
+        self.people.grants().seen.see(&grant);
         Ok(grant)
     }
 

@@ -12,10 +12,10 @@ use serde_json::json;
 use tracing::{info, warn};
 
 use super::BrokerError;
-use super::audit::AuditEntry;
 use super::caller::AgentCredentials;
-use crate::Hub;
-use crate::error::HubError;
+use crate::broker::Broker;
+use crate::shared::error::HubError;
+use crate::shared::record::AuditEntry;
 
 /// How long a ticket works after the process of its server has begun.
 const AFTER_BEGINNING: Duration = Duration::from_mins(1);
@@ -37,7 +37,7 @@ pub struct Enrolled {
     pub server: Server,
 }
 
-impl Hub {
+impl Broker {
     /// Makes the ticket for the agent of a start that is under way; `None` when there is nothing to
     /// ask for, or the start is over.
     pub(crate) async fn make_ticket(
@@ -145,7 +145,7 @@ impl Hub {
             outcome: "ok",
             detail: json!({ "key": began.thumbprint, "address": presented.address.to_string() }),
         };
-        self.write_audit(event).await?;
+        self.audit.write_audit(event).await?;
         info!(server.id = %server.id, user.name = %user.name, "the agent came in");
         Ok(Enrolled {
             session,
@@ -165,14 +165,15 @@ impl Hub {
         let server = self.store.server(server).await?;
         let user = self.store.user(user).await?;
         detail["address"] = json!(presented.address.to_string());
-        self.write_audit(AuditEntry {
-            event,
-            actor: "unknown".to_owned(),
-            user: user.as_ref(),
-            server: server.as_ref(),
-            outcome: "invalid_grant",
-            detail,
-        })
-        .await
+        self.audit
+            .write_audit(AuditEntry {
+                event,
+                actor: "unknown".to_owned(),
+                user: user.as_ref(),
+                server: server.as_ref(),
+                outcome: "invalid_grant",
+                detail,
+            })
+            .await
     }
 }

@@ -14,10 +14,10 @@ use jansky_model::{ProviderId, Secret};
 use jansky_store::Grant;
 use tracing::warn;
 
-use super::audience::{Audience, BrokerMode, Source};
 use super::source::{NotObtained, ObtainedToken, RefusedReason, SourceRequest};
-use crate::Hub;
-use crate::grants::FreshToken;
+use crate::broker::Broker;
+use crate::people::grants::FreshToken;
+use crate::shared::audience::{Audience, BrokerMode, Source};
 
 /// The person's own token is good for at least so long when it is traded.
 const SUBJECT_FLOOR: Duration = Duration::from_secs(30);
@@ -67,7 +67,7 @@ impl ExchangeTarget<'_> {
     }
 }
 
-impl Hub {
+impl Broker {
     /// The person's token is traded for one of the service (RFC 8693).
     pub(super) async fn from_exchange(
         self: &Arc<Self>,
@@ -132,8 +132,9 @@ impl Hub {
             provider: Some(provider.clone()),
             behind: None,
         })?;
-        self.broker.cache.note_grant(&grant);
+        self.people.grants().seen.see(&grant);
         let FreshToken { token, expires_at } = self
+            .people
             .fresh_token(&grant, request.least)
             .await
             .map_err(|error| NotObtained::from_grant(error, &provider))?;
@@ -203,7 +204,7 @@ impl Hub {
     /// The ways in which tokens of providers behind providers came last: provider, alias, way.
     pub fn external_ways(&self) -> Vec<(String, String, &'static str)> {
         let mut ways = Vec::new();
-        for configured in &self.providers {
+        for configured in self.people.providers() {
             if let Some(external) = configured.provider.external_tokens() {
                 let id = configured.provider.id().to_string();
                 let known = external.known_ways().into_iter();
@@ -242,13 +243,12 @@ impl Hub {
         grant: &Grant,
         least: Duration,
     ) -> Result<FreshToken, NotObtained> {
-        let fresh = self.fresh_token(grant, least).await;
+        let fresh = self.people.fresh_token(grant, least).await;
         fresh.map_err(|error| NotObtained::from_grant(error, &grant.provider))
     }
 
     fn pass_breaker(&self, name: &str) -> Result<(), NotObtained> {
-        self.broker
-            .breakers
+        self.breakers
             .pass(name, self.clock.now(), &*self.random)
             .map_err(|retry_after| NotObtained::Later { retry_after })
     }
@@ -262,12 +262,12 @@ impl Hub {
     ) -> Result<ObtainedToken, NotObtained> {
         if let Err(NotIssued::Later { error, pause }) = &issued {
             let now = self.clock.now();
-            let breakers = &self.broker.breakers;
+            let breakers = &self.breakers;
             let retry_after = breakers.failed(breaker, now, *pause, &*self.random);
             warn!(provider.id = %provider, error = %error, "could not get a token for a service");
             return Err(NotObtained::Later { retry_after });
         }
-        self.broker.breakers.answered(breaker);
+        self.breakers.answered(breaker);
         let error = match issued {
             Ok(issued) => {
                 return Ok(ObtainedToken {
@@ -307,7 +307,11 @@ impl Hub {
     }
 
     fn provider_by_id(&self, id: &ProviderId) -> Result<Arc<dyn IdentityProvider>, NotObtained> {
-        let found = self.providers.iter().find(|p| p.provider.id() == id);
+        let found = self
+            .people
+            .providers()
+            .iter()
+            .find(|p| p.provider.id() == id);
         let found = found.ok_or_else(|| {
             NotObtained::invalid_target(format!("there is no provider `{id}` any more"))
         })?;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use jansky_store::{AgentSessionId, FreezeReason};
+use jansky_store::{AgentSessionId, FreezeReason, Store};
 use tokio::sync::watch;
 use tracing::warn;
 
 use super::caller::Agent;
-use crate::Hub;
+use crate::broker::Broker;
 
 /// News for an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ enum LastNotice {
 
 /// Watches what becomes of one session.
 pub struct AgentWatch {
-    hub: Arc<Hub>,
+    store: Arc<Store>,
     session: AgentSessionId,
     changes: watch::Receiver<()>,
     told: LastNotice,
@@ -39,13 +39,13 @@ pub struct AgentWatch {
     is_over: bool,
 }
 
-impl Hub {
+impl Broker {
     /// Watches the session of an agent. The first news is how it stands.
     pub fn watch_agent(self: &Arc<Self>, agent: &Agent) -> AgentWatch {
         AgentWatch {
-            hub: Arc::clone(self),
+            store: Arc::clone(&self.store),
             session: agent.session.id,
-            changes: self.broker.cache.listen(agent.user.id),
+            changes: self.signals.listen(agent.user.id),
             told: LastNotice::Nothing,
             is_behind: true,
             is_over: false,
@@ -68,7 +68,7 @@ impl AgentWatch {
         self.is_behind = true;
         // What comes while the row is read is news again.
         self.changes.borrow_and_update();
-        let session = self.hub.store.agent_session(self.session).await;
+        let session = self.store.agent_session(self.session).await;
         self.is_behind = false;
         let session = match session {
             Ok(session) => session,

@@ -36,6 +36,7 @@ async fn the_use_of_a_token_is_written_down_also_when_its_owner_is_remembered() 
     let hub = world.hub();
     let made = hub
         .hub
+        .people
         .create_token(hub.hub.operator(), &user, NewApiToken::default())
         .await;
     let (_, token) = made.expect("a token can be made");
@@ -47,7 +48,12 @@ async fn the_use_of_a_token_is_written_down_also_when_its_owner_is_remembered() 
     // The process ends in good order.
     hub.hub.shut_down_process(crate::support::SOON).await;
 
-    let tokens = hub.hub.tokens_of(&user).await.expect("tokens are listed");
+    let tokens = hub
+        .hub
+        .people
+        .tokens_of(&user)
+        .await
+        .expect("tokens are listed");
     assert_eq!(tokens[0].last_used_at, Some(world.now()));
 }
 

@@ -70,7 +70,7 @@ impl Case {
             });
         }
         if self != Self::Start && self != Self::StartThatFails {
-            let begun = hub.hub.start_server(&user, &name, None).await;
+            let begun = hub.hub.servers.start_server(&user, &name, None).await;
             let begun = begun.expect("it can be started");
             if self == Self::CancelStart {
                 until("it runs", async || {
@@ -81,7 +81,12 @@ impl Case {
                 assert!(hub.settled(&begun).await.state.is_ready());
             }
         }
-        let server = hub.hub.server(&user, &name).await.expect("it reads");
+        let server = hub
+            .hub
+            .servers
+            .server(&user, &name)
+            .await
+            .expect("it reads");
         let mut server = server.expect("it is there");
         match self {
             Self::StartThatFails => world.spawner.behave(FakeBehaviour {
@@ -90,7 +95,11 @@ impl Case {
             }),
             Self::NoticeEnd => world.spawner.fake.end(server.id, "was killed by signal 9"),
             Self::Remove => {
-                hub.hub.stop_server(&server).await.expect("it stops");
+                hub.hub
+                    .servers
+                    .stop_server(&server)
+                    .await
+                    .expect("it stops");
                 server = hub.settled(&server).await;
             }
             _ => {}
@@ -113,17 +122,20 @@ impl Scene {
         let hub = self.core();
         match case {
             Case::Start | Case::StartThatFails => {
-                let started = hub.start_server(&self.user, &case.name(), None).await?;
-                hub.settled(&started, PATIENCE).await.map(|_| ())
+                let started = hub
+                    .servers
+                    .start_server(&self.user, &case.name(), None)
+                    .await?;
+                hub.servers.settled(&started, PATIENCE).await.map(|_| ())
             }
-            Case::Stop | Case::CancelStart => hub.stop_server(&self.server).await,
-            Case::NoticeEnd => hub.look_at_servers().await,
-            Case::StopAll => hub.stop_all_servers(PATIENCE).await,
-            Case::Remove => match hub.reread(&self.server).await? {
-                Some(server) => hub.remove_server(&server).await,
+            Case::Stop | Case::CancelStart => hub.servers.stop_server(&self.server).await,
+            Case::NoticeEnd => hub.servers.look_at_servers().await,
+            Case::StopAll => hub.servers.stop_all_servers(PATIENCE).await,
+            Case::Remove => match hub.servers.reread(&self.server).await? {
+                Some(server) => hub.servers.remove_server(&server).await,
                 None => Ok(()),
             },
-            Case::DeleteOwner => match hub.user("river").await? {
+            Case::DeleteOwner => match hub.people.user("river").await? {
                 // It waits a minute for the servers, longer than whoever asks here.
                 Some(user) => {
                     tokio::time::timeout(PATIENCE, hub.delete_user(hub.operator(), &user))
@@ -138,8 +150,13 @@ impl Scene {
     /// Asserts that what is outside agrees with the row, which may be ahead of it if it is not known
     /// here.
     async fn agree(&self, what: &str, is_known: bool) {
-        let row = self.core().reread(&self.server).await.expect("it reads");
-        let path = self.core().server_path(&self.server);
+        let row = self
+            .core()
+            .servers
+            .reread(&self.server)
+            .await
+            .expect("it reads");
+        let path = self.core().servers.server_path(&self.server);
         let has_route = self.hub.routes.url(&path).is_some();
         let running = self.world.spawner.fake.running();
         let state = row.map(|row| row.state);
@@ -173,8 +190,17 @@ impl Scene {
     /// Looks until everything is at rest, as the hub does from time to time.
     async fn come_to_rest(&self, case: Case) {
         until(&format!("{case:?}: it comes to rest"), async || {
-            self.core().look_at_servers().await.expect("it looks");
-            let row = self.core().reread(&self.server).await.expect("it reads");
+            self.core()
+                .servers
+                .look_at_servers()
+                .await
+                .expect("it looks");
+            let row = self
+                .core()
+                .servers
+                .reread(&self.server)
+                .await
+                .expect("it reads");
             row.is_none_or(|row| {
                 let goes_on =
                     case == Case::CancelStart && matches!(row.state, ServerState::Starting { .. });
@@ -187,7 +213,12 @@ impl Scene {
 
     /// Whether it has come to the end that was wanted.
     async fn is_done(&self, case: Case) -> bool {
-        let row = self.core().reread(&self.server).await.expect("it reads");
+        let row = self
+            .core()
+            .servers
+            .reread(&self.server)
+            .await
+            .expect("it reads");
         match (case, row.map(|row| row.state)) {
             (Case::Start, Some(ServerState::Ready { .. }))
             | (Case::StartThatFails, Some(ServerState::Failed { .. }))
@@ -292,10 +323,11 @@ async fn leave(
     let hub = upstream.hub();
     match way {
         ProviderSignOut::Here => hub
+            .people
             .sign_out(actor, "http://127.0.0.1/", false)
             .await
             .map(|_| ()),
-        ProviderSignOut::Everywhere => hub.sign_out_everywhere(&actor.user, actor).await,
+        ProviderSignOut::Everywhere => hub.people.sign_out_everywhere(&actor.user, actor).await,
         ProviderSignOut::Deleted => hub.delete_user(hub.operator(), &actor.user).await,
     }
 }

@@ -42,6 +42,7 @@ impl Upstream {
         let least = Duration::from_secs(30);
         let fresh = self
             .hub()
+            .people
             .other_service_token(user, &self.provider, service, least)
             .await?;
         Ok(fresh.token.expose().to_owned())
@@ -120,6 +121,7 @@ async fn one_dead_service_takes_nothing_else_along() {
     let groups = upstream.token(&user, GROUPS).await;
     let login = upstream
         .hub()
+        .people
         .login_token(&user, &upstream.provider, Duration::ZERO)
         .await;
     let session = upstream
@@ -152,6 +154,7 @@ async fn signing_out_revokes_each_of_them() {
 
     upstream
         .hub()
+        .people
         .sign_out(&actor, "http://127.0.0.1:8000/hub/login", false)
         .await
         .expect("it works");

@@ -171,11 +171,14 @@ impl Scene {
         for name in PEOPLE {
             let is_admin = name == "zoe";
             let name = user_name(name);
-            let made = hub.create_user(hub.operator(), &name, is_admin).await;
+            let made = hub
+                .people
+                .create_user(hub.operator(), &name, is_admin)
+                .await;
             let user = made.expect("the name is free");
             for server in ["", "gpu"] {
                 let server = server.parse().expect("a valid name");
-                let made = hub.create_server(&user, &server, "", None).await;
+                let made = hub.servers.create_server(&user, &server, "", None).await;
                 servers.push(made.expect("the name is free").id);
             }
             users.push(user.id);
@@ -185,7 +188,10 @@ impl Scene {
             let members = members.filter(|(of, _)| GROUPS[*of] == group);
             let members: Vec<String> = members.map(|(_, who)| PEOPLE[*who].to_owned()).collect();
             let names = [group.to_owned()];
-            let made = hub.create_groups(hub.operator(), &names, &members).await;
+            let made = hub
+                .people
+                .create_groups(hub.operator(), &names, &members)
+                .await;
             made.expect("the name is free");
         }
         let river = hub
@@ -194,7 +200,7 @@ impl Scene {
             .await
             .expect("read")
             .expect("made");
-        let all = hub.rights_of(&river).await.expect("read");
+        let all = hub.people.rights_of(&river).await.expect("read");
         // Of the limits that a token may have, those that its owner holds.
         let limits = story.limits.as_ref().map(|limits| {
             let held = limits
@@ -206,7 +212,10 @@ impl Scene {
             scopes: limits,
             ..NewApiToken::default()
         };
-        let made = hub.create_token(hub.operator(), &river, request).await;
+        let made = hub
+            .people
+            .create_token(hub.operator(), &river, request)
+            .await;
         let (_, token) = made.expect("river holds it");
         Self {
             hub,
@@ -222,19 +231,20 @@ impl Scene {
     }
 
     async fn user(&self, name: usize) -> Option<User> {
-        self.hub.user(NAMES[name]).await.expect("read")
+        self.hub.people.user(NAMES[name]).await.expect("read")
     }
 
     async fn server(&self, (owner, name): (usize, usize)) -> Option<jansky_hub::Server> {
         let owner = self.user(owner).await?;
         let name: ServerName = SERVERS[name].parse().expect("a valid name");
-        self.hub.server(&owner, &name).await.expect("read")
+        self.hub.servers.server(&owner, &name).await.expect("read")
     }
 
     /// What is now a token of somebody else, as a sign-in would give it.
     async fn signed_in_as(&self, user: &User) -> Secret {
         let made = self
             .hub
+            .people
             .create_token(self.hub.operator(), user, NewApiToken::default());
         made.await.expect("everybody has what they have").1
     }
@@ -245,22 +255,26 @@ impl Scene {
         let hub = Arc::clone(&self.hub);
         let on = |scope, name: usize| actor.may(scope, Target::User(NAMES[name]));
         let on_group = |scope, group: usize| actor.may(scope, Target::Group(GROUPS[group]));
-        let group = async |group: usize| hub.group(GROUPS[group]).await.expect("read");
+        let group = async |group: usize| hub.people.group(GROUPS[group]).await.expect("read");
         match call {
             Call::CreateUser { name, admin } if on(Scope::ADMIN_USERS, *name) => {
                 let _ = hub
+                    .people
                     .create_user(actor, &user_name(NAMES[*name]), *admin)
                     .await;
             }
             Call::Rename { user, name } if on(Scope::ADMIN_USERS, *user) => {
                 if let Some(user) = self.user(*user).await {
                     let name = user_name(NAMES[*name]);
-                    let _ = hub.change_user(actor, &user, Some(&name), None).await;
+                    let _ = hub
+                        .people
+                        .change_user(actor, &user, Some(&name), None)
+                        .await;
                 }
             }
             Call::MakeAdmin { user } if on(Scope::ADMIN_USERS, *user) => {
                 if let Some(user) = self.user(*user).await {
-                    let _ = hub.change_user(actor, &user, None, Some(true)).await;
+                    let _ = hub.people.change_user(actor, &user, None, Some(true)).await;
                 }
             }
             Call::DeleteUser { user } if on(Scope::DELETE_USERS, *user) => {
@@ -271,12 +285,14 @@ impl Scene {
             Call::CreateGroup { group, member } if on_group(Scope::ADMIN_GROUPS, *group) => {
                 let members = [NAMES[*member].to_owned()];
                 let _ = hub
+                    .people
                     .create_groups(actor, &[GROUPS[*group].to_owned()], &members)
                     .await;
             }
             Call::AddMember { group: of, member } if on_group(Scope::GROUPS, *of) => {
                 if let Some(group) = group(*of).await {
                     let _ = hub
+                        .people
                         .add_members(actor, &group, &[NAMES[*member].to_owned()])
                         .await;
                 }
@@ -284,13 +300,14 @@ impl Scene {
             Call::RemoveMember { group: of, member } if on_group(Scope::GROUPS, *of) => {
                 if let Some(group) = group(*of).await {
                     let _ = hub
+                        .people
                         .remove_members(actor, &group, &[NAMES[*member].to_owned()])
                         .await;
                 }
             }
             Call::DeleteGroup { group: of } if on_group(Scope::DELETE_GROUPS, *of) => {
                 if let Some(group) = group(*of).await {
-                    let _ = hub.delete_group(actor, &group).await;
+                    let _ = hub.people.delete_group(actor, &group).await;
                 }
             }
             Call::Token { user, scope } if on(Scope::TOKENS, *user) => {
@@ -299,14 +316,14 @@ impl Scene {
                         scopes: scope.clone().map(|scope| vec![scope]),
                         ..NewApiToken::default()
                     };
-                    if let Ok((_, token)) = hub.create_token(actor, &user, request).await {
+                    if let Ok((_, token)) = hub.people.create_token(actor, &user, request).await {
                         self.tokens.push(token);
                     }
                 }
             }
             Call::Link { user } if on(Scope::ADMIN_USERS, *user) => {
                 if let Some(user) = self.user(*user).await
-                    && hub.make_password_link(actor, &user).await.is_ok()
+                    && hub.people.make_password_link(actor, &user).await.is_ok()
                 {
                     let token = self.signed_in_as(&user).await;
                     self.tokens.push(token);
@@ -317,17 +334,18 @@ impl Scene {
                     && actor.may_on_server(Scope::SHARES, &server.user, &server.name)
                 {
                     let with = SharePartner::User(user_name(NAMES[*with]));
-                    let _ = hub.share(actor, &server, &with, None).await;
+                    let _ = hub.servers.share(actor, &server, &with, None).await;
                 }
             }
             Call::ShareCode { server } => {
                 if let Some(server) = self.server(*server).await
                     && actor.may_on_server(Scope::SHARES, &server.user, &server.name)
                     && let Ok((_, code)) = hub
+                        .servers
                         .create_share_code(actor, &server, None, jansky_hub::USUAL_CODE_LIFETIME)
                         .await
                 {
-                    let _ = hub.accept_share_code(actor, code.expose()).await;
+                    let _ = hub.servers.accept_share_code(actor, code.expose()).await;
                 }
             }
             Call::RenameServer { server, name } => {
@@ -336,6 +354,7 @@ impl Scene {
                 {
                     let name = SERVERS[*name].parse().expect("a valid name");
                     let _ = hub
+                        .servers
                         .change_server(actor, &server, Some(&name), None, None)
                         .await;
                 }

@@ -16,7 +16,7 @@ async fn a_server_that_runs_is_adopted() {
     let token = world.last_token();
 
     let second = world.hub();
-    let resumed = second.hub.resume().await.expect("it resumes");
+    let resumed = second.hub.servers.resume().await.expect("it resumes");
 
     assert_eq!(
         resumed,
@@ -46,7 +46,7 @@ async fn a_start_that_got_to_the_spawner_is_finished_with_its_own_token() {
     world.spawned(server.id, StartId(1), &token).await;
 
     let hub = world.hub();
-    let resumed = hub.hub.resume().await.expect("it resumes");
+    let resumed = hub.hub.servers.resume().await.expect("it resumes");
 
     assert_eq!(
         resumed,
@@ -68,7 +68,7 @@ async fn a_start_that_did_not_get_to_the_spawner_begins_again() {
     let (server, lost) = world.begun("river").await;
 
     let hub = world.hub();
-    let resumed = hub.hub.resume().await.expect("it resumes");
+    let resumed = hub.hub.servers.resume().await.expect("it resumes");
 
     assert_eq!(
         resumed,
@@ -97,7 +97,7 @@ async fn a_start_whose_process_has_ended_meanwhile_begins_again_with_a_good_toke
     world.spawner.fake.end(server.id, "was killed by signal 9");
 
     let hub = world.hub();
-    hub.hub.resume().await.expect("it resumes");
+    hub.hub.servers.resume().await.expect("it resumes");
 
     let after = hub.settled(&server).await;
     assert!(after.state.is_ready(), "{:?}", after.state);
@@ -119,7 +119,7 @@ async fn a_stop_goes_on() {
     let stopping = stopping.expect("it was ready");
 
     let second = world.hub();
-    let resumed = second.hub.resume().await.expect("it resumes");
+    let resumed = second.hub.servers.resume().await.expect("it resumes");
 
     assert_eq!(
         resumed,
@@ -146,7 +146,7 @@ async fn a_server_that_ended_while_nobody_looked_is_cleared_away() {
     world.spawner.fake.end(server.id, "ended with status 0");
 
     let second = world.hub();
-    let resumed = second.hub.resume().await.expect("it resumes");
+    let resumed = second.hub.servers.resume().await.expect("it resumes");
 
     assert_eq!(
         resumed,
@@ -175,7 +175,7 @@ async fn what_belongs_to_no_start_is_ended() {
     world.spawned(server.id, StartId(0), &token).await;
 
     let second = world.hub();
-    let resumed = second.hub.resume().await.expect("it resumes");
+    let resumed = second.hub.servers.resume().await.expect("it resumes");
 
     assert_eq!(
         resumed,
@@ -215,8 +215,8 @@ async fn nothing_is_given_up_while_the_spawner_does_not_answer() {
     });
 
     let hub = world.hub();
-    let resumed = hub.hub.resume().await.expect("it resumes");
-    hub.hub.look_at_servers().await.expect("it looks");
+    let resumed = hub.hub.servers.resume().await.expect("it resumes");
+    hub.hub.servers.look_at_servers().await.expect("it looks");
 
     assert_eq!(
         resumed,
@@ -234,7 +234,7 @@ async fn nothing_is_given_up_while_the_spawner_does_not_answer() {
 
     world.spawner.be_silent(false);
     world.spawner.behave(FakeBehaviour::default());
-    hub.hub.look_at_servers().await.expect("it looks");
+    hub.hub.servers.look_at_servers().await.expect("it looks");
     let after = hub.settled(&server).await;
     assert!(after.state.is_ready(), "{:?}", after.state);
     assert!(hub.knows(&token).await);
@@ -252,10 +252,11 @@ async fn a_hub_that_shuts_down_leaves_servers_running() {
 
     assert_eq!(world.spawner.fake.running(), 1);
     let second = world.hub();
-    let resumed = second.hub.resume().await.expect("it resumes");
+    let resumed = second.hub.servers.resume().await.expect("it resumes");
     assert_eq!(resumed.adopted, 1);
     second
         .hub
+        .servers
         .stop_all_servers(crate::support::SOON)
         .await
         .expect("they stop");
@@ -276,7 +277,7 @@ async fn a_server_whose_port_somebody_else_holds_is_not_adopted() {
     });
 
     let second = world.hub();
-    let resumed = second.hub.resume().await.expect("it resumes");
+    let resumed = second.hub.servers.resume().await.expect("it resumes");
 
     assert_eq!(resumed.gone, 1);
     assert!(second.routes.paths().is_empty(), "nobody is led there");

@@ -25,7 +25,10 @@ async fn a_grant_that_nobody_can_refresh_makes_room_for_others() {
 
     // Its provider is no longer in the configuration.
     let hub = world.hub().hub;
-    hub.refresh_due().await.expect("the database answers");
+    hub.people
+        .refresh_due()
+        .await
+        .expect("the database answers");
 
     assert_eq!(due().await, 0, "it is not looked at again at once");
     world.clock.advance(Duration::from_mins(6));

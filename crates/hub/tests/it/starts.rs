@@ -149,6 +149,7 @@ async fn two_who_ask_at_the_same_time_get_one_server() {
     assert_eq!(world.spawner.fake.starts().len(), 2);
     let again = one
         .hub
+        .servers
         .start_server(&other, &ServerName::default_server(), None)
         .await;
     assert!(matches!(again, Err(HubError::Invalid(_))), "{again:?}");
@@ -162,7 +163,7 @@ async fn every_start_has_a_token_of_its_own() {
     let server = hub.start(&user).await;
     let ready = hub.settled(&server).await;
     let first = world.last_token();
-    hub.hub.stop_server(&ready).await.expect("it stops");
+    hub.hub.servers.stop_server(&ready).await.expect("it stops");
     hub.settled(&ready).await;
 
     let server = hub.start(&user).await;
@@ -184,7 +185,7 @@ async fn the_progress_can_be_watched_from_the_beginning() {
     });
     let server = hub.start(&user).await;
 
-    let mut progress = hub.hub.progress(&server).expect("it is under way");
+    let mut progress = hub.hub.servers.progress(&server).expect("it is under way");
     while progress.changed().await.is_ok() {}
 
     let events = progress.borrow().clone();
@@ -199,7 +200,7 @@ async fn the_progress_can_be_watched_from_the_beginning() {
         ]
     );
     assert!(events[3].ready);
-    assert!(hub.hub.progress(&server).is_none(), "it is over");
+    assert!(hub.hub.servers.progress(&server).is_none(), "it is over");
 }
 
 #[tokio::test]

@@ -18,13 +18,14 @@ async fn a_start_is_cancelled_while_the_spawner_works() {
         ..FakeBehaviour::default()
     });
     let server = hub.start(&user).await;
-    let mut progress = hub.hub.progress(&server).expect("it is under way");
+    let mut progress = hub.hub.servers.progress(&server).expect("it is under way");
     until("the spawner was asked", async || {
         !world.spawner.fake.starts().is_empty()
     })
     .await;
 
     hub.hub
+        .servers
         .stop_server(&server)
         .await
         .expect("it can be cancelled");
@@ -53,6 +54,7 @@ async fn a_start_is_cancelled_while_the_server_does_not_answer() {
     .await;
 
     hub.hub
+        .servers
         .stop_server(&server)
         .await
         .expect("it can be cancelled");
@@ -76,6 +78,7 @@ async fn a_stop_that_does_not_work_is_tried_again() {
     });
 
     hub.hub
+        .servers
         .stop_server(&ready)
         .await
         .expect("the wish is recorded");
@@ -87,7 +90,7 @@ async fn a_stop_that_does_not_work_is_tried_again() {
         !world.spawner.fake.stops().is_empty()
     })
     .await;
-    hub.hub.look_at_servers().await.expect("it looks");
+    hub.hub.servers.look_at_servers().await.expect("it looks");
     assert!(
         world.reread(&server).await.state.is_active(),
         "it may still run"
@@ -95,7 +98,7 @@ async fn a_stop_that_does_not_work_is_tried_again() {
 
     world.spawner.behave(FakeBehaviour::default());
     until("it is gone", async || {
-        hub.hub.look_at_servers().await.expect("it looks");
+        hub.hub.servers.look_at_servers().await.expect("it looks");
         world.reread(&server).await.state == ServerState::Stopped
     })
     .await;
@@ -109,13 +112,15 @@ async fn a_stop_waits_until_it_is_known_what_was_started() {
     world.spawned(server.id, StartId(1), &token).await;
     world.spawner.be_silent(true);
     let hub = world.hub();
-    hub.hub.resume().await.expect("it resumes");
+    hub.hub.servers.resume().await.expect("it resumes");
 
     hub.hub
+        .servers
         .stop_server(&server)
         .await
         .expect("the wish is recorded");
     hub.hub
+        .servers
         .stop_all_servers(Duration::from_secs(1))
         .await
         .expect("it waits");
@@ -124,7 +129,7 @@ async fn a_stop_waits_until_it_is_known_what_was_started() {
 
     world.spawner.be_silent(false);
     until("it is gone", async || {
-        hub.hub.look_at_servers().await.expect("it looks");
+        hub.hub.servers.look_at_servers().await.expect("it looks");
         world.reread(&server).await.state == ServerState::Stopped
     })
     .await;
@@ -139,12 +144,12 @@ async fn a_server_that_ends_by_itself_is_noticed() {
     let server = hub.start(&user).await;
     hub.settled(&server).await;
     let token = world.last_token();
-    hub.hub.look_at_servers().await.expect("it looks");
+    hub.hub.servers.look_at_servers().await.expect("it looks");
     assert!(world.reread(&server).await.state.is_ready());
     assert!(hub.knows(&token).await);
 
     world.spawner.fake.end(server.id, "was killed by signal 9");
-    hub.hub.look_at_servers().await.expect("it looks");
+    hub.hub.servers.look_at_servers().await.expect("it looks");
 
     assert_eq!(world.reread(&server).await.state, ServerState::Stopped);
     assert!(hub.routes.paths().is_empty());
@@ -180,6 +185,7 @@ async fn stopping_what_does_not_run_does_nothing() {
     let hub = world.hub();
 
     hub.hub
+        .servers
         .stop_server(&server)
         .await
         .expect("nothing is to be done");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jansky_crypto::{Random as _, SystemRandom, digest};
-use jansky_hub::{ConfiguredProvider, Hub, Parts, RouteTable, Server, Settings, User};
+use jansky_hub::{ConfiguredProvider, Hub, Parts, RouteTable, Server, ServerRoute, Settings, User};
 use jansky_model::{ManualClock, Secret, ServerId, ServerName, StartId, Timestamp};
 use jansky_spawn::fake::{FakeBehaviour, FakeSpawner};
 use jansky_spawn::{
@@ -177,13 +177,13 @@ impl TestHub {
     /// Starts the default server of a user and does not wait.
     pub(crate) async fn start(&self, user: &User) -> Server {
         let name = ServerName::default_server();
-        let started = self.hub.start_server(user, &name, None).await;
+        let started = self.hub.servers.start_server(user, &name, None).await;
         started.expect("it can be started")
     }
 
     /// Waits until nothing is under way for a server; the server then.
     pub(crate) async fn settled(&self, server: &Server) -> Server {
-        let settled = self.hub.settled(server, SOON).await;
+        let settled = self.hub.servers.settled(server, SOON).await;
         settled.expect("the database answers").expect("it is there")
     }
 
@@ -233,8 +233,9 @@ impl RecordedRoutes {
 }
 
 impl RouteTable for RecordedRoutes {
-    fn add(&self, _server: &Server, path: &str, url: &str) {
-        self.table().insert(path.to_owned(), url.to_owned());
+    fn add(&self, route: &ServerRoute<'_>) {
+        let (path, url) = (route.path.to_owned(), route.url.to_owned());
+        self.table().insert(path, url);
     }
 
     fn remove(&self, path: &str) {

@@ -62,12 +62,14 @@ impl Upstream {
     pub(crate) async fn sign_in(&self) -> (User, NewBrowserSession) {
         let hub = self.hub();
         let redirect = hub
+            .people
             .begin_sign_in("op", CALLBACK.to_owned(), None, BTreeMap::new(), &[])
             .await
             .expect("the provider is up");
         let back = self.op.sign_in(&redirect.url);
         let query = CallbackQuery::parse(&back).expect("the callback is well formed");
         let back = hub
+            .people
             .finish_sign_in(query, None, &[redirect.browser], None)
             .await
             .expect("everybody may come in");
@@ -76,6 +78,7 @@ impl Upstream {
         };
         let identity = arrival.identity.as_ref();
         let session = hub
+            .people
             .open_session(&arrival.user, &arrival.provider, identity, None)
             .await
             .expect("a session is opened");

@@ -246,19 +246,20 @@ async fn make_accounts(
     for account in accounts {
         let name = account.name.parse()?;
         let user = hub
+            .people
             .set_account(&name, account.password.clone(), account.admin)
             .await?;
         if account.admin {
-            for old in hub.tokens_of(&user).await? {
+            for old in hub.people.tokens_of(&user).await? {
                 if old.note == accounts::TOKEN_NOTE {
-                    hub.revoke_token(operator, &user, old.id).await?;
+                    hub.people.revoke_token(operator, &user, old.id).await?;
                 }
             }
             let request = NewApiToken {
                 note: accounts::TOKEN_NOTE.to_owned(),
                 ..NewApiToken::default()
             };
-            let (_, secret) = hub.create_token(operator, &user, request).await?;
+            let (_, secret) = hub.people.create_token(operator, &user, request).await?;
             token = Some(secret.expose().to_owned());
         }
     }

@@ -1,6 +1,9 @@
-//! Which crate may use which: the directions that ARCHITECTURE.md promises.
+//! Which crate may use which, and which module of the hub: the directions that ARCHITECTURE.md
+//! promises.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -50,6 +53,26 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "web",
         ],
     ),
+];
+
+/// Which module of the hub may use which. Modules beside its `lib.rs` are what the hub as a whole does.
+const HUB: &[(&str, &[&str])] = &[
+    ("shared", &[]),
+    ("privileges", &["shared"]),
+    ("context", &["privileges", "shared"]),
+    ("people", &["context", "privileges", "shared"]),
+    ("broker", &["context", "people", "shared"]),
+    (
+        "servers",
+        &["broker", "context", "people", "privileges", "shared"],
+    ),
+    ("changes", &["shared"]),
+    ("deletion", &["shared"]),
+    ("health", &["shared"]),
+    ("housekeeping", &["shared"]),
+    ("metrics_text", &["shared"]),
+    ("testing", &[]),
+    ("lib", &[]),
 ];
 
 /// Heavy dependencies and the only crates that may name them.
@@ -193,6 +216,98 @@ fn the_front_page_of_each_crate_says_what_it_may_use() {
         let found = said(sentence[..end].split('`').skip(1).step_by(2));
         assert_eq!(found, used.iter().copied().collect(), "`{name}`");
     }
+}
+
+/// A wrong direction in the sources of a crate: who uses whom, and where.
+fn wrong_directions(sources: &Path, allowed: &BTreeMap<&str, &[&str]>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for file in rust_files(sources) {
+        let inside = file.strip_prefix(sources).expect("it was found there");
+        let module = inside.iter().next().and_then(OsStr::to_str);
+        let module = module.expect("names of modules are text");
+        let module = module.strip_suffix(".rs").unwrap_or(module);
+        let at = inside.display();
+        let Some(uses) = allowed.get(module) else {
+            wrong.push(format!("{at}: `{module}` needs a place in the order"));
+            continue;
+        };
+        let text = std::fs::read_to_string(&file).expect("a source is text");
+        // The root puts the modules together and shows them.
+        if module == "lib" {
+            continue;
+        }
+        for (number, line) in text.lines().enumerate() {
+            let line = line.split("//").next().unwrap_or_default();
+            for used in line.split("crate::").skip(1) {
+                let end = used.find(|c: char| !(c.is_alphanumeric() || c == '_'));
+                let used = &used[..end.unwrap_or(used.len())];
+                // Only what the hub as a whole does is a method of the whole hub.
+                let is_whole =
+                    used == "Hub" && !allowed.values().any(|uses| uses.contains(&module));
+                if used != module && !is_whole && !uses.contains(&used) {
+                    wrong.push(format!(
+                        "{at}:{}: `{module}` must not use `{used}`",
+                        number + 1
+                    ));
+                }
+            }
+            if line.contains("super::super::") {
+                wrong.push(format!("{at}:{}: name the module from `crate`", number + 1));
+            }
+        }
+    }
+    wrong
+}
+
+/// All sources below a directory.
+fn rust_files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("it is there") {
+        let path = entry.expect("it can be read").path();
+        if path.is_dir() {
+            found.extend(rust_files(&path));
+        } else if path.extension() == Some(OsStr::new("rs")) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_modules_of_the_hub_use_each_other_in_one_direction() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../hub/src");
+
+    let wrong = wrong_directions(&sources, &HUB.iter().copied().collect());
+
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn a_wrong_direction_of_modules_is_found() {
+    let crate_of_two = tempfile::tempdir().expect("a temporary directory");
+    let write = |name: &str, text: &str| {
+        let path = crate_of_two.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("it has one")).expect("it can be made");
+        std::fs::write(path, text).expect("it can be written");
+    };
+    write(
+        "above/mod.rs",
+        "use crate::below::Thing;\n// as crate::nowhere says\n",
+    );
+    write("below/deep/thing.rs", "fn f() { crate::above::g(); }\n");
+    write("new.rs", "");
+    let allowed = BTreeMap::from([("above", &["below"][..]), ("below", &[])]);
+
+    let wrong = wrong_directions(crate_of_two.path(), &allowed);
+
+    assert_eq!(
+        wrong,
+        [
+            "below/deep/thing.rs:1: `below` must not use `above`",
+            "new.rs: `new` needs a place in the order",
+        ]
+    );
 }
 
 #[test]

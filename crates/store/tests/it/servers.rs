@@ -1,7 +1,9 @@
 //! Servers and their lives.
 
 use jansky_model::{ServerEvent, ServerId, ServerState, StartId, UserId};
-use jansky_store::{BeginStart, Code, NewServer, NewToken, Server, Store, StoreError, TokenKind};
+use jansky_store::{
+    BeginStart, Code, NewServer, NewToken, SERVERS_STOPPING, Server, Store, StoreError, TokenKind,
+};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -19,6 +21,7 @@ on_both! {
     the_end_of_a_server_revokes_what_was_given_out_for_it,
     a_handle_is_kept_for_the_start_it_belongs_to,
     a_later_start_replaces_the_token_of_an_earlier_one,
+    the_servers_of_a_user_that_run_are_to_stop_and_others_hear_of_it,
     active_servers_are_listed,
     activity_of_a_server_only_moves_forward,
     a_server_can_be_renamed_and_described,
@@ -365,6 +368,34 @@ async fn a_later_start_replaces_the_token_of_an_earlier_one(store: TestStore) {
     assert_eq!(replaced.server_id, Some(server.id));
     assert!(!works(&first).await);
     assert!(works("fresh").await);
+}
+
+async fn the_servers_of_a_user_that_run_are_to_stop_and_others_hear_of_it(store: TestStore) {
+    let user = store.add_user("river").await;
+    let starting = begin(&store, &store.add_server_of(&user, "a").await).await;
+    let ready = make_ready(&store, &store.add_server_of(&user, "b").await).await;
+    let at_rest = store.add_server_of(&user, "c").await;
+    let of_another = make_ready(&store, &store.add_server("d").await).await;
+    let last = store.last_change().await.expect("an answer");
+
+    for _ in 0..2 {
+        let recorded = store.stop_servers_of(user.id, at(30)).await;
+        recorded.expect("the servers can stop");
+    }
+
+    for server in [&starting, &ready] {
+        let now = read(&store, server.id).await;
+        let start = StartId(1);
+        let since = at(30);
+        assert_eq!(now.state, ServerState::Stopping { start, since });
+    }
+    for server in [&at_rest, &of_another] {
+        assert_eq!(read(&store, server.id).await, *server);
+    }
+    // Once: the second time there was nothing to stop.
+    let told = store.changes_after(last, 100).await.expect("an answer");
+    let told: Vec<_> = told.into_iter().map(|c| (c.topic, c.key)).collect();
+    assert_eq!(told, [(SERVERS_STOPPING.to_owned(), user.id.to_string())]);
 }
 
 async fn active_servers_are_listed(store: TestStore) {

@@ -17,8 +17,8 @@ pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, &[Scope::READ_SERVERS]).await?;
     let hub = &visit.web.hub;
-    let servers = hub.servers_of(&user).await?;
-    let agents = hub.agents_of(&user).await?;
+    let servers = hub.servers.servers_of(&user).await?;
+    let agents = hub.broker.agents_of(&user).await?;
     let shown: Vec<Value> = agents
         .iter()
         .filter_map(|agent| {
@@ -47,6 +47,6 @@ pub(crate) async fn freeze(visit: Visit, Path(path): Path<ServerPath>) -> ApiRes
     let actor = visit.api_caller()?;
     let (_, _, server) = find(&visit, actor, &path, Scope::DELETE_SERVERS).await?;
     let server = server.ok_or_else(|| no_server(&path))?;
-    visit.web.hub.freeze_tokens(actor, &server).await?;
+    visit.web.hub.broker.freeze_tokens(actor, &server).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

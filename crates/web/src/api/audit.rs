@@ -47,7 +47,7 @@ async fn answer(visit: &Visit, user: Option<&User>) -> ApiResult {
         before: number("before")?,
         limit: u32::try_from(limit).unwrap_or(MOST).min(MOST),
     };
-    let events = visit.web.hub.audit(&query).await?;
+    let events = visit.web.hub.audit().events(&query).await?;
     let shown: Vec<Value> = events.iter().map(model).collect();
     Ok(Json(json!({ "events": shown })).into_response())
 }

@@ -30,7 +30,7 @@ pub(crate) async fn find_group(
 ) -> Result<Group, HubError> {
     let name = &group_name(name);
     need(actor, scopes, Target::Group(name))?;
-    visit.web.hub.group(name).await?.ok_or_else(missing)
+    visit.web.hub.people.group(name).await?.ok_or_else(missing)
 }
 
 /// A group, with what the caller may see of it.
@@ -55,7 +55,7 @@ fn model(visit: &Visit, actor: &Actor, group: &Group, members: &[String]) -> Val
 
 /// Groups, with their members read once for all of them.
 async fn load(visit: &Visit, actor: &Actor, groups: &[Group]) -> Result<Vec<Value>, HubError> {
-    let members = visit.web.hub.members_of_groups(groups).await?;
+    let members = visit.web.hub.people.members_of_groups(groups).await?;
     let shown = groups.iter().map(|group| {
         let members = members.get(&group.id).map_or(&[][..], Vec::as_slice);
         model(visit, actor, group, members)
@@ -86,7 +86,7 @@ pub(crate) async fn list(visit: Visit) -> ApiResult {
         limit: page.limit,
         only: visible_groups(actor, Scope::LIST_GROUPS),
     };
-    let (groups, total) = visit.web.hub.list_groups(&query).await?;
+    let (groups, total) = visit.web.hub.people.list_groups(&query).await?;
     let shown = load(&visit, actor, &groups).await?;
     Ok(Json(page.list(&visit, shown, total)).into_response())
 }
@@ -108,6 +108,7 @@ pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
     }
     let hub = &visit.web.hub;
     let made = hub
+        .people
         .create_groups(actor, &wanted.groups, &wanted.users)
         .await?;
     let shown = load(&visit, actor, &made).await?;
@@ -140,7 +141,12 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
     need(actor, &[Scope::ADMIN_GROUPS], Target::Group(&name))?;
     let wanted: Membership = json_body(request).await?.unwrap_or_default();
     let users = wanted.users.unwrap_or_default();
-    let made = visit.web.hub.create_groups(actor, &[name], &users).await?;
+    let made = visit
+        .web
+        .hub
+        .people
+        .create_groups(actor, &[name], &users)
+        .await?;
     let mut shown = load(&visit, actor, &made).await?;
     Ok((StatusCode::CREATED, Json(shown.pop())).into_response())
 }
@@ -149,7 +155,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
 pub(crate) async fn delete(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let group = find_group(&visit, actor, &name, &[Scope::DELETE_GROUPS]).await?;
-    visit.web.hub.delete_group(actor, &group).await?;
+    visit.web.hub.people.delete_group(actor, &group).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -165,7 +171,12 @@ pub(crate) async fn add(visit: Visit, Path(name): Path<String>, request: Request
     let actor = visit.api_caller()?;
     let group = find_group(&visit, actor, &name, &[Scope::GROUPS]).await?;
     let users = read_users(request).await?;
-    visit.web.hub.add_members(actor, &group, &users).await?;
+    visit
+        .web
+        .hub
+        .people
+        .add_members(actor, &group, &users)
+        .await?;
     Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
 }
 
@@ -174,7 +185,12 @@ pub(crate) async fn remove(visit: Visit, Path(name): Path<String>, request: Requ
     let actor = visit.api_caller()?;
     let group = find_group(&visit, actor, &name, &[Scope::GROUPS]).await?;
     let users = read_users(request).await?;
-    visit.web.hub.remove_members(actor, &group, &users).await?;
+    visit
+        .web
+        .hub
+        .people
+        .remove_members(actor, &group, &users)
+        .await?;
     Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
 }
 
@@ -190,6 +206,9 @@ pub(crate) async fn set_properties(
     let wanted =
         wanted.ok_or_else(|| HubError::invalid("the body needs the properties, an object"))?;
     let hub = &visit.web.hub;
-    let group = hub.set_group_properties(&group, wanted.into()).await?;
+    let group = hub
+        .people
+        .set_group_properties(&group, wanted.into())
+        .await?;
     Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
 }

@@ -27,7 +27,7 @@ pub(crate) async fn info(visit: Visit) -> ApiResult {
     let actor = visit.api_caller()?;
     need(actor, &[Scope::READ_HUB], Target::Hub)?;
     let own = env!("CARGO_PKG_VERSION");
-    let ways = visit.web.hub.external_ways().into_iter();
+    let ways = visit.web.hub.broker.external_ways().into_iter();
     let ways = ways.map(
         |(provider, alias, mode)| json!({ "provider": provider, "alias": alias, "mode": mode }),
     );

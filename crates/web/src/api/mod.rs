@@ -59,7 +59,7 @@ pub(crate) async fn find_user(
     scopes: &[Scope],
 ) -> Result<User, HubError> {
     need(actor, scopes, Target::User(name))?;
-    visit.web.hub.user(name).await?.ok_or_else(missing)
+    visit.web.hub.people.user(name).await?.ok_or_else(missing)
 }
 
 /// Reads a JSON body, whatever its content type says; `None` when there is none.

@@ -11,7 +11,7 @@ use crate::visit::Visit;
 /// A server.
 pub(crate) fn server(visit: &Visit, actor: &Actor, server: &Server) -> Value {
     let hub = &visit.web.hub;
-    let url = hub.server_url(server);
+    let url = hub.servers.server_url(server);
     let user = server.user.escaped();
     let progress = if server.name.is_default() {
         visit.hub_path(&format!("api/users/{user}/server/progress"))
@@ -90,7 +90,7 @@ pub(crate) fn user(visit: &Visit, actor: &Actor, parts: &UserParts<'_>) -> Value
         let ready = own.filter(|server| server.state.is_ready());
         put(
             "server",
-            json!(ready.map(|server| visit.web.hub.server_url(server))),
+            json!(ready.map(|server| visit.web.hub.servers.server_url(server))),
         );
         put(
             "pending",
@@ -125,8 +125,8 @@ pub(crate) async fn load_user(
     user_row: &User,
 ) -> Result<Value, HubError> {
     let hub = &visit.web.hub;
-    let groups = hub.groups_of(user_row).await?;
-    let servers = hub.servers_of(user_row).await?;
+    let groups = hub.people.groups_of(user_row).await?;
+    let servers = hub.servers.servers_of(user_row).await?;
     let parts = UserParts {
         user: user_row,
         groups: &groups,
@@ -150,7 +150,7 @@ pub(crate) async fn token(
     token: &Token,
 ) -> Result<Value, HubError> {
     let hub = &visit.web.hub;
-    let scopes = hub.resolved_scopes(owner, owned, token).await?;
+    let scopes = hub.people.resolved_scopes(owner, owned, token).await?;
     Ok(json!({
         "user": owner.name,
         "id": format!("a{}", token.id.0),

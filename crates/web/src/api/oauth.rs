@@ -35,7 +35,7 @@ async fn exchange(web: &WebState, request: Request) -> Result<Response, TokenErr
             _ => {}
         }
     }
-    let granted = web.hub.exchange_code(wanted).await?;
+    let granted = web.hub.servers.exchange_code(wanted).await?;
     let body = json!({
         "access_token": granted.access_token.expose(),
         "expires_in": granted.lifetime.as_secs(),

@@ -29,15 +29,19 @@ pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
     let (user, name) = (path.user(), path.server());
     need(actor, &[Scope::READ_SERVERS], Target::Server(user, name))?;
     let hub = &visit.web.hub;
-    let user = hub.user(user).await?.ok_or_else(missing)?;
+    let user = hub.people.user(user).await?.ok_or_else(missing)?;
     let name: ServerName = name.parse().map_err(|_| missing())?;
-    let server = hub.server(&user, &name).await?.ok_or_else(missing)?;
+    let server = hub
+        .servers
+        .server(&user, &name)
+        .await?
+        .ok_or_else(missing)?;
     match last_event(&visit.web, &server) {
         Some(event) => Ok(respond(Body::from(frame(&event)))),
         None if matches!(server.state, ServerState::Starting { .. }) => {
             let follower = Follower {
                 web: visit.web.clone(),
-                progress: hub.progress(&server),
+                progress: hub.servers.progress(&server),
                 server,
                 sent: 0,
                 ready: VecDeque::from([Bytes::from_static(b"\n\n")]),
@@ -49,9 +53,11 @@ pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
             });
             Ok(respond(Body::from_stream(frames)))
         }
-        None => {
-            Err(HubError::invalid(format!("{} is not starting...", hub.title_of(&server))).into())
-        }
+        None => Err(HubError::invalid(format!(
+            "{} is not starting...",
+            hub.servers.title_of(&server)
+        ))
+        .into()),
     }
 }
 
@@ -72,7 +78,7 @@ fn frame(event: &ProgressEvent) -> Bytes {
 fn last_event(web: &WebState, server: &Server) -> Option<ProgressEvent> {
     match &server.state {
         ServerState::Ready { .. } => {
-            let path = web.hub.server_url(server);
+            let path = web.hub.servers.server_url(server);
             Some(ProgressEvent::ready(
                 format!("Server ready at {path}"),
                 path,
@@ -150,7 +156,7 @@ impl Follower {
         if self.is_done {
             return;
         }
-        let row = self.web.hub.reread(&self.server).await;
+        let row = self.web.hub.servers.reread(&self.server).await;
         let last = match &row {
             Ok(Some(server)) => last_event(&self.web, server),
             Ok(None) | Err(_) => Some(ProgressEvent::failed("Spawn cancelled")),
@@ -164,7 +170,7 @@ impl Follower {
             }
             None if is_starting => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
-                self.progress = self.web.hub.progress(&self.server);
+                self.progress = self.web.hub.servers.progress(&self.server);
                 self.sent = 0;
             }
             None => {

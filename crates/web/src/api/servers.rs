@@ -44,7 +44,13 @@ pub(super) async fn find(
     scope: Scope,
 ) -> Result<(User, ServerName, Option<Server>), HubError> {
     need(actor, &[scope], Target::Server(&path.user, &path.server))?;
-    let user = visit.web.hub.user(&path.user).await?.ok_or_else(missing)?;
+    let user = visit
+        .web
+        .hub
+        .people
+        .user(&path.user)
+        .await?
+        .ok_or_else(missing)?;
     let name: ServerName = path
         .server
         .parse()
@@ -52,7 +58,7 @@ pub(super) async fn find(
     if !name.is_default() && !visit.web.hub.settings().allow_named_servers {
         return Err(HubError::invalid("Named servers are not enabled."));
     }
-    let server = visit.web.hub.server(&user, &name).await?;
+    let server = visit.web.hub.servers.server(&user, &name).await?;
     Ok((user, name, server))
 }
 
@@ -114,6 +120,7 @@ pub(crate) async fn create(
     let hub = &visit.web.hub;
     let title = asked.display_name.as_deref().unwrap_or_default();
     let server = hub
+        .servers
         .create_server(&user, &name, title, asked.user_options)
         .await?;
     let model = models::server(&visit, actor, &server);
@@ -148,6 +155,7 @@ pub(crate) async fn change(
     let hub = &visit.web.hub;
     let title = asked.display_name.as_deref();
     let changed = hub
+        .servers
         .change_server(actor, &server, name.as_ref(), title, asked.user_options)
         .await?;
     Ok(Json(models::server(&visit, actor, &changed)).into_response())
@@ -175,18 +183,21 @@ pub(crate) async fn start(
     let hub = &visit.web.hub;
     match (&server, title.as_deref()) {
         (None, Some(title)) => {
-            hub.create_server(&user, &name, title, None).await?;
+            hub.servers.create_server(&user, &name, title, None).await?;
         }
         (Some(stopped), Some(title)) if !stopped.state.is_active() => {
-            hub.change_server(actor, stopped, None, Some(title), None)
+            hub.servers
+                .change_server(actor, stopped, None, Some(title), None)
                 .await?;
         }
         _ => {}
     }
     let server = hub
+        .servers
         .start_server(&user, &name, options.map(Value::Object))
         .await?;
     match hub
+        .servers
         .settled(&server, hub.settings().call_patience)
         .await?
         .map(|server| server.state)
@@ -231,17 +242,20 @@ pub(crate) async fn stop(
         return Err(no_server(&path).into());
     };
     let hub = &visit.web.hub;
-    hub.stop_server(&server).await?;
-    let after = hub.settled(&server, hub.settings().call_patience).await?;
+    hub.servers.stop_server(&server).await?;
+    let after = hub
+        .servers
+        .settled(&server, hub.settings().call_patience)
+        .await?;
     match after {
         Some(server) if server.state.is_active() => {
             if asked.remove {
-                hub.remove_when_stopped(&server);
+                hub.servers.remove_when_stopped(&server);
             }
             Ok(empty(StatusCode::ACCEPTED))
         }
         Some(server) if asked.remove => {
-            hub.remove_server(&server).await?;
+            hub.servers.remove_server(&server).await?;
             Ok(empty(StatusCode::NO_CONTENT))
         }
         _ => Ok(empty(StatusCode::NO_CONTENT)),

@@ -45,7 +45,7 @@ async fn answer(visit: &Visit, actor: &Actor, codes: Vec<ShareCode>) -> Result<R
 pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let owner = find_user(&visit, actor, &name, &[Scope::READ_SHARES]).await?;
-    let codes = visit.web.hub.share_codes_of_owner(&owner).await?;
+    let codes = visit.web.hub.servers.share_codes_of_owner(&owner).await?;
     Ok(answer(&visit, actor, codes).await?)
 }
 
@@ -55,7 +55,7 @@ pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
     let target = Target::Server(path.user(), path.server());
     need(actor, &[Scope::READ_SHARES], target)?;
     let server = server_of(&visit, path.user(), path.server()).await?;
-    let codes = visit.web.hub.share_codes_of_server(&server).await?;
+    let codes = visit.web.hub.servers.share_codes_of_server(&server).await?;
     Ok(answer(&visit, actor, codes).await?)
 }
 
@@ -74,6 +74,7 @@ pub(crate) async fn create(
         .map_or(USUAL_CODE_LIFETIME, Duration::from_secs);
     let hub = &visit.web.hub;
     let (made, code) = hub
+        .servers
         .create_share_code(actor, &server, scopes, lifetime)
         .await?;
     let mut model = model(&visit, actor, &server, &made);
@@ -102,7 +103,12 @@ pub(crate) async fn end(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
         (None, Some(id)) => WhichCodes::Id(parse_id(id).unwrap_or(-1)),
         (None, None) => WhichCodes::All,
     };
-    visit.web.hub.delete_share_codes(&server, which).await?;
+    visit
+        .web
+        .hub
+        .servers
+        .delete_share_codes(&server, which)
+        .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -54,11 +54,12 @@ pub(crate) async fn server_to_share(
 
 /// The server of a user by its name.
 pub(crate) async fn server_of(visit: &Visit, user: &str, name: &str) -> Result<Server, HubError> {
-    let owner = visit.web.hub.user(user).await?.ok_or_else(missing)?;
+    let owner = visit.web.hub.people.user(user).await?.ok_or_else(missing)?;
     let name: ServerName = name.parse().map_err(|_| missing())?;
     visit
         .web
         .hub
+        .servers
         .server(&owner, &name)
         .await?
         .ok_or_else(missing)
@@ -102,7 +103,7 @@ pub(crate) async fn page_of<T>(
         .take(page.limit as usize)
     {
         // A server that was deleted a moment ago took this along.
-        if let Some(server) = visit.web.hub.server_by_id(server_of(one)).await? {
+        if let Some(server) = visit.web.hub.servers.server_by_id(server_of(one)).await? {
             items.push(show(&server, one));
         }
     }
@@ -118,7 +119,7 @@ async fn answer(visit: &Visit, actor: &Actor, shares: Vec<Share>) -> Result<Resp
 pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let owner = find_user(&visit, actor, &name, &[Scope::READ_SHARES]).await?;
-    let shares = visit.web.hub.shares_of_owner(&owner).await?;
+    let shares = visit.web.hub.servers.shares_of_owner(&owner).await?;
     Ok(answer(&visit, actor, shares).await?)
 }
 
@@ -128,7 +129,7 @@ pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
     let target = Target::Server(path.user(), path.server());
     need(actor, &[Scope::READ_SHARES], target)?;
     let server = server_of(&visit, path.user(), path.server()).await?;
-    let shares = visit.web.hub.shares_of_server(&server).await?;
+    let shares = visit.web.hub.servers.shares_of_server(&server).await?;
     Ok(answer(&visit, actor, shares).await?)
 }
 
@@ -145,6 +146,7 @@ pub(crate) async fn add(visit: Visit, Path(path): Path<ServerPath>, request: Req
     let share = visit
         .web
         .hub
+        .servers
         .share(actor, &server, &partner, scopes)
         .await?;
     Ok(Json(model(&visit, actor, &server, &share)).into_response())
@@ -162,7 +164,12 @@ pub(crate) async fn reduce(
     let left = match asked.partner() {
         Some(partner) => {
             let scopes = asked.scopes.as_deref();
-            visit.web.hub.unshare(&server, &partner, scopes).await?
+            visit
+                .web
+                .hub
+                .servers
+                .unshare(&server, &partner, scopes)
+                .await?
         }
         None => None,
     };
@@ -174,7 +181,7 @@ pub(crate) async fn reduce(
 pub(crate) async fn end(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult {
     let actor = visit.api_caller()?;
     let server = server_to_share(&visit, actor, &path).await?;
-    visit.web.hub.unshare_all(&server).await?;
+    visit.web.hub.servers.unshare_all(&server).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -182,7 +189,7 @@ pub(crate) async fn end(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
 pub(crate) async fn with_user(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, &[Scope::READ_USERS_SHARES]).await?;
-    let shares = visit.web.hub.shares_with_user(&user).await?;
+    let shares = visit.web.hub.servers.shares_with_user(&user).await?;
     Ok(answer(&visit, actor, shares).await?)
 }
 
@@ -205,7 +212,7 @@ async fn own_share(
     let user = find_user(visit, actor, &path.user, &[scope]).await?;
     let partner = SharePartner::User(user.name);
     let server = server_of(visit, &path.owner, &path.server).await?;
-    let share = visit.web.hub.share_with(&server, &partner).await?;
+    let share = visit.web.hub.servers.share_with(&server, &partner).await?;
     Ok((server, partner, share.ok_or_else(missing)?))
 }
 
@@ -220,7 +227,12 @@ pub(crate) async fn own(visit: Visit, Path(path): Path<SharedPath>) -> ApiResult
 pub(crate) async fn give_back(visit: Visit, Path(path): Path<SharedPath>) -> ApiResult {
     let actor = visit.api_caller()?;
     let (server, partner, _) = own_share(&visit, actor, &path, Scope::USERS_SHARES).await?;
-    visit.web.hub.unshare(&server, &partner, None).await?;
+    visit
+        .web
+        .hub
+        .servers
+        .unshare(&server, &partner, None)
+        .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -228,7 +240,7 @@ pub(crate) async fn give_back(visit: Visit, Path(path): Path<SharedPath>) -> Api
 pub(crate) async fn with_group(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let group = find_group(&visit, actor, &name, &[Scope::READ_GROUPS_SHARES]).await?;
-    let shares = visit.web.hub.shares_with_group(&group).await?;
+    let shares = visit.web.hub.servers.shares_with_group(&group).await?;
     Ok(answer(&visit, actor, shares).await?)
 }
 
@@ -250,7 +262,7 @@ async fn group_share(
     let group = find_group(visit, actor, &path.group, &[scope]).await?;
     let partner = SharePartner::Group(group.name);
     let server = server_of(visit, &path.owner, &path.server).await?;
-    let share = visit.web.hub.share_with(&server, &partner).await?;
+    let share = visit.web.hub.servers.share_with(&server, &partner).await?;
     Ok((server, partner, share.ok_or_else(missing)?))
 }
 
@@ -268,6 +280,11 @@ pub(crate) async fn give_back_for_group(
 ) -> ApiResult {
     let actor = visit.api_caller()?;
     let (server, partner, _) = group_share(&visit, actor, &path, Scope::GROUPS_SHARES).await?;
-    visit.web.hub.unshare(&server, &partner, None).await?;
+    visit
+        .web
+        .hub
+        .servers
+        .unshare(&server, &partner, None)
+        .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -28,7 +28,7 @@ const END: &[Scope] = &[Scope::ADMIN_USERS, Scope::TOKENS];
 pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, SEE).await?;
-    let sign_ins = visit.web.hub.sign_ins(&user).await?;
+    let sign_ins = visit.web.hub.people.sign_ins(&user).await?;
     let exclusion = sign_ins.exclusion.as_ref().map(|exclusion| {
         json!({
             "provider": exclusion.provider,
@@ -91,7 +91,7 @@ fn grant(grant: &GrantStatus) -> Value {
 pub(crate) async fn reauthenticate(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, TAKE_BACK).await?;
-    visit.web.hub.demand_sign_in(&user, actor).await?;
+    visit.web.hub.people.demand_sign_in(&user, actor).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -99,6 +99,11 @@ pub(crate) async fn reauthenticate(visit: Visit, Path(name): Path<String>) -> Ap
 pub(crate) async fn end(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, END).await?;
-    visit.web.hub.sign_out_everywhere(&user, actor).await?;
+    visit
+        .web
+        .hub
+        .people
+        .sign_out_everywhere(&user, actor)
+        .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

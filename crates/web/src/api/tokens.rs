@@ -18,8 +18,8 @@ use crate::visit::Visit;
 pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, &[Scope::READ_TOKENS]).await?;
-    let tokens = visit.web.hub.tokens_of(&user).await?;
-    let owned = visit.web.hub.rights_of(&user).await?;
+    let tokens = visit.web.hub.people.tokens_of(&user).await?;
+    let owned = visit.web.hub.people.rights_of(&user).await?;
     let mut shown: Vec<Value> = Vec::with_capacity(tokens.len());
     for token in &tokens {
         shown.push(models::token(&visit, &user, &owned, token).await?);
@@ -50,6 +50,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
         proven = visit
             .web
             .hub
+            .people
             .check_credentials(&name, auth, &address)
             .await?;
         (OnBehalfOf::Owner(&proven), proven.user().clone())
@@ -93,8 +94,13 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
         scopes,
         session_id: None,
     };
-    let (token, secret) = visit.web.hub.create_token(by, &user, request).await?;
-    let owned = visit.web.hub.rights_of(&user).await?;
+    let (token, secret) = visit
+        .web
+        .hub
+        .people
+        .create_token(by, &user, request)
+        .await?;
+    let owned = visit.web.hub.people.rights_of(&user).await?;
     let mut model = models::token(&visit, &user, &owned, &token).await?;
     model["token"] = json!(secret.expose());
     Ok((StatusCode::CREATED, Json(model)).into_response())
@@ -130,12 +136,12 @@ pub(crate) async fn get(visit: Visit, Path((name, id)): Path<(String, String)>) 
     let user = find_user(&visit, actor, &name, &[Scope::READ_TOKENS]).await?;
     let missing = || HubError::not_found(format!("No such token: `{id}`"));
     let wanted = parse_id(&id).ok_or_else(missing)?;
-    let tokens = visit.web.hub.tokens_of(&user).await?;
+    let tokens = visit.web.hub.people.tokens_of(&user).await?;
     let token = tokens
         .iter()
         .find(|token| token.id == wanted)
         .ok_or_else(missing)?;
-    let owned = visit.web.hub.rights_of(&user).await?;
+    let owned = visit.web.hub.people.rights_of(&user).await?;
     let model = models::token(&visit, &user, &owned, token).await?;
     Ok(Json(model).into_response())
 }
@@ -145,6 +151,6 @@ pub(crate) async fn revoke(visit: Visit, Path((name, id)): Path<(String, String)
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, &[Scope::TOKENS]).await?;
     let id = parse_id(&id).ok_or_else(|| HubError::not_found(format!("No such token: `{id}`")))?;
-    visit.web.hub.revoke_token(actor, &user, id).await?;
+    visit.web.hub.people.revoke_token(actor, &user, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -36,11 +36,11 @@ pub(crate) async fn list(visit: Visit) -> ApiResult {
     let page = Page::of_list(&visit)?;
     let query = read_query(&visit, actor, page)?;
     let hub = &visit.web.hub;
-    let (users, total) = hub.list_users(&query).await?;
+    let (users, total) = hub.people.list_users(&query).await?;
     let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
-    let mut groups = hub.groups_of_users(&ids).await?;
+    let mut groups = hub.people.groups_of_users(&ids).await?;
     let mut servers: HashMap<UserId, Vec<Server>> = HashMap::new();
-    for server in hub.servers_of_users(&ids).await? {
+    for server in hub.servers.servers_of_users(&ids).await? {
         servers.entry(server.user_id).or_default().push(server);
     }
     let with_stopped = models::wants_stopped(&visit);
@@ -118,7 +118,7 @@ pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
     let hub = &visit.web.hub;
     let mut created = Vec::new();
     for name in &names {
-        match hub.create_user(actor, name, wanted.admin).await {
+        match hub.people.create_user(actor, name, wanted.admin).await {
             Ok(user) => created.push(models::load_user(&visit, actor, &user).await?),
             Err(HubError::Conflict(_)) => {}
             Err(error) => return Err(error.into()),
@@ -137,14 +137,14 @@ pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let mut model = models::load_user(&visit, actor, &user).await?;
     let target = Target::User(user.name.as_str());
     if actor.may(Scope::ADMIN_USERS, target)
-        && let Some(provider) = visit.web.hub.adopt_from(&user).await?
+        && let Some(provider) = visit.web.hub.people.adopt_from(&user).await?
     {
         model["adopt_from"] = json!(provider);
     }
     if actor.may(Scope::ADMIN_AUTH_STATE, target)
         // A cookie opens no tokens: a page of somebody's server may have sent it along.
         && !actor.is_browser()
-        && let Some(token) = visit.web.hub.auth_state(actor, &user).await?
+        && let Some(token) = visit.web.hub.broker.auth_state(actor, &user).await?
     {
         model["auth_state"] = json!({
             // To who holds the scope for it, because the operator turned this on.
@@ -176,6 +176,7 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
     let user = visit
         .web
         .hub
+        .people
         .prepare_user(actor, &name, wanted.admin, adopt_from)
         .await?;
     let model = models::load_user(&visit, actor, &user).await?;
@@ -215,11 +216,13 @@ pub(crate) async fn change(visit: Visit, Path(name): Path<String>, request: Requ
     let changed = visit
         .web
         .hub
+        .people
         .change_user(actor, &user, name.as_ref(), wanted.admin)
         .await?;
     if let Some(provider) = wanted.adopt_from {
         let hub = &visit.web.hub;
-        hub.set_adopt_from(actor, &changed, provider.as_deref())
+        hub.people
+            .set_adopt_from(actor, &changed, provider.as_deref())
             .await?;
     }
     Ok(Json(models::load_user(&visit, actor, &changed).await?).into_response())
@@ -245,7 +248,12 @@ pub(crate) async fn activity(
     let actor = visit.api_caller()?;
     let user = find_user(&visit, actor, &name, &[Scope::USERS_ACTIVITY]).await?;
     let report: ActivityReport = json_body(request).await?.ok_or_else(missing_body)?;
-    visit.web.hub.report_activity(&user, &report).await?;
+    visit
+        .web
+        .hub
+        .servers
+        .report_activity(&user, &report)
+        .await?;
     Ok(StatusCode::OK.into_response())
 }
 

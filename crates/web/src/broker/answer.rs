@@ -20,7 +20,7 @@ pub(super) fn answer(web: &WebState, result: Result<Response, BrokerError>) -> R
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
     // With every answer, so that the next request need not be sent twice.
-    if let Ok(nonce) = HeaderValue::from_str(&web.hub.proof_nonce()) {
+    if let Ok(nonce) = HeaderValue::from_str(&web.hub.broker.proof_nonce()) {
         headers.insert(HeaderName::from_static("dpop-nonce"), nonce);
     }
     response

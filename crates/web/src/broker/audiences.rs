@@ -18,7 +18,7 @@ pub(crate) async fn get(State(web): State<WebState>, request: Request) -> Respon
 
 async fn audiences(web: &WebState, request: Request) -> Result<Response, BrokerError> {
     let agent = agent(web, "audiences", &request.into_parts().0).await?;
-    let overview = web.hub.overview(&agent).await?;
+    let overview = web.hub.broker.overview(&agent).await?;
     let identities = overview.identities.iter().map(|identity| {
         json!({
             "provider": identity.provider,

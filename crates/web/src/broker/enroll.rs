@@ -31,7 +31,7 @@ async fn enroll(web: &WebState, request: Request) -> Result<Response, BrokerErro
         BrokerError::InvalidRequest("the body must be JSON with the text `ticket`".to_owned())
     })?;
     let presented = presented("POST", "enroll", &headers, peer.as_ref());
-    let enrolled = web.hub.enroll(&presented, &asked.ticket).await?;
+    let enrolled = web.hub.broker.enroll(&presented, &asked.ticket).await?;
     let body = json!({
         // To the agent, which is the only one that ever has it.
         "session": enrolled.session.expose(),

@@ -29,7 +29,7 @@ async fn events(web: &WebState, request: Request) -> Result<Response, BrokerErro
     let agent = agent(web, "events", &request.into_parts().0).await?;
     let follower = Follower {
         web: web.clone(),
-        watch: web.hub.watch_agent(&agent),
+        watch: web.hub.broker.watch_agent(&agent),
     };
     let frames = stream::unfold(follower, |mut follower| async move {
         let bytes = follower.next().await?;

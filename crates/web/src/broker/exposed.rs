@@ -27,9 +27,9 @@ async fn exposed(web: &WebState, headers: &HeaderMap) -> Result<Response, Broker
         })
         .map(|(_, token)| token.trim())
         .ok_or(BrokerError::InvalidToken)?;
-    let actor = web.hub.token_caller(token).await?;
+    let actor = web.hub.people.token_caller(token).await?;
     let actor = actor.ok_or(BrokerError::InvalidToken)?;
-    let tokens = web.hub.exposed_tokens(&actor).await?;
+    let tokens = web.hub.broker.exposed_tokens(&actor).await?;
     let exchanged: Map<String, Value> = tokens
         .exchanged
         .iter()

@@ -53,5 +53,5 @@ fn presented<'a>(
 async fn agent(web: &WebState, endpoint: &str, head: &Parts) -> Result<Agent, BrokerError> {
     let peer = head.extensions.get::<Peer>();
     let presented = presented(head.method.as_str(), endpoint, &head.headers, peer);
-    web.hub.agent(&presented).await
+    web.hub.broker.agent(&presented).await
 }

@@ -26,7 +26,7 @@ async fn token(web: &WebState, request: Request) -> Result<Response, BrokerError
     let (head, body) = request.into_parts();
     let agent = agent(web, "token", &head).await?;
     let asked = read(&read_body(Request::from_parts(head, body)).await?)?;
-    let given = web.hub.give_token(&agent, &asked).await?;
+    let given = web.hub.broker.give_token(&agent, &asked).await?;
     let body = json!({
         // To the agent that has proved who it is.
         "access_token": given.token.expose(),

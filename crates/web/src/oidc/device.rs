@@ -36,7 +36,11 @@ async fn answered(visit: &Visit, request: Request) -> PageResult {
         _ => return ask(visit, code).await,
     };
     let hub = &visit.web.hub;
-    if !hub.answer_device_question(actor, code, allow).await? {
+    if !hub
+        .broker
+        .answer_device_question(actor, code, allow)
+        .await?
+    {
         return Ok(unknown(visit, code));
     }
     let step = if allow {
@@ -49,7 +53,7 @@ async fn answered(visit: &Visit, request: Request) -> PageResult {
 
 async fn ask(visit: &Visit, code: &str) -> PageResult {
     let actor = visit.signed_in()?;
-    let Some(question) = visit.web.hub.device_question(actor, code).await? else {
+    let Some(question) = visit.web.hub.broker.device_question(actor, code).await? else {
         return Ok(unknown(visit, code));
     };
     let step = DeviceStep::Question {

@@ -12,7 +12,7 @@ use crate::state::WebState;
 
 /// `GET /hub/oidc/.well-known/openid-configuration`, and the address of RFC 8414.
 pub(crate) async fn document(State(web): State<WebState>) -> Response {
-    let issuer = web.hub.issuer();
+    let issuer = web.hub.broker.issuer();
     let algorithm = web.hub.settings().issuer.algorithm.as_str();
     let secret_or_none = ["client_secret_basic", "client_secret_post", "none"];
     let secret = ["client_secret_basic", "client_secret_post"];
@@ -37,7 +37,7 @@ pub(crate) async fn document(State(web): State<WebState>) -> Response {
 
 /// `GET /hub/oidc/jwks`
 pub(crate) async fn keys(State(web): State<WebState>) -> Response {
-    match web.hub.issuer_keys().await {
+    match web.hub.broker.issuer_keys().await {
         Ok(keys) => public(json!({ "keys": *keys })),
         Err(error) => refusal(&error.into()),
     }

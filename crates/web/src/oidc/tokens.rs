@@ -33,8 +33,8 @@ pub(crate) async fn begin(State(web): State<WebState>, request: Request) -> Resp
             challenge_method: form.get("code_challenge_method").map(str::to_owned),
             address: peer.map_or_else(String::new, |peer| peer.address.to_string()),
         };
-        let begun = web.hub.begin_device_request(&asked).await?;
-        let page = format!("{}/device", web.hub.issuer());
+        let begun = web.hub.broker.begin_device_request(&asked).await?;
+        let page = format!("{}/device", web.hub.broker.issuer());
         Ok(fresh(json!({
             "device_code": begun.device_code.expose(),
             "user_code": begun.user_code,
@@ -60,6 +60,7 @@ pub(crate) async fn token(State(web): State<WebState>, request: Request) -> Resp
         let verifier = form.get("code_verifier").map(Secret::new);
         let issued = web
             .hub
+            .broker
             .device_token(&client, &code, verifier.as_ref())
             .await?;
         let left = issued.expires_at.since(web.hub.clock().now());
@@ -80,7 +81,7 @@ pub(crate) async fn introspect(State(web): State<WebState>, request: Request) ->
         let form = Form::read(&read_body(request).await?)?;
         let client = form.client(&headers)?;
         let token = Secret::new(form.get("token").unwrap_or_default());
-        Ok(fresh(web.hub.introspect(&client, &token).await?))
+        Ok(fresh(web.hub.broker.introspect(&client, &token).await?))
     };
     answer(result.await)
 }
@@ -92,7 +93,7 @@ pub(crate) async fn revoke(State(web): State<WebState>, request: Request) -> Res
         let form = Form::read(&read_body(request).await?)?;
         let client = form.client(&headers)?;
         let token = Secret::new(form.get("token").unwrap_or_default());
-        web.hub.revoke_issued(&client, &token).await?;
+        web.hub.broker.revoke_issued(&client, &token).await?;
         Ok(fresh(json!({})))
     };
     answer(result.await)

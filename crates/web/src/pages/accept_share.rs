@@ -18,13 +18,13 @@ async fn show(visit: &Visit) -> PageResult {
     let actor = visit.signed_in()?;
     let code = visit.query("code").ok_or_else(incomplete)?;
     let hub = &visit.web.hub;
-    let offer = hub.share_offer(actor, &code).await?;
+    let offer = hub.servers.share_offer(actor, &code).await?;
     let scopes = offer.scopes.into_iter().map(|scope| ScopeLine {
         description: scope_in_words(&scope, actor.user.name.as_str()),
         name: scope,
     });
     let page = AcceptSharePage {
-        server_title: hub.title_of(&offer.server),
+        server_title: hub.servers.title_of(&offer.server),
         owner: offer.server.user.to_string(),
         is_ready: offer.server.state.is_ready(),
         scopes: scopes.collect(),
@@ -50,9 +50,14 @@ async fn accept(visit: &Visit, request: Request) -> PageResult {
         field.or_else(|| visit.query(name))
     };
     let code = given("code").ok_or_else(incomplete)?;
-    let server = visit.web.hub.accept_share_code(actor, &code).await?;
+    let server = visit
+        .web
+        .hub
+        .servers
+        .accept_share_code(actor, &code)
+        .await?;
     let next = given("next").and_then(|next| visit.next(&next));
-    let next = next.unwrap_or_else(|| visit.web.hub.server_url(&server));
+    let next = next.unwrap_or_else(|| visit.web.hub.servers.server_url(&server));
     Ok(redirect(&next))
 }
 

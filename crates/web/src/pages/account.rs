@@ -30,7 +30,7 @@ pub(crate) async fn get(visit: Visit) -> Response {
 
 async fn show(visit: &Visit) -> PageResult {
     let actor = visit.signed_in()?;
-    let sign_ins = visit.web.hub.sign_ins(&actor.user).await?;
+    let sign_ins = visit.web.hub.people.sign_ins(&actor.user).await?;
     let own = sign_ins
         .sessions
         .iter()
@@ -69,7 +69,7 @@ fn done_in_words(done: &str) -> Option<String> {
 /// The person's password and second factor, if they have a local account.
 async fn local(visit: &Visit, actor: &Actor) -> Result<Option<LocalRow>, HubError> {
     let hub = &visit.web.hub;
-    let account = hub.local_account(&actor.user).await?;
+    let account = hub.people.local_account(&actor.user).await?;
     let is_asked = hub.settings().second_factor != SecondFactorRule::Off;
     Ok(account.map(|account| LocalRow {
         title: hub.settings().local_title.clone(),
@@ -92,7 +92,7 @@ fn identity_row(
     let mut grants = sign_ins.grants.iter();
     let grant = grants.find(|g| g.provider == *provider && g.service.is_none());
     IdentityRow {
-        provider: visit.web.hub.title_of_provider(provider),
+        provider: visit.web.hub.people.title_of_provider(provider),
         subject: identity.subject.clone(),
         linked: identity.created_at,
         last_used: identity.last_login_at,
@@ -113,7 +113,7 @@ fn identity_row(
 /// A grant as a page shows it.
 pub(crate) fn grant_row(visit: &Visit, grant: &GrantStatus) -> GrantRow {
     GrantRow {
-        provider: visit.web.hub.title_of_provider(&grant.provider),
+        provider: visit.web.hub.people.title_of_provider(&grant.provider),
         state: match grant.state {
             GrantState::Ok => GrantPhase::Ok,
             GrantState::Backoff | GrantState::Uncertain => GrantPhase::NoAnswer,
@@ -141,7 +141,7 @@ fn outcome_in_words(word: &str) -> String {
 }
 
 fn can_go_to(visit: &Visit, id: &ProviderId) -> bool {
-    let mut providers = visit.web.hub.providers().iter();
+    let mut providers = visit.web.hub.people.providers().iter();
     let found = providers.find(|p| p.provider.id() == id);
     found.is_some_and(|p| matches!(p.provider.method(), LoginMethod::Redirect(_)))
 }
@@ -149,7 +149,7 @@ fn can_go_to(visit: &Visit, id: &ProviderId) -> bool {
 /// The providers at which the person has no identity yet.
 fn linkable(visit: &Visit, actor: &Actor, sign_ins: &SignIns) -> Vec<ProviderButton> {
     let has = |id: &ProviderId| sign_ins.identities.iter().any(|i| i.provider == *id);
-    let providers = visit.web.hub.providers().iter();
+    let providers = visit.web.hub.people.providers().iter();
     providers
         .filter(|p| can_go_to(visit, p.provider.id()) && !has(p.provider.id()))
         .map(|p| {
@@ -233,8 +233,8 @@ pub(crate) fn not_linked(visit: &Visit, error: &HubError) -> Response {
 /// The servers with an agent that may ask for tokens in the person's name.
 async fn servers(visit: &Visit, actor: &Actor) -> Result<Vec<ServerSessionRow>, HubError> {
     let hub = &visit.web.hub;
-    let own = hub.servers_of(&actor.user).await?;
-    let agents = hub.agents_of(&actor.user).await?;
+    let own = hub.servers.servers_of(&actor.user).await?;
+    let agents = hub.broker.agents_of(&actor.user).await?;
     let rows = agents.iter().filter_map(|agent| {
         let server = own.iter().find(|server| server.id == agent.server)?;
         let has_ended = agent.frozen == Some(FreezeReason::Stopped);
@@ -269,7 +269,7 @@ fn browser_row(visit: &Visit, session: &Session, own: Option<&Session>) -> Brows
     let end = format!("account/sessions/{}/end", session.session_id);
     BrowserRow {
         title: browser_in_words(session.browser.as_deref()),
-        provider: visit.web.hub.title_of_provider(&session.provider),
+        provider: visit.web.hub.people.title_of_provider(&session.provider),
         since: session.created_at,
         ends: session.expires_at,
         is_this,
@@ -284,7 +284,7 @@ pub(crate) async fn unlink(visit: Visit, Path(id): Path<String>, request: Reques
         visit.form(request).await?;
         let id = id.parse().map(IdentityId);
         let id = id.map_err(|_| HubError::not_found("You have no such identity."))?;
-        visit.web.hub.unlink(actor, id).await?;
+        visit.web.hub.people.unlink(actor, id).await?;
         Ok(redirect(&visit.hub_path("account")))
     }
     .await;
@@ -300,7 +300,12 @@ pub(crate) async fn end_session(
     let result = async {
         let actor = visit.signed_in()?;
         visit.form(request).await?;
-        visit.web.hub.end_own_session(actor, &session).await?;
+        visit
+            .web
+            .hub
+            .people
+            .end_own_session(actor, &session)
+            .await?;
         Ok(redirect(&visit.hub_path("account")))
     }
     .await;
@@ -313,7 +318,12 @@ pub(crate) async fn everywhere(visit: Visit, request: Request) -> Response {
         let actor = visit.signed_in()?;
         visit.form(request).await?;
         let user = &actor.user;
-        visit.web.hub.sign_out_everywhere(user, actor).await?;
+        visit
+            .web
+            .hub
+            .people
+            .sign_out_everywhere(user, actor)
+            .await?;
         Ok(sign_out::gone(&visit, StatusCode::OK))
     }
     .await;

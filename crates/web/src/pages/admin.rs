@@ -51,12 +51,12 @@ async fn show(visit: &Visit) -> PageResult {
         descending: false,
         only: visible_users(actor, Scope::LIST_USERS).map(|names| names.into_iter().collect()),
     };
-    let (users, total) = hub.list_users(&query).await?;
+    let (users, total) = hub.people.list_users(&query).await?;
     let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
-    let mut sign_ins = hub.sign_ins_of_users(&ids).await?;
-    let locals = hub.local_accounts_of(&ids).await?;
+    let mut sign_ins = hub.people.sign_ins_of_users(&ids).await?;
+    let locals = hub.people.local_accounts_of(&ids).await?;
     let mut servers: HashMap<UserId, Vec<Server>> = HashMap::new();
-    for server in hub.servers_of_users(&ids).await? {
+    for server in hub.servers.servers_of_users(&ids).await? {
         servers.entry(server.user_id).or_default().push(server);
     }
     let mut rows: Vec<AdminRow> = Vec::with_capacity(users.len());
@@ -65,11 +65,11 @@ async fn show(visit: &Visit) -> PageResult {
         let agents = if own.is_empty() {
             Vec::new()
         } else {
-            hub.agents_of(user).await?
+            hub.broker.agents_of(user).await?
         };
         // A link for a password makes its owner of whoever has it.
         let may_help = actor.may(Scope::ADMIN_USERS, Target::User(user.name.as_str()))
-            && hub.can_become(actor, user).await?;
+            && hub.privileges().can_become(actor, user).await?;
         let known = Known {
             user,
             sign_ins: &sign_ins.remove(&user.id).unwrap_or_default(),
@@ -106,7 +106,7 @@ async fn further(visit: &Visit, actor: &Actor) -> Result<Vec<Link>, HubError> {
     if hub.settings().sign_up == SignUpRule::Approval
         && actor.scopes.holds_unfiltered(Scope::ADMIN_USERS)
     {
-        let title = match hub.sign_ups().await?.len() {
+        let title = match hub.people.sign_ups().await?.len() {
             0 => "Approve accounts".to_owned(),
             count => format!("Approve accounts ({count})"),
         };
@@ -169,7 +169,7 @@ fn row(visit: &Visit, actor: &Actor, known: &Known<'_>) -> AdminRow {
     let act = |what: &str| visit.hub_path(&format!("admin/users/{segment}/{what}"));
     // Somebody who was made here and never came can be invited with a link.
     let hub = &visit.web.hub;
-    let is_new = hub.local_accounts().is_some() && user.last_activity_at.is_none();
+    let is_new = hub.people.local_accounts().is_some() && user.last_activity_at.is_none();
     let has_factor = hub.settings().second_factor != SecondFactorRule::Off
         && local.is_some_and(|local| local.has_second_factor);
     let is_here = !sign_ins.sessions.is_empty() || !sign_ins.grants.is_empty();
@@ -219,7 +219,7 @@ fn row(visit: &Visit, actor: &Actor, known: &Known<'_>) -> AdminRow {
 fn through(visit: &Visit, sign_ins: &SignIns) -> Vec<String> {
     let mut counts: Vec<(String, usize)> = Vec::new();
     for session in &sign_ins.sessions {
-        let title = visit.web.hub.title_of_provider(&session.provider);
+        let title = visit.web.hub.people.title_of_provider(&session.provider);
         match counts.iter_mut().find(|(known, _)| *known == title) {
             Some((_, count)) => *count += 1,
             None => counts.push((title, 1)),
@@ -237,7 +237,7 @@ fn admin_server(visit: &Visit, actor: &Actor, server: &Server) -> AdminServer {
     let may_stop = actor.may_on_server(Scope::DELETE_SERVERS, &server.user, &server.name);
     let is_stopping = matches!(server.state, ServerState::Stopping { .. });
     AdminServer {
-        title: visit.web.hub.title_of(server),
+        title: visit.web.hub.servers.title_of(server),
         state: match server.state {
             ServerState::Starting { .. } => ServerPhase::Starting,
             ServerState::Ready { .. } => ServerPhase::Ready,
@@ -259,7 +259,7 @@ pub(crate) async fn reauthenticate(
     let result = async {
         let (user, back) = subject(&visit, &name, Scope::ADMIN_AUTH_STATE, request).await?;
         let by = visit.signed_in()?;
-        visit.web.hub.demand_sign_in(&user, by).await?;
+        visit.web.hub.people.demand_sign_in(&user, by).await?;
         Ok(redirect(&back))
     }
     .await;
@@ -271,7 +271,7 @@ pub(crate) async fn sign_out(visit: Visit, Path(name): Path<String>, request: Re
     let result = async {
         let (user, back) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
         let by = visit.signed_in()?;
-        visit.web.hub.sign_out_everywhere(&user, by).await?;
+        visit.web.hub.people.sign_out_everywhere(&user, by).await?;
         Ok(redirect(&back))
     }
     .await;
@@ -287,7 +287,10 @@ pub(crate) async fn password_link(
     let result = async {
         let (user, back_url) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
         let hub = &visit.web.hub;
-        let code = hub.make_password_link(visit.signed_in()?, &user).await?;
+        let code = hub
+            .people
+            .make_password_link(visit.signed_in()?, &user)
+            .await?;
         let path = visit.hub_path(&format!("new-password?code={}", code.expose()));
         let page = PasswordLinkPage {
             name: user.name.to_string(),
@@ -309,7 +312,12 @@ pub(crate) async fn reset_second_factor(
     let result = async {
         let (user, back) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
         let actor = visit.signed_in()?;
-        visit.web.hub.reset_second_factor(actor, &user).await?;
+        visit
+            .web
+            .hub
+            .people
+            .reset_second_factor(actor, &user)
+            .await?;
         Ok(redirect(&back))
     }
     .await;
@@ -329,7 +337,7 @@ async fn subject(
     if !actor.may(scope, Target::User(name)) {
         return Err(missing().into());
     }
-    let user = visit.web.hub.user(name).await?.ok_or_else(missing)?;
+    let user = visit.web.hub.people.user(name).await?.ok_or_else(missing)?;
     let back = fields.get("next").and_then(|next| visit.next(next));
     Ok((user, back.unwrap_or_else(|| visit.hub_path("admin"))))
 }

@@ -34,7 +34,13 @@ pub(crate) async fn approve(visit: Visit, Path(id): Path<String>, request: Reque
     let result = async {
         let actor = approver(&visit)?;
         visit.form(request).await?;
-        match visit.web.hub.approve_sign_up(actor, number(&id)?).await {
+        match visit
+            .web
+            .hub
+            .people
+            .approve_sign_up(actor, number(&id)?)
+            .await
+        {
             Ok(user) => {
                 let notice = format!("{} has an account now and can sign in.", user.name);
                 show(&visit, Some(notice), None).await
@@ -51,7 +57,13 @@ pub(crate) async fn refuse(visit: Visit, Path(id): Path<String>, request: Reques
     let result = async {
         let actor = approver(&visit)?;
         visit.form(request).await?;
-        match visit.web.hub.refuse_sign_up(actor, number(&id)?).await {
+        match visit
+            .web
+            .hub
+            .people
+            .refuse_sign_up(actor, number(&id)?)
+            .await
+        {
             Ok(name) => {
                 let notice = format!("{name} gets no account.");
                 show(&visit, Some(notice), None).await
@@ -77,7 +89,7 @@ async fn refuse_or_show(visit: &Visit, error: HubError) -> PageResult {
 }
 
 async fn show(visit: &Visit, notice: Option<String>, error: Option<HubError>) -> PageResult {
-    let waiting = visit.web.hub.sign_ups().await?;
+    let waiting = visit.web.hub.people.sign_ups().await?;
     let status = error.as_ref().map_or(axum::http::StatusCode::OK, status_of);
     if let Some(error) = &error {
         log(error);
@@ -99,7 +111,7 @@ fn row(visit: &Visit, sign_up: &SignUp) -> ApprovalRow {
         reason: sign_up.reason.clone(),
         requested: sign_up.requested_at,
         ends: sign_up.expires_at,
-        is_in_rules: visit.web.hub.is_name_in_rules(&sign_up.name, true),
+        is_in_rules: visit.web.hub.people.is_name_in_rules(&sign_up.name, true),
         approve_action: act("approve"),
         refuse_action: act("refuse"),
     }

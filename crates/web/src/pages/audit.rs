@@ -42,7 +42,7 @@ async fn show(visit: &Visit, user: Option<jansky_model::UserId>, path: &str) -> 
         before,
         limit: ROWS + 1,
     };
-    let mut events = visit.web.hub.audit(&query).await?;
+    let mut events = visit.web.hub.audit().events(&query).await?;
     let has_more = events.len() > ROWS as usize;
     events.truncate(ROWS as usize);
     let older = events

@@ -37,11 +37,11 @@ async fn authorize(visit: &Visit, agreed: bool) -> PageResult {
         code_challenge_method: visit.query("code_challenge_method"),
     };
     let hub = &visit.web.hub;
-    match hub.authorize(actor, &request, agreed).await? {
+    match hub.servers.authorize(actor, &request, agreed).await? {
         Authorization::Redirect(to) => Ok(redirect(&to)),
         Authorization::Consent { server, scopes } => {
             let page = ConsentPage {
-                client_title: hub.title_of(&server),
+                client_title: hub.servers.title_of(&server),
                 client_owner: Some(server.user.to_string()),
                 action: visit.here(),
                 scopes: scopes

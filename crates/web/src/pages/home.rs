@@ -31,7 +31,7 @@ pub(crate) async fn get(visit: Visit) -> Response {
 async fn show(visit: &Visit, add_name: &str, add_error: Option<String>) -> PageResult {
     let actor = visit.signed_in()?;
     let hub = &visit.web.hub;
-    let mut servers = hub.servers_of(&actor.user).await?;
+    let mut servers = hub.servers.servers_of(&actor.user).await?;
     servers.sort_by(|a, b| a.name.cmp(&b.name));
     let settings = hub.settings();
     let named = servers
@@ -39,7 +39,7 @@ async fn show(visit: &Visit, add_name: &str, add_error: Option<String>) -> PageR
         .filter(|server| !server.name.is_default())
         .count() as u64;
     let limit = settings.named_server_limit_per_user;
-    let agents = hub.agents_of(&actor.user).await?;
+    let agents = hub.broker.agents_of(&actor.user).await?;
     let cards = servers.iter().map(|server| ServerCard {
         frozen: frozen::reason(&agents, server)
             .filter(|_| server.state.is_active())
@@ -51,7 +51,7 @@ async fn show(visit: &Visit, add_name: &str, add_error: Option<String>) -> PageR
     if !cards.first().is_some_and(|card| card.is_default) {
         cards.insert(0, never_started(visit, actor));
     }
-    let exclusion = hub.exclusion(&actor.user).await?;
+    let exclusion = hub.people.exclusion(&actor.user).await?;
     let is_leaving = exclusion.is_some();
     let status = if add_error.is_some() {
         StatusCode::UNPROCESSABLE_ENTITY
@@ -147,6 +147,7 @@ async fn make(visit: &Visit, actor: &Actor, typed: &str) -> Result<(), HubError>
     visit
         .web
         .hub
+        .servers
         .create_server(&actor.user, &name, "", None)
         .await
         .map(|_| ())
@@ -164,7 +165,7 @@ pub(crate) async fn remove(
         let (_, _, server) =
             find_server(&visit, actor, &user, &server, Scope::DELETE_SERVERS).await?;
         if let Some(server) = server {
-            visit.web.hub.remove_server(&server).await?;
+            visit.web.hub.servers.remove_server(&server).await?;
         }
         Ok(redirect(&visit.hub_path("home")))
     }

@@ -36,10 +36,11 @@ pub(crate) async fn default_target(visit: &Visit, actor: &Actor) -> Result<Strin
     }
     if settings.redirect_to_server {
         let own = hub
+            .servers
             .server(&actor.user, &ServerName::default_server())
             .await?;
         if let Some(server) = own.filter(|server| server.state.is_ready()) {
-            return Ok(hub.server_url(&server));
+            return Ok(hub.servers.server_url(&server));
         }
     }
     Ok(visit.hub_path("home"))
@@ -62,8 +63,8 @@ pub(crate) async fn find_server(
     if !actor.may_on_server(scope, &parsed, &name) {
         return Err(missing());
     }
-    let user = visit.web.hub.user(user).await?.ok_or_else(missing)?;
-    let server = visit.web.hub.server(&user, &name).await?;
+    let user = visit.web.hub.people.user(user).await?.ok_or_else(missing)?;
+    let server = visit.web.hub.servers.server(&user, &name).await?;
     if server.is_none() && !name.is_default() {
         return Err(missing());
     }
@@ -77,7 +78,7 @@ pub(crate) fn title_of(visit: &Visit, server: &Server) -> String {
         .as_ref()
         .is_some_and(|actor| actor.user.name == server.user);
     if !is_own || !server.display_name.is_empty() {
-        return visit.web.hub.title_of(server);
+        return visit.web.hub.servers.title_of(server);
     }
     if server.name.is_default() {
         "My server".to_owned()

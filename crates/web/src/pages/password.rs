@@ -15,7 +15,7 @@ use crate::visit::{PageResult, Refusal, Visit, redirect};
 pub(crate) async fn get(visit: Visit) -> Response {
     let result = async {
         let actor = visit.signed_in()?;
-        let account = visit.web.hub.local_account(&actor.user).await?;
+        let account = visit.web.hub.people.local_account(&actor.user).await?;
         account.ok_or_else(|| HubError::not_found("You have no password at this hub."))?;
         Ok(show(&visit, None, None))
     }
@@ -33,6 +33,7 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
         let changed = visit
             .web
             .hub
+            .people
             .change_password(actor, current, new, &address)
             .await;
         match changed {
@@ -47,7 +48,12 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
 /// `GET /hub/new-password?code=…`
 pub(crate) async fn by_link(visit: Visit) -> Response {
     let result = async {
-        let user = visit.web.hub.user_of_password_link(&code(&visit)).await?;
+        let user = visit
+            .web
+            .hub
+            .people
+            .user_of_password_link(&code(&visit))
+            .await?;
         let unusable = || HubError::not_found("This link has been used or has expired.");
         let name = user.ok_or_else(unusable)?.name.to_string();
         Ok(show(&visit, Some(name), None))
@@ -62,10 +68,14 @@ pub(crate) async fn choose(visit: Visit, request: Request) -> Response {
         let fields = visit.form(request).await?;
         let hub = &visit.web.hub;
         let code = code(&visit);
-        match hub.choose_password(&code, fields.secret("password")).await {
+        match hub
+            .people
+            .choose_password(&code, fields.secret("password"))
+            .await
+        {
             Ok(_) => Ok(redirect(&visit.hub_path("login?done=password"))),
             Err(error) => {
-                let user = hub.user_of_password_link(&code).await?;
+                let user = hub.people.user_of_password_link(&code).await?;
                 refuse(&visit, user.map(|user| user.name.to_string()), error)
             }
         }

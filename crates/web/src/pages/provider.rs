@@ -44,12 +44,14 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
         .filter(|(key, _)| !matches!(key.as_str(), "idp" | "next" | "link"))
         .collect();
     let departure = if let Some(actor) = account::wants_link(visit)? {
-        hub.begin_link(actor, &chosen, callback.into(), next)
+        hub.people
+            .begin_link(actor, &chosen, callback.into(), next)
             .await?
     } else {
         let (name, _) = cookies::sign_in(visit.web.hub.settings());
         let cookies: Vec<&str> = cookies::values(&visit.headers, name).collect();
-        hub.begin_sign_in(&chosen, callback.into(), next, hints, &cookies)
+        hub.people
+            .begin_sign_in(&chosen, callback.into(), next, hints, &cookies)
             .await?
     };
     Ok(send_away(visit, &departure))
@@ -72,7 +74,7 @@ fn send_away(visit: &Visit, departure: &ProviderRedirect) -> Response {
 }
 
 fn is_by_header(visit: &Visit, id: &str) -> bool {
-    let mut providers = visit.web.hub.providers().iter();
+    let mut providers = visit.web.hub.people.providers().iter();
     providers.any(|p| {
         p.provider.id().as_str() == id && matches!(p.provider.method(), LoginMethod::Header(_))
     })
@@ -83,6 +85,7 @@ async fn by_header(visit: &Visit, id: &str) -> Result<Response, HubError> {
     let began = tokio::time::Instant::now();
     let hub = &visit.web.hub;
     let found = hub
+        .people
         .sign_in_by_header(id, visit.peer.connection, &visit.headers)
         .await;
     hub.metrics().sign_in(found.is_ok(), began.elapsed());
@@ -100,6 +103,7 @@ fn only_provider_elsewhere(visit: &Visit) -> Result<String, HubError> {
     let mut elsewhere = visit
         .web
         .hub
+        .people
         .providers()
         .iter()
         .filter(|p| !matches!(p.provider.method(), LoginMethod::Form(_)));
@@ -142,6 +146,7 @@ async fn finish(visit: &Visit, callback_provider: Option<&str>) -> Response {
     let actor = visit.person().map(|actor| &**actor);
     let hub = &visit.web.hub;
     let finished = hub
+        .people
         .finish_sign_in(query, callback_provider, &browsers, actor)
         .await;
     // Whoever is sent there once more has not signed in yet.

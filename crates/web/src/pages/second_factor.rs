@@ -70,15 +70,19 @@ async fn send(visit: Visit, request: Request, form: Form) -> Response {
         let hub = &visit.web.hub;
         let done = match form {
             Form::On => {
-                let codes = hub.turn_on_second_factor(actor, current, &otp, &address);
+                let codes = hub
+                    .people
+                    .turn_on_second_factor(actor, current, &otp, &address);
                 codes.await.map(Some)
             }
             Form::Codes => {
-                let codes = hub.new_recovery_codes(actor, &otp, &address);
+                let codes = hub.people.new_recovery_codes(actor, &otp, &address);
                 codes.await.map(Some)
             }
             Form::Off => {
-                let off = hub.turn_off_second_factor(actor, current, &otp, &address);
+                let off = hub
+                    .people
+                    .turn_off_second_factor(actor, current, &otp, &address);
                 off.await.map(|()| None)
             }
         };
@@ -90,7 +94,7 @@ async fn send(visit: Visit, request: Request, form: Form) -> Response {
             }
             // Their session has ended; they have just shown both and set up another one at once.
             Ok(None) if hub.settings().second_factor == SecondFactorRule::Required => {
-                let cookie = hub.begin_step(&actor.user, None).await?;
+                let cookie = hub.people.begin_step(&actor.user, None).await?;
                 Ok(second_step::begin(&visit, &cookie))
             }
             Ok(None) => Ok(redirect(&visit.hub_path("account?done=second-factor-off"))),
@@ -130,13 +134,14 @@ async fn show(visit: &Visit, actor: &Actor, form: &str, error: Option<&FormError
     let hub = &visit.web.hub;
     let user = &actor.user;
     let missing = || HubError::not_found("There are no second factors for your account here.");
-    let account = hub.local_account(user).await?;
+    let account = hub.people.local_account(user).await?;
     account.ok_or_else(missing)?;
-    let state = match hub.second_factor_of(user).await? {
+    let state = match hub.people.second_factor_of(user).await? {
         SecondFactorState::Off => return Err(missing().into()),
         SecondFactorState::None => FactorState::None {
             set_up: set_up(
-                &hub.begin_second_factor(user, SetUpBrowser::Session(actor), &visit.web.site_name)
+                &hub.people
+                    .begin_second_factor(user, SetUpBrowser::Session(actor), &visit.web.site_name)
                     .await?,
             ),
             action: visit.hub_path("account/second-factor"),

@@ -46,7 +46,7 @@ fn end(visit: &Visit, response: &mut Response) {
 async fn under_way(visit: &Visit) -> Result<Option<(Secret, SecondStepUnderWay)>, HubError> {
     for value in cookies::values(&visit.headers, cookies::SECOND_STEP) {
         let cookie = Secret::new(value);
-        if let Some(step) = visit.web.hub.second_step(&cookie).await? {
+        if let Some(step) = visit.web.hub.people.second_step(&cookie).await? {
             return Ok(Some((cookie, step)));
         }
     }
@@ -83,7 +83,7 @@ async fn finish(visit: &Visit, request: Request) -> PageResult {
         address: &address,
         browser: visit.browser(),
     };
-    let finished = match hub.finish_second_step(&cookie, &otp, visitor).await {
+    let finished = match hub.people.finish_second_step(&cookie, &otp, visitor).await {
         Ok(finished) => finished,
         Err(error) => {
             log(&error.error);
@@ -106,7 +106,7 @@ async fn finish(visit: &Visit, request: Request) -> PageResult {
     };
     let mut response = sign_in::begin_session(visit, &finished.session, response).await?;
     end(visit, &mut response);
-    let provider = hub.local_provider();
+    let provider = hub.people.local_provider();
     let name = finished.user.name.as_str();
     device::remember(visit, &mut response, Some(provider.as_str()), name);
     Ok(response)
@@ -135,7 +135,10 @@ async fn show(
             MissingStep::Code => None,
             MissingStep::SetUp => {
                 let browser = SetUpBrowser::Step(cookie);
-                let begun = hub.begin_second_factor(&step.user, browser, site).await?;
+                let begun = hub
+                    .people
+                    .begin_second_factor(&step.user, browser, site)
+                    .await?;
                 Some(set_up(&begun))
             }
         },

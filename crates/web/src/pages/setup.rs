@@ -15,7 +15,7 @@ use crate::visit::{PageResult, Visit};
 pub(crate) async fn get(visit: Visit) -> Response {
     let result = async {
         let code = Secret::new(visit.query("code").unwrap_or_default());
-        if !visit.web.hub.is_first_admin_code(&code).await? {
+        if !visit.web.hub.people.is_first_admin_code(&code).await? {
             return Err(HubError::not_found("This link has been used or has expired.").into());
         }
         Ok(show(&visit, StatusCode::OK, "", None))
@@ -49,11 +49,12 @@ async fn make(visit: &Visit, request: Request) -> PageResult {
     let username = fields.text("username");
     let hub = &visit.web.hub;
     match hub
+        .people
         .set_up_first_admin(&code, username, fields.secret("password"))
         .await
     {
         Ok(user) => {
-            let provider = hub.local_provider();
+            let provider = hub.people.local_provider();
             open_session(visit, &user, Proof::of_password(&provider), None).await
         }
         Err(error @ (HubError::Invalid(_) | HubError::Conflict(_))) => {

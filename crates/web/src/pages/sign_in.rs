@@ -47,7 +47,7 @@ async fn show(visit: &Visit) -> PageResult {
         page.notice = Some("You have a new password. Sign in with it.".to_owned());
         return Ok(visit.page("Sign in", &page));
     }
-    let mut providers = visit.web.hub.providers().iter();
+    let mut providers = visit.web.hub.people.providers().iter();
     let chosen = providers.find(|p| p.auto_login).map(|p| p.provider.id());
     let automatic = page
         .providers
@@ -102,7 +102,8 @@ fn page(visit: &Visit, next: &str, attempt: Attempt<'_>, error: Option<String>) 
 /// Where people make an account, if they may.
 fn sign_up_url(visit: &Visit) -> Option<String> {
     let hub = &visit.web.hub;
-    let is_possible = hub.settings().sign_up != SignUpRule::Off && hub.local_accounts().is_some();
+    let is_possible =
+        hub.settings().sign_up != SignUpRule::Off && hub.people.local_accounts().is_some();
     is_possible.then(|| visit.hub_path("signup"))
 }
 
@@ -115,7 +116,7 @@ fn buttons(visit: &Visit, next: &str) -> Vec<ProviderButton> {
             .extend_pairs(pairs)
             .finish()
     };
-    let elsewhere = visit.web.hub.providers().iter();
+    let elsewhere = visit.web.hub.people.providers().iter();
     let elsewhere = elsewhere.filter(|p| !matches!(p.provider.method(), LoginMethod::Form(_)));
     elsewhere
         .map(|configured| {
@@ -139,7 +140,7 @@ fn buttons(visit: &Visit, next: &str) -> Vec<ProviderButton> {
 
 /// The providers whose passwords are typed into this page.
 fn forms(visit: &Visit) -> Vec<PasswordForm> {
-    let forms = visit.web.hub.password_providers().into_iter();
+    let forms = visit.web.hub.people.password_providers().into_iter();
     forms
         .map(|(id, title)| PasswordForm {
             provider: id.to_string(),
@@ -187,6 +188,7 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
     let address = visit.peer.address.to_string();
     let password = fields.secret("password");
     let checked = hub
+        .people
         .sign_in_with_password(
             attempt.provider,
             attempt.username,
@@ -288,6 +290,7 @@ pub(crate) async fn open_session(
     let kept = next.as_deref().filter(|next| next.len() <= LONGEST_NEXT);
     let address = visit.peer.address.to_string();
     let entered = hub
+        .people
         .enter(
             user,
             proof.provider,
@@ -323,7 +326,7 @@ pub(crate) async fn begin_session(
     let hub = &visit.web.hub;
     // A browser that was signed in, as somebody else perhaps, is that no more.
     if let Some(earlier) = visit.person() {
-        hub.leave_session(earlier).await?;
+        hub.people.leave_session(earlier).await?;
     }
     let settings = hub.settings();
     let (name, path) = cookies::sign_in(settings);

@@ -33,7 +33,7 @@ async fn ask(visit: &Visit) -> PageResult {
     } else {
         "Your servers keep running."
     };
-    let servers = hub.servers_of(&actor.user).await?;
+    let servers = hub.servers.servers_of(&actor.user).await?;
     let page = SignOutPage {
         servers_note: Some(note.to_owned()),
         action: visit.hub_path("logout"),
@@ -41,7 +41,7 @@ async fn ask(visit: &Visit) -> PageResult {
     };
     let mut answer = visit.page("Sign out", &page);
     // The provider may send the browser on to others behind it before it comes back.
-    if let Some(url) = hub.leaves_on_sign_out(actor).await? {
+    if let Some(url) = hub.people.leaves_on_sign_out(actor).await? {
         let sources = format!("https: {}", url.origin().ascii_serialization());
         answer.extensions_mut().insert(FormsMayLeadTo(sources));
     }
@@ -62,7 +62,7 @@ async fn sign_out(visit: &Visit, request: Request) -> PageResult {
     let keep_working = fields.get("keep_working").is_some();
     let back_to = visit.absolute(&visit.hub_path("logout"));
     let hub = &visit.web.hub;
-    let provider_sign_out = hub.sign_out(actor, &back_to, keep_working).await?;
+    let provider_sign_out = hub.people.sign_out(actor, &back_to, keep_working).await?;
     let mut answer = match provider_sign_out {
         ProviderSignOut::Leave(url) => redirect(url.as_str()),
         ProviderSignOut::Offer(url) => signed_out(visit, Some(url), None),
@@ -132,5 +132,5 @@ async fn receive_logout_token(web: &WebState, request: Request) -> Result<(), Hu
     let (_, token) = tokens
         .next()
         .ok_or_else(|| HubError::invalid("the parameter `logout_token` is missing"))?;
-    web.hub.receive_logout(&Secret::new(token)).await
+    web.hub.people.receive_logout(&Secret::new(token)).await
 }

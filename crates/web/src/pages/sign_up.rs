@@ -31,7 +31,7 @@ pub(crate) async fn get(visit: Visit) -> Response {
 
 fn may_sign_up(visit: &Visit) -> Result<(), HubError> {
     let hub = &visit.web.hub;
-    if hub.settings().sign_up == SignUpRule::Off || hub.local_accounts().is_none() {
+    if hub.settings().sign_up == SignUpRule::Off || hub.people.local_accounts().is_none() {
         return Err(HubError::not_found(
             "People do not make accounts here themselves.",
         ));
@@ -61,10 +61,10 @@ async fn make(visit: &Visit, request: Request) -> PageResult {
     };
     let hub = &visit.web.hub;
     let address = visit.peer.address.to_string();
-    match hub.sign_up(form, &address).await {
+    match hub.people.sign_up(form, &address).await {
         Ok(SignedUp::Waits) => Ok(waiting(visit, StatusCode::OK, true)),
         Ok(SignedUp::Account(user)) => {
-            let provider = hub.local_provider();
+            let provider = hub.people.local_provider();
             open_session(visit, &user, Proof::of_password(&provider), None).await
         }
         Err(error) => match error.error {

@@ -115,7 +115,9 @@ async fn start(
     if let Some(server) = &subject.server {
         match server.state {
             ServerState::Ready { .. } => {
-                return Ok(redirect(&next.unwrap_or_else(|| hub.server_url(server))));
+                return Ok(redirect(
+                    &next.unwrap_or_else(|| hub.servers.server_url(server)),
+                ));
             }
             ServerState::Stopping { .. } => return Ok(stopping(visit, server)),
             _ => {}
@@ -132,6 +134,7 @@ async fn start(
         }
     }
     let started = hub
+        .servers
         .start_server(&subject.user, &subject.name, options)
         .await;
     let server = match started {
@@ -142,14 +145,14 @@ async fn start(
         }
         Err(error) => return Err(error.into()),
     };
-    hub.settled(&server, FIRST_LOOK).await?;
+    hub.servers.settled(&server, FIRST_LOOK).await?;
     Ok(redirect(&pending_url(visit, subject, next.as_deref())))
 }
 
 /// What the owner of a server can choose, with what it had the last time; nothing where there is only
 /// one of each.
 async fn fields(visit: &Visit, subject: &Subject) -> Result<Vec<ChoiceField>, HubError> {
-    let choices = visit.web.hub.choices_of(&subject.user).await?;
+    let choices = visit.web.hub.servers.choices_of(&subject.user).await?;
     let fields = choices.into_iter().filter(|choice| choice.offers.len() > 1);
     let last = |key: &str| subject.server.as_ref()?.user_options.get(key)?.as_str();
     Ok(fields
@@ -237,7 +240,9 @@ fn show(visit: &Visit, subject: &Subject, next: Option<String>) -> Response {
     let hub = &visit.web.hub;
     let segments = server_segments(subject.user.name.as_str(), &subject.name);
     match &server.state {
-        ServerState::Ready { .. } => redirect(&next.unwrap_or_else(|| hub.server_url(server))),
+        ServerState::Ready { .. } => {
+            redirect(&next.unwrap_or_else(|| hub.servers.server_url(server)))
+        }
         ServerState::Stopped => not_running(visit, subject, StatusCode::OK, next),
         ServerState::Stopping { .. } => stopping(visit, server),
         ServerState::Failed {
@@ -258,6 +263,7 @@ fn show(visit: &Visit, subject: &Subject, next: Option<String>) -> Response {
         }
         ServerState::Starting { .. } => {
             let events = hub
+                .servers
                 .progress(server)
                 .map(|p| p.borrow().clone())
                 .unwrap_or_default();
@@ -280,7 +286,7 @@ fn show(visit: &Visit, subject: &Subject, next: Option<String>) -> Response {
                 events_url: format!("{}?_xsrf={}", visit.hub_path(&api), visit.xsrf()),
                 refresh_seconds: Some(REFRESH_SECONDS),
                 cancel_action: visit.hub_path(&format!("stop/{segments}")),
-                ready_url: next.unwrap_or_else(|| hub.server_url(server)),
+                ready_url: next.unwrap_or_else(|| hub.servers.server_url(server)),
             };
             visit.page("Starting", &page)
         }
@@ -346,10 +352,11 @@ pub(crate) async fn stop(visit: Visit, Path(path): Path<ServerPath>, request: Re
         let next = fields.get("next").and_then(|next| visit.next(next));
         let subject = subject(&visit, actor, &path, Scope::DELETE_SERVERS).await?;
         if let Some(server) = &subject.server {
-            visit.web.hub.stop_server(server).await?;
+            visit.web.hub.servers.stop_server(server).await?;
             visit
                 .web
                 .hub
+                .servers
                 .settled(server, Duration::from_secs(1))
                 .await?;
         }

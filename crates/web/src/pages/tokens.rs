@@ -39,7 +39,7 @@ async fn show(
     error: Option<String>,
 ) -> PageResult {
     let actor = visit.signed_in()?;
-    let tokens = visit.web.hub.tokens_of(&actor.user).await?;
+    let tokens = visit.web.hub.people.tokens_of(&actor.user).await?;
     let rows = tokens
         .into_iter()
         .filter(|token| token.kind != TokenKind::Server)
@@ -95,7 +95,13 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
             Ok(wanted) => wanted,
             Err(error) => return show(&visit, None, note, Some(public_message(&error))).await,
         };
-        match visit.web.hub.create_token(actor, &actor.user, wanted).await {
+        match visit
+            .web
+            .hub
+            .people
+            .create_token(actor, &actor.user, wanted)
+            .await
+        {
             Ok((_, secret)) => show(&visit, Some(secret), "", None).await,
             Err(error @ HubError::Invalid(_)) => {
                 show(&visit, None, note, Some(public_message(&error))).await
@@ -131,7 +137,12 @@ pub(crate) async fn revoke(visit: Visit, Path(id): Path<String>, request: Reques
         let actor = visit.signed_in()?;
         visit.form(request).await?;
         let id = parse_id(&id).ok_or_else(|| HubError::not_found("No such token."))?;
-        visit.web.hub.revoke_token(actor, &actor.user, id).await?;
+        visit
+            .web
+            .hub
+            .people
+            .revoke_token(actor, &actor.user, id)
+            .await?;
         Ok(redirect(&visit.hub_path("token")))
     }
     .await;

@@ -106,6 +106,7 @@ impl Scene {
         let session = self
             .hub
             .hub
+            .people
             .open_session(&user, self.upstream.id(), Some(&identity), None)
             .await;
         session.expect("a session");
@@ -129,7 +130,13 @@ impl Scene {
             limit: 1000,
             ..AuditQuery::default()
         };
-        let mut events = self.hub.hub.audit(&query).await.expect("the trail");
+        let mut events = self
+            .hub
+            .hub
+            .audit()
+            .events(&query)
+            .await
+            .expect("the trail");
         events.reverse();
         events
     }
@@ -671,6 +678,7 @@ async fn an_agent_hears_of_everything_as_it_happens() {
     scene
         .hub
         .hub
+        .people
         .sign_out_everywhere(&user, scene.hub.hub.operator())
         .await
         .expect("out");
@@ -687,7 +695,13 @@ async fn an_agent_hears_of_everything_as_it_happens() {
     }
     assert_eq!(piece, active);
     let server = scene.server("river").await;
-    scene.hub.hub.stop_server(&server).await.expect("a stop");
+    scene
+        .hub
+        .hub
+        .servers
+        .stop_server(&server)
+        .await
+        .expect("a stop");
     let mut piece = next().await;
     while piece == changed {
         piece = next().await;
@@ -704,6 +718,7 @@ async fn an_operator_and_the_owner_freeze_for_good() {
     let freeze = scene
         .hub
         .hub
+        .broker
         .freeze_server(&server, FreezeReason::Operator, "zoe")
         .await;
     assert!(freeze.expect("the database answers"));
@@ -744,7 +759,7 @@ async fn a_shared_server_gets_no_tokens_until_it_is_no_longer_shared() {
     let shown = agent.audiences().await.must_be(200).json();
     assert_eq!(shown["audiences"][0]["state"], "server_shared");
 
-    let ended = scene.hub.hub.unshare(&server, &wash, None).await;
+    let ended = scene.hub.hub.servers.unshare(&server, &wash, None).await;
     ended.expect("the database answers");
     agent.token("archive").await.must_be(200);
 }
@@ -903,6 +918,7 @@ async fn the_exposed_path_opens_only_to_a_servers_own_token_and_shows_no_refresh
     scene
         .hub
         .hub
+        .people
         .sign_out_everywhere(&user, scene.hub.hub.operator())
         .await
         .expect("out");
@@ -983,6 +999,7 @@ async fn a_freeze_in_one_process_is_heard_in_another() {
     first
         .hub
         .hub
+        .people
         .sign_out_everywhere(&user, first.hub.hub.operator())
         .await
         .expect("out");
@@ -1009,7 +1026,9 @@ async fn who_asks_in_vain_again_and_again_is_told_of_no_change() {
     let mut identity = scene.upstream.identity("river");
     identity.tokens.refresh = None;
     let hub = &scene.hub.hub;
-    let session = hub.open_session(&user, scene.upstream.id(), Some(&identity), None);
+    let session = hub
+        .people
+        .open_session(&user, scene.upstream.id(), Some(&identity), None);
     let session = session.await.expect("a session");
     scene.hub.start("river").await;
     let agent = TestAgent::of_last_server(&scene.hub).await;
@@ -1048,12 +1067,12 @@ async fn news_that_were_interrupted_are_told_the_next_time() {
         address: std::net::Ipv4Addr::LOCALHOST.into(),
     };
     let hub = &scene.hub.hub;
-    let known = hub.agent(&presented).await.expect("it is known");
-    let mut watch = hub.watch_agent(&known);
+    let known = hub.broker.agent(&presented).await.expect("it is known");
+    let mut watch = hub.broker.watch_agent(&known);
     assert_eq!(watch.next().await, Some(AgentNotice::Active));
     let server = scene.server("river").await;
     let reason = FreezeReason::Operator;
-    let frozen = hub.freeze_server(&server, reason, "admin").await;
+    let frozen = hub.broker.freeze_server(&server, reason, "admin").await;
     frozen.expect("it is frozen");
 
     let interrupted = {
@@ -1094,7 +1113,12 @@ async fn owner_and_operator_read_why_a_server_gets_no_tokens_and_what_to_do() {
         let before = owner.get("/hub/home").await.must_be(200).text();
         assert!(!before.contains("gets no tokens"), "{before}");
 
-        let frozen = scene.hub.hub.freeze_server(&server, reason, "test").await;
+        let frozen = scene
+            .hub
+            .hub
+            .broker
+            .freeze_server(&server, reason, "test")
+            .await;
         assert!(frozen.expect("the database answers"));
 
         let home = owner.get("/hub/home").await.must_be(200).text();
@@ -1156,7 +1180,7 @@ async fn share_with(scene: &Scene, name: &str) {
 async fn unshare_with(scene: &Scene, name: &str) {
     let server = scene.server("river").await;
     let partner = SharePartner::User(name.parse().expect("a valid name"));
-    let ended = scene.hub.hub.unshare(&server, &partner, None).await;
+    let ended = scene.hub.hub.servers.unshare(&server, &partner, None).await;
     ended.expect("the database answers");
 }
 
@@ -1216,6 +1240,7 @@ async fn who_may_enter_keeps_no_tokens_away_and_who_enters_does_until_the_next_s
         let gone = scene
             .hub
             .hub
+            .people
             .sign_out_everywhere(&user, scene.hub.hub.operator());
         gone.await.expect("the database answers");
         agent.token("archive").await.must_be(403);

@@ -17,7 +17,7 @@ struct Open(Option<Revocation>);
 impl Open {
     fn of(hub: &TestHub, brought: VisitorCredentials) -> Self {
         let runtime = tokio::runtime::Handle::current();
-        Self(hub.hub.revocation("river", "", brought, &runtime))
+        Self(hub.hub.servers.revocation("river", "", brought, &runtime))
     }
 
     fn of_browser(hub: &TestHub, browser: &Client) -> Self {
@@ -118,7 +118,10 @@ async fn each_ending_cuts_in(
                 browser.post("/hub/logout", &[]).await;
             }
             "sign out everywhere" => {
-                let out = one.hub.sign_out_everywhere(&river, one.hub.operator());
+                let out = one
+                    .hub
+                    .people
+                    .sign_out_everywhere(&river, one.hub.operator());
                 out.await.expect("out");
             }
             "ended in another browser" => {
@@ -127,11 +130,11 @@ async fn each_ending_cuts_in(
                 let cookie = second.cookie("jupyterhub-hub-login").expect("a cookie");
                 let actor = one.hub.access().by_session(&cookie).await.expect("known");
                 let actor = actor.expect("signed in");
-                let ended = one.hub.end_own_session(&actor, &id);
+                let ended = one.hub.people.end_own_session(&actor, &id);
                 ended.await.expect("ended");
             }
             "demanded by an administrator" => {
-                let demanded = one.hub.demand_sign_in(&river, one.hub.operator());
+                let demanded = one.hub.people.demand_sign_in(&river, one.hub.operator());
                 demanded.await.expect("demanded");
             }
             "password changed" => {
@@ -141,7 +144,10 @@ async fn each_ending_cuts_in(
                 let actor = actor.expect("signed in");
                 let new = Secret::new("twelve names of other stars");
                 let old = Secret::new(PASSWORD);
-                let changed = one.hub.change_password(&actor, old, new, "127.0.0.1");
+                let changed = one
+                    .hub
+                    .people
+                    .change_password(&actor, old, new, "127.0.0.1");
                 changed.await.expect("changed");
             }
             "user deleted" => {
@@ -149,24 +155,25 @@ async fn each_ending_cuts_in(
                 let zoe = one.token("zoe", &["inherit"]).await;
                 let stopped = zoe.api("DELETE", "/hub/api/users/river/server", None).await;
                 assert!(stopped.status.is_success(), "{stopped:?}");
-                let settled = one.hub.settled(&server, Duration::from_secs(10));
+                let settled = one.hub.servers.settled(&server, Duration::from_secs(10));
                 settled.await.expect("stopped");
                 let deleted = zoe.api("DELETE", "/hub/api/users/river", None).await;
                 deleted.must_be(204);
             }
             "token revoked" => {
-                let tokens = one.hub.tokens_of(&river).await.expect("a list");
+                let tokens = one.hub.people.tokens_of(&river).await.expect("a list");
                 let of = tokens
                     .iter()
                     .find(|t| t.scopes == ["access:servers!user=river"]);
                 let id = of.expect("it is there").id;
                 one.hub
+                    .people
                     .revoke_token(one.hub.operator(), &river, id)
                     .await
                     .expect("revoked");
             }
             "share revoked" => {
-                let gone = one.hub.unshare(&server, &share, None);
+                let gone = one.hub.servers.unshare(&server, &share, None);
                 gone.await.expect("revoked");
             }
             other => unreachable!("{other}"),

@@ -278,7 +278,7 @@ async fn what_the_proxy_says_of_groups_counts_from_the_next_request_on() {
 
     assert_eq!(home("river", "radio").await, (200, false));
     let river = hub.user("river").await;
-    let groups = hub.hub.groups_of(&river).await.expect("an answer");
+    let groups = hub.hub.people.groups_of(&river).await.expect("an answer");
     assert_eq!(groups, ["radio"]);
     // Past the proxy nothing is said, and of somebody else nothing that matters here.
     browser.get("/hub/home").await.must_be(200);
@@ -304,7 +304,14 @@ async fn a_header_from_anywhere_else_is_refused() {
     let page = answer.must_be(403).text();
     assert!(page.contains("usual address"), "{page}");
     assert_eq!(browser.cookie("jupyterhub-hub-login"), None);
-    assert!(hub.hub.user("zoe").await.expect("it answers").is_none());
+    assert!(
+        hub.hub
+            .people
+            .user("zoe")
+            .await
+            .expect("it answers")
+            .is_none()
+    );
 }
 
 #[tokio::test]

@@ -240,11 +240,17 @@ impl Scene {
             ..DeviceAuthorizationRequest::default()
         };
         let hub = &self.hub.hub;
-        let begun = hub.begin_device_request(&body).await.expect("it begins");
+        let begun = hub
+            .broker
+            .begin_device_request(&body)
+            .await
+            .expect("it begins");
         let cookie = self.river.cookie("jupyterhub-hub-login").expect("a cookie");
         let actor = hub.access().by_session(&cookie).await.expect("an answer");
         let actor = actor.expect("river is signed in");
-        let allowed = hub.answer_device_question(&actor, &begun.user_code, true);
+        let allowed = hub
+            .broker
+            .answer_device_question(&actor, &begun.user_code, true);
         assert!(allowed.await.expect("river may"));
         self.device_code = begun.device_code;
     }
@@ -275,7 +281,11 @@ impl Scene {
             }
             Door::Device => {
                 let program = program();
-                let fetched = self.hub.hub.device_token(&program, &self.device_code, None);
+                let fetched = self
+                    .hub
+                    .hub
+                    .broker
+                    .device_token(&program, &self.device_code, None);
                 match fetched.await {
                     Ok(_) => true,
                     Err(IssuerError::AccessDenied(_)) => false,
@@ -299,10 +309,11 @@ impl Scene {
             }
             Closing::Frozen => {
                 let server = self.hub.server("river", "").await.expect("it runs");
-                let frozen = self
-                    .hub
-                    .hub
-                    .freeze_server(&server, FreezeReason::Operator, "zoe");
+                let frozen =
+                    self.hub
+                        .hub
+                        .broker
+                        .freeze_server(&server, FreezeReason::Operator, "zoe");
                 assert!(frozen.await.expect("it answers"));
             }
         }
@@ -346,7 +357,13 @@ async fn no_door_gives_a_token_to_somebody_who_is_not_let_in() {
                 if door == Door::Stream && matches!(closing, Closing::Disabled | Closing::Excluded)
                 {
                     // Whoever has a running server is asked about without their doing anything.
-                    scene.hub.hub.refresh_due().await.expect("it answers");
+                    scene
+                        .hub
+                        .hub
+                        .people
+                        .refresh_due()
+                        .await
+                        .expect("it answers");
                 }
 
                 let opens = scene.opens(door).await;

@@ -337,7 +337,15 @@ async fn a_token_opens_no_page_whatever_it_allows() {
         client.get("/hub/home").await.must_be(302);
     }
     let river = hub.user("river").await;
-    assert_eq!(hub.hub.tokens_of(&river).await.expect("a list").len(), 2);
+    assert_eq!(
+        hub.hub
+            .people
+            .tokens_of(&river)
+            .await
+            .expect("a list")
+            .len(),
+        2
+    );
 }
 
 #[tokio::test]

@@ -255,6 +255,7 @@ async fn lists_are_bare_or_in_pages_as_the_caller_wants() {
         .collect();
     let made = hub
         .hub
+        .people
         .create_groups(hub.hub.operator(), &many, &["river".to_owned()])
         .await;
     made.expect("the names are free");
@@ -423,6 +424,7 @@ async fn who_looks_after_a_group_does_so_for_those_who_are_in_it_now() {
     add(&zoe, &["river", "wash"]).await.must_be(200);
     assert_eq!(listed().await, "river wash");
     hub.hub
+        .servers
         .stop_server(&hub.server("river", "").await.expect("a server"))
         .await
         .expect("a stop");

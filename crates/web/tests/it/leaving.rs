@@ -144,6 +144,7 @@ async fn servers_go_on_in_the_name_of_somebody_who_wants_that() {
     let provider = "home".parse().expect("an id");
     let token = hub
         .hub
+        .people
         .login_token(&river, &provider, std::time::Duration::ZERO);
     token.await.expect("what the provider gave is still there");
 }

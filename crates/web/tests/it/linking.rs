@@ -85,6 +85,7 @@ async fn a_linked_identity_leads_to_the_same_account_and_keeps_its_own_tokens() 
         scene
             .hub
             .hub
+            .people
             .user("wash")
             .await
             .expect("it answers")
@@ -148,7 +149,13 @@ async fn an_answer_counts_only_in_the_session_that_asked() {
     );
     for user in ["river", "wash"] {
         let user = scene.hub.user(user).await;
-        let sign_ins = scene.hub.hub.sign_ins(&user).await.expect("it answers");
+        let sign_ins = scene
+            .hub
+            .hub
+            .people
+            .sign_ins(&user)
+            .await
+            .expect("it answers");
         assert_eq!(sign_ins.identities.len(), 1, "{}", user.name);
     }
 }
@@ -205,7 +212,13 @@ async fn rights_follow_the_provider_that_one_signed_in_with() {
 
     // A refresh of the first grant takes nothing away that the second one gives.
     scene.hub.clock.advance(std::time::Duration::from_mins(6));
-    scene.hub.hub.refresh_due().await.expect("it answers");
+    scene
+        .hub
+        .hub
+        .people
+        .refresh_due()
+        .await
+        .expect("it answers");
     assert_eq!(rights(&elsewhere).await, as_admin);
     let again = scene.river().await;
     assert_eq!(rights(&again).await.1, serde_json::json!(["/radio"]));
@@ -240,6 +253,7 @@ async fn unlinking_takes_tokens_and_sessions_and_never_the_last_way_in() {
     let ids: Vec<i64> = scene
         .hub
         .hub
+        .people
         .sign_ins(&user)
         .await
         .expect("it answers")
@@ -273,7 +287,13 @@ async fn two_browsers_that_unlink_at_once_leave_one_way_in() {
     let browser = scene.river().await;
     scene.other.link(&browser, "subject-2").await.must_be(302);
     let user = scene.hub.user("river").await;
-    let sign_ins = scene.hub.hub.sign_ins(&user).await.expect("it answers");
+    let sign_ins = scene
+        .hub
+        .hub
+        .people
+        .sign_ins(&user)
+        .await
+        .expect("it answers");
     let store = scene.hub.hub.store();
     let now = scene.hub.clock_now();
 
@@ -298,6 +318,7 @@ async fn a_grant_that_has_died_is_renewed_from_the_account_page() {
         scene
             .hub
             .hub
+            .people
             .login_token(&user, &provider, std::time::Duration::ZERO)
     };
     ask().await.expect_err("the refresh token is dead");
@@ -344,7 +365,7 @@ async fn rights_end_with_a_sign_in_elsewhere_once_their_provider_cannot_be_asked
             two.hub.clock.advance(std::time::Duration::from_mins(6));
             two.elsewhere.get("/hub/home").await.must_be(200);
             two.hub.hub.write_activity().await.expect("it answers");
-            two.hub.hub.refresh_due().await.expect("it answers");
+            two.hub.hub.people.refresh_due().await.expect("it answers");
         }
         two.come_elsewhere().await;
 
@@ -364,7 +385,13 @@ async fn unlinking_ends_the_rights_that_nobody_could_be_asked_about_any_more() {
         "the other one says nothing"
     );
     let user = two.hub.user("river").await;
-    let sign_ins = two.hub.hub.sign_ins(&user).await.expect("it answers");
+    let sign_ins = two
+        .hub
+        .hub
+        .people
+        .sign_ins(&user)
+        .await
+        .expect("it answers");
     let id = sign_ins.identities[0].id.0;
 
     let unlink = format!("/hub/account/identities/{id}/unlink");

@@ -78,7 +78,7 @@ async fn who_changes_their_name_at_the_provider_stays_kept_out() {
     assert!(scene.come().await.is_some(), "kept out by name");
     scene.call("mary");
     assert!(scene.come().await.is_some(), "the identity came as mallory");
-    let mary = scene.hub.hub.user("mary").await.expect("read");
+    let mary = scene.hub.hub.people.user("mary").await.expect("read");
     assert!(mary.is_none());
 }
 
@@ -115,7 +115,7 @@ async fn a_name_at_one_provider_keeps_out_of_another_that_blocks_it() {
         .text();
 
     assert!(words.contains("may not use this hub"), "{words}");
-    let river = scene.hub.hub.user("river").await.expect("read");
+    let river = scene.hub.hub.people.user("river").await.expect("read");
     assert!(river.is_none());
 }
 
@@ -170,7 +170,16 @@ async fn composed_and_decomposed_names_are_one() {
     let body = json!({ "usernames": ["j\u{fc}rgen"] });
     let again = scene.zoe.api("POST", "/hub/api/users", Some(body)).await;
     again.must_be(409);
-    assert!(scene.hub.hub.user("jürgen").await.expect("read").is_some());
+    assert!(
+        scene
+            .hub
+            .hub
+            .people
+            .user("jürgen")
+            .await
+            .expect("read")
+            .is_some()
+    );
 }
 
 #[tokio::test]
@@ -295,7 +304,7 @@ async fn names_in_rules_are_for_the_people_of_the_providers_that_may_have_them()
         .expect("somebody else's");
     assert!(words.contains("prepared_accounts_from"), "{words}");
     assert_eq!(scene.come().await, None);
-    let river = scene.hub.hub.user("river").await.expect("read");
+    let river = scene.hub.hub.people.user("river").await.expect("read");
     assert!(river.expect("made").admin);
     // A name of which nothing speaks is anybody's.
     assert_eq!(come(&scene.hub, other, "subject-2").await, None);
@@ -319,7 +328,11 @@ async fn a_token_does_not_open_what_is_made_later_under_an_old_name() {
 
     scene.rename("kaylee", "tam").await;
     let kaylee = hub.user("kaylee").await;
-    let made = hub.hub.create_server(&kaylee, &server.name, "", None).await;
+    let made = hub
+        .hub
+        .servers
+        .create_server(&kaylee, &server.name, "", None)
+        .await;
     made.expect("the name is free");
 
     for client in [&token, &wash] {

@@ -276,7 +276,7 @@ async fn what_people_answer_and_what_programs_get_stands_in_the_audit_trail() {
         limit: 10,
         ..AuditQuery::default()
     };
-    let mut events = hub.hub.audit(&query).await.expect("the trail");
+    let mut events = hub.hub.audit().events(&query).await.expect("the trail");
     events.reverse();
     events.retain(|event| event.event.starts_with("device_"));
     let seen: Vec<_> = events

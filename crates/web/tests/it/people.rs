@@ -196,7 +196,11 @@ async fn whoever_has_to_sign_in_again_keeps_their_server_and_gets_tokens_afterwa
     hub.admin("zoe").await;
     let river = hub.user("river").await;
     let provider = "home".parse().expect("an id");
-    let ask = || hub.hub.login_token(&river, &provider, Duration::ZERO);
+    let ask = || {
+        hub.hub
+            .people
+            .login_token(&river, &provider, Duration::ZERO)
+    };
     ask().await.expect("a token");
     let zoe = hub.token("zoe", &["admin:auth_state"]).await;
 

@@ -67,7 +67,10 @@ async fn a_name_that_the_configuration_makes_an_administrator_is_given_by_admini
         assert!(words.contains("which you do not hold"), "{path}: {words}");
     }
     for name in ["boss", "j\u{fc}rgen", "pilot"] {
-        assert!(hub.hub.user(name).await.expect("read").is_none(), "{name}");
+        assert!(
+            hub.hub.people.user(name).await.expect("read").is_none(),
+            "{name}"
+        );
     }
     // What gives nothing is theirs to give.
     let renamed = mallory.api(
@@ -144,6 +147,7 @@ async fn a_group_that_gives_more_than_its_manager_holds_takes_nobody_in() {
     for group in ["/crew", "/readers"] {
         let made = hub
             .hub
+            .people
             .create_groups(hub.hub.operator(), &[group.to_owned()], &[])
             .await;
         made.expect("the name is free");
@@ -162,7 +166,7 @@ async fn a_group_that_gives_more_than_its_manager_holds_takes_nobody_in() {
         .api("POST", "/hub/api/groups", Some(made))
         .await
         .must_be(403);
-    assert!(hub.hub.group("/x").await.expect("read").is_none());
+    assert!(hub.hub.people.group("/x").await.expect("read").is_none());
     // The manager's own right over the members of a group is no way to get at people.
     let words = refusal(&join("/crew", "river").await.must_be(403));
     assert!(

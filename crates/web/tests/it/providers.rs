@@ -219,6 +219,7 @@ async fn without_a_rule_nobody_comes_in() {
     );
     assert!(
         hub.hub
+            .people
             .user("river")
             .await
             .expect("the database answers")
@@ -271,7 +272,12 @@ async fn a_name_that_belongs_to_somebody_else_is_not_given_away() {
         limit: 9,
         ..AuditQuery::default()
     };
-    let events = hub.hub.audit(&query).await.expect("it can be read");
+    let events = hub
+        .hub
+        .audit()
+        .events(&query)
+        .await
+        .expect("it can be read");
     let mut changed = events
         .iter()
         .filter(|event| event.event == "subject_changed");

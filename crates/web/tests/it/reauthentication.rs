@@ -53,6 +53,7 @@ async fn who_was_made_to_sign_in_again_has_to_prove_it_at_the_provider() {
     let (hub, home, browser) = scene().await;
     let river = hub.user("river").await;
     hub.hub
+        .people
         .demand_sign_in(&river, hub.hub.operator())
         .await
         .expect("demanded");
@@ -97,6 +98,7 @@ async fn a_provider_that_was_told_to_ask_and_did_not_lets_nobody_in() {
     let (hub, home, browser) = scene().await;
     let river = hub.user("river").await;
     hub.hub
+        .people
         .demand_sign_in(&river, hub.hub.operator())
         .await
         .expect("demanded");

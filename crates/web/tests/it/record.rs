@@ -424,6 +424,7 @@ async fn the_first_administrator_is_on_record() {
     let hub = TestHub::new().await;
     let code = hub
         .hub
+        .people
         .first_admin_code()
         .await
         .expect("a code")

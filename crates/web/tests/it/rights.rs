@@ -52,7 +52,7 @@ impl Scene {
         // Being active is what makes the hub look.
         self.river.get("/hub/home").await;
         self.hub.hub.write_activity().await.expect("it answers");
-        self.hub.hub.refresh_due().await.expect("it answers");
+        self.hub.hub.people.refresh_due().await.expect("it answers");
     }
 
     async fn rights(&self) -> Value {
@@ -219,16 +219,34 @@ async fn nobody_asks_about_people_who_are_not_there() {
     scene.hub.clock.advance(Duration::from_mins(40));
     let before = scene.home.op.refresh_calls();
 
-    scene.hub.hub.refresh_due().await.expect("it answers");
+    scene
+        .hub
+        .hub
+        .people
+        .refresh_due()
+        .await
+        .expect("it answers");
     assert_eq!(scene.home.op.refresh_calls(), before);
 
     // With a running server somebody is there, whatever their browser does.
     scene.hub.start("river").await;
     let before = scene.home.op.refresh_calls();
     scene.hub.clock.advance(Duration::from_mins(6));
-    scene.hub.hub.refresh_due().await.expect("it answers");
+    scene
+        .hub
+        .hub
+        .people
+        .refresh_due()
+        .await
+        .expect("it answers");
     assert_eq!(scene.home.op.refresh_calls(), before + 1);
-    scene.hub.hub.refresh_due().await.expect("it answers");
+    scene
+        .hub
+        .hub
+        .people
+        .refresh_due()
+        .await
+        .expect("it answers");
     assert_eq!(
         scene.home.op.refresh_calls(),
         before + 1,
@@ -324,14 +342,27 @@ async fn servers_of_somebody_who_may_not_come_in_any_more_are_drained() {
 
     // The time is a row, so it counts for every process that comes.
     scene.hub.clock.advance(Duration::from_mins(29));
-    scene.hub.hub.finish_exclusions().await.expect("it answers");
+    scene
+        .hub
+        .hub
+        .servers
+        .finish_exclusions()
+        .await
+        .expect("it answers");
     assert_eq!(scene.hub.spawner.running(), 1);
     scene.hub.clock.advance(Duration::from_mins(2));
-    scene.hub.hub.finish_exclusions().await.expect("it answers");
+    scene
+        .hub
+        .hub
+        .servers
+        .finish_exclusions()
+        .await
+        .expect("it answers");
     let server = scene.hub.server("river", "").await.expect("the row stays");
     scene
         .hub
         .hub
+        .servers
         .settled(&server, Duration::from_secs(10))
         .await
         .expect("it answers");
@@ -359,6 +390,7 @@ async fn servers_of_somebody_who_may_not_come_in_any_more_are_drained() {
 async fn other_policies_end_the_sessions_at_once_and_keep_or_stop_the_servers() {
     for (policy, running) in [(NoLongerAllowed::Keep, 1), (NoLongerAllowed::Stop, 0)] {
         let scene = Scene::with(|_| {}, |hub| hub.settings.no_longer_allowed = policy).await;
+        scene.hub.listen().await;
         let server = scene.hub.start("river").await;
         scene.home.set_groups("subject-1", Some(&[]));
 
@@ -368,6 +400,7 @@ async fn other_policies_end_the_sessions_at_once_and_keep_or_stop_the_servers() 
         scene
             .hub
             .hub
+            .servers
             .settled(&server, Duration::from_secs(10))
             .await
             .expect("it answers");
@@ -404,6 +437,7 @@ async fn a_server_starts_with_a_token_that_is_good_for_a_while() {
     let token = scene
         .hub
         .hub
+        .people
         .login_token(&river, &provider, Duration::from_mins(4))
         .await;
     token.expect("it is good for long");
@@ -533,7 +567,13 @@ async fn a_change_at_the_provider_is_known_within_the_interval_wherever_it_falls
             let mut looks = 0;
             while groups().await.len() > 1 {
                 scene.hub.clock.advance(look);
-                scene.hub.hub.refresh_due().await.expect("it answers");
+                scene
+                    .hub
+                    .hub
+                    .people
+                    .refresh_due()
+                    .await
+                    .expect("it answers");
                 looks += 1;
                 assert!(looks < 100, "it is never noticed");
             }

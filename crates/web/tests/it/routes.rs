@@ -260,16 +260,26 @@ impl Things {
         let user = hub.user(owner).await;
         for (name, title) in [("", "nebula default"), ("gpu", "nebula gpu")] {
             let name: ServerName = name.parse().expect("a valid name");
-            let made = hub.hub.create_server(&user, &name, title, None).await;
+            let made = hub
+                .hub
+                .servers
+                .create_server(&user, &name, title, None)
+                .await;
             made.expect("the name is free");
         }
         let made = hub
             .hub
+            .people
             .create_groups(hub.hub.operator(), &[group_of(owner)], &[owner.to_owned()])
             .await;
         made.expect("the name is free");
         hub.new_token(owner, &["self"]).await;
-        let tokens = hub.hub.tokens_of(&user).await.expect("tokens are listed");
+        let tokens = hub
+            .hub
+            .people
+            .tokens_of(&user)
+            .await
+            .expect("tokens are listed");
         Self {
             owner: owner.to_owned(),
             token: format!("a{}", tokens[0].id.0),
@@ -365,6 +375,7 @@ async fn expired_token(hub: &TestHub, owner: &str) -> String {
     };
     let made = hub
         .hub
+        .people
         .create_token(hub.hub.operator(), &user, request)
         .await;
     made.expect("a token can be made").1.expose().to_owned()
@@ -415,7 +426,13 @@ async fn every_route_answers_every_caller_as_the_table_says() {
             }
             // What the cell before made is not in the way of the next one.
             for name in ["inara", "kaylee"] {
-                if let Some(user) = hub.hub.user(name).await.expect("the database answers") {
+                if let Some(user) = hub
+                    .hub
+                    .people
+                    .user(name)
+                    .await
+                    .expect("the database answers")
+                {
                     hub.hub
                         .delete_user(hub.hub.operator(), &user)
                         .await

@@ -286,6 +286,7 @@ async fn pages_below_another_base_find_their_way_back() {
     let provider = "local".parse().expect("an id");
     let session = hub
         .hub
+        .people
         .open_session(&river, &provider, None, None)
         .await
         .expect("it opens");

@@ -382,6 +382,7 @@ async fn too_many_starts_and_servers_have_to_wait() {
     wash.api("POST", "/hub/api/users/wash/server", None).await;
     let other = hub.server("wash", "").await.expect("it was started");
     hub.hub
+        .servers
         .settled(&other, Duration::from_secs(10))
         .await
         .expect("the database answers");

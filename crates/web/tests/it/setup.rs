@@ -9,6 +9,7 @@ async fn the_link_makes_one_admin_and_signs_them_in() {
     let hub = TestHub::new().await;
     let code = hub
         .hub
+        .people
         .first_admin_code()
         .await
         .expect("the database answers");
@@ -48,6 +49,7 @@ async fn the_link_makes_one_admin_and_signs_them_in() {
     late.post(&link, &fields).await.must_be(404);
     assert!(
         hub.hub
+            .people
             .user("mallory")
             .await
             .expect("the database answers")
@@ -55,6 +57,7 @@ async fn the_link_makes_one_admin_and_signs_them_in() {
     );
     assert!(
         hub.hub
+            .people
             .first_admin_code()
             .await
             .expect("the database answers")
@@ -67,6 +70,7 @@ async fn two_people_with_the_link_make_one_admin() {
     let hub = TestHub::new().await;
     let code = hub
         .hub
+        .people
         .first_admin_code()
         .await
         .expect("the database answers");
@@ -90,6 +94,7 @@ async fn a_wrong_or_old_link_is_refused() {
     let hub = TestHub::new().await;
     let code = hub
         .hub
+        .people
         .first_admin_code()
         .await
         .expect("the database answers");

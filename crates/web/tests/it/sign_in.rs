@@ -326,6 +326,7 @@ async fn signing_out_asks_first_and_then_ends_the_session() {
 #[tokio::test]
 async fn signing_out_stops_servers_where_that_is_wanted() {
     let hub = TestHub::with(|recipe| recipe.settings.shutdown_on_sign_out = true).await;
+    hub.listen().await;
     let server = hub.start("river").await;
     let browser = hub.session("river").await;
 
@@ -338,9 +339,36 @@ async fn signing_out_stops_servers_where_that_is_wanted() {
     );
     browser.post("/hub/logout", &[]).await.must_be(200);
 
-    let after = hub.hub.settled(&server, Duration::from_secs(10)).await;
+    let after = hub
+        .hub
+        .servers
+        .settled(&server, Duration::from_secs(10))
+        .await;
     let after = after.expect("the database answers").expect("it is there");
     assert!(!after.state.is_active(), "{:?}", after.state);
+}
+
+#[tokio::test]
+async fn a_stop_by_signing_out_of_which_nobody_heard_is_found_by_the_next_look() {
+    let hub = TestHub::with(|recipe| recipe.settings.shutdown_on_sign_out = true).await;
+    let server = hub.start("river").await;
+    let browser = hub.session("river").await;
+
+    browser.post("/hub/logout", &[]).await.must_be(200);
+
+    let recorded = hub.server("river", "").await.expect("it is there");
+    assert_eq!(recorded.state.as_str(), "stopping");
+    assert_eq!(hub.spawner.running(), 1);
+    let looked = hub.hub.servers.look_at_servers().await;
+    looked.expect("the database answers");
+    let after = hub
+        .hub
+        .servers
+        .settled(&server, Duration::from_secs(10))
+        .await;
+    let after = after.expect("the database answers").expect("it is there");
+    assert_eq!(after.state.as_str(), "stopped");
+    assert_eq!(hub.spawner.running(), 0);
 }
 
 #[tokio::test]

@@ -75,12 +75,14 @@ impl Scene {
     async fn sign_in(&self) -> User {
         let hub = &self.hub.hub;
         let departure = hub
+            .people
             .begin_sign_in("op", CALLBACK.to_owned(), None, BTreeMap::new(), &[])
             .await
             .expect("the provider is up");
         let back = self.op.sign_in(&departure.url);
         let query = CallbackQuery::parse(&back).expect("the callback is well formed");
         let back = hub
+            .people
             .finish_sign_in(query, None, &[departure.browser], None)
             .await
             .expect("everybody may come in");
@@ -88,7 +90,8 @@ impl Scene {
             panic!("nobody links anything")
         };
         let identity = arrival.identity.as_ref();
-        hub.open_session(&arrival.user, &arrival.provider, identity, None)
+        hub.people
+            .open_session(&arrival.user, &arrival.provider, identity, None)
             .await
             .expect("a session is opened");
         arrival.user
@@ -364,11 +367,17 @@ async fn the_hubs_own_account_is_not_given_to_servers_unless_an_audience_says_so
     let polled = scene
         .hub
         .hub
+        .broker
         .service_token("poller", Duration::from_mins(1));
     let polled = polled.await.expect("a token for the hub");
     let refused = agent.token("poller").await.must_be(403).json();
     let given = agent.token("common").await.must_be(200).json();
-    let unknown = scene.hub.hub.service_token("archive", Duration::ZERO).await;
+    let unknown = scene
+        .hub
+        .hub
+        .broker
+        .service_token("archive", Duration::ZERO)
+        .await;
 
     assert!(polled.expires_at.is_some());
     assert_eq!(refused["error"], "invalid_target");

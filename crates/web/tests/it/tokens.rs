@@ -133,6 +133,7 @@ async fn inherited_rights_follow_their_owner_at_once() {
 
     let changed = hub
         .hub
+        .people
         .change_user(hub.hub.operator(), &zoe, None, Some(false))
         .await;
     changed.expect("the user exists");

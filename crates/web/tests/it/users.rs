@@ -205,6 +205,7 @@ async fn only_an_admin_makes_admins_whatever_the_token_says() {
     let river = hub.token("river", &["admin:users"]).await;
     let user = hub.user("river").await;
     hub.hub
+        .people
         .change_user(hub.hub.operator(), &user, None, Some(false))
         .await
         .expect("river exists");

@@ -131,6 +131,7 @@ async fn a_query_is_answered_also_when_the_plain_answer_is_remembered() {
     let user = hub.user("river").await;
     let name = "gpu".parse().expect("a valid name");
     hub.hub
+        .servers
         .create_server(&user, &name, "", None)
         .await
         .expect("the name is free");

@@ -95,6 +95,12 @@ impl TestHub {
         Self::on(Database::sqlite(), change).await
     }
 
+    /// Hears what changes in the database from now on, as a process does.
+    pub(crate) async fn listen(&self) {
+        let listening = self.hub.spawn_listening().await;
+        listening.expect("the database answers");
+    }
+
     /// A hub on a database.
     pub(crate) async fn on(database: Database, change: impl FnOnce(&mut Recipe)) -> Self {
         let mut recipe = Recipe::new(database);
@@ -152,12 +158,19 @@ impl TestHub {
 
     /// The user of this name; made, without a password, if there is none.
     pub(crate) async fn user(&self, name: &str) -> User {
-        if let Some(user) = self.hub.user(name).await.expect("the database answers") {
+        if let Some(user) = self
+            .hub
+            .people
+            .user(name)
+            .await
+            .expect("the database answers")
+        {
             return user;
         }
         let name: UserName = name.parse().expect("a valid name");
         let made = self
             .hub
+            .people
             .create_user(self.hub.operator(), &name, false)
             .await;
         made.expect("the name is free")
@@ -168,6 +181,7 @@ impl TestHub {
         let user = self.user(name).await;
         let changed = self
             .hub
+            .people
             .change_user(self.hub.operator(), &user, None, Some(true))
             .await;
         changed.expect("the user exists")
@@ -178,6 +192,7 @@ impl TestHub {
         let name: UserName = name.parse().expect("a valid name");
         let made = self
             .hub
+            .people
             .set_account(&name, Secret::new(PASSWORD), false)
             .await;
         made.expect("an account can be made")
@@ -202,7 +217,11 @@ impl TestHub {
     pub(crate) async fn session(&self, name: &str) -> Client {
         let user = self.user(name).await;
         let provider = "local".parse().expect("a valid id");
-        let session = self.hub.open_session(&user, &provider, None, None).await;
+        let session = self
+            .hub
+            .people
+            .open_session(&user, &provider, None, None)
+            .await;
         let session = session.expect("a session can be opened");
         let browser = self.anonymous();
         browser.keep("jupyterhub-hub-login", session.cookie.expose(), "/hub/");
@@ -226,6 +245,7 @@ impl TestHub {
         };
         let made = self
             .hub
+            .people
             .create_token(self.hub.operator(), &user, request)
             .await;
         let (_, secret) = made.expect("the user holds the scopes");
@@ -242,7 +262,7 @@ impl TestHub {
     pub(crate) async fn server(&self, user: &str, name: &str) -> Option<Server> {
         let user = self.user(user).await;
         let name: ServerName = name.parse().expect("a valid name");
-        let found = self.hub.server(&user, &name).await;
+        let found = self.hub.servers.server(&user, &name).await;
         found.expect("the database answers")
     }
 

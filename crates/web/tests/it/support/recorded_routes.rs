@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
-use jansky_hub::{RouteTable, Server};
+use jansky_hub::{RouteTable, ServerRoute};
 use jansky_model::{ServerId, Timestamp};
 
 /// Keeps routes and does not carry anything.
@@ -22,8 +22,9 @@ impl RecordedRoutes {
 }
 
 impl RouteTable for RecordedRoutes {
-    fn add(&self, _server: &Server, path: &str, url: &str) {
-        self.table().insert(path.to_owned(), url.to_owned());
+    fn add(&self, route: &ServerRoute<'_>) {
+        let (path, url) = (route.path.to_owned(), route.url.to_owned());
+        self.table().insert(path, url);
     }
 
     fn remove(&self, path: &str) {

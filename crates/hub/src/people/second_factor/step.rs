@@ -1,0 +1,191 @@
+//! The step between the password and the session: a code is shown, or the second factor is set up.
+//!
+//! It is a row that is tied to one browser and does not live long, so it survives a reload of its
+//! page and a restart of the hub, and any process can end it.
+
+use std::time::Duration;
+
+use jansky_crypto::digest;
+use jansky_identity::ExternalIdentity;
+use jansky_model::{ProviderId, Secret};
+use jansky_store::User;
+
+use super::SetUpBrowser;
+use crate::people::People;
+use crate::people::sign_in::LOCAL_PROVIDER;
+use crate::people::sign_in::{NewBrowserSession, SignInClient};
+use crate::shared::error::{FormError, HubError};
+use crate::shared::settings::SecondFactorRule;
+
+/// How long somebody may take; enough to install an app.
+pub(crate) const SECOND_STEP_LIFETIME: Duration = Duration::from_mins(15);
+
+/// What is missing beside the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MissingStep {
+    /// A code.
+    Code,
+    /// A second factor.
+    SetUp,
+}
+
+/// What came of showing who one is.
+pub enum SignInProgress {
+    /// A browser session.
+    Session(NewBrowserSession),
+    /// Something is still missing; the value of the cookie that ties the step to the browser.
+    SecondStep(Secret),
+}
+
+/// Somebody between the password and the session.
+#[derive(Debug)]
+pub struct SecondStepUnderWay {
+    /// Who it is.
+    pub user: User,
+    /// What is missing.
+    pub due: MissingStep,
+}
+
+/// Somebody who has shown everything.
+pub struct Finished {
+    /// Who it is.
+    pub user: User,
+    /// Their session.
+    pub session: NewBrowserSession,
+    /// Where they wanted to go.
+    pub next: Option<String>,
+    /// The recovery codes, if the second factor was set up; nobody can read them later.
+    pub recovery_codes: Vec<Secret>,
+}
+
+impl People {
+    /// What a user has to do beside typing their password.
+    pub(crate) async fn second_step_due(
+        &self,
+        user: &User,
+    ) -> Result<Option<MissingStep>, HubError> {
+        let rule = self.settings.second_factor;
+        if rule == SecondFactorRule::Off {
+            return Ok(None);
+        }
+        if self.store.has_second_factor(user.id).await? {
+            return Ok(Some(MissingStep::Code));
+        }
+        Ok((rule == SecondFactorRule::Required).then_some(MissingStep::SetUp))
+    }
+
+    /// Opens a browser session for a user who has proved who they are, or begins the second step of
+    /// a local account. A form that has asked for the code already brings it along as `otp`.
+    ///
+    /// # Errors
+    /// As [`Hub::finish_second_step`] for a code that was brought along.
+    pub async fn enter(
+        &self,
+        user: &User,
+        provider: &ProviderId,
+        identity: Option<&ExternalIdentity>,
+        otp: Option<&Secret>,
+        next: Option<&str>,
+        visitor: SignInClient<'_>,
+    ) -> Result<SignInProgress, HubError> {
+        let due = match identity {
+            Some(_) => None,
+            None => self.second_step_due(user).await?,
+        };
+        let otp = otp.filter(|code| !code.expose().trim().is_empty());
+        match (due, otp) {
+            (None, _) => {}
+            (Some(MissingStep::Code), Some(code)) => {
+                self.show_code(user, code, visitor.address).await?;
+            }
+            (Some(_), _) => {
+                return Ok(SignInProgress::SecondStep(
+                    self.begin_step(user, next).await?,
+                ));
+            }
+        }
+        let session = self
+            .open_session(user, provider, identity, visitor.browser)
+            .await?;
+        Ok(SignInProgress::Session(session))
+    }
+
+    /// Begins the second step of somebody whose password was right; the value of the cookie that
+    /// ties it to the browser.
+    pub async fn begin_step(&self, user: &User, next: Option<&str>) -> Result<Secret, HubError> {
+        let cookie = self.random.secret("");
+        let expires_at = self.clock.now().plus(SECOND_STEP_LIFETIME);
+        self.store
+            .create_second_step(&digest(&cookie), user.id, next, expires_at)
+            .await?;
+        Ok(cookie)
+    }
+
+    /// Who is between password and session in the browser with this cookie.
+    pub async fn second_step(
+        &self,
+        cookie: &Secret,
+    ) -> Result<Option<SecondStepUnderWay>, HubError> {
+        let now = self.clock.now();
+        let Some(step) = self.store.second_step(&digest(cookie), now).await? else {
+            return Ok(None);
+        };
+        let due = self.second_step_due(&step.user).await?;
+        Ok(due.map(|due| SecondStepUnderWay {
+            user: step.user,
+            due,
+        }))
+    }
+
+    /// Ends the second step with a code, and opens the session.
+    ///
+    /// # Errors
+    /// At the field `otp` for a wrong or used code; [`HubError::SignInAgain`] when it took too long.
+    pub async fn finish_second_step(
+        &self,
+        cookie: &Secret,
+        code: &Secret,
+        visitor: SignInClient<'_>,
+    ) -> Result<Finished, FormError> {
+        let again =
+            || HubError::SignInAgain("This took too long. Please sign in again.".to_owned());
+        let now = self.clock.now();
+        let step = self.store.second_step(&digest(cookie), now).await?;
+        let step = step.ok_or_else(again)?;
+        let due = self.second_step_due(&step.user).await?.ok_or_else(again)?;
+        let recovery_codes = match due {
+            MissingStep::SetUp => {
+                let browser = SetUpBrowser::Step(cookie);
+                self.confirm_second_factor(&step.user, browser, code, visitor.address)
+                    .await?
+            }
+            MissingStep::Code => match self.show_code(&step.user, code, visitor.address).await {
+                Err(error @ HubError::Forbidden(_)) => return Err(FormError::at("otp", error)),
+                other => other.map(|()| Vec::new())?,
+            },
+        };
+        if !self.store.take_second_step(&digest(cookie), now).await? {
+            return Err(again().into());
+        }
+        if due == MissingStep::SetUp {
+            // From the time before, without a second factor.
+            self.end_sessions_of(step.user.id).await?;
+        }
+        let provider = self.local_provider();
+        let session = self
+            .open_session(&step.user, &provider, None, visitor.browser)
+            .await?;
+        Ok(Finished {
+            user: step.user,
+            session,
+            next: step.next,
+            recovery_codes,
+        })
+    }
+
+    /// The id under which sessions of local accounts are kept.
+    pub fn local_provider(&self) -> ProviderId {
+        let configured = self.local_accounts().cloned();
+        configured.unwrap_or_else(|| LOCAL_PROVIDER.parse().expect("a constant id"))
+    }
+}

@@ -1,0 +1,160 @@
+//! Tokens for the REST API: made, listed and revoked.
+
+use std::time::Duration;
+
+use jansky_crypto::digest;
+use jansky_crypto::token::API_TOKEN_PREFIX;
+use jansky_model::scope::{Owner, TOKEN_ROLE, check_scopes};
+use jansky_model::{ScopeSet, Secret};
+use jansky_store::{NewToken, StoreError, Token, TokenId, TokenKind, User};
+use serde_json::json;
+
+use crate::people::People;
+use crate::shared::error::HubError;
+use crate::shared::record::{Event, some_of};
+use jansky_access::OnBehalfOf;
+
+/// The longest note of a token, in characters, as JupyterHub keeps them.
+const LONGEST_NOTE: usize = 1_023;
+
+/// What somebody wants of a new token.
+#[derive(Clone, Debug, Default)]
+pub struct NewApiToken {
+    /// What it is for, in the maker's words.
+    pub note: String,
+    /// How long it lives; `None` for ever.
+    pub lifetime: Option<Duration>,
+    /// What it allows; `None` for whatever its owner may do.
+    pub scopes: Option<Vec<String>>,
+    /// The browser session that asked, so that signing out ends the token; `None` outlives it.
+    pub session_id: Option<String>,
+}
+
+impl People {
+    /// Makes a token for `owner`. The secret is shown this once.
+    ///
+    /// # Errors
+    /// [`HubError::Invalid`] for scopes that the owner does not hold and for a note that is too long; [`HubError::Forbidden`] for
+    /// those that the caller does not hold.
+    pub async fn create_token(
+        &self,
+        by: impl Into<OnBehalfOf<'_>>,
+        owner: &User,
+        request: NewApiToken,
+    ) -> Result<(Token, Secret), HubError> {
+        let length = request.note.chars().count();
+        if length > LONGEST_NOTE {
+            return Err(HubError::invalid(format!(
+                "The note of a token has at most {LONGEST_NOTE} characters; this one has {length}."
+            )));
+        }
+        let scopes = request
+            .scopes
+            .unwrap_or_else(|| TOKEN_ROLE.iter().map(|&role| role.to_owned()).collect());
+        check_scopes(scopes.iter().map(String::as_str))
+            .map_err(|error| HubError::invalid(error.to_string()))?;
+        let owned = self.rights_of(owner).await?;
+        let of_owner = Owner {
+            user: Some(owner.name.as_str()),
+            server: None,
+        };
+        let members = self.access.members([&owned]).await?;
+        let is_member =
+            |group: &str, name: &str| members.get(group).is_some_and(|m| m.contains(name));
+        for text in &scopes {
+            let wanted = ScopeSet::expand([text.as_str()], of_owner, Some(&owned));
+            if !wanted.is_within(&owned, &is_member) {
+                return Err(HubError::invalid(format!(
+                    "Not assigning requested scope `{text}`: user `{}` does not hold it",
+                    owner.name
+                )));
+            }
+        }
+        let texts = scopes.iter().map(String::as_str);
+        let wanted = ScopeSet::expand(texts, of_owner, Some(&owned));
+        let by = by.into();
+        self.privileges.may_make_token(by, owner, &wanted)?;
+        let secret = self.random.secret(API_TOKEN_PREFIX);
+        let now = self.clock.now();
+        let token = self
+            .store
+            .create_token(NewToken {
+                digest: digest(&secret),
+                kind: TokenKind::Api,
+                user_id: owner.id,
+                server_id: None,
+                client_id: None,
+                session_id: request.session_id,
+                scopes,
+                note: request.note,
+                created_at: now,
+                expires_at: request.lifetime.map(|lifetime| now.plus(lifetime)),
+            })
+            .await
+            .map_err(|error| match error {
+                // A scope for somebody who is not there would be one for whoever comes next.
+                StoreError::NotFound { .. } => HubError::invalid(error.to_string()),
+                other => other.into(),
+            })?;
+        let detail = json!({
+            "id": token.id.0,
+            "note": token.note,
+            "scopes": some_of(&token.scopes),
+            "until": token.expires_at,
+        });
+        self.audit
+            .record_by(by.name(), Event::ApiTokenMade, Some(owner), detail)
+            .await?;
+        Ok((token, secret))
+    }
+
+    /// The tokens of a user that have not expired.
+    pub async fn tokens_of(&self, owner: &User) -> Result<Vec<Token>, HubError> {
+        Ok(self.store.tokens_of(owner.id, self.clock.now()).await?)
+    }
+
+    /// Revokes a token; an OAuth token takes all others of its client with it.
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`] when the owner holds rights over others that the caller does not hold.
+    pub async fn revoke_token(
+        &self,
+        by: impl Into<OnBehalfOf<'_>>,
+        owner: &User,
+        id: TokenId,
+    ) -> Result<(), HubError> {
+        let by = by.into();
+        self.privileges.may_act_against(by, owner).await?;
+        let existed = self
+            .store
+            .delete_token(owner.id, id, self.clock.now())
+            .await?;
+        self.access.forget(owner.id);
+        if !existed {
+            return Err(HubError::not_found("No such token."));
+        }
+        let detail = json!({ "id": id.0 });
+        self.audit
+            .record_by(by.name(), Event::ApiTokenRevoked, Some(owner), detail)
+            .await
+    }
+
+    /// Everything that a user may do now.
+    pub async fn rights_of(&self, user: &User) -> Result<ScopeSet, HubError> {
+        let groups = self.store.groups_of(user.id).await?;
+        Ok(self.access.scopes_of(user, &groups).await?)
+    }
+
+    /// What a stored token allows now, as texts; `owned` is what its owner may do.
+    pub async fn resolved_scopes(
+        &self,
+        owner: &User,
+        owned: &ScopeSet,
+        token: &Token,
+    ) -> Result<Vec<String>, HubError> {
+        let resolved = self
+            .access
+            .scopes_of_token(&token.scopes, owner, owned, None);
+        Ok(resolved.await?.0.to_texts())
+    }
+}

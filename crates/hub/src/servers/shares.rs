@@ -1,0 +1,235 @@
+//! Sharing servers: what an owner lets other users and groups do with one.
+
+use std::collections::BTreeSet;
+
+use jansky_model::scope::Target;
+use jansky_model::{Scope, UserName};
+use jansky_store::{Group, Server, Share, ShareWith, StoreError, User};
+use serde_json::json;
+use tracing::info;
+
+use crate::servers::Servers;
+use crate::shared::error::HubError;
+use crate::shared::record::{Event, some_of};
+use jansky_access::{Actor, access_scope};
+
+/// What can be shared: what is about a server and nothing else.
+const SHAREABLE: [Scope; 5] = [
+    Scope::ACCESS_SERVERS,
+    Scope::DELETE_SERVERS,
+    Scope::READ_SERVERS,
+    Scope::SERVERS,
+    Scope::START_SERVERS,
+];
+
+/// With whom a server is to be shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SharePartner {
+    /// One user.
+    User(UserName),
+    /// All members of a group.
+    Group(String),
+}
+
+impl SharePartner {
+    fn stored(&self) -> ShareWith<'_> {
+        match self {
+            Self::User(name) => ShareWith::User(name),
+            Self::Group(name) => ShareWith::Group(name),
+        }
+    }
+}
+
+impl Servers {
+    /// Lets somebody do more with a server: `scopes`, or use it when none are named.
+    ///
+    /// The caller must hold what is given away, and be allowed to see whom it is given to.
+    ///
+    /// # Errors
+    /// [`HubError::Invalid`] for scopes that cannot be shared and for partners that do not exist;
+    /// [`HubError::Forbidden`] when the caller does not hold what is needed.
+    pub async fn share(
+        &self,
+        actor: &Actor,
+        server: &Server,
+        partner: &SharePartner,
+        scopes: Option<&[String]>,
+    ) -> Result<Share, HubError> {
+        let texts = held(actor, server, shareable(server, scopes)?)?;
+        let (sees, kind, name) = match partner {
+            SharePartner::User(name) => (
+                actor.may(Scope::READ_USERS_NAME, Target::User(name.as_str())),
+                "user",
+                name.as_str(),
+            ),
+            SharePartner::Group(name) => (
+                actor.may(Scope::READ_GROUPS_NAME, Target::Group(name)),
+                "group",
+                name.as_str(),
+            ),
+        };
+        if !sees {
+            return Err(HubError::forbidden(format!(
+                "You cannot share with the {kind} `{name}`: sharing needs the scope \
+                 `read:{kind}s:name!{kind}={name}`."
+            )));
+        }
+        let now = self.clock.now();
+        let stored = partner.stored();
+        match self.store.share(server.id, stored, &texts, now).await {
+            Ok(share) => {
+                self.forget_concerned(&share, server).await?;
+                info!(server.id = %server.id, "shared with the {kind} `{name}`");
+                let detail = json!({ "with": name, "kind": kind, "scopes": some_of(&texts) });
+                self.audit
+                    .record_about(Event::ShareGiven, server, detail)
+                    .await?;
+                Ok(share)
+            }
+            Err(StoreError::NotFound { .. }) => {
+                Err(HubError::invalid(format!("There is no {kind} `{name}`.")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lets somebody do less with a server: without `scopes`, or nothing when none are named.
+    /// Returns what is left.
+    pub async fn unshare(
+        &self,
+        server: &Server,
+        partner: &SharePartner,
+        scopes: Option<&[String]>,
+    ) -> Result<Option<Share>, HubError> {
+        let texts = match scopes {
+            Some(scopes) => {
+                let named = shareable(server, Some(scopes))?;
+                Some(named.into_iter().map(|(_, text)| text).collect::<Vec<_>>())
+            }
+            None => None,
+        };
+        let stored = partner.stored();
+        let Some(before) = self.store.share_with(server.id, stored).await? else {
+            return Ok(None);
+        };
+        let now = self.clock.now();
+        let left = self
+            .store
+            .unshare(server.id, stored, texts.as_deref(), now)
+            .await?;
+        self.forget_concerned(&before, server).await?;
+        let detail = json!({ "with": before.user.as_ref().map(UserName::as_str).or(before.group.as_deref()) });
+        self.audit
+            .record_about(Event::ShareTaken, server, detail)
+            .await?;
+        Ok(left)
+    }
+
+    /// Ends all shares of a server.
+    pub async fn unshare_all(&self, server: &Server) -> Result<(), HubError> {
+        self.store.unshare_all(server.id, self.clock.now()).await?;
+        self.access.forget_everyone();
+        // The agent of the server gets tokens again.
+        self.access.forget(server.user_id);
+        self.audit
+            .record_about(Event::SharesTaken, server, json!({}))
+            .await
+    }
+
+    /// The shares of one server.
+    pub async fn shares_of_server(&self, server: &Server) -> Result<Vec<Share>, HubError> {
+        Ok(self.store.shares_of_server(server.id).await?)
+    }
+
+    /// The shares of all servers of a user.
+    pub async fn shares_of_owner(&self, owner: &User) -> Result<Vec<Share>, HubError> {
+        Ok(self.store.shares_of_owner(owner.id).await?)
+    }
+
+    /// What is shared with a user, by name or through a group.
+    pub async fn shares_with_user(&self, user: &User) -> Result<Vec<Share>, HubError> {
+        Ok(self.store.shares_with_user(user.id).await?)
+    }
+
+    /// What is shared with a group.
+    pub async fn shares_with_group(&self, group: &Group) -> Result<Vec<Share>, HubError> {
+        Ok(self.store.shares_with_group(&group.name).await?)
+    }
+
+    /// The share of a server with one user or group, if there is one.
+    pub async fn share_with(
+        &self,
+        server: &Server,
+        partner: &SharePartner,
+    ) -> Result<Option<Share>, HubError> {
+        Ok(self.store.share_with(server.id, partner.stored()).await?)
+    }
+
+    /// Forgets what is remembered about whoever a share is about.
+    pub(crate) async fn forget_concerned(
+        &self,
+        share: &Share,
+        server: &Server,
+    ) -> Result<(), HubError> {
+        self.access.forget(server.user_id);
+        match &share.user {
+            Some(name) => {
+                if let Some(user) = self.store.user_by_name(name).await? {
+                    self.access.forget(user.id);
+                }
+            }
+            None => self.access.forget_everyone(),
+        }
+        Ok(())
+    }
+}
+
+/// The scopes that are meant, each with its text as it is stored: limited to this server.
+pub(crate) fn shareable(
+    server: &Server,
+    scopes: Option<&[String]>,
+) -> Result<BTreeSet<(Scope, String)>, HubError> {
+    let filter = format!("!server={}/{}", server.user, server.name);
+    let Some(texts) = scopes else {
+        return Ok(BTreeSet::from([(
+            Scope::ACCESS_SERVERS,
+            access_scope(server),
+        )]));
+    };
+    if texts.is_empty() {
+        return Err(HubError::invalid(
+            "`scopes` is empty; leave it out to share the use of the server",
+        ));
+    }
+    let mut found = BTreeSet::new();
+    for text in texts {
+        let name = text.strip_suffix(&filter).unwrap_or(text);
+        let scope = Scope::find(name).filter(|scope| SHAREABLE.contains(scope));
+        let scope = scope.ok_or_else(|| {
+            let names: Vec<&str> = SHAREABLE.iter().map(|scope| scope.name()).collect();
+            HubError::invalid(format!(
+                "`{text}` cannot be shared; use {}, each alone or with `{filter}`",
+                names.join(", ")
+            ))
+        })?;
+        found.insert((scope, format!("{scope}{filter}")));
+    }
+    Ok(found)
+}
+
+/// The texts of scopes that the caller holds on a server and so may give away.
+pub(crate) fn held(
+    actor: &Actor,
+    server: &Server,
+    scopes: BTreeSet<(Scope, String)>,
+) -> Result<Vec<String>, HubError> {
+    let texts = scopes.into_iter().map(|(scope, text)| {
+        if actor.may_on_server(scope, &server.user, &server.name) {
+            return Ok(text);
+        }
+        Err(HubError::forbidden(format!(
+            "You cannot share `{scope}` on this server: you do not hold it yourself."
+        )))
+    });
+    texts.collect()
+}
