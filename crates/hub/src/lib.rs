@@ -1,10 +1,17 @@
-//! The use cases of the hub: signing people in, giving them tokens, running their servers.
+//! The use cases of the hub, in three parts: [`People`] sign in and have accounts, the [`Broker`] gives
+//! tokens to the code beside them, and [`Servers`] are started and stopped.
 //!
 //! This crate decides. It knows no HTTP status, no page and no format of a file; the store, the
 //! spawner, the providers and the proxy are handed in. It does know the addresses of the hub's pages and
 //! endpoints, which people, servers and providers are sent to, and names the configuration's keys where
 //! a message says what to change. The state of every server is in the database before anything happens,
-//! so a hub that is killed goes on where it was (see [`Hub::resume`]).
+//! so a hub that is killed goes on where it was (see [`Servers::resume`]).
+//!
+//! The parts use each other in one direction: servers use the broker and people, the broker uses
+//! people, people use neither. What people do that concerns servers is recorded in the database, as
+//! that their servers are to stop; the change feed wakes whoever runs servers, and what nobody heard
+//! of is found by the next look at the database. What goes through all parts, such as the end of a
+//! user, is done by the [`Hub`] itself.
 //!
 //! May use `access`, `crypto`, `identity`, `model`, `spawn` and `store`; the proxy is behind a trait of its
 //! own.
