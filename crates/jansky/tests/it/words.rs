@@ -100,6 +100,26 @@ fn the_glossary_is_in_the_order_of_the_alphabet() {
 }
 
 #[test]
+fn every_file_that_a_page_for_developers_names_is_there() {
+    let pages = std::fs::read_dir(Path::new(ROOT).join("docs/development")).expect("the pages");
+    let pages = pages.map(|page| page.expect("readable").path());
+    let pages = pages.filter(|page| page.extension().is_some_and(|end| end == "md"));
+    let own = ["ARCHITECTURE.md", "CONTRIBUTING.md"].map(|page| Path::new(ROOT).join(page));
+
+    let mut missing = Vec::new();
+    for page in pages.chain(own) {
+        let text = std::fs::read_to_string(&page).expect("text");
+        for name in in_code_font(&text).filter(|name| name.starts_with("crates/")) {
+            // A number that is not taken yet.
+            if !name.contains("NNNN") && !Path::new(ROOT).join(name).exists() {
+                missing.push(format!("`{name}` in {}", page.display()));
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
 fn names_are_found_where_they_are_declared() {
     let source = "pub struct Wish<'a> {\n    pub(crate) ear: u8,\n}\nasync fn heed(stake: Stake) {\n\
                   // let farewell = 1;\n    let mut garbage = x::<Told>();\n}";
