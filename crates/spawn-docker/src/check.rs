@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use bollard::models::{NetworkInspect, SystemInfo};
+use jansky_settings::Pull;
 use jansky_spawn::{Finding, SpawnError};
 
 use crate::access;
 use crate::engine::Engine;
-use crate::settings::{Agent, DockerSettings, PullPolicy};
+use crate::settings::{Agent, DockerSettings};
 
 /// Looks at everything that a start needs.
 pub(crate) async fn all(engine: &Engine, settings: &DockerSettings) -> Vec<Finding> {
@@ -20,7 +21,7 @@ pub(crate) async fn all(engine: &Engine, settings: &DockerSettings) -> Vec<Findi
             findings.push(storage(&info));
             findings.push(limits(&info, settings));
             findings.extend(images(engine, settings).await);
-            findings.push(network(engine.network(&settings.network.name).await, settings));
+            findings.push(network(engine.network(&settings.network).await, settings));
         }
         Err(error) => findings.push(Finding::error(
             "container engine",
@@ -111,7 +112,7 @@ fn limits(info: &SystemInfo, settings: &DockerSettings) -> Finding {
             settings.cpu_limit.is_some(),
             info.cpu_cfs_quota,
         ),
-        ("processes", settings.pids_limit.is_some(), info.pids_limit),
+        ("processes", true, info.pids_limit),
     ]
     .into_iter()
     .filter(|(_, wanted, supported)| *wanted && !can(*supported))
@@ -140,13 +141,14 @@ fn limits(info: &SystemInfo, settings: &DockerSettings) -> Finding {
 
 async fn images(engine: &Engine, settings: &DockerSettings) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (id, image) in &settings.images {
+    for (id, offered) in &settings.images {
+        let image = offered.image();
         findings.push(match engine.image(image).await {
             Ok(Some(found)) => {
                 let megabytes = found.size.unwrap_or_default() / 1_000_000;
                 Finding::good("image", format!("`{id}` is there, with {megabytes} MB"))
             }
-            Ok(None) if settings.pull == PullPolicy::Never => Finding::error(
+            Ok(None) if settings.pull == Pull::Never => Finding::error(
                 "image",
                 format!("`{id}` is not there: `{image}`"),
                 "fetch or build it, or let Jansky fetch it with spawner.pull",
@@ -167,7 +169,7 @@ fn network(
     settings: &DockerSettings,
 ) -> Finding {
     let subject = "network";
-    let name = &settings.network.name;
+    let name = &settings.network;
     match found {
         Ok(Some(network)) => {
             let ranges = network
@@ -239,9 +241,8 @@ mod tests {
 
     #[test]
     fn limits_that_the_engine_cannot_set_are_an_error() {
-        let agent = Agent::InImage(vec!["agent".to_owned()]);
-        let mut settings = DockerSettings::new("unix:///x", "a", "lab:1", agent);
-        settings.pids_limit = Some(5);
+        let section = jansky_settings::DockerSpawner::default();
+        let settings = DockerSettings::new(section, "a", "/agent".into(), [].into());
         let info = |pids| SystemInfo {
             pids_limit: Some(pids),
             ..SystemInfo::default()

@@ -12,11 +12,12 @@ use bollard::models::{
     RestartPolicyNameEnum,
 };
 use fnv::FnvHasher;
+use jansky_settings::{ContainerRemoval, Reach, VolumeEntry};
 use jansky_spawn::{ServerSpec, SpawnError};
 
 use crate::handover::AGENT_DIRECTORY;
 use crate::names::{self, escaped};
-use crate::settings::{Agent, DockerSettings, Reach, Removal, VolumeSource};
+use crate::settings::{Agent, DockerSettings};
 
 /// Where a mounted agent is inside of the container.
 const AGENT: &str = "/opt/jansky/jansky-agent";
@@ -86,10 +87,11 @@ pub(crate) fn of(
 fn host_config(settings: &DockerSettings, port: String) -> HostConfig {
     let memory = settings
         .memory_limit
+        .as_deref()
         .map(|limit| i64::try_from(limit.0).unwrap_or(i64::MAX));
     HostConfig {
-        network_mode: Some(settings.network.name.clone()),
-        port_bindings: (settings.reach == Reach::PublishedPort).then(|| {
+        network_mode: Some(settings.network.clone()),
+        port_bindings: (settings.reach == Reach::Port).then(|| {
             let binding = PortBinding {
                 host_ip: Some("127.0.0.1".to_owned()),
                 // Any that is free.
@@ -102,7 +104,7 @@ fn host_config(settings: &DockerSettings, port: String) -> HostConfig {
         // The same number for both together means no swap.
         memory_swap: memory,
         nano_cpus: settings.cpu_limit.map(nano),
-        pids_limit: settings.pids_limit.map(i64::from),
+        pids_limit: Some(settings.pids_limit.into()),
         cap_drop: settings.drop_capabilities.then(|| vec!["ALL".to_owned()]),
         security_opt: settings
             .no_new_privileges
@@ -136,27 +138,29 @@ fn tmpfs(settings: &DockerSettings) -> HashMap<String, String> {
 
 fn mounts(settings: &DockerSettings, spec: &ServerSpec) -> Result<Vec<Mount>, SpawnError> {
     let mut mounts = Vec::new();
-    for volume in &settings.volumes {
-        let (typ, source) = match &volume.source {
-            VolumeSource::Named(template) => {
-                let user = escaped(spec.user.as_str());
-                let server = escaped(spec.name.as_str());
-                (MountType::VOLUME, filled(template, &user, &server))
+    for entry in &settings.volumes {
+        let volume = VolumeEntry::read(entry).map_err(|advice| {
+            SpawnError::refused(format!("spawner.volumes: `{entry}`: {advice}"))
+        })?;
+        let template = volume.source;
+        let (typ, source) = if template.starts_with('/') {
+            // Of this machine. Names that could leave their directory are refused.
+            let user = spec.user.as_str();
+            if template.contains("{username}") && (user.starts_with('.') || user.contains('\\')) {
+                return Err(SpawnError::refused(format!(
+                    "the user name `{user}` cannot be a part of the path `{template}`"
+                )));
             }
-            VolumeSource::Path(template) => {
-                let user = spec.user.as_str();
-                if template.contains("{username}") && (user.starts_with('.') || user.contains('\\'))
-                {
-                    return Err(SpawnError::refused(format!(
-                        "the user name `{user}` cannot be a part of the path `{template}`"
-                    )));
-                }
-                let path = filled(template, user, spec.name.as_str());
-                (MountType::BIND, path)
-            }
+            let path = filled(template, user, spec.name.as_str());
+            (MountType::BIND, path)
+        } else {
+            // Of the engine. Characters that cannot stand in the name of a volume are escaped.
+            let user = escaped(spec.user.as_str());
+            let server = escaped(spec.name.as_str());
+            (MountType::VOLUME, filled(template, &user, &server))
         };
         mounts.push(Mount {
-            target: Some(volume.target.clone()),
+            target: Some(volume.target.to_owned()),
             source: Some(source),
             typ: Some(typ),
             read_only: Some(volume.read_only),
@@ -200,7 +204,7 @@ fn digest(body: &ContainerCreateBody, labels: &HashMap<String, String>, image_id
 
 /// Whether containers of these settings are kept for the next start.
 pub(crate) fn is_kept(settings: &DockerSettings) -> bool {
-    settings.removal == Removal::Keep
+    settings.removal == ContainerRemoval::Keep
 }
 
 #[cfg(test)]
@@ -208,9 +212,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use jansky_model::{ByteSize, Secret, ServerId, ServerName, StartId};
+    use jansky_settings::{DockerSpawner as Section, Written};
 
     use super::*;
-    use crate::settings::Volume;
 
     fn spec(user: &str) -> ServerSpec {
         ServerSpec {
@@ -229,8 +233,10 @@ mod tests {
     }
 
     fn settings() -> DockerSettings {
-        let agent = Agent::Mounted("/usr/lib/jansky/jansky-agent".into());
-        DockerSettings::new("unix:///x", "hub", "lab:1", agent)
+        let agent = "/usr/lib/jansky/jansky-agent".into();
+        let mut settings = DockerSettings::new(Section::default(), "hub", agent, BTreeMap::new());
+        settings.volumes.clear();
+        settings
     }
 
     fn made(settings: &DockerSettings, user: &str) -> ContainerCreateBody {
@@ -253,9 +259,9 @@ mod tests {
     #[test]
     fn limits_and_restrictions_are_passed_on() {
         let mut settings = settings();
-        settings.memory_limit = Some(ByteSize(512 << 20));
+        settings.memory_limit = Some(Written(ByteSize(512 << 20)));
         settings.cpu_limit = Some(1.5);
-        settings.pids_limit = Some(256);
+        settings.pids_limit = 256;
         settings.read_only_root = true;
 
         let host = made(&settings, "river").host_config.expect("it has one");
@@ -279,16 +285,9 @@ mod tests {
     fn volumes_are_named_after_users_and_paths_cannot_be_left() {
         let mut settings = settings();
         settings.agent = Agent::InImage(vec!["agent".to_owned()]);
-        for source in [
-            VolumeSource::Named("home-{username}-{servername}".to_owned()),
-            VolumeSource::Path("/srv/{username}/data".to_owned()),
-        ] {
-            settings.volumes.push(Volume {
-                source,
-                target: "/x".to_owned(),
-                read_only: false,
-            });
-        }
+        settings.volumes = ["home-{username}-{servername}:/x", "/srv/{username}/data:/x"]
+            .map(str::to_owned)
+            .to_vec();
         let sources = |user: &str| {
             let mounts = made(&settings, user).host_config?.mounts?;
             let sources = mounts.into_iter().filter_map(|mount| mount.source);
@@ -317,7 +316,7 @@ mod tests {
         later.start = StartId(3);
         let later = of(&settings(), &later, "lab:1", "sha256:1").expect("it can be made");
         let mut limited = settings();
-        limited.pids_limit = Some(5);
+        limited.pids_limit = 5;
         let newer = of(&settings(), &spec("river"), "lab:1", "sha256:2").expect("it can be made");
 
         assert_eq!(label(later), first);

@@ -24,7 +24,6 @@ use jansky_spawn::SpawnError;
 use crate::images;
 use crate::log;
 use crate::names;
-use crate::settings::Network;
 
 /// How long the engine may take for an answer, beyond what it was asked to wait itself.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -336,7 +335,8 @@ impl Engine {
     /// fine when somebody else was faster.
     pub(crate) async fn make_network(
         &self,
-        network: &Network,
+        name: &str,
+        subnet: Option<&str>,
         instance: &str,
     ) -> Result<(), SpawnError> {
         let options = [
@@ -350,11 +350,11 @@ impl Engine {
             .filter(|(name, _)| (*name == "isolate") == podman)
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let request = NetworkCreateRequest {
-            name: network.name.clone(),
+            name: name.to_owned(),
             driver: Some("bridge".to_owned()),
-            ipam: network.subnet.as_ref().map(|subnet| Ipam {
+            ipam: subnet.map(|subnet| Ipam {
                 config: Some(vec![IpamConfig {
-                    subnet: Some(subnet.clone()),
+                    subnet: Some(subnet.to_owned()),
                     ..IpamConfig::default()
                 }]),
                 ..Ipam::default()
@@ -369,9 +369,7 @@ impl Engine {
         match self.docker().await?.create_network(request).await {
             Ok(_) => Ok(()),
             Err(error) if is_conflict(&error) => Ok(()),
-            Err(error) => {
-                Err(self.unavailable(&format!("make the network `{}`", network.name), error))
-            }
+            Err(error) => Err(self.unavailable(&format!("make the network `{name}`"), error)),
         }
     }
 

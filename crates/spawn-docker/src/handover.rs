@@ -35,7 +35,8 @@ pub(crate) fn document(settings: &DockerSettings, spec: &ServerSpec) -> Result<S
     environment.set(variables::SERVICE_URL, url);
     let token_dir = Some(TOKEN_DIRECTORY.into());
     let mut document = StartDocument::new(spec.agent.as_ref(), SOCKET, token_dir);
-    document.start(&settings.command, environment);
+    let command = [&settings.command[..], &settings.arguments].concat();
+    document.start(&command, environment);
     Ok(document.write()?)
 }
 

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use bollard::models::CreateImageInfo;
+use jansky_model::name::group_name;
+use jansky_settings::OfferedImage;
 use jansky_spawn::{Choice, Offer};
 use serde_json::Value;
 
@@ -15,19 +17,26 @@ const KEY: &str = "image";
 pub(crate) fn choice(settings: &DockerSettings) -> Choice {
     let mut offers: Vec<Offer> = settings
         .images
-        .keys()
-        .map(|id| {
-            let about = settings.about.get(id).cloned().unwrap_or_default();
-            Offer {
+        .iter()
+        .map(|(id, offered)| {
+            let mut offer = Offer {
                 value: id.clone(),
-                title: about.title.unwrap_or_else(|| id.clone()),
-                description: about.description,
-                allowed_users: about.allowed_users,
-                allowed_groups: about.allowed_groups,
+                title: id.clone(),
+                ..Offer::default()
+            };
+            if let Some(described) = offered.described() {
+                offer.title = described.title.clone().unwrap_or(offer.title);
+                offer.description.clone_from(&described.description);
+                let users = described.allowed_users.iter();
+                offer.allowed_users = users.map(ToString::to_string).collect();
+                let groups = described.allowed_groups.iter();
+                offer.allowed_groups = groups.map(|name| group_name(name)).collect();
             }
+            offer
         })
         .collect();
-    offers.sort_by_key(|offer| offer.value != settings.default_image);
+    let default = settings.default_image();
+    offers.sort_by_key(|offer| Some(offer.value.as_str()) != default);
     Choice {
         key: KEY.to_owned(),
         title: "Image".to_owned(),
@@ -41,16 +50,20 @@ pub(crate) fn choice(settings: &DockerSettings) -> Choice {
 /// What is wrong with the choice, for a person.
 pub(crate) fn chosen<'a>(settings: &'a DockerSettings, options: &Value) -> Result<&'a str, String> {
     let id = match options.get(KEY) {
-        None | Some(Value::Null) => settings.default_image.as_str(),
+        None | Some(Value::Null) => settings.default_image().unwrap_or_default(),
         Some(Value::String(id)) => id,
         Some(_) => return Err("the option `image` must be a text".to_owned()),
     };
-    settings.images.get(id).map(String::as_str).ok_or_else(|| {
-        format!(
-            "the image `{id}` is not offered here; choose one of: {}",
-            settings.image_ids()
-        )
-    })
+    settings
+        .images
+        .get(id)
+        .map(OfferedImage::image)
+        .ok_or_else(|| {
+            format!(
+                "the image `{id}` is not offered here; choose one of: {}",
+                settings.image_ids()
+            )
+        })
 }
 
 /// The name and the tag or digest of an image, as the engine asks for them to fetch it.
@@ -144,19 +157,23 @@ fn is_about_a_layer(status: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use bollard::models::ProgressDetail;
     use serde_json::json;
 
     use super::*;
-    use crate::settings::Agent;
 
     fn settings() -> DockerSettings {
-        let agent = Agent::InImage(vec!["agent".to_owned()]);
-        let mut settings = DockerSettings::new("unix:///x", "a", "lab:1", agent);
-        settings
-            .images
-            .insert("casa".to_owned(), "casa@sha256:12".to_owned());
-        settings
+        let section = json!({
+            "images": {
+                "default": "lab:1",
+                "casa": { "image": "casa@sha256:12", "title": "CASA 6.7" },
+            },
+            "default_image": "default",
+        });
+        let section = serde_json::from_value(section).expect("a section");
+        DockerSettings::new(section, "a", "/agent".into(), BTreeMap::new())
     }
 
     #[test]
@@ -177,16 +194,13 @@ mod tests {
     #[test]
     fn the_usual_image_is_offered_first_and_each_under_its_title() {
         let mut settings = settings();
-        let about = settings.about.entry("casa".to_owned()).or_default();
-        about.title = Some("CASA 6.7".to_owned());
-
         let titles = |settings: &DockerSettings| {
             let offers = choice(settings).offers.into_iter();
             offers.map(|offer| offer.title).collect::<Vec<_>>()
         };
 
         assert_eq!(titles(&settings), ["default", "CASA 6.7"]);
-        settings.default_image = "casa".to_owned();
+        settings.default_image = Some("casa".to_owned());
         assert_eq!(titles(&settings), ["CASA 6.7", "default"]);
     }
 

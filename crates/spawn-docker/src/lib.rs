@@ -28,8 +28,5 @@ mod spawner;
 mod state;
 mod tripwire;
 
-pub use settings::{
-    AboutImage, Agent, DockerSettings, Network, PullPolicy, Reach, Removal, TripwirePolicy, Volume,
-    VolumeSource,
-};
+pub use settings::{Agent, DockerSettings};
 pub use spawner::DockerSpawner;

@@ -7,6 +7,7 @@ use bollard::errors::Error;
 use bollard::models::ContainerCreateBody;
 use futures_util::StreamExt;
 use jansky_model::{Outage, ProgressEvent, Secret, ServerId, StartId};
+use jansky_settings::{Pull, Tripwire as TripwireRule};
 use jansky_spawn::{
     Choice, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
     Spawner, Started, StopMode, Tampering,
@@ -22,7 +23,7 @@ use crate::handle::{Handle, KIND};
 use crate::handover;
 use crate::images::{self, Layers};
 use crate::names;
-use crate::settings::{DockerSettings, PullPolicy, TripwirePolicy};
+use crate::settings::DockerSettings;
 use crate::state::{self, ContainerPhase};
 use crate::tripwire::{self, Tripped, Tripwire};
 
@@ -68,7 +69,7 @@ impl DockerSpawner {
     pub fn new(settings: DockerSettings) -> Result<Self, SpawnError> {
         settings.check().map_err(SpawnError::refused)?;
         Ok(Self {
-            engine: Engine::new(&settings.host, settings.stop_timeout),
+            engine: Engine::new(&settings.host, *settings.stop_timeout),
             settings,
         })
     }
@@ -126,9 +127,9 @@ impl DockerSpawner {
         let found = self.engine.image(image).await?;
         let id = found.and_then(|found| found.id);
         let wanted = match self.settings.pull {
-            PullPolicy::Never => false,
-            PullPolicy::Missing => id.is_none(),
-            PullPolicy::Always => true,
+            Pull::Never => false,
+            Pull::Missing => id.is_none(),
+            Pull::Always => true,
         };
         if !wanted || images::is_local_id(image) {
             return id.ok_or_else(|| {
@@ -171,11 +172,12 @@ impl DockerSpawner {
 
     /// Makes sure that the network exists.
     async fn provide_network(&self) -> Result<(), SpawnError> {
-        let network = &self.settings.network;
-        if self.engine.network(&network.name).await?.is_none() {
-            info!(network = network.name, "making the network of the servers");
+        let settings = &self.settings;
+        let (network, subnet) = (&settings.network, settings.subnet.as_deref());
+        if self.engine.network(network).await?.is_none() {
+            info!(network, "making the network of the servers");
             self.engine
-                .make_network(network, &self.settings.instance)
+                .make_network(network, subnet, &settings.instance)
                 .await?;
         }
         Ok(())
@@ -289,7 +291,7 @@ impl DockerSpawner {
             if Instant::now() >= deadline {
                 return Err(SpawnError::unavailable(format!(
                     "the container has no address in the network `{}`",
-                    self.settings.network.name
+                    self.settings.network
                 )));
             }
             tokio::time::sleep(LOOK_INTERVAL).await;
@@ -525,7 +527,7 @@ impl Spawner for DockerSpawner {
         };
         let life = ours.life;
         if life == ContainerPhase::Running {
-            let within = (mode == StopMode::Polite).then_some(self.settings.stop_timeout);
+            let within = (mode == StopMode::Polite).then_some(*self.settings.stop_timeout);
             self.engine.end(&ours.id, within).await?;
         }
         if definition::is_kept(&self.settings) && life != ContainerPhase::Created {
@@ -589,9 +591,9 @@ impl Spawner for DockerSpawner {
 
     async fn watch(&self, found: &mpsc::UnboundedSender<Tampering>) {
         let freeze = match self.settings.tripwire {
-            TripwirePolicy::Off => return std::future::pending().await,
-            TripwirePolicy::Tell => false,
-            TripwirePolicy::Freeze => true,
+            TripwireRule::Off => return std::future::pending().await,
+            TripwireRule::Tell => false,
+            TripwireRule::Freeze => true,
         };
         let mut tripwire = Tripwire::default();
         let mut last = None;

@@ -2,7 +2,9 @@
 
 use bollard::models::{ContainerInspectResponse, ContainerState, ContainerStateStatusEnum};
 
-use crate::settings::{DockerSettings, Reach};
+use jansky_settings::Reach;
+
+use crate::settings::DockerSettings;
 
 /// Where a container is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,10 +62,10 @@ pub(crate) fn url(
     match settings.reach {
         Reach::Address => {
             let endpoints = network.networks.as_ref()?;
-            let address = endpoints.get(&settings.network.name)?.ip_address.as_ref()?;
+            let address = endpoints.get(&settings.network)?.ip_address.as_ref()?;
             (!address.is_empty()).then(|| format!("http://{address}:{}", settings.port))
         }
-        Reach::PublishedPort => {
+        Reach::Port => {
             let ports = network.ports.as_ref()?;
             let bindings = ports.get(&format!("{}/tcp", settings.port))?.as_ref()?;
             let port = bindings.iter().find_map(|one| one.host_port.as_ref())?;

@@ -12,14 +12,12 @@ pub(crate) async fn all(api: &Api, settings: &FirecrestSettings) -> Vec<Finding>
 
 async fn address_owner(api: &Api, settings: &FirecrestSettings) -> Finding {
     let subject = "FirecREST";
+    let url = settings.url.as_ref().map_or("", |url| url.as_written());
     match api.address_owner().await {
-        Ok(()) => Finding::good(
-            subject,
-            format!("{} answers and wants a token", settings.url),
-        ),
+        Ok(()) => Finding::good(subject, format!("{url} answers and wants a token")),
         Err(error) => Finding::error(
             subject,
-            format!("{}: {error}", settings.url),
+            format!("{url}: {error}"),
             "check spawner.url, the network and the certificate of FirecREST",
         ),
     }
@@ -28,7 +26,7 @@ async fn address_owner(api: &Api, settings: &FirecrestSettings) -> Finding {
 /// With whose token jobs are looked at.
 fn looking(settings: &FirecrestSettings) -> Finding {
     let subject = "service account";
-    if !settings.has_service_account {
+    if !settings.has_service_account() {
         return Finding::warning(
             subject,
             "jobs are looked at with the tokens of their owners: when somebody's session ends, \

@@ -26,7 +26,8 @@ pub(crate) fn document(
         Some(format!("{runtime}-tokens").into()),
     );
     let environment = spec.environment_with(&settings.environment);
-    document.start(&settings.command, environment);
+    let command = [&settings.command[..], &settings.arguments].concat();
+    document.start(&command, environment);
     document.listen = Some(Listen::on_every_interface(
         &spec.prefix,
         directory.address(),

@@ -25,5 +25,5 @@ mod settings;
 mod spawner;
 mod start;
 
-pub use settings::{FirecrestSettings, JobLimits};
+pub use settings::FirecrestSettings;
 pub use spawner::FirecrestSpawner;

@@ -1,90 +1,58 @@
 //! What the operator decides about servers that are batch jobs.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use jansky_batch::is_plain;
-use url::Url;
+use jansky_settings::FirecrestSpawner as Section;
 
-/// How servers are run as batch jobs.
+/// How servers are run as batch jobs: the section of the configuration, and what the hub adds to it.
 #[derive(Clone, Debug)]
 pub struct FirecrestSettings {
-    /// Where FirecREST answers, without a version.
-    pub url: Url,
-    /// The name of the cluster there.
-    pub system: String,
+    /// What the operator wrote.
+    pub section: Section,
     /// The id of this hub, so that two hubs on one cluster never take each other's servers. It must
     /// stay the same when the hub is started again. 1 to 40 characters of `A-Za-z0-9_-`.
     pub instance: String,
-    /// The program and its arguments, as the cluster has them.
-    pub command: Vec<String>,
-    /// The program that every job begins with, a path of the cluster.
-    pub agent: String,
-    /// The home directory of people on the cluster, with `{username}`.
-    pub home_dir: String,
-    /// A directory in memory on the nodes, where the agent answers.
-    pub runtime_dir: String,
-    /// How the hub reaches a node, with `{node}`.
-    pub node_address: String,
-    /// What a job gets.
-    pub limits: JobLimits,
-    /// Lines for the script of each job, before the agent begins.
-    pub prologue: String,
-    /// Variables for every server; they have the last word.
+    /// The variables of the section, with those from files read; they have the last word.
     pub environment: BTreeMap<String, String>,
-    /// Whether jobs are looked at with a token of the service account.
-    pub has_service_account: bool,
-    /// Whether the service account may end jobs of people whose session is over.
-    pub service_account_may_cancel: bool,
-    /// How long a request may take, with everything that FirecREST asks us to wait.
-    pub request_timeout: Duration,
-    /// How often a job that is about to run or to end is looked at.
-    pub look_interval: Duration,
-    /// How long a job that was cancelled may take to end.
-    pub stop_timeout: Duration,
     /// How long somebody else who began with a job may take until there is one.
     pub claim_patience: Duration,
 }
 
-/// What a job gets.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct JobLimits {
-    /// The partition; the scheduler's own choice when not given.
-    pub partition: Option<String>,
-    /// The account that pays; the person's usual one when not given.
-    pub account: Option<String>,
-    /// A reservation.
-    pub reservation: Option<String>,
-    /// What its nodes must have.
-    pub constraints: Option<String>,
-    /// How long it may run.
-    pub time_limit: Option<Duration>,
-    /// Further options of the scheduler, such as `--gpus=1`.
-    pub options: Vec<String>,
+impl Deref for FirecrestSettings {
+    type Target = Section;
+
+    fn deref(&self) -> &Section {
+        &self.section
+    }
+}
+
+impl DerefMut for FirecrestSettings {
+    fn deref_mut(&mut self) -> &mut Section {
+        &mut self.section
+    }
 }
 
 impl FirecrestSettings {
-    /// Settings for a cluster, with nothing special.
-    pub fn new(url: Url, system: impl Into<String>, instance: impl Into<String>) -> Self {
+    /// What a section says, for a hub with this id.
+    pub fn new(
+        section: Section,
+        instance: impl Into<String>,
+        environment: BTreeMap<String, String>,
+    ) -> Self {
         Self {
-            url,
-            system: system.into(),
+            section,
             instance: instance.into(),
-            command: vec!["jupyterhub-singleuser".to_owned()],
-            agent: "/usr/local/bin/jansky-agent".to_owned(),
-            home_dir: "/home/{username}".to_owned(),
-            runtime_dir: "/dev/shm".to_owned(),
-            node_address: "{node}".to_owned(),
-            limits: JobLimits::default(),
-            prologue: String::new(),
-            environment: BTreeMap::new(),
-            has_service_account: false,
-            service_account_may_cancel: false,
-            request_timeout: Duration::from_secs(30),
-            look_interval: Duration::from_secs(2),
-            stop_timeout: Duration::from_mins(1),
+            environment,
             claim_patience: Duration::from_mins(2),
         }
+    }
+
+    /// Whether jobs are looked at with a token of the service account.
+    pub(crate) fn has_service_account(&self) -> bool {
+        self.service_account.is_some()
     }
 
     /// Says what contradicts itself.
@@ -96,8 +64,8 @@ impl FirecrestSettings {
                 "the instance `{instance}` must be 1 to 40 characters of A-Z, a-z, 0-9, `_` and `-`"
             ));
         }
-        if !matches!(self.url.scheme(), "http" | "https") || self.url.cannot_be_a_base() {
-            return Err(format!("`{}` is no address of a web server", self.url));
+        if self.url.is_none() {
+            return Err("there is no address of FirecREST".to_owned());
         }
         if self.system.is_empty() || !self.system.bytes().all(|b| plain(b) || b == b'.') {
             return Err(format!(
@@ -125,10 +93,10 @@ impl FirecrestSettings {
                 self.home_dir
             ));
         }
-        if self.limits.options.iter().any(|one| one.contains('\n')) {
+        if self.options.iter().any(|one| one.contains('\n')) {
             return Err("an option of the scheduler has more than one line".to_owned());
         }
-        if self.service_account_may_cancel && !self.has_service_account {
+        if self.service_account_may_cancel && !self.has_service_account() {
             return Err("there is no service account that could cancel jobs".to_owned());
         }
         Ok(())
@@ -140,8 +108,9 @@ mod tests {
     use super::*;
 
     fn settings() -> FirecrestSettings {
-        let url = Url::parse("https://firecrest.example.org/").expect("an address");
-        FirecrestSettings::new(url, "lab", "a1b2")
+        let url = r#"{ "url": "https://firecrest.example.org/", "system": "lab" }"#;
+        let section = serde_json::from_str(url).expect("a section");
+        FirecrestSettings::new(section, "a1b2", BTreeMap::new())
     }
 
     #[test]
@@ -150,13 +119,13 @@ mod tests {
 
         let wrong: [fn(&mut FirecrestSettings); 9] = [
             |one| one.instance = "a/b".to_owned(),
-            |one| one.url = Url::parse("ftp://x/").expect("an address"),
+            |one| one.url = None,
             |one| one.system = "../x".to_owned(),
             |one| one.command.clear(),
             |one| one.agent = "jansky-agent".to_owned(),
             |one| one.home_dir = "/home".to_owned(),
             |one| one.runtime_dir = "/dev/shm;x".to_owned(),
-            |one| one.limits.options = vec!["--a\n--b".to_owned()],
+            |one| one.options = vec!["--a\n--b".to_owned()],
             |one| one.service_account_may_cancel = true,
         ];
         for change in wrong {

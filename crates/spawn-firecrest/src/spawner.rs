@@ -59,8 +59,12 @@ impl FirecrestSpawner {
         tokens: Arc<dyn UserTokens>,
     ) -> Result<Self, SpawnError> {
         settings.check().map_err(SpawnError::refused)?;
+        let url = settings
+            .url
+            .as_ref()
+            .ok_or_else(|| SpawnError::refused("spawner.url is missing"))?;
         Ok(Self {
-            api: Api::new(&settings.url, &settings.system, settings.request_timeout)?,
+            api: Api::new(url, &settings.system, *settings.request_timeout)?,
             settings,
             tokens,
         })
@@ -73,7 +77,7 @@ impl FirecrestSpawner {
 
     /// Asks for the state of a job, with the token of the account that looks at jobs.
     pub(crate) async fn look_at(&self, server: ServerId, job: &str) -> Result<Job, NotSeen> {
-        let (token, whose) = if self.settings.has_service_account {
+        let (token, whose) = if self.settings.has_service_account() {
             (self.tokens.for_service(TOKEN_LIFE).await?, Whose::All)
         } else {
             (self.token_of_owner(server).await?, Whose::Own)
@@ -85,7 +89,7 @@ impl FirecrestSpawner {
     async fn all_jobs(&self) -> Result<Vec<Job>, NotSeen> {
         let name = job_name(&self.settings.instance);
         let mut jobs = Vec::new();
-        if self.settings.has_service_account {
+        if self.settings.has_service_account() {
             let token = self.tokens.for_service(TOKEN_LIFE).await?;
             jobs = self.api.jobs(&token, &name, Whose::All).await?;
         } else {
@@ -137,7 +141,7 @@ impl FirecrestSpawner {
 
     /// Waits until a job that was cancelled has ended, or the scheduler has forgotten it.
     async fn wait_until_gone(&self, handle: &Handle) -> Result<(), SpawnError> {
-        let deadline = Instant::now() + self.settings.stop_timeout;
+        let deadline = Instant::now() + *self.settings.stop_timeout;
         loop {
             match self.look_at(handle.server, &handle.job).await {
                 Ok(job) if has_ended(&job) => return Ok(()),
@@ -154,7 +158,7 @@ impl FirecrestSpawner {
                     self.settings.stop_timeout.as_secs()
                 )));
             }
-            tokio::time::sleep(self.settings.look_interval).await;
+            tokio::time::sleep(*self.settings.look_interval).await;
         }
     }
 }

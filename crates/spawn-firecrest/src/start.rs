@@ -97,7 +97,7 @@ impl FirecrestSpawner {
                 }
                 _ => seen_claimed = Some((marker.attempt, Instant::now())),
             }
-            tokio::time::sleep(self.settings.look_interval).await;
+            tokio::time::sleep(*self.settings.look_interval).await;
         }
     }
 
@@ -217,12 +217,11 @@ impl FirecrestSpawner {
         directory: &Directory,
     ) -> Result<String, Failure> {
         let settings = &self.settings;
-        let limits = &settings.limits;
         let script = Script {
             directory: &directory.0,
             home: &home.0,
-            time_limit: limits.time_limit,
-            options: &limits.options,
+            time_limit: settings.time_limit.as_deref().copied(),
+            options: &settings.options,
             prologue: &settings.prologue,
             agent: &settings.agent,
         };
@@ -232,10 +231,10 @@ impl FirecrestSpawner {
             working_directory: &directory.0,
             standard_output: &log,
             standard_error: &log,
-            partition: limits.partition.as_deref(),
-            account: limits.account.as_deref(),
-            reservation: limits.reservation.as_deref(),
-            constraints: limits.constraints.as_deref(),
+            partition: settings.partition.as_deref(),
+            account: settings.account.as_deref(),
+            reservation: settings.reservation.as_deref(),
+            constraints: settings.constraints.as_deref(),
             script: &script.text(),
         };
         self.api.submit(token, &job).await
@@ -293,7 +292,7 @@ impl FirecrestSpawner {
                     say(20, format!("Job {id} was submitted; {error}"));
                 }
             }
-            tokio::time::sleep(self.settings.look_interval).await;
+            tokio::time::sleep(*self.settings.look_interval).await;
         }
     }
 

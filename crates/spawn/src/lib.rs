@@ -31,8 +31,7 @@ pub use error::SpawnError;
 pub use finding::{Finding, Severity};
 pub use jansky_handover::AgentTicket;
 pub use process::{
-    CgroupPolicy, HomePolicy, ProcessSettings, ProcessSpawner, RunAs, problem_with_name,
-    remove_left_over,
+    HomePolicy, ProcessSettings, ProcessSpawner, problem_with_name, remove_left_over,
 };
 pub use progress::ProgressSink;
 pub use spawner::{

@@ -20,9 +20,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["guard", "model"]),
     ("identity", &["model", "pam"]),
     ("pam", &[]),
-    ("spawn", &["guard", "handover", "model"]),
-    ("spawn-docker", &["handover", "model", "spawn"]),
-    ("spawn-firecrest", &["batch", "handover", "model", "spawn"]),
+    ("spawn", &["guard", "handover", "model", "settings"]),
+    ("spawn-docker", &["handover", "model", "settings", "spawn"]),
+    (
+        "spawn-firecrest",
+        &["batch", "handover", "model", "settings", "spawn"],
+    ),
     ("agent", &["crypto", "guard", "handover", "model"]),
     ("proxy", &["model"]),
     // Nobody may use it but tests, so no other line names it.

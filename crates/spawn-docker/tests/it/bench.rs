@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jansky_model::{Secret, ServerId, ServerName, StartId};
+use jansky_settings::{DockerSpawner as Section, OfferedImage, Written};
 use jansky_spawn::{
     PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle, Spawner, Started, StopMode,
 };
-use jansky_spawn_docker::{Agent, DockerSettings, DockerSpawner};
+use jansky_spawn_docker::{DockerSettings, DockerSpawner};
 use serde_json::Value;
 
 /// How long anything may take before a test fails.
@@ -65,15 +66,19 @@ impl Bench {
             .chars()
             .filter(char::is_ascii_alphanumeric)
             .collect();
-        let mut settings = DockerSettings::new(
-            variable(&format!("JANSKY_TEST_{engine}")),
-            format!("test-{instance}"),
-            image,
-            Agent::Mounted(agent()),
-        );
-        settings.command = ["python3", "-c", script].map(str::to_owned).to_vec();
-        settings.network.name = variable(&format!("JANSKY_TEST_{engine}_NETWORK"));
-        settings.stop_timeout = Duration::from_secs(1);
+        let image = OfferedImage::Name(image.to_owned());
+        let section = Section {
+            host: variable(&format!("JANSKY_TEST_{engine}")),
+            images: [("default".to_owned(), image)].into(),
+            default_image: Some("default".to_owned()),
+            command: ["python3", "-c", script].map(str::to_owned).to_vec(),
+            network: variable(&format!("JANSKY_TEST_{engine}_NETWORK")),
+            volumes: Vec::new(),
+            stop_timeout: Written(Duration::from_secs(1)),
+            ..Section::default()
+        };
+        let instance = format!("test-{instance}");
+        let settings = DockerSettings::new(section, instance, agent(), [].into());
         Self { settings }
     }
 

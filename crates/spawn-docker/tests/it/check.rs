@@ -1,5 +1,6 @@
+use jansky_settings::{OfferedImage, Pull};
 use jansky_spawn::{Severity, Spawner};
-use jansky_spawn_docker::{Agent, PullPolicy};
+use jansky_spawn_docker::Agent;
 
 use crate::bench::{Bench, SERVER};
 
@@ -31,9 +32,12 @@ async fn the_doctor_says_what_the_engine_is_and_who_may_ask_it() {
 async fn the_doctor_names_what_is_missing() {
     let mut bench = Bench::python(SERVER);
     bench.settings.agent = Agent::Mounted("/nowhere/jansky-agent".into());
-    bench.settings.pull = PullPolicy::Never;
+    bench.settings.pull = Pull::Never;
     let none = "jansky-test/none:1".to_owned();
-    bench.settings.images.insert("casa".to_owned(), none);
+    bench
+        .settings
+        .images
+        .insert("casa".to_owned(), OfferedImage::Name(none));
 
     let findings = bench.spawner().check().await;
 

@@ -40,9 +40,9 @@ async fn the_container_of_a_server_that_ended_makes_room_for_the_next() {
 #[tokio::test]
 async fn a_published_port_reaches_the_server_as_well() {
     let mut bench = Bench::python(SERVER);
-    bench.settings.reach = jansky_spawn_docker::Reach::PublishedPort;
+    bench.settings.reach = jansky_settings::Reach::Port;
     // A network that leads nowhere has no ports either.
-    bench.settings.network.name = "jansky-test-ports".to_owned();
+    bench.settings.network = "jansky-test-ports".to_owned();
     let spawner = bench.spawner();
 
     let started = bench.start(&spawner).await;

@@ -1,7 +1,7 @@
 use std::os::unix::fs::MetadataExt as _;
 
 use jansky_model::ByteSize;
-use jansky_spawn_docker::{Volume, VolumeSource};
+use jansky_settings::Written;
 
 use crate::bench::{Bench, SERVER, end_of, get, until};
 
@@ -21,9 +21,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer(('', 8888), Handler).serve_forever()
 ";
     let mut bench = Bench::python(script);
-    bench.settings.memory_limit = Some(ByteSize(200 << 20));
+    bench.settings.memory_limit = Some(Written(ByteSize(200 << 20)));
     bench.settings.cpu_limit = Some(0.5);
-    bench.settings.pids_limit = Some(64);
+    bench.settings.pids_limit = 64;
     bench.settings.read_only_root = true;
     let spawner = bench.spawner();
 
@@ -58,7 +58,7 @@ http.server.HTTPServer(('', 8888), Handler).serve_forever()
 #[tokio::test]
 async fn who_uses_too_much_memory_is_told_so() {
     let mut bench = Bench::python("import time; time.sleep(0.5); x = bytearray(300 << 20)");
-    bench.settings.memory_limit = Some(ByteSize(64 << 20));
+    bench.settings.memory_limit = Some(Written(ByteSize(64 << 20)));
     let spawner = bench.spawner();
     let started = bench.start(&spawner).await;
 
@@ -78,16 +78,8 @@ print(file.stat().st_size, flush=True)
     let mut bench = Bench::python(&format!("{script}{SERVER}"));
     let shared = tempfile::tempdir().expect("a directory");
     bench.settings.volumes = vec![
-        Volume {
-            source: VolumeSource::Named(format!("{}-{{username}}", bench.settings.instance)),
-            target: "/home/jovyan".to_owned(),
-            read_only: false,
-        },
-        Volume {
-            source: VolumeSource::Path(shared.path().display().to_string()),
-            target: "/data".to_owned(),
-            read_only: true,
-        },
+        format!("{}-{{username}}:/home/jovyan", bench.settings.instance),
+        format!("{}:/data:ro", shared.path().display()),
     ];
     let spawner = bench.spawner();
     for size in ["0", "1", "2"] {

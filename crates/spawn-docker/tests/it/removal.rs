@@ -1,5 +1,5 @@
+use jansky_settings::ContainerRemoval;
 use jansky_spawn::{PollStatus, ProgressSink, Spawner, StopMode};
-use jansky_spawn_docker::Removal;
 
 use crate::bench::{Bench, SERVER, container, get, spec, stop, until};
 
@@ -11,7 +11,7 @@ open('/tmp/starts', 'a').write('x')
 print(os.stat('/tmp/starts').st_size, flush=True)
 ";
     let mut bench = Bench::python(&format!("{script}{SERVER}"));
-    bench.settings.removal = Removal::Keep;
+    bench.settings.removal = ContainerRemoval::Keep;
     let spawner = bench.spawner();
     let first = bench.start(&spawner).await;
     until("it answers", async || get(&first, "/")).await;
@@ -49,11 +49,11 @@ print(os.stat('/tmp/starts').st_size, flush=True)
 #[tokio::test]
 async fn a_kept_container_of_other_settings_is_replaced() {
     let mut bench = Bench::python(SERVER);
-    bench.settings.removal = Removal::Keep;
+    bench.settings.removal = ContainerRemoval::Keep;
     let spawner = bench.spawner();
     let first = bench.start(&spawner).await;
     stop(&spawner, &first.handle).await;
-    bench.settings.pids_limit = Some(50);
+    bench.settings.pids_limit = 50;
 
     let second = bench
         .spawner()

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use jansky_settings::Tripwire;
 use jansky_spawn::{Spawner, Tampering};
-use jansky_spawn_docker::{DockerSpawner, TripwirePolicy};
+use jansky_spawn_docker::DockerSpawner;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -21,7 +22,7 @@ fn watched(spawner: DockerSpawner) -> mpsc::UnboundedReceiver<Tampering> {
 #[tokio::test]
 async fn reaching_into_a_container_is_told_within_two_seconds() {
     let mut bench = Bench::python(SERVER);
-    bench.settings.tripwire = TripwirePolicy::Freeze;
+    bench.settings.tripwire = Tripwire::Freeze;
     let mut found = watched(bench.spawner());
     let started = bench.start(&bench.spawner()).await;
     until("the server answers", async || get(&started, "/")).await;
@@ -60,9 +61,9 @@ async fn reaching_into_a_container_is_told_within_two_seconds() {
 #[tokio::test]
 async fn a_spawner_without_a_trip_wire_does_not_look() {
     let mut bench = Bench::python(SERVER);
-    bench.settings.tripwire = TripwirePolicy::Off;
+    bench.settings.tripwire = Tripwire::Off;
     let mut off = watched(bench.spawner());
-    bench.settings.tripwire = TripwirePolicy::Tell;
+    bench.settings.tripwire = Tripwire::Tell;
     let mut on = watched(bench.spawner());
     let started = bench.start(&bench.spawner()).await;
     let path = format!("/containers/{}/export", container(&started.handle));
@@ -77,7 +78,7 @@ async fn a_spawner_without_a_trip_wire_does_not_look() {
 #[tokio::test]
 async fn a_container_that_joins_a_server_is_told_within_two_seconds() {
     let mut bench = Bench::python(SERVER);
-    bench.settings.tripwire = TripwirePolicy::Freeze;
+    bench.settings.tripwire = Tripwire::Freeze;
     let mut found = watched(bench.spawner());
     let started = bench.start(&bench.spawner()).await;
     until("the server answers", async || get(&started, "/")).await;

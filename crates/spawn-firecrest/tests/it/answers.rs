@@ -5,6 +5,8 @@ use std::time::Duration;
 use jansky_spawn::{PollStatus, ProgressSink, Spawner as _};
 use jansky_testing::firecrest::Fault;
 
+use jansky_settings::Written;
+
 use crate::rig::{Rig, in_time, spec};
 
 #[tokio::test]
@@ -12,7 +14,7 @@ async fn no_answer_is_no_end() {
     let rig = Rig::new();
     let (_, started) = rig.running().await;
     let spawner = rig.spawner_with(|settings| {
-        settings.request_timeout = Duration::from_millis(500);
+        settings.request_timeout = Written(Duration::from_millis(500));
     });
 
     for fault in [

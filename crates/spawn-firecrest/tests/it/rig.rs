@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jansky_model::{Clock as _, Secret, ServerId, ServerName, StartId, SystemClock};
+use jansky_settings::notation::Notation as _;
+use jansky_settings::{FirecrestSpawner as FirecrestSection, HttpUrl, Written};
 use jansky_spawn::{
     AgentTicket, NoToken, ProgressSink, ServerSpec, Spawner as _, Started, UserTokens,
 };
@@ -16,7 +18,6 @@ use jansky_testing::ScriptedFirecrest;
 use jansky_testing::firecrest::SYSTEM;
 use jansky_testing::provider::Access;
 use tempfile::TempDir;
-use url::Url;
 
 /// How long anything may take here before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -103,15 +104,20 @@ impl Rig {
         std::fs::write(&agent, text).expect("the directory is ours");
         let mode = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(&agent, mode).expect("the file is ours");
-        let url = Url::parse(&self.firecrest.url).expect("an address");
-        let mut settings = FirecrestSettings::new(url, SYSTEM, "a1b2");
+        let url = HttpUrl::read(&self.firecrest.url).expect("an address");
+        let section = FirecrestSection {
+            url: Some(Written(url)),
+            system: SYSTEM.to_owned(),
+            ..FirecrestSection::default()
+        };
+        let mut settings = FirecrestSettings::new(section, "a1b2", BTreeMap::new());
         settings.agent = agent.display().to_string();
         settings.home_dir = self.firecrest.home_template();
         "127.0.0.1".clone_into(&mut settings.node_address);
-        settings.has_service_account = true;
-        settings.look_interval = Duration::from_millis(20);
-        settings.request_timeout = Duration::from_secs(10);
-        settings.stop_timeout = Duration::from_secs(10);
+        settings.service_account = Some(Written("service".parse().expect("an id")));
+        settings.look_interval = Written(Duration::from_millis(20));
+        settings.request_timeout = Written(Duration::from_secs(10));
+        settings.stop_timeout = Written(Duration::from_secs(10));
         settings
     }
 

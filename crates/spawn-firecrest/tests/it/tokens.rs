@@ -38,7 +38,7 @@ async fn the_person_starts_and_stops_and_the_service_account_looks() {
 #[tokio::test]
 async fn without_a_service_account_the_person_looks() {
     let rig = Rig::new();
-    let spawner = rig.spawner_with(|settings| settings.has_service_account = false);
+    let spawner = rig.spawner_with(|settings| settings.service_account = None);
     let started = in_time(spawner.start(&spec(), &ProgressSink::discard())).await;
     let started = started.expect("it starts");
 

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use jansky_model::UserName;
+use jansky_settings::RunAs;
 use nix::unistd::{Gid, Uid, User};
 
-use super::{ProcessSettings, RunAs, new_account};
+use super::{ProcessSettings, new_account};
 use crate::SpawnError;
 use crate::launcher::Identity;
 
@@ -31,7 +32,8 @@ impl Account {
             RunAs::Hub => Self::of_hub(),
             RunAs::UnixAccount => {
                 let name = user.as_str();
-                if let Some(command) = &settings.create_account {
+                if settings.create_accounts {
+                    let command = &settings.create_command;
                     Self::make_missing(name, command)?;
                 }
                 Self::named(name, settings.lowest_uid)

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use jansky_settings::RunAs;
 use tokio::process::Command;
 
 use super::cgroup::Cgroups;
 use super::machine::Machine;
-use super::{HomePolicy, ProcessSettings, RunAs, home};
+use super::{HomePolicy, ProcessSettings, home};
 use crate::Finding;
 
 /// What to do when control groups cannot be used.
@@ -37,7 +38,7 @@ pub(super) fn settings(
     }
     let is_root = rustix::process::geteuid().is_root();
     match settings.run_as {
-        RunAs::Hub if is_root && !settings.may_be_root => {
+        RunAs::Hub if is_root && !settings.servers_may_run_as_root => {
             return Err(
                 "the hub runs as root, so all code in notebooks would be root; let \
                         servers run as their users' accounts (run_as = \"unix-account\"), or \

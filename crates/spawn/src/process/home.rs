@@ -8,10 +8,8 @@ use jansky_model::UserName;
 
 use super::HomePolicy;
 use super::account::Account;
+use super::settings::USERNAME;
 use crate::SpawnError;
-
-/// What in a template stands for the name of the user.
-const USERNAME: &str = "{username}";
 
 /// The working directory of a server, and whether the server's account still has to make it.
 #[derive(Debug, PartialEq, Eq)]

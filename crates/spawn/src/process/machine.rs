@@ -129,7 +129,7 @@ impl Machine {
     /// Makes the control group of a server and returns the directories to join, if any.
     pub(super) fn make_cgroup(&self, marker: &Marker) -> Result<Vec<PathBuf>, SpawnError> {
         let limits = Limits {
-            memory: self.settings.memory_limit,
+            memory: self.settings.memory_limit.as_deref().copied(),
             cpu: self.settings.cpu_limit,
         };
         let Ok(cgroups) = &self.cgroups else {
@@ -175,7 +175,7 @@ impl Machine {
             record: self.records.record(server, start),
             url,
             no_new_privileges: settings.no_new_privileges,
-            may_be_root: settings.may_be_root,
+            may_be_root: settings.servers_may_run_as_root,
             agent: plan.agent.as_ref().map(|document| AgentRequest {
                 command: settings
                     .agent

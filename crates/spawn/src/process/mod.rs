@@ -48,7 +48,7 @@ use ports::PortPicker;
 use record::Records;
 pub(crate) use record::{Record, place_of};
 use runtime::RuntimeDirs;
-pub use settings::{CgroupPolicy, HomePolicy, ProcessSettings, RunAs};
+pub use settings::{HomePolicy, ProcessSettings};
 use table::ProcessId;
 pub(crate) use table::ProcessTable;
 
@@ -73,8 +73,10 @@ impl ProcessSpawner {
     /// machine does not have.
     pub fn new(settings: ProcessSettings) -> Result<Self, SpawnError> {
         let cgroups = match settings.cgroups {
-            CgroupPolicy::Auto => Cgroups::detect(),
-            CgroupPolicy::Off => Err("they are switched off in the settings".to_owned()),
+            jansky_settings::Cgroups::Auto => Cgroups::detect(),
+            jansky_settings::Cgroups::Off => {
+                Err("they are switched off in the settings".to_owned())
+            }
         };
         check::settings(&settings, &cgroups).map_err(SpawnError::refused)?;
         Ok(Self {
@@ -135,14 +137,14 @@ impl ProcessSpawner {
         }
         if mode == StopMode::Polite {
             let _ended = family
-                .end_main(Signal::INT, settings.interrupt_timeout)
+                .end_main(Signal::INT, *settings.interrupt_timeout)
                 .await?
                 || family
-                    .end_main(Signal::TERM, settings.terminate_timeout)
+                    .end_main(Signal::TERM, *settings.terminate_timeout)
                     .await?
                 || family.end_main(Signal::KILL, settings.kill_timeout).await?;
             if family
-                .end_all(Signal::TERM, settings.terminate_timeout)
+                .end_all(Signal::TERM, *settings.terminate_timeout)
                 .await?
                 .is_empty()
             {

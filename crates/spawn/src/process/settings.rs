@@ -1,19 +1,21 @@
 //! What the operator decides about servers that are processes.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jansky_model::ByteSize;
+use jansky_settings::ProcessSpawner as Section;
 
-/// How servers are run as processes of this machine.
+/// What in a template stands for the name of the user.
+pub(super) const USERNAME: &str = "{username}";
+
+/// How servers are run as processes of this machine: the section of the configuration, and what the hub
+/// adds to it.
 #[derive(Clone)]
 pub struct ProcessSettings {
-    /// The program and its first arguments, for example `["jupyterhub-singleuser"]`. A name without
-    /// a slash is looked up in the `PATH` of the server's environment.
-    pub command: Vec<String>,
-    /// Arguments after those of `command`.
-    pub arguments: Vec<String>,
+    /// What the operator wrote.
+    pub section: Section,
     /// The command line of the program that calls [`crate::launcher::run`]: in production this
     /// program itself with `launch`. As `/proc/self/exe` it is also found after an upgrade has
     /// replaced the file.
@@ -21,9 +23,6 @@ pub struct ProcessSettings {
     /// The command line of the agent that hands out tokens beside each server: in production this
     /// program itself with `agent`. Empty for servers without an agent.
     pub agent: Vec<String>,
-    /// Where servers meet their agents: a directory that only the hub can write to and all accounts
-    /// can pass through. `None` for the usual place, in memory where the machine has one.
-    pub runtime_dir: Option<PathBuf>,
     /// Where logs and the records of running servers are kept. Only the hub may read it; it must be
     /// on this machine and must not be shared with another hub.
     pub state_dir: PathBuf,
@@ -32,79 +31,47 @@ pub struct ProcessSettings {
     pub instance: String,
     /// The working directory of each user, which is also `HOME`.
     pub home: HomePolicy,
-    /// The account that servers run as.
-    pub run_as: RunAs,
-    /// Whether servers that run as the account of the hub may be root when that is. Otherwise nothing
-    /// is started as root.
-    pub may_be_root: bool,
-    /// With [`RunAs::UnixAccount`], accounts with a lower uid are refused, so that nobody who signs
-    /// in as `postgres` becomes the database. The uid 0 is refused whatever this says.
-    pub lowest_uid: u32,
-    /// With [`RunAs::UnixAccount`], the command that makes the account of somebody who has none,
-    /// with `{username}` in one of its arguments. It is run without a shell, as the hub.
-    pub create_account: Option<Vec<String>>,
-    /// Variables for every server. They have the last word, also over what the hub sets.
+    /// The variables of the section, with those from files read. They have the last word, also over
+    /// what the hub sets.
     pub environment: BTreeMap<String, String>,
-    /// Names of the hub's own variables that servers inherit; a name may end in `*`.
-    pub keep_environment: Vec<String>,
-    /// The most memory that a server with all its kernels may use; needs control groups.
-    pub memory_limit: Option<ByteSize>,
-    /// The most processor time per time that a server may use, in cores; needs control groups.
-    pub cpu_limit: Option<f64>,
-    /// How long a server may take to end after SIGINT.
-    pub interrupt_timeout: Duration,
-    /// How long a server may take to end after SIGTERM, and then its kernels.
-    pub terminate_timeout: Duration,
     /// How long the kernel may take to end processes after SIGKILL.
     pub kill_timeout: Duration,
-    /// Whether servers are put into control groups.
-    pub cgroups: CgroupPolicy,
-    /// Whether programs such as `sudo` are kept from giving servers more rights (`no_new_privs`).
-    pub no_new_privileges: bool,
 }
 
-/// The variables that `JupyterHub` lets servers inherit, and all of conda's.
-const KEPT: [&str; 8] = [
-    "CONDA_*",
-    "JUPYTERHUB_SINGLEUSER_APP",
-    "LANG",
-    "LC_ALL",
-    "LD_LIBRARY_PATH",
-    "PATH",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-];
+impl Deref for ProcessSettings {
+    type Target = Section;
+
+    fn deref(&self) -> &Section {
+        &self.section
+    }
+}
+
+impl DerefMut for ProcessSettings {
+    fn deref_mut(&mut self) -> &mut Section {
+        &mut self.section
+    }
+}
 
 impl ProcessSettings {
-    /// Settings for servers that run `command` as the hub's own account in its home directory.
+    /// What a section says, for a hub with this id whose files are in `data_dir`. The agent is that of
+    /// the section or none.
     pub fn new(
-        command: Vec<String>,
+        section: Section,
         launcher: Vec<String>,
-        state_dir: impl Into<PathBuf>,
+        data_dir: &Path,
         instance: impl Into<String>,
+        environment: BTreeMap<String, String>,
     ) -> Self {
+        let template = section.home_template(data_dir);
         Self {
-            command,
-            arguments: Vec::new(),
+            home: template.map_or(HomePolicy::Account, |template| HomePolicy::of(&template)),
             launcher,
-            agent: Vec::new(),
-            runtime_dir: None,
-            state_dir: state_dir.into(),
+            agent: section.agent_command.clone().unwrap_or_default(),
+            state_dir: data_dir.join("spawner"),
             instance: instance.into(),
-            home: HomePolicy::Account,
-            run_as: RunAs::Hub,
-            may_be_root: false,
-            lowest_uid: 1000,
-            create_account: None,
-            environment: BTreeMap::new(),
-            keep_environment: KEPT.map(str::to_owned).to_vec(),
-            memory_limit: None,
-            cpu_limit: None,
-            interrupt_timeout: Duration::from_secs(10),
-            terminate_timeout: Duration::from_secs(10),
+            environment,
             kill_timeout: Duration::from_secs(5),
-            cgroups: CgroupPolicy::Auto,
-            no_new_privileges: true,
+            section,
         }
     }
 }
@@ -123,20 +90,35 @@ pub enum HomePolicy {
     },
 }
 
-/// Which account servers run as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunAs {
-    /// The account of the hub itself: users are not kept apart from each other.
-    Hub,
-    /// The account with the same name as the user. The hub must run as root.
-    UnixAccount,
+impl HomePolicy {
+    /// Takes the path of a home directory apart: the directory that all are in ends before the part with
+    /// `{username}`.
+    fn of(path: &str) -> Self {
+        let at = path.find(USERNAME).unwrap_or(path.len());
+        let split = path[..at].rfind('/').map_or(0, |slash| slash + 1);
+        Self::Directory {
+            root: PathBuf::from(&path[..split]),
+            template: path[split..].to_owned(),
+        }
+    }
 }
 
-/// Whether servers are put into control groups.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CgroupPolicy {
-    /// When the machine lets us, also without limits: then no process of a server can escape.
-    Auto,
-    /// Never; limits are refused then.
-    Off,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_all_homes_are_in_ends_before_the_name() {
+        for (path, root, template) in [
+            ("/srv/homes/{username}", "/srv/homes/", "{username}"),
+            ("/srv/h-{username}/work", "/srv/", "h-{username}/work"),
+            ("{username}", "", "{username}"),
+        ] {
+            let (root, template) = (root.into(), template.to_owned());
+            assert_eq!(
+                HomePolicy::of(path),
+                HomePolicy::Directory { root, template }
+            );
+        }
+    }
 }

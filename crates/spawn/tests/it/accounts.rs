@@ -3,7 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use jansky_spawn::{HomePolicy, ProgressSink, RunAs, SpawnError, Spawner};
+use jansky_settings::RunAs;
+use jansky_spawn::{HomePolicy, ProgressSink, SpawnError, Spawner};
 
 use crate::bench::{Bench, eventually, pid, spec, stop};
 
@@ -164,11 +165,10 @@ async fn a_directory_below_a_root_belongs_to_the_account() {
 fn makes_accounts(script: &str) -> Bench {
     let mut bench = bench(script);
     bench.settings.home = HomePolicy::Account;
-    bench.settings.create_account = Some(
-        ["useradd", "--create-home", "--", "{username}"]
-            .map(str::to_owned)
-            .to_vec(),
-    );
+    bench.settings.create_accounts = true;
+    bench.settings.create_command = ["useradd", "--create-home", "--", "{username}"]
+        .map(str::to_owned)
+        .to_vec();
     bench
 }
 
@@ -212,11 +212,11 @@ async fn no_account_is_made_for_a_name_that_is_not_plain_or_is_taken_by_the_syst
     let made = witness.path().join("made");
     for name in ["a.b", "-rf", "al@ex b", "root", "daemon", "tty"] {
         let mut bench = makes_accounts("true");
-        bench.settings.create_account = Some(vec![
+        bench.settings.create_command = vec![
             "touch".to_owned(),
             made.display().to_string(),
             "{username}".to_owned(),
-        ]);
+        ];
         let mut spec = spec(1, 1);
         spec.user = name.parse().expect("a valid user name");
 

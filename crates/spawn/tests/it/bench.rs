@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jansky_model::{Secret, ServerId, ServerName, StartId};
+use jansky_settings::{ProcessSpawner as Section, RunAs, Written};
 use jansky_spawn::{
     HomePolicy, PollStatus, ProcessSettings, ProcessSpawner, ProgressSink, ServerSpec, SpawnError,
     SpawnHandle, Spawner, Started, StopMode,
@@ -37,20 +38,27 @@ impl Bench {
             .expect("a name")
             .to_string_lossy();
         let instance: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+        let section = Section {
+            command: command.iter().map(ToString::to_string).collect(),
+            run_as: RunAs::Hub,
+            // Tests run as root where they may be other accounts, too.
+            servers_may_run_as_root: true,
+            interrupt_timeout: Written(Duration::from_millis(500)),
+            terminate_timeout: Written(Duration::from_millis(500)),
+            ..Section::default()
+        };
         let mut settings = ProcessSettings::new(
-            command.iter().map(ToString::to_string).collect(),
+            section,
             vec![env!("CARGO_BIN_EXE_test-launcher").to_owned()],
-            directory.path().join("state"),
+            &directory.path().join("data"),
             format!("test-{instance}"),
+            BTreeMap::new(),
         );
+        settings.state_dir = directory.path().join("state");
         settings.home = HomePolicy::Directory {
             root: directory.path().join("homes"),
             template: "{username}".to_owned(),
         };
-        // Tests run as root where they may be other accounts, too.
-        settings.may_be_root = true;
-        settings.interrupt_timeout = Duration::from_millis(500);
-        settings.terminate_timeout = Duration::from_millis(500);
         Self {
             directory,
             settings,

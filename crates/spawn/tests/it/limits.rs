@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use jansky_model::ByteSize;
-use jansky_spawn::{CgroupPolicy, ProcessSpawner, Severity, Spawner};
+use jansky_settings::{Cgroups, Written};
+use jansky_spawn::{ProcessSpawner, Severity, Spawner};
 
 use crate::bench::{Bench, end_of, pid, stop};
 
@@ -50,7 +51,7 @@ async fn a_server_that_uses_more_memory_than_it_may_is_killed_and_says_so() {
         return;
     }
     let mut bench = Bench::python(HUNGRY);
-    bench.settings.memory_limit = Some(ByteSize(64 << 20));
+    bench.settings.memory_limit = Some(Written(ByteSize(64 << 20)));
     let spawner = bench.spawner();
     let started = bench.start(&spawner).await;
 
@@ -66,7 +67,7 @@ async fn the_group_has_the_limits_and_goes_with_the_server() {
         return;
     }
     let mut bench = Bench::shell("exec sleep 600");
-    bench.settings.memory_limit = Some(ByteSize(256 << 20));
+    bench.settings.memory_limit = Some(Written(ByteSize(256 << 20)));
     bench.settings.cpu_limit = Some(0.5);
     let spawner = bench.spawner();
     let started = bench.start(&spawner).await;
@@ -98,8 +99,8 @@ async fn the_group_has_the_limits_and_goes_with_the_server() {
 #[tokio::test]
 async fn limits_without_control_groups_are_refused() {
     let mut bench = Bench::shell("true");
-    bench.settings.cgroups = CgroupPolicy::Off;
-    bench.settings.memory_limit = Some(ByteSize(64 << 20));
+    bench.settings.cgroups = Cgroups::Off;
+    bench.settings.memory_limit = Some(Written(ByteSize(64 << 20)));
 
     let error = ProcessSpawner::new(bench.settings.clone())
         .err()

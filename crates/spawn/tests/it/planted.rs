@@ -3,7 +3,8 @@
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
 use std::path::{Path, PathBuf};
 
-use jansky_spawn::{HomePolicy, ProgressSink, RunAs, Spawner};
+use jansky_settings::RunAs;
+use jansky_spawn::{HomePolicy, ProgressSink, Spawner};
 
 use crate::accounts::TemporaryAccount;
 use crate::bench::{Bench, spec};

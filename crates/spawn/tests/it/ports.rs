@@ -4,7 +4,8 @@ use std::net::TcpListener;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
-use jansky_spawn::{AddressOwner, HomePolicy, ProgressSink, RunAs, Spawner, Started};
+use jansky_settings::RunAs;
+use jansky_spawn::{AddressOwner, HomePolicy, ProgressSink, Spawner, Started};
 
 use crate::accounts::TemporaryAccount;
 use crate::bench::{Bench, eventually, spec, stop};

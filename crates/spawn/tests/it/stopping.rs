@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use jansky_spawn::{CgroupPolicy, Spawner, StopMode};
+use jansky_settings::{Cgroups, Written};
+use jansky_spawn::{Spawner, StopMode};
 
 use crate::bench::{Bench, end_of, eventually, pid};
 
@@ -52,7 +53,7 @@ async fn stopped(bench: &Bench, mode: StopMode) -> (String, Duration) {
 #[tokio::test]
 async fn a_polite_stop_begins_with_an_interrupt_and_waits_no_longer_than_needed() {
     let mut bench = careful("2");
-    bench.settings.interrupt_timeout = Duration::from_secs(10);
+    bench.settings.interrupt_timeout = Written(Duration::from_secs(10));
 
     let (log, took) = stopped(&bench, StopMode::Polite).await;
 
@@ -92,9 +93,9 @@ const FAMILY: &str = "setsid sleep 600 & setsid env -i /bin/sleep 601 & \
 #[tokio::test]
 async fn kernels_with_sessions_of_their_own_end_with_the_server() {
     for (cgroups, mode) in [
-        (CgroupPolicy::Off, StopMode::Polite),
-        (CgroupPolicy::Off, StopMode::Now),
-        (CgroupPolicy::Auto, StopMode::Polite),
+        (Cgroups::Off, StopMode::Polite),
+        (Cgroups::Off, StopMode::Now),
+        (Cgroups::Auto, StopMode::Polite),
     ] {
         let mut bench = Bench::shell(FAMILY);
         bench.settings.cgroups = cgroups;
