@@ -150,9 +150,9 @@ pub(crate) enum Remedy {
 const REMEDIES: &[(&str, Remedy)] = &[
     // connection exception; poolers, too, say so when their server is away
     ("08", Remedy::Reconnect),
-    // invalid transaction state: a server that became a standby, or that may only be read (25006),
-    // and a transaction that paused for too long (25P03)
-    ("25", Remedy::Reconnect),
+    // read only transaction: a server that became a standby, or that may only be read. The rest of
+    // this class says that statements came in an order that makes no sense.
+    ("25006", Remedy::Reconnect),
     // invalid authorization, unknown database: while it is being set up or moved
     ("28", Remedy::Wait),
     ("3D", Remedy::Wait),
@@ -168,15 +168,16 @@ const REMEDIES: &[(&str, Remedy)] = &[
     ("58", Remedy::Wait),
 ];
 
+fn remedy_of(code: &str) -> Option<Remedy> {
+    let mut remedies = REMEDIES.iter();
+    let found = remedies.find(|(class, _)| code.starts_with(class));
+    found.map(|(_, remedy)| *remedy)
+}
+
 /// What helps against an error of PostgreSQL or on the way to it, if anything does.
 pub(crate) fn remedy(error: &sqlx::Error) -> Option<Remedy> {
     match error {
-        sqlx::Error::Database(refusal) => {
-            let code = refusal.code()?;
-            let mut remedies = REMEDIES.iter();
-            let found = remedies.find(|(class, _)| code.starts_with(class));
-            found.map(|(_, remedy)| *remedy)
-        }
+        sqlx::Error::Database(refusal) => remedy_of(&refusal.code()?),
         // A conversation that breaks off while a connection is made is one against the protocol. The
         // pool gives up the connections of all these by itself.
         sqlx::Error::Io(_)
@@ -217,5 +218,26 @@ impl From<rusqlite::Error> for StoreError {
                 source: error.into(),
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_transaction_states_only_read_only_means_that_the_database_is_away() {
+        assert_eq!(remedy_of("25006"), Some(Remedy::Reconnect));
+        // A transaction inside of another, a statement after a failed one, a pause that was too long.
+        for mistake in ["25000", "25001", "25P01", "25P02", "25P03"] {
+            assert_eq!(remedy_of(mistake), None, "{mistake}");
+        }
+    }
+
+    #[test]
+    fn a_shutdown_asks_for_another_connection_and_a_cancelled_statement_for_patience() {
+        assert_eq!(remedy_of("57P01"), Some(Remedy::Reconnect));
+        assert_eq!(remedy_of("57014"), Some(Remedy::Wait));
+        assert_eq!(remedy_of("42601"), None);
     }
 }
