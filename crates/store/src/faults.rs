@@ -13,9 +13,13 @@ pub(crate) enum Call {
 
 #[cfg(not(feature = "testing"))]
 #[derive(Clone, Default)]
-pub(crate) struct Faults;
+pub(crate) struct Faults(());
 
 #[cfg(not(feature = "testing"))]
+#[expect(
+    clippy::unused_self,
+    reason = "with the feature, both look at what a test has planned"
+)]
 impl Faults {
     pub(crate) const fn before(&self, _call: Call) -> Result<(), crate::StoreError> {
         Ok(())
