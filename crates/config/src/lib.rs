@@ -2,7 +2,7 @@
 //!
 //! There is one TOML file with typed sections, those of the crate `settings` ([`Config`]). The JSON
 //! schema made from the section types is the single source: [`load`] walks the file along it and collects
-//! every mistake with its place, [`reference`] prints it for operators, [`schema`] for editors. A value given in the
+//! every mistake with its place, [`reference()`] prints it for operators, [`schema`] for editors. A value given in the
 //! environment or with `--set` takes the place of the one in the file.
 //!
 //! Only the binary uses this crate, and hands the sections on.

@@ -218,7 +218,7 @@ impl Privileges {
         }
     }
 
-    /// Whether [`Hub::may_become`] lets the caller pass, for pages that offer it.
+    /// Whether `may_become` lets the caller pass, for pages that offer it.
     pub async fn can_become(&self, actor: &Actor, user: &User) -> Result<bool, HubError> {
         match self.may_become(actor.into(), user).await {
             Ok(()) => Ok(true),
