@@ -29,5 +29,6 @@ pub mod views;
 mod visit;
 mod xsrf;
 
+pub use api::routes::{Operation, operations};
 pub use routes::{proxy_page, route_names, router};
 pub use state::{Peer, Policies, Web, WebState};

@@ -1,6 +1,6 @@
-//! The table of all routes of the hub. It is the one place where a path meets a handler; a test
-//! holds it against a table of who may call what, so a route cannot be added without an answer to
-//! that question.
+//! The table of all routes of the hub. It and the table of the REST API (`api::routes`) are the one
+//! place where a path meets a handler; a test holds them against a table of who may call what, so a
+//! route cannot be added without an answer to that question.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, delete, get, patch, post, put};
+use axum::routing::{MethodRouter, any, get, post};
 use axum::{Json, Router};
 use jansky_hub::JUPYTERHUB_VERSION;
 use serde_json::json;
@@ -33,7 +33,9 @@ type Route = (&'static str, &'static str, MethodRouter<WebState>);
 
 /// Every route below the hub's prefix.
 fn table() -> Vec<Route> {
-    vec![
+    let api = api::routes::table().into_iter();
+    let api = api.map(|(operation, handler)| (operation.method, operation.path, handler));
+    let pages_and_protocols = [
         // Pages
         ("GET", "", get(home::root)),
         ("GET", "login", get(sign_in::get)),
@@ -182,228 +184,10 @@ fn table() -> Vec<Route> {
         ("POST", "broker/v1/token", post(broker::token)),
         ("GET", "broker/v1/audiences", get(broker::audiences)),
         ("GET", "broker/v1/events", get(broker::events)),
-        // REST API
-        ("GET", "api", get(api::hub::version)),
-        ("GET", "api/", get(api::hub::version)),
-        ("GET", "api/health", get(assets::health)),
-        ("GET", "api/metrics", get(api::hub::metrics)),
-        ("GET", "api/info", get(api::hub::info)),
-        ("POST", "api/shutdown", post(api::hub::shutdown)),
-        ("GET", "api/user", get(api::hub::whoami)),
-        ("GET", "api/users", get(api::users::list)),
-        ("POST", "api/users", post(api::users::create_many)),
-        ("GET", "api/users/{user}", get(api::users::get)),
-        ("POST", "api/users/{user}", post(api::users::create)),
-        ("PATCH", "api/users/{user}", patch(api::users::change)),
-        ("DELETE", "api/users/{user}", delete(api::users::delete)),
-        (
-            "POST",
-            "api/users/{user}/activity",
-            post(api::users::activity),
-        ),
-        ("GET", "api/users/{user}/server", get(api::servers::get)),
-        ("PUT", "api/users/{user}/server", put(api::servers::create)),
-        (
-            "PATCH",
-            "api/users/{user}/server",
-            patch(api::servers::change),
-        ),
-        ("POST", "api/users/{user}/server", post(api::servers::start)),
-        (
-            "DELETE",
-            "api/users/{user}/server",
-            delete(api::servers::stop),
-        ),
-        (
-            "GET",
-            "api/users/{user}/server/progress",
-            get(api::progress::get),
-        ),
-        ("GET", "api/users/{user}/servers/", get(api::servers::get)),
-        (
-            "POST",
-            "api/users/{user}/servers/",
-            post(api::servers::start),
-        ),
-        (
-            "DELETE",
-            "api/users/{user}/servers/",
-            delete(api::servers::stop),
-        ),
-        (
-            "GET",
-            "api/users/{user}/servers/{server}",
-            get(api::servers::get),
-        ),
-        (
-            "PUT",
-            "api/users/{user}/servers/{server}",
-            put(api::servers::create),
-        ),
-        (
-            "PATCH",
-            "api/users/{user}/servers/{server}",
-            patch(api::servers::change),
-        ),
-        (
-            "POST",
-            "api/users/{user}/servers/{server}",
-            post(api::servers::start),
-        ),
-        (
-            "DELETE",
-            "api/users/{user}/servers/{server}",
-            delete(api::servers::stop),
-        ),
-        (
-            "GET",
-            "api/users/{user}/servers/{server}/progress",
-            get(api::progress::get),
-        ),
-        ("GET", "api/groups", get(api::groups::list)),
-        ("POST", "api/groups", post(api::groups::create_many)),
-        ("GET", "api/groups/{group}", get(api::groups::get)),
-        ("POST", "api/groups/{group}", post(api::groups::create)),
-        ("DELETE", "api/groups/{group}", delete(api::groups::delete)),
-        ("POST", "api/groups/{group}/users", post(api::groups::add)),
-        (
-            "DELETE",
-            "api/groups/{group}/users",
-            delete(api::groups::remove),
-        ),
-        (
-            "PUT",
-            "api/groups/{group}/properties",
-            put(api::groups::set_properties),
-        ),
-        (
-            "GET",
-            "api/groups/{group}/shared",
-            get(api::shares::with_group),
-        ),
-        (
-            "GET",
-            "api/groups/{group}/shared/{owner}/",
-            get(api::shares::of_group),
-        ),
-        (
-            "DELETE",
-            "api/groups/{group}/shared/{owner}/",
-            delete(api::shares::give_back_for_group),
-        ),
-        (
-            "GET",
-            "api/groups/{group}/shared/{owner}/{server}",
-            get(api::shares::of_group),
-        ),
-        (
-            "DELETE",
-            "api/groups/{group}/shared/{owner}/{server}",
-            delete(api::shares::give_back_for_group),
-        ),
-        ("GET", "api/audit", get(api::audit::all)),
-        ("GET", "api/users/{user}/audit", get(api::audit::of_user)),
-        ("GET", "api/users/{user}/agents", get(api::agents::list)),
-        (
-            "POST",
-            "api/users/{user}/server/tokens/freeze",
-            post(api::agents::freeze),
-        ),
-        (
-            "POST",
-            "api/users/{user}/servers/{server}/tokens/freeze",
-            post(api::agents::freeze),
-        ),
-        ("GET", "api/users/{user}/tokens", get(api::tokens::list)),
-        ("POST", "api/users/{user}/tokens", post(api::tokens::create)),
-        ("GET", "api/users/{user}/tokens/{id}", get(api::tokens::get)),
-        (
-            "DELETE",
-            "api/users/{user}/tokens/{id}",
-            delete(api::tokens::revoke),
-        ),
-        ("GET", "api/shares/{user}", get(api::shares::list)),
-        ("GET", "api/shares/{user}/", get(api::shares::get)),
-        ("POST", "api/shares/{user}/", post(api::shares::add)),
-        ("PATCH", "api/shares/{user}/", patch(api::shares::reduce)),
-        ("DELETE", "api/shares/{user}/", delete(api::shares::end)),
-        ("GET", "api/shares/{user}/{server}", get(api::shares::get)),
-        ("POST", "api/shares/{user}/{server}", post(api::shares::add)),
-        (
-            "PATCH",
-            "api/shares/{user}/{server}",
-            patch(api::shares::reduce),
-        ),
-        (
-            "DELETE",
-            "api/shares/{user}/{server}",
-            delete(api::shares::end),
-        ),
-        ("GET", "api/share-codes/{user}", get(api::share_codes::list)),
-        ("GET", "api/share-codes/{user}/", get(api::share_codes::get)),
-        (
-            "POST",
-            "api/share-codes/{user}/",
-            post(api::share_codes::create),
-        ),
-        (
-            "DELETE",
-            "api/share-codes/{user}/",
-            delete(api::share_codes::end),
-        ),
-        (
-            "GET",
-            "api/share-codes/{user}/{server}",
-            get(api::share_codes::get),
-        ),
-        (
-            "POST",
-            "api/share-codes/{user}/{server}",
-            post(api::share_codes::create),
-        ),
-        (
-            "DELETE",
-            "api/share-codes/{user}/{server}",
-            delete(api::share_codes::end),
-        ),
-        (
-            "GET",
-            "api/users/{user}/shared",
-            get(api::shares::with_user),
-        ),
-        (
-            "GET",
-            "api/users/{user}/shared/{owner}/",
-            get(api::shares::own),
-        ),
-        (
-            "DELETE",
-            "api/users/{user}/shared/{owner}/",
-            delete(api::shares::give_back),
-        ),
-        (
-            "GET",
-            "api/users/{user}/shared/{owner}/{server}",
-            get(api::shares::own),
-        ),
-        (
-            "DELETE",
-            "api/users/{user}/shared/{owner}/{server}",
-            delete(api::shares::give_back),
-        ),
-        ("GET", "api/users/{user}/sign-ins", get(api::sign_ins::get)),
-        (
-            "POST",
-            "api/users/{user}/reauthenticate",
-            post(api::sign_ins::reauthenticate),
-        ),
-        (
-            "DELETE",
-            "api/users/{user}/sessions",
-            delete(api::sign_ins::end),
-        ),
+        // What is no route of the REST API
         ("*", "api/{*path}", any(api::hub::nothing)),
-    ]
+    ];
+    pages_and_protocols.into_iter().chain(api).collect()
 }
 
 /// The method and path of every route below the hub's prefix, for the test that asks of each who

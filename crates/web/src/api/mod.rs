@@ -8,6 +8,7 @@ pub(crate) mod models;
 pub(crate) mod oauth;
 pub(crate) mod paging;
 pub(crate) mod progress;
+pub(crate) mod routes;
 pub(crate) mod servers;
 pub(crate) mod share_codes;
 pub(crate) mod shares;

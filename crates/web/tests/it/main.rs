@@ -26,6 +26,7 @@ mod provider_events;
 mod providers;
 mod reauthentication;
 mod record;
+mod rest_api;
 mod rights;
 mod robustness;
 mod routes;

@@ -187,13 +187,21 @@ DELETE api/users/{user}/shared/{owner}/{server}       403   403   403   404   40
 /// The route that is about a running server; the others are called with stopped ones.
 const AUTHORIZE: &str = "api/oauth2/authorize";
 
-struct Row {
-    method: &'static str,
-    route: &'static str,
+pub(crate) struct Row {
+    pub(crate) method: &'static str,
+    pub(crate) route: &'static str,
     expected: Vec<&'static str>,
 }
 
-fn rows() -> Vec<Row> {
+impl Row {
+    /// The status that one of the [`CALLERS`] gets.
+    pub(crate) fn of(&self, caller: &str) -> &'static str {
+        let column = CALLERS.into_iter().position(|one| one == caller);
+        self.expected[column.expect("there is such a caller")]
+    }
+}
+
+pub(crate) fn rows() -> Vec<Row> {
     let lines = TABLE.lines().filter(|line| !line.is_empty()).skip(1);
     lines
         .map(|line| {
@@ -249,14 +257,14 @@ fn group_of(user: &str) -> String {
 }
 
 /// The owner's things that the path of a route can name.
-struct Things {
+pub(crate) struct Things {
     owner: String,
     token: String,
 }
 
 impl Things {
     /// Makes a user with two stopped servers, a token and a group.
-    async fn make(hub: &TestHub, owner: &str) -> Self {
+    pub(crate) async fn make(hub: &TestHub, owner: &str) -> Self {
         let user = hub.user(owner).await;
         for (name, title) in [("", "nebula default"), ("gpu", "nebula gpu")] {
             let name: ServerName = name.parse().expect("a valid name");
@@ -286,7 +294,7 @@ impl Things {
         }
     }
 
-    fn path(&self, method: &str, route: &str) -> String {
+    pub(crate) fn path(&self, method: &str, route: &str) -> String {
         // Making needs a name that is free.
         let server = if method == "PUT" { "new" } else { "gpu" };
         let user = match (method, route) {
@@ -337,12 +345,18 @@ async fn ask(hub: &TestHub, things: &Things, method: &str, route: &str, caller: 
         other => panic!("no caller is called `{other}`"),
     };
     let method = if method == "*" { "GET" } else { method };
-    let path = things.path(method, route);
-    let sent = sent(method, route);
     if caller == "forged" {
-        return forge(&client, method, &path, sent).await;
+        let path = things.path(method, route);
+        return forge(&client, method, &path, sent(method, route)).await;
     }
-    match sent {
+    send(&client, things, method, route).await
+}
+
+/// Sends the request of a route.
+pub(crate) async fn send(client: &Client, things: &Things, method: &str, route: &str) -> Answer {
+    let owner = things.owner.as_str();
+    let path = things.path(method, route);
+    match sent(method, route) {
         Sent::Form(fields) => client.post(&path, fields).await,
         // What is not for a person to look at is asked for by a script of the hub.
         Sent::Nothing if method == "GET" && (!route.starts_with("api") || route == AUTHORIZE) => {
@@ -379,6 +393,22 @@ async fn expired_token(hub: &TestHub, owner: &str) -> String {
         .create_token(hub.hub.operator(), &user, request)
         .await;
     made.expect("a token can be made").1.expose().to_owned()
+}
+
+/// Deletes the users that routes make, so that they are not in the way of the next request.
+pub(crate) async fn delete_made(hub: &TestHub) {
+    for name in ["inara", "kaylee"] {
+        if let Some(user) = hub
+            .hub
+            .people
+            .user(name)
+            .await
+            .expect("the database answers")
+        {
+            let deleted = hub.hub.delete_user(hub.hub.operator(), &user).await;
+            deleted.expect("it can be deleted");
+        }
+    }
 }
 
 fn word_of(answer: &Answer) -> String {
@@ -424,21 +454,7 @@ async fn every_route_answers_every_caller_as_the_table_says() {
                 let note = format!("note of {owner}");
                 assert!(!text.contains(&note), "{caller} saw a token: {text}");
             }
-            // What the cell before made is not in the way of the next one.
-            for name in ["inara", "kaylee"] {
-                if let Some(user) = hub
-                    .hub
-                    .people
-                    .user(name)
-                    .await
-                    .expect("the database answers")
-                {
-                    hub.hub
-                        .delete_user(hub.hub.operator(), &user)
-                        .await
-                        .expect("it can be deleted");
-                }
-            }
+            delete_made(&hub).await;
         }
         found.push('\n');
     }
