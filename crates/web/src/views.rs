@@ -7,6 +7,7 @@
 //! Every form posts the hidden field `_xsrf` with the value of [`Frame::xsrf`].
 
 mod local;
+#[cfg(feature = "testing")]
 mod samples;
 
 use jansky_model::{Secret, Timestamp};
@@ -16,6 +17,7 @@ pub use local::{
     ApprovalRow, ApprovalsPage, FactorSetUp, FactorState, LocalRow, PasswordLinkPage, PasswordPage,
     Picture, RecoveryCodesPage, SecondFactorPage, SecondStepPage, SignUpPage, WaitingPage,
 };
+#[cfg(feature = "testing")]
 pub use samples::{Sample, sample_frame, samples};
 
 /// A page: the values that its template needs.

@@ -6,6 +6,7 @@ mod broker;
 mod credential_watches;
 mod direct_sign_in;
 mod doors;
+mod error_bodies;
 mod forgery;
 mod groups;
 mod headers;

@@ -1,5 +1,8 @@
 //! What holds for every page in every state.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
 use jansky_web::render::{RenderError, Renderer};
 use jansky_web::static_files;
 use jansky_web::views::{Sample, SignOutPage, sample_frame, samples};
@@ -17,9 +20,64 @@ fn each_page(check: impl Fn(&Sample, &str, &Document)) {
     }
 }
 
+/// What a page says and asks: its elements with text, with where they lead and what they send.
+fn outline(page: &Document) -> String {
+    const SHOWN: [&str; 8] = [
+        "action",
+        "href",
+        "name",
+        "type",
+        "value",
+        "required",
+        "checked",
+        "aria-label",
+    ];
+    let main = page.all("main").next().map(|(index, _)| index);
+    let mut lines = String::new();
+    for (index, tag) in page.0.iter().enumerate() {
+        let text = tag.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let shown = SHOWN.into_iter().filter_map(|name| {
+            let value = tag.get(name)?;
+            Some(format!(" {name}={value:?}"))
+        });
+        let shown: String = shown.collect();
+        let inside = main.is_some_and(|main| page.is_inside(index, main));
+        if inside && !(text.is_empty() && shown.is_empty()) {
+            let line = format!("{}{shown} {text}", tag.name);
+            let _ = writeln!(lines, "{}", line.trim_end());
+        }
+    }
+    lines
+}
+
+#[test]
+fn every_page_reads_as_its_golden_file() {
+    let mut golden = insta::Settings::clone_current();
+    golden.set_snapshot_path("golden/pages");
+    golden.set_prepend_module_to_snapshot(false);
+    golden.set_omit_expression(true);
+    golden.bind(|| {
+        each_page(|sample, _, page| {
+            // What these show is what must not be taken for more than text.
+            if !sample.name.ends_with("hostile") {
+                insta::assert_snapshot!(sample.name, outline(page));
+            }
+        });
+    });
+
+    let names: BTreeSet<_> = samples().iter().map(|sample| sample.name).collect();
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/pages");
+    for entry in directory.read_dir().expect("the golden files are there") {
+        let path = entry.expect("the directory can be read").path();
+        let name = path.file_stem().and_then(|name| name.to_str());
+        let is_known = name.is_some_and(|name| names.contains(name));
+        assert!(is_known, "{} is of no sample", path.display());
+    }
+}
+
 #[test]
 fn every_template_has_a_sample() {
-    let used: std::collections::BTreeSet<_> = samples().iter().map(|page| page.template).collect();
+    let used: BTreeSet<_> = samples().iter().map(|page| page.template).collect();
 
     for name in jansky_web::render::template_names() {
         let is_part = ["base.html", "macros.html", "trace.html", "logo.svg.html"].contains(&&*name);
