@@ -28,13 +28,13 @@ enum LastNotice {
     Frozen,
 }
 
-/// Watches what becomes of one session.
+/// Watches one session for changes.
 pub struct AgentWatch {
     store: Arc<Store>,
     session: AgentSessionId,
     changes: watch::Receiver<()>,
     told: LastNotice,
-    /// A change was heard of and has not been looked at yet.
+    /// There was a change, and the row has not been read since.
     is_behind: bool,
     is_over: bool,
 }
@@ -64,9 +64,9 @@ impl AgentWatch {
         if !self.is_behind {
             self.changes.changed().await.ok()?;
         }
-        // Whoever drops this while the row is read has not been told, and asks again.
+        // If this future is dropped while the row is read, the next call reads it again.
         self.is_behind = true;
-        // What comes while the row is read is news again.
+        // A change while the row is read is reported by the next call.
         self.changes.borrow_and_update();
         let session = self.store.agent_session(self.session).await;
         self.is_behind = false;

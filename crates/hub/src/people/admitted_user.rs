@@ -19,8 +19,7 @@ use crate::shared::error::HubError;
 use crate::shared::signals::Stamp;
 use jansky_access::{Actor, Credential, SharedActor};
 
-/// How long an answer is remembered at most; also the bound after which a change is seen that nobody
-/// told of.
+/// How long an answer is cached at most; also the bound for a change whose notification was lost.
 const REMEMBERED_FOR: Duration = Duration::from_secs(30);
 
 /// How many answers are kept before those are dropped that are too old.

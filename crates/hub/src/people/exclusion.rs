@@ -37,7 +37,7 @@ impl People {
         Ok(())
     }
 
-    /// Takes away the groups and the admin flag that a provider gave, if they follow its word.
+    /// Takes away the groups and the admin flag that a provider gave, if they follow that provider.
     pub(crate) async fn end_rights_of(
         &self,
         user: &User,

@@ -99,11 +99,11 @@ impl FairShare {
         turn.await.map_err(|_| too_many())
     }
 
-    /// Gives a place that has become free to whoever is next, or keeps it.
+    /// Gives a free place to the next in the queue, or keeps it.
     fn pass_on(self: &Arc<Self>) {
         let next = {
             let mut state = self.state();
-            // Whoever went away meanwhile is passed over.
+            // A caller that gave up meanwhile is skipped.
             let next = std::iter::from_fn(|| state.next()).find(|next| !next.is_closed());
             state.free += usize::from(next.is_none());
             next

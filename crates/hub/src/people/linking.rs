@@ -123,8 +123,8 @@ impl People {
     /// Takes an identity away from the caller's account, with the tokens, the sessions and the rights
     /// that came of it.
     ///
-    /// The identity with which the caller's own session began stays: whoever unlinks has just shown
-    /// that they can sign in another way.
+    /// The identity with which the caller's own session began stays, so that
+    /// they keep a way to sign in that works.
     pub async fn unlink(self: &Arc<Self>, actor: &Actor, id: IdentityId) -> Result<(), HubError> {
         let user = &actor.user;
         let identities = self.store.identities_of(user.id).await?;

@@ -1,5 +1,5 @@
-//! Asking directories and the account database about people who are active, since nothing else would
-//! tell that a group was taken away or an account has ended.
+//! Looks up active people in directories and in the account database, because these do not notify the hub
+//! when a group is taken away or an account ends.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ impl People {
         let Some(people) = configured.provider.people() else {
             return Ok(());
         };
-        // The time counts also when nothing comes of it, so that it is not asked without a pause.
+        // Recorded also when the lookup fails, so that it is not repeated without a pause.
         let now = self.clock.now();
         if !self
             .store
@@ -99,7 +99,7 @@ impl People {
                 }
                 self.no_longer_allowed(&user, provider).await
             }
-            // Whoever does not answer has said nothing about anybody.
+            // No answer says nothing about anybody, so nothing changes.
             Err(error) => {
                 warn!(user.name = %user.name, provider.id = %provider, error = %error, "could not ask about somebody; the rights stay as they are");
                 Ok(())

@@ -1,4 +1,5 @@
-//! What a provider's present word about somebody means for their rights, however it came.
+//! Applies what a provider now says about a user to their rights, whether it came with a refresh, a lookup
+//! or a request.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use crate::people::People;
 use crate::people::admission::Decision;
 use crate::shared::error::HubError;
 
-/// What hangs on the word of one provider about a user.
+/// What one provider decides about a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProviderAuthority {
     /// Nothing: they only linked an identity there.
@@ -22,8 +23,8 @@ pub(crate) enum ProviderAuthority {
 }
 
 impl People {
-    /// Only the provider of the last sign-in decides who may be here, and only the one whose word
-    /// the rights follow decides about those: a linked identity does neither.
+    /// Only the provider of the last sign-in decides whether a user may use the hub, and only the one that
+    /// their rights follow decides about those. A provider that was only linked decides neither.
     pub(crate) async fn provider_authority(
         &self,
         user: UserId,
@@ -43,8 +44,8 @@ impl People {
     }
 
     /// Ends the rights of somebody who has just come in through a provider that says nothing about
-    /// them, unless the one that they follow can still be asked. Otherwise whoever is nobody any more
-    /// at the institute would keep its groups through an account elsewhere.
+    /// them, unless the one that they follow can still be asked. Otherwise a
+    /// person who has left an institute would keep its groups by signing in with another account.
     pub(crate) async fn end_unfollowed_rights(
         &self,
         user: User,

@@ -1,5 +1,5 @@
-//! People whom a reverse proxy names with every request: what it says of their groups counts from the
-//! first request on that says so.
+//! Users whom a trusted reverse proxy names in headers of every request: their groups follow the headers of
+//! the present request.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,15 +14,15 @@ use crate::people::sign_in::ConfiguredProvider;
 use crate::shared::error::HubError;
 use jansky_access::Actor;
 
-/// How many browsers are remembered; with more, all are looked at once more.
+/// How many sessions are cached; with more, the cache is cleared and all are checked again.
 const MOST: usize = 10_000;
 
-/// What the proxy said last, by browser session.
+/// A digest of the headers that were applied last, by browser session.
 #[derive(Default)]
 pub(crate) struct ProxyHeaders(Mutex<HashMap<String, Digest>>);
 
 impl ProxyHeaders {
-    /// Whether this was said of the session before.
+    /// Whether these headers were applied to the session already.
     fn is_known(&self, session_id: &str, words: &Digest) -> bool {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.get(session_id) == Some(words)
@@ -42,7 +42,8 @@ impl People {
     /// browser; says whether there was anything new, after which the caller is to be found anew.
     /// `peer` is the other end of the connection itself.
     ///
-    /// A request past the proxy says nothing, and what is said of somebody else changes nothing.
+    /// A request that did not come through the proxy changes nothing, and neither do headers that name another
+    /// user.
     pub async fn apply_proxy_headers(
         self: &Arc<Self>,
         actor: &Actor,

@@ -3,7 +3,7 @@
 //! A grant that gives nothing any more, because its provider refused or because an operator took it
 //! back, asks for a sign-in at which the person proves again who they are (`prompt=login`, `max_age=0`
 //! of OpenID Connect). Who is at the browser is not always known before it leaves; so it is looked at
-//! again when the answer is there, and whoever did not prove anything is sent back to do so.
+//! again when the answer is there, and a person who has not proved it is sent back to do so.
 
 use std::time::Duration;
 

@@ -22,8 +22,8 @@ const EVERYWHERE_FACTOR: u32 = 10;
 
 /// Counts sign-in attempts.
 ///
-/// Strangers are counted by name and network together, so that whoever types wrong passwords for
-/// somebody holds up nobody who comes from elsewhere; then by name alone, so that many networks
+/// Strangers are counted by name and network together, so that wrong passwords from one
+/// network hold up nobody who comes from elsewhere; then by name alone, so that many networks
 /// together get no further in guessing; and by network alone. Browsers that have signed in with the
 /// name before are counted each for itself, so they pass when all strangers have to wait.
 pub(crate) struct Throttle {
@@ -64,8 +64,8 @@ impl Throttle {
                 too_many(wait, &format!("with this name: {attempts} in a minute"))
             });
         }
-        // Whoever has tried too much already must not use up what others may try, so the narrowest
-        // count comes first and the one that strangers share last.
+        // An attempt that is refused must not use up the attempts of others, so the narrowest count comes
+        // first and the one that all strangers share last.
         let here = digest_text(&format!("{network}\n{name}"));
         self.by_name_and_network.check(&here).map_err(|wait| {
             let words = format!("with this name from your network: {attempts} in a minute");
@@ -147,8 +147,7 @@ impl PerAddress {
 /// Tokens of providers from one network that were none, in a minute.
 const INVALID_PER_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
-/// Counts what was sent in vain, by network. Only that: whoever sends what is good may send as much as
-/// they like.
+/// Counts invalid tokens, by network. Valid ones are not counted, so a provider may send any number.
 pub(crate) struct InvalidTokenThrottle {
     counts: RateLimit<String>,
     /// Until when a network is refused, in the time of `counts`.
@@ -167,7 +166,7 @@ impl InvalidTokenThrottle {
         self.shut.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses a network that has sent too much in vain.
+    /// Refuses a network that has sent too many invalid tokens.
     pub(crate) fn check(&self, network: &str) -> Result<(), HubError> {
         let until = self.shut().get(network).copied();
         let left = until.and_then(|until| until.checked_sub(self.counts.elapsed()));
@@ -182,7 +181,7 @@ impl InvalidTokenThrottle {
         })
     }
 
-    /// Counts something that was sent in vain.
+    /// Counts an invalid token.
     pub(crate) fn count(&self, network: String) {
         if let Err(wait) = self.counts.check(&network) {
             self.shut().insert(network, self.counts.elapsed() + wait);

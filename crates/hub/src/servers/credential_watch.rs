@@ -1,9 +1,9 @@
-//! What an open connection to a server hangs on: the session or token with which its visitor came.
+//! Cuts open connections to a server when the session or token of their visitor ends.
 //!
 //! A server asks who a visitor is when a connection begins and never again, so a `WebSocket` would
-//! outlive the session. Whatever carries connections asks for a [`Revocation`] for each that may last,
-//! and cuts it when that is ready: when the session or token has ended, whoever ended it and in
-//! whichever process, or no longer opens this server.
+//! outlive the session. The proxy asks for a [`Revocation`] for each connection that may last, and cuts
+//! the connection when it resolves: when the session or token has ended, in whichever process, or no
+//! longer gives access to this server.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -23,7 +23,7 @@ use crate::servers::Servers;
 use crate::shared::error::HubError;
 use jansky_access::SharedActor;
 
-/// How often is looked without having heard of a change: sessions and tokens end by themselves, too.
+/// How often a credential is looked at without a change: sessions and tokens also expire.
 const BETWEEN_LOOKS: Duration = Duration::from_mins(5);
 
 /// How long after the end of a session in the database it is noted in memory at the latest.
@@ -32,14 +32,14 @@ const A_MOMENT: Duration = Duration::from_millis(200);
 /// When to look again after the database did not answer.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// How many watches are kept before those are dropped on which nothing hangs any more.
+/// How many watches are kept before those without an open connection are dropped.
 const MANY: usize = 1_000;
 
-/// Ready when the connection is to be cut.
+/// Resolves when the connection has to be cut.
 pub type Revocation = BoxFuture<'static, ()>;
 
-/// What a visitor's request to a server brought that may be of this hub. What is of no hub, or of
-/// another one, counts for nothing.
+/// The possible credentials in a visitor's request to a server. Those that are not of this hub are
+/// ignored.
 #[derive(Clone, Debug, Default)]
 pub struct VisitorCredentials {
     /// Ids of browser sessions.
@@ -48,7 +48,7 @@ pub struct VisitorCredentials {
     pub tokens: Vec<String>,
 }
 
-/// Something that a connection hangs on.
+/// A credential with which a connection was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Credential {
     Session(String),
@@ -63,13 +63,13 @@ struct WatchedAccess {
     server: String,
 }
 
-/// Lasts as long as something hangs on it.
+/// Lasts as long as a connection needs it.
 struct Watch {
     is_revoked: CancellationToken,
     _unused: DropGuard,
 }
 
-/// All that open connections hang on.
+/// The watched credentials of all open connections.
 #[derive(Default)]
 pub(crate) struct CredentialWatches(Mutex<HashMap<WatchedAccess, Weak<Watch>>>);
 
@@ -89,10 +89,10 @@ enum CredentialState {
 }
 
 impl Servers {
-    /// What a connection to a server hangs on; `None` when its request brought nothing that could be
-    /// of this hub. Any of several that ends is the end.
+    /// Watches the credentials of a connection to a server; `None` when its request had none that could
+    /// be of this hub. If there are several, the first one that ends resolves it.
     ///
-    /// `runtime` is where is watched; nothing here waits.
+    /// The watching happens on `runtime`; this function does not wait.
     pub fn revocation(
         self: &Arc<Self>,
         owner: &str,

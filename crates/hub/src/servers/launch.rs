@@ -276,7 +276,7 @@ impl Servers {
 
     /// Carries a recorded stop out, in a task of its own.
     pub(crate) fn spawn_shut_down(self: &Arc<Self>, server: Server) {
-        // Whoever asked first does it for all.
+        // The first caller does it for all.
         let Some(stop) = self.operations.begin_stop(server.id) else {
             return;
         };
@@ -340,7 +340,7 @@ impl Servers {
             if !can_go || current.state.start() != server.state.start() {
                 return Ok(());
             }
-            // It is known to be gone, so this waits for nothing: whoever gets its address next must not
+            // It is known to be gone, so the route goes at once: the next program at this address must not
             // get its visitors.
             self.routes.remove(&self.server_route(&current));
             let now = self.clock.now();

@@ -173,7 +173,7 @@ impl Servers {
     pub async fn look_at_servers(self: &Arc<Self>) -> Result<(), HubError> {
         for server in self.store.active_servers().await? {
             if self.operations.is_busy(server.id) {
-                // Whoever recorded the stop may not have heard that it was, and have cancelled nothing.
+                // The caller that recorded the stop may have lost the answer, and then has not cancelled the start.
                 if matches!(server.state, ServerState::Stopping { .. }) {
                     self.operations.cancel(server.id);
                 }

@@ -1,9 +1,9 @@
 //! What changed about users, told inside of this process: one signal for everybody who remembers what
 //! they read.
 //!
-//! Whoever reads something to keep it takes a [`Stamp`] before, and keeps it under that stamp: it is
-//! good as long as the stamp is the present one. So what was being read at the moment of a change is
-//! never taken for what holds after it.
+//! A cache takes a [`Stamp`] before it reads and stores the value with that stamp: the value is valid as
+//! long as the stamp is the present one. So a value that was read while it changed is never taken for the
+//! new one.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

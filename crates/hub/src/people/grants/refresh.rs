@@ -69,7 +69,7 @@ impl From<StoreError> for NoToken {
     }
 }
 
-/// A refresh that worked: the grant as it is now, and the tokens for whoever reads the claims.
+/// A refresh that worked: the grant as it is now, and the tokens, from which the claims are read.
 pub(crate) struct Refreshed {
     pub(crate) grant: Grant,
     pub(crate) tokens: UpstreamTokens,
@@ -109,7 +109,7 @@ impl Grants {
         }
         let turn = self.turn(id);
         let _turn = turn.lock().await;
-        // Whoever had the turn before may have done it.
+        // The caller before this one may have refreshed it.
         let grant = self.load(id).await?;
         if let Some(token) = self.good_for(&grant, wanted).filter(|_| is_new(&grant)) {
             return Ok(Served {
@@ -186,7 +186,7 @@ impl Grants {
         })
     }
 
-    /// Refreshes a grant, or waits for whoever does.
+    /// Refreshes a grant, or waits for the caller that does.
     async fn refresh(
         &self,
         grant: &Grant,

@@ -87,12 +87,12 @@ impl People {
         let served = self.grants.fresh(grant.id, least, since, upstream).await;
         if matches!(served, Err(NoToken::SignInAgain)) {
             // The browser sessions of a grant that has just died lead to the sign-in page from now
-            // on. Who is told the same again is not told of a change: an agent would ask once more.
+            // on. An agent is not notified when nothing has changed: it would ask once more.
             self.take_grant_change(grant.id).await?;
         }
         let served = served?;
         if let Some(Refreshed { grant, tokens }) = &served.refreshed {
-            // Only the login speaks of the person; tokens for services say nothing about rights.
+            // Only the tokens of the sign-in have claims about the person; those for services say nothing of rights.
             if grant.kind == GrantKind::Login {
                 self.grants.keep_services(grant, &tokens.other).await?;
                 self.follow_rights(configured, upstream, grant, tokens)

@@ -69,7 +69,7 @@ impl People {
                 at: None,
             })
             .await?;
-        // Only now: whoever is interrupted before may get the token again.
+        // Last, so that a provider whose call was interrupted can send the token again.
         let until = notice.replayable_until;
         self.store.remember_jti(&id, until, now).await?;
         info!(

@@ -1,9 +1,9 @@
-//! What providers tell us by themselves: that sessions have ended (OpenID Connect Back-Channel
+//! What providers send without being asked: that sessions have ended (OpenID Connect Back-Channel
 //! Logout 1.0), and what happened to accounts (OpenID Shared Signals Framework 1.0).
 //!
-//! Anybody can send such a token, so it is judged by its signature before anything else happens, and
-//! few are judged at the same time. What follows from it is in the database before it is answered,
-//! and other processes hear of it from there.
+//! Anybody can send such a token, so its signature is checked before anything else happens, and only a
+//! few are checked at the same time. Its consequences are in the database before it is answered, and
+//! reach other processes through the change feed.
 
 mod logout;
 mod security_events;
@@ -25,7 +25,7 @@ use crate::shared::record::Event;
 /// The longest token that is looked at, in bytes.
 const LONGEST_TOKEN: usize = 16 << 10;
 
-/// Whom a provider means.
+/// Whose sessions a provider ends.
 #[derive(Clone, Copy)]
 struct LogoutTarget<'a> {
     provider: &'a ProviderId,
@@ -33,16 +33,16 @@ struct LogoutTarget<'a> {
     issuer: &'a str,
     /// A person there.
     subject: Option<&'a str>,
-    /// A session there. If it is given, nothing else of the person is meant, except what came of
-    /// sessions whose name the provider did not say.
+    /// A session there. If it is known, only this one ends; else those of the person for which the
+    /// provider never named a session.
     provider_session: Option<&'a str>,
-    /// Whether the person is meant all the same.
+    /// Whether all sessions of the person end even if one is named.
     is_widened: bool,
-    /// When it was true: whoever signed in again since is there rightly.
+    /// When it happened: sessions that began later stay.
     at: Option<Timestamp>,
 }
 
-/// What came of it.
+/// What was ended.
 struct Outcome {
     /// How many browser sessions have ended.
     ended: usize,

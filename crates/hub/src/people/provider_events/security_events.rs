@@ -99,7 +99,7 @@ impl People {
         for event in &notice.events {
             self.apply(configured, event, at).await?;
         }
-        // Only now: whoever is interrupted before gets the token again and does it all again.
+        // Last, so that an event whose handling was interrupted is sent and handled again.
         let until = notice.replayable_until;
         let remembered = self.store.remember_jti(&id, until, now).await;
         remembered.map_err(HubError::from)?;
