@@ -1,9 +1,9 @@
 //! The question before anything is handed out: is this person let in, as last confirmed within
 //! `session.rights_refresh`?
 //!
-//! Whoever obtains, makes or shows a token needs a [`AdmittedUser`], and [`Hub::must_be_admitted`] is the way to one:
-//! a new door that does not ask does not compile. The answer is remembered until anything about the
-//! person changes, in whichever process, or their provider has to be asked again.
+//! Every function that obtains, makes or shows a token takes an [`AdmittedUser`], and `must_be_admitted` is
+//! the way to one: a new way out that does not ask does not compile. The answer is cached until anything
+//! about the person changes, in whichever process, or their provider has to be asked again.
 
 use std::collections::HashMap;
 use std::ops::Deref;
