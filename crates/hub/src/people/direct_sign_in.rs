@@ -78,12 +78,12 @@ impl People {
         Some((id, name))
     }
 
-    /// Signs somebody in with a name and a password: the first of [`Hub::password_providers`]
+    /// Signs somebody in with a name and a password: the first of `password_providers`
     /// checks them unless another one is named. `address` is the client's, and `browser` names one in
-    /// which somebody has signed in under [`Hub::counted_name`] before; both are for the limit of
+    /// which somebody has signed in under `counted_name` before; both are for the limit of
     /// attempts.
     ///
-    /// Local accounts may have a second factor, for which [`Hub::enter`] asks.
+    /// Local accounts may have a second factor, for which `enter` asks.
     ///
     /// # Errors
     /// The same [`HubError::Forbidden`] for a wrong name and a wrong password.

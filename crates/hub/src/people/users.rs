@@ -81,10 +81,10 @@ impl People {
         }
     }
 
-    /// Makes a user as [`Hub::create_user`], and says whose people may take over the account.
+    /// Makes a user as `create_user`, and says whose people may take over the account.
     ///
     /// # Errors
-    /// As [`Hub::create_user`] and [`Hub::set_adopt_from`]; then nobody is made.
+    /// As `create_user` and `set_adopt_from`; then nobody is made.
     pub async fn prepare_user(
         &self,
         by: impl Into<OnBehalfOf<'_>>,

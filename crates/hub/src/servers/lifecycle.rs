@@ -126,7 +126,7 @@ impl Servers {
     /// Starts a server, making it first if needed; `options` are kept and used again next time.
     ///
     /// When this returns, the start is recorded and goes on by itself, whatever happens to the
-    /// caller. Use [`Hub::settled`] to wait for it and [`Hub::progress`] to watch it.
+    /// caller. Use `settled` to wait for it and `progress` to watch it.
     pub async fn start_server(
         self: &Arc<Self>,
         user: &User,

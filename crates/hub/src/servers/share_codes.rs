@@ -148,7 +148,7 @@ impl Servers {
     /// Accepts what a code offers, and returns the server.
     ///
     /// # Errors
-    /// As [`Hub::share_offer`].
+    /// As `share_offer`.
     pub async fn accept_share_code(&self, actor: &Actor, code: &str) -> Result<Server, HubError> {
         let offer = self.share_offer(actor, code).await?;
         let user = &actor.user;

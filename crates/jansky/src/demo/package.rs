@@ -14,7 +14,7 @@ struct Modules;
 /// Its part for JupyterLab.
 #[derive(RustEmbed)]
 #[folder = "../../python/lab/src"]
-struct Lab;
+struct LabExtension;
 
 /// What else is needed to build it.
 const AROUND: [(&str, &str); 5] = [
@@ -70,7 +70,8 @@ pub(crate) fn write(directory: &Path) -> anyhow::Result<()> {
 fn files() -> impl Iterator<Item = (String, EmbeddedFile)> {
     let modules = Modules::iter().filter(|name| !name.contains("__pycache__"));
     let modules = modules.filter_map(|name| Some((format!("jansky/{name}"), Modules::get(&name)?)));
-    let lab = Lab::iter().filter_map(|name| Some((format!("lab/src/{name}"), Lab::get(&name)?)));
+    let lab = LabExtension::iter()
+        .filter_map(|name| Some((format!("lab/src/{name}"), LabExtension::get(&name)?)));
     modules.chain(lab)
 }
 

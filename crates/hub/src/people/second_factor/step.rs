@@ -78,7 +78,7 @@ impl People {
     /// a local account. A form that has asked for the code already brings it along as `otp`.
     ///
     /// # Errors
-    /// As [`Hub::finish_second_step`] for a code that was brought along.
+    /// As `finish_second_step` for a code that was brought along.
     pub async fn enter(
         &self,
         user: &User,
