@@ -61,7 +61,7 @@ pub struct Servers {
     http: reqwest::Client,
     operations: Arc<Operations>,
     credential_watches: CredentialWatches,
-    missing_servers: Mutex<BTreeSet<ServerId>>,
+    missing: Mutex<BTreeSet<ServerId>>,
 }
 
 impl Servers {
@@ -108,7 +108,7 @@ impl Servers {
             http,
             operations: Arc::default(),
             credential_watches: CredentialWatches::default(),
-            missing_servers: Mutex::default(),
+            missing: Mutex::default(),
         }
     }
 }

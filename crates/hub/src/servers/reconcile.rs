@@ -121,9 +121,7 @@ impl Servers {
 
     /// The servers that could not be looked at the last time.
     fn missing_servers(&self) -> MutexGuard<'_, BTreeSet<ServerId>> {
-        self.missing_servers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn is_gone(&self, server: &Server) -> bool {

@@ -16,6 +16,9 @@ use super::{AuditTrail, Event, NOBODY};
 use crate::shared::error::HubError;
 use crate::shared::request_context::{self, network_of};
 
+/// The name under which the lines are logged: as the documentation has it, wherever this file is.
+const TARGET: &str = "jansky_hub::record::refusals";
+
 /// For so long refusals are counted together.
 const WINDOW: Duration = Duration::from_mins(10);
 
@@ -145,7 +148,11 @@ impl AuditTrail {
             return;
         }
         let word = reason.as_str();
-        warn!(client.address = %address, provider.id = %provider, reason = word, "sign-in refused");
+        warn!(
+            target: TARGET,
+            { client.address = %address, provider.id = %provider, reason = word },
+            "sign-in refused"
+        );
         let event = AuditEntry {
             event: Event::SignInRefused.as_str(),
             actor: NOBODY.to_owned(),
@@ -164,7 +171,11 @@ impl AuditTrail {
         for rest in self.refusals.take(self.clock.now(), is_end) {
             let word = rest.reason.as_str();
             let Rest { network, count, .. } = rest;
-            warn!(client.network = %network, reason = word, count, "further sign-ins refused");
+            warn!(
+                target: TARGET,
+                { client.network = %network, reason = word, count },
+                "further sign-ins refused"
+            );
             let event = AuditEntry {
                 event: Event::SignInsRefused.as_str(),
                 actor: NOBODY.to_owned(),
