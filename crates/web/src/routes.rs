@@ -33,9 +33,7 @@ type Route = (&'static str, &'static str, MethodRouter<WebState>);
 
 /// Every route below the hub's prefix.
 fn table() -> Vec<Route> {
-    let api = api::routes::table().into_iter();
-    let api = api.map(|(operation, handler)| (operation.method, operation.path, handler));
-    let pages_and_protocols = [
+    let mut routes: Vec<Route> = vec![
         // Pages
         ("GET", "", get(home::root)),
         ("GET", "login", get(sign_in::get)),
@@ -187,7 +185,9 @@ fn table() -> Vec<Route> {
         // What is no route of the REST API
         ("*", "api/{*path}", any(api::hub::nothing)),
     ];
-    pages_and_protocols.into_iter().chain(api).collect()
+    let api = api::routes::table().into_iter();
+    routes.extend(api.map(|(operation, handler)| (operation.method, operation.path, handler)));
+    routes
 }
 
 /// The method and path of every route below the hub's prefix, for the test that asks of each who
