@@ -9,7 +9,7 @@
 //! A container is found again by its name, which is made of instance, server and start; there can be
 //! only one of a name, however many hubs ask for it at once.
 //!
-//! May use `handover`, `model` and `spawn`.
+//! May use `handover`, `model`, `settings` and `spawn`.
 //!
 //! What holds everywhere: only containers with the labels of this instance are touched, and an engine that
 //! does not answer proves nothing.

@@ -11,7 +11,7 @@
 //! What is about jobs of any scheduler of Slurm's kind (states, nodes, script, names) is in the crate
 //! `batch`; what is about FirecREST in `api`.
 //!
-//! May use `batch`, `handover`, `model` and `spawn`.
+//! May use `batch`, `handover`, `model`, `settings` and `spawn`.
 //!
 //! What holds everywhere: a directory that only one start can make comes before its job; what the scheduler
 //! does not say proves nothing.

@@ -7,7 +7,7 @@
 //!
 //! What the hub does with servers (tokens, routes, readiness, limits on how many) is not here.
 //!
-//! May use `guard`, `handover` and `model`.
+//! May use `guard`, `handover`, `model` and `settings`.
 //!
 //! What holds everywhere: the same start never makes two servers; only proof that a server has ended ends it;
 //! what is secret is handed over a pipe. Every spawner is held to this by `conformance`.
