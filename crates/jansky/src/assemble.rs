@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jansky_config::{
-    AdmissionKeys, AudienceSource, Config, GithubProvider, IdentityBrokerMode, OidcProvider,
-    Provider, UsernameCase,
+    AdmissionKeys, AudienceSource, Config, GithubProvider, OidcProvider, Provider, UsernameCase,
 };
-use jansky_crypto::{Random, SignatureAlgorithm, SystemRandom};
+use jansky_crypto::{Random, SystemRandom};
 use jansky_hub::{
-    AdmissionRules, Audience, AudienceRules, Authority, BrokerMode, BrokerSettings,
-    ConfiguredProvider, Hub, IssuerClient, IssuerSettings, NoLongerAllowed, Parts, Role, Roles,
-    RouteTable, SecondFactorRule, ServiceClient, Settings, SignOutAtProvider, SignUpRule, Source,
+    AdmissionRules, Audience, AudienceRules, Authority, ConfiguredProvider, Hub, IssuerClient,
+    Parts, Role, Roles, RouteTable, ServiceClient, Settings, SignOutAtProvider, Source,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules, NameRules};
 use jansky_identity::oidc::{
@@ -23,7 +21,7 @@ use jansky_identity::{
     GitHub, GitHubSettings, HeaderProvider, HeaderSettings, LdapProvider, PamProvider, PamSettings,
 };
 use jansky_model::name::group_name;
-use jansky_model::{ByteSize, Clock, ProviderId, Secret, UserName};
+use jansky_model::{Clock, ProviderId, Secret, UserName};
 use jansky_store::{DatabaseLock, Store};
 
 use crate::authorities;
@@ -127,88 +125,13 @@ pub(crate) async fn hub(
     Ok((hub, authority))
 }
 
-/// A size as this machine counts.
-pub(crate) fn size(size: ByteSize) -> usize {
-    usize::try_from(size.0).unwrap_or(usize::MAX)
-}
-
 fn settings(config: &Config) -> anyhow::Result<Settings> {
-    let hub = &config.hub;
-    let spawner = config.spawner.common();
-    let local = config
-        .provider
-        .values()
-        .find_map(|provider| match provider {
-            Provider::Local(local) => Some(local.clone()),
-            _ => None,
-        });
-    let local = local.unwrap_or_default();
-    Ok(Settings {
-        base: config.base_path(),
-        public_url: (hub.public_url.is_some() || hub.subdomain_host.is_some())
-            .then(|| config.public_url()),
-        subdomain_host: match &hub.subdomain_host {
-            Some(url) => Some(url::Url::clone(url)),
-            None => None,
-        },
-        api_url: config.api_url(),
-        require_fetch_metadata: hub.require_fetch_metadata,
-        session_lifetime: *config.session.lifetime,
-        sign_in_timeout: *config.session.sign_in_timeout,
-        oauth_token_lifetime: *config.session.token_lifetime,
-        allow_named_servers: hub.allow_named_servers,
-        named_server_limit_per_user: hub.named_server_limit_per_user.into(),
-        concurrent_spawn_limit: hub.concurrent_spawn_limit as usize,
-        active_server_limit: hub.active_server_limit as usize,
-        start_timeout: **spawner.start_timeout,
-        http_timeout: **spawner.http_timeout,
-        call_patience: Settings::default().call_patience,
-        poll_interval: **spawner.poll_interval,
-        default_url: hub.default_url.clone(),
-        redirect_to_server: hub.redirect_to_server,
-        shutdown_on_sign_out: hub.shutdown_on_sign_out,
-        server_default_url: spawner.default_url.map(str::to_owned),
-        notebook_dir: spawner.notebook_dir.map(str::to_owned),
-        local_title: local.title,
-        sign_in_attempts_per_minute: local.attempts_per_minute,
-        minimum_password_length: local.minimum_password_length as usize,
-        second_factor: match local.second_factor {
-            jansky_config::SecondFactor::Off => SecondFactorRule::Off,
-            jansky_config::SecondFactor::Optional => SecondFactorRule::Optional,
-            jansky_config::SecondFactor::Required => SecondFactorRule::Required,
-        },
-        sign_up: match local.sign_up {
-            jansky_config::SignUp::Off => SignUpRule::Off,
-            jansky_config::SignUp::Approval => SignUpRule::Approval,
-            jansky_config::SignUp::Open => SignUpRule::Open,
-        },
-        no_longer_allowed: match hub.no_longer_allowed {
-            jansky_config::NoLongerAllowed::Keep => NoLongerAllowed::Keep,
-            jansky_config::NoLongerAllowed::Drain => NoLongerAllowed::Drain(*hub.drain_timeout),
-            jansky_config::NoLongerAllowed::Stop => NoLongerAllowed::Stop,
-        },
-        keep_addresses: *hub.keep_addresses,
-        rights_refresh: *config.session.rights_refresh,
-        token_lifetime_at_start: *config.session.token_lifetime_at_start,
-        roles: roles(config),
-        max_body_size: size(config.hub.max_body_size.0),
-        admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
-        prepared_accounts_from: hub
-            .prepared_accounts_from
-            .as_ref()
-            .map(|ids| ids.iter().map(|id| id.get().clone()).collect()),
-        broker: BrokerSettings {
-            audiences: config
-                .audience
-                .iter()
-                .map(|(id, a)| audience(id, a))
-                .collect::<anyhow::Result<_>>()?,
-            requests_per_minute: config.broker.requests_per_minute,
-            local_user_exposed_path: config.broker.local_user_exposed_path.clone(),
-            auth_state: config.broker.auth_state,
-        },
-        issuer: issuer_settings(config)?,
-    })
+    let mut settings = Settings::new(config);
+    settings.roles = roles(config);
+    let audiences = config.audience.iter().map(|(id, it)| audience(id, it));
+    settings.broker.audiences = audiences.collect::<anyhow::Result<_>>()?;
+    settings.issuer.clients = issuer_clients(config)?;
+    Ok(settings)
 }
 
 fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> anyhow::Result<Audience> {
@@ -230,12 +153,7 @@ fn audience(id: &ProviderId, audience: &jansky_config::Audience) -> anyhow::Resu
         AudienceSource::IdentityBroker => Source::IdentityBroker {
             provider,
             alias: or_id(&audience.alias),
-            mode: match audience.mode {
-                IdentityBrokerMode::Auto => BrokerMode::Auto,
-                IdentityBrokerMode::V2 => BrokerMode::V2,
-                IdentityBrokerMode::V1 => BrokerMode::V1,
-                IdentityBrokerMode::Legacy => BrokerMode::Legacy,
-            },
+            mode: audience.mode,
         },
         AudienceSource::Service => Source::Service {
             provider,
@@ -287,7 +205,7 @@ fn service_client(
 /// The shortest secret that a client of the issuer may have, in characters: it is never typed.
 const SHORTEST_SECRET: usize = 20;
 
-fn issuer_settings(config: &Config) -> anyhow::Result<IssuerSettings> {
+fn issuer_clients(config: &Config) -> anyhow::Result<BTreeMap<String, IssuerClient>> {
     let mut clients = BTreeMap::new();
     for (id, client) in &config.client {
         let secrets = match &client.secret {
@@ -305,14 +223,7 @@ fn issuer_settings(config: &Config) -> anyhow::Result<IssuerSettings> {
         let title = client.title.clone();
         clients.insert(id.to_string(), IssuerClient { title, secrets });
     }
-    Ok(IssuerSettings {
-        key_lifetime: *config.issuer.key_lifetime,
-        algorithm: match config.issuer.algorithm {
-            jansky_config::IssuerAlgorithm::Es256 => SignatureAlgorithm::Es256,
-            jansky_config::IssuerAlgorithm::Rs256 => SignatureAlgorithm::Rs256,
-        },
-        clients,
-    })
+    Ok(clients)
 }
 
 /// The roles that the configuration names.
@@ -366,11 +277,7 @@ pub(crate) fn providers(
                 hint_parameters: oidc.hint_parameters.clone(),
                 client_id: oidc.client_id.clone(),
                 widens_logout: oidc.logout_ends_all_sessions,
-                sign_out: match oidc.sign_out {
-                    jansky_config::SignOut::Provider => SignOutAtProvider::Provider,
-                    jansky_config::SignOut::Offer => SignOutAtProvider::Offer,
-                    jansky_config::SignOut::Hub => SignOutAtProvider::Hub,
-                },
+                sign_out: oidc.sign_out,
             });
         }
         if let Provider::Github(github) = provider {

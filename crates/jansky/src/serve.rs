@@ -346,24 +346,9 @@ pub(crate) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 fn proxy_settings(config: &Config) -> ProxySettings {
-    let usual = ProxySettings::default();
     ProxySettings {
-        workers: usize::from(config.proxy.threads)
-            .try_into()
-            .unwrap_or(usual.workers),
         trusted_proxies: config.hub.trusted_proxies.iter().map(|net| **net).collect(),
-        header_limit: assemble::size(config.proxy.max_header_size.0),
-        header_fields: config.proxy.max_header_fields.into(),
-        uri_limit: assemble::size(config.proxy.max_uri_size.0),
-        unfinished_limit: assemble::size(config.proxy.max_unfinished_size.0),
-        client_timeout: *config.proxy.client_timeout,
-        idle_timeout: *config.proxy.idle_timeout,
-        server_idle_timeout: *config.proxy.server_idle_timeout,
-        send_timeout: *config.proxy.send_timeout,
-        connections_per_address: config.proxy.max_connections_per_address as usize,
         connection_limit: descriptors::connections(),
-        connect_timeout: *config.proxy.connect_timeout,
-        drain_timeout: *config.proxy.drain_timeout,
-        ..usual
+        ..ProxySettings::new(&config.proxy)
     }
 }

@@ -23,6 +23,13 @@ const UNITS: [(&str, u64); 13] = [
     ("b", 1),
 ];
 
+impl ByteSize {
+    /// The number as this machine counts.
+    pub fn as_usize(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
 impl FromStr for ByteSize {
     type Err = String;
 

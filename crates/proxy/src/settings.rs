@@ -17,7 +17,7 @@ use crate::routes::Routes;
 use crate::stats::{LogLimit, ProxyStats};
 use crate::unfinished::Unfinished;
 
-/// Limits and trust. The defaults suit a public site, and are those of the configuration.
+/// Limits and trust. The defaults are those of the configuration.
 #[derive(Clone, Debug)]
 pub struct ProxySettings {
     /// Threads that serve connections; each has its own connections to the servers behind.
@@ -61,26 +61,34 @@ pub struct ProxySettings {
 
 impl Default for ProxySettings {
     fn default() -> Self {
+        Self::new(&jansky_settings::Proxy::default())
+    }
+}
+
+impl ProxySettings {
+    /// What a section says. No other proxy is trusted, and there may be any number of connections.
+    pub fn new(section: &jansky_settings::Proxy) -> Self {
         let loopback = [
             IpNet::new_assert(Ipv4Addr::LOCALHOST.into(), 8),
             IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
         ];
+        let all = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         Self {
-            workers: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            workers: NonZeroUsize::new(section.threads.into()).unwrap_or_else(all),
             trusted_proxies: Vec::new(),
-            header_limit: 64 << 10,
-            header_fields: 100,
-            uri_limit: 32 << 10,
-            unfinished_limit: 32 << 20,
-            client_timeout: Duration::from_mins(1),
-            idle_timeout: Duration::from_secs(75),
-            server_idle_timeout: Duration::from_secs(75),
-            send_timeout: Duration::from_mins(2),
-            connections_per_address: 4096,
+            header_limit: section.max_header_size.as_usize(),
+            header_fields: section.max_header_fields.into(),
+            uri_limit: section.max_uri_size.as_usize(),
+            unfinished_limit: section.max_unfinished_size.as_usize(),
+            client_timeout: *section.client_timeout,
+            idle_timeout: *section.idle_timeout,
+            server_idle_timeout: *section.server_idle_timeout,
+            send_timeout: *section.send_timeout,
+            connections_per_address: section.max_connections_per_address as usize,
             uncounted: loopback.into(),
             connection_limit: usize::MAX,
-            connect_timeout: Duration::from_secs(5),
-            drain_timeout: Duration::from_secs(30),
+            connect_timeout: *section.connect_timeout,
+            drain_timeout: *section.drain_timeout,
             newcomer_timeout: Duration::from_millis(500),
         }
     }

@@ -22,17 +22,7 @@ const REVOCATION_PATIENCE: Duration = Duration::from_secs(2);
 /// How long after a failure of the database it is asked again to take a grant back.
 const BETWEEN_REVOCATIONS: Duration = Duration::from_secs(1);
 
-/// What signing out here does at the provider (OpenID Connect RP-Initiated Logout).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SignOutAtProvider {
-    /// The browser goes there and ends that session, too.
-    #[default]
-    Provider,
-    /// The person is asked whether to end it.
-    Offer,
-    /// Nothing: only the session here ends.
-    Hub,
-}
+pub use jansky_settings::SignOut as SignOutAtProvider;
 
 /// What is left to do for a browser that signed out.
 #[derive(Clone, Debug, PartialEq, Eq)]

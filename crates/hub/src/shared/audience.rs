@@ -80,19 +80,7 @@ pub enum Source {
     },
 }
 
-/// Keycloak's ways to hand on the token of an identity provider behind it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum BrokerMode {
-    /// Whichever works, the newest first.
-    #[default]
-    Auto,
-    /// `POST …/broker/{alias}/token` with client authentication.
-    V2,
-    /// `GET …/broker/{alias}/token` with the person's token.
-    V1,
-    /// Token exchange with `requested_issuer`.
-    Legacy,
-}
+pub use jansky_settings::IdentityBrokerMode as BrokerMode;
 
 impl Source {
     /// The source in one word, as the configuration and the audit trail have it.
@@ -157,6 +145,16 @@ pub struct BrokerSettings {
 }
 
 impl BrokerSettings {
+    /// What a section says; audiences have sections of their own.
+    pub fn new(section: &jansky_settings::Broker) -> Self {
+        Self {
+            audiences: Vec::new(),
+            requests_per_minute: section.requests_per_minute,
+            local_user_exposed_path: section.local_user_exposed_path.clone(),
+            auth_state: section.auth_state,
+        }
+    }
+
     /// Whether servers get tokens at all.
     pub const fn gives_tokens(&self) -> bool {
         !self.audiences.is_empty() || self.local_user_exposed_path.is_some()
@@ -165,12 +163,7 @@ impl BrokerSettings {
 
 impl Default for BrokerSettings {
     fn default() -> Self {
-        Self {
-            audiences: Vec::new(),
-            requests_per_minute: 600,
-            local_user_exposed_path: None,
-            auth_state: false,
-        }
+        Self::new(&jansky_settings::Broker::default())
     }
 }
 

@@ -5,34 +5,16 @@ use std::time::Duration;
 
 use jansky_crypto::SignatureAlgorithm;
 use jansky_model::{ProviderId, Secret};
+use jansky_settings::{Config, IssuerAlgorithm, Provider};
 use url::Url;
 
 use crate::shared::audience::BrokerSettings;
 use jansky_access::Roles;
 
-/// Whether local accounts have a second factor.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SecondFactorRule {
-    /// Nobody is asked for one.
-    Off,
-    /// Whoever has set it up is asked.
-    #[default]
-    Optional,
-    /// Everybody has to set it up before they get anywhere.
-    Required,
-}
+/// How long a call of the API waits for a start or a stop before it answers that it goes on.
+const CALL_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Whether people make local accounts themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SignUpRule {
-    /// Only administrators make accounts.
-    #[default]
-    Off,
-    /// An administrator says yes or no to each.
-    Approval,
-    /// Whoever reaches the page gets an account at once.
-    Open,
-}
+pub use jansky_settings::{SecondFactor as SecondFactorRule, SignUp as SignUpRule};
 
 /// What the operator decides about the issuer.
 #[derive(Clone, Debug)]
@@ -45,13 +27,23 @@ pub struct IssuerSettings {
     pub clients: BTreeMap<String, IssuerClient>,
 }
 
-impl Default for IssuerSettings {
-    fn default() -> Self {
+impl IssuerSettings {
+    /// What a section says; clients have sections of their own.
+    pub fn new(section: &jansky_settings::Issuer) -> Self {
         Self {
-            key_lifetime: Duration::from_hours(30 * 24),
-            algorithm: SignatureAlgorithm::Es256,
+            key_lifetime: *section.key_lifetime,
+            algorithm: match section.algorithm {
+                IssuerAlgorithm::Es256 => SignatureAlgorithm::Es256,
+                IssuerAlgorithm::Rs256 => SignatureAlgorithm::Rs256,
+            },
             clients: BTreeMap::new(),
         }
+    }
+}
+
+impl Default for IssuerSettings {
+    fn default() -> Self {
+        Self::new(&jansky_settings::Issuer::default())
     }
 }
 
@@ -159,56 +151,77 @@ pub enum NoLongerAllowed {
     Stop,
 }
 
-impl Default for NoLongerAllowed {
-    fn default() -> Self {
-        Self::Drain(Duration::from_mins(30))
+impl NoLongerAllowed {
+    fn new(hub: &jansky_settings::Hub) -> Self {
+        match hub.no_longer_allowed {
+            jansky_settings::NoLongerAllowed::Keep => Self::Keep,
+            jansky_settings::NoLongerAllowed::Drain => Self::Drain(*hub.drain_timeout),
+            jansky_settings::NoLongerAllowed::Stop => Self::Stop,
+        }
     }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            base: "/".to_owned(),
-            public_url: None,
-            subdomain_host: None,
-            api_url: "http://127.0.0.1:8000/hub/api".to_owned(),
-            require_fetch_metadata: true,
-            session_lifetime: Duration::from_hours(14 * 24),
-            sign_in_timeout: Duration::from_mins(15),
-            oauth_token_lifetime: Duration::from_hours(14 * 24),
-            allow_named_servers: true,
-            named_server_limit_per_user: 0,
-            concurrent_spawn_limit: 100,
-            active_server_limit: 0,
-            start_timeout: Duration::from_mins(1),
-            http_timeout: Duration::from_secs(30),
-            call_patience: Duration::from_secs(10),
-            poll_interval: Duration::from_secs(30),
-            default_url: None,
-            redirect_to_server: true,
-            shutdown_on_sign_out: false,
-            server_default_url: None,
-            notebook_dir: None,
-            local_title: "Local account".to_owned(),
-            sign_in_attempts_per_minute: 10,
-            minimum_password_length: 8,
-            second_factor: SecondFactorRule::default(),
-            sign_up: SignUpRule::default(),
-            admin_users: BTreeSet::new(),
-            prepared_accounts_from: None,
-            issuer: IssuerSettings::default(),
-            no_longer_allowed: NoLongerAllowed::default(),
-            rights_refresh: Duration::from_mins(5),
-            token_lifetime_at_start: Duration::from_mins(1),
-            roles: Roles::default(),
-            broker: BrokerSettings::default(),
-            keep_addresses: Duration::from_hours(90 * 24),
-            max_body_size: 1 << 20,
-        }
+        Self::new(&Config::default())
     }
 }
 
 impl Settings {
+    /// What the configuration says. Roles, audiences and clients are left out: their names have another
+    /// form here, and some have secrets that are read first.
+    pub fn new(config: &Config) -> Self {
+        let Config { hub, session, .. } = config;
+        let spawner = config.spawner.common();
+        let mut providers = config.provider.values();
+        let local = providers.find_map(|provider| match provider {
+            Provider::Local(local) => Some(local.clone()),
+            _ => None,
+        });
+        let local = local.unwrap_or_default();
+        let has_address = hub.public_url.is_some() || hub.subdomain_host.is_some();
+        let prepared = hub.prepared_accounts_from.as_ref();
+        Self {
+            base: config.base_path(),
+            public_url: has_address.then(|| config.public_url()),
+            subdomain_host: hub.subdomain_host.as_ref().map(|url| Url::clone(url)),
+            api_url: config.api_url(),
+            require_fetch_metadata: hub.require_fetch_metadata,
+            session_lifetime: *session.lifetime,
+            sign_in_timeout: *session.sign_in_timeout,
+            oauth_token_lifetime: *session.token_lifetime,
+            allow_named_servers: hub.allow_named_servers,
+            named_server_limit_per_user: hub.named_server_limit_per_user.into(),
+            concurrent_spawn_limit: hub.concurrent_spawn_limit as usize,
+            active_server_limit: hub.active_server_limit as usize,
+            start_timeout: **spawner.start_timeout,
+            http_timeout: **spawner.http_timeout,
+            call_patience: CALL_PATIENCE,
+            poll_interval: **spawner.poll_interval,
+            default_url: hub.default_url.clone(),
+            redirect_to_server: hub.redirect_to_server,
+            shutdown_on_sign_out: hub.shutdown_on_sign_out,
+            server_default_url: spawner.default_url.map(str::to_owned),
+            notebook_dir: spawner.notebook_dir.map(str::to_owned),
+            local_title: local.title,
+            sign_in_attempts_per_minute: local.attempts_per_minute,
+            minimum_password_length: local.minimum_password_length as usize,
+            second_factor: local.second_factor,
+            sign_up: local.sign_up,
+            admin_users: hub.admin_users.iter().map(ToString::to_string).collect(),
+            prepared_accounts_from: prepared
+                .map(|ids| ids.iter().map(|id| id.get().clone()).collect()),
+            issuer: IssuerSettings::new(&config.issuer),
+            no_longer_allowed: NoLongerAllowed::new(hub),
+            rights_refresh: *session.rights_refresh,
+            token_lifetime_at_start: *session.token_lifetime_at_start,
+            roles: Roles::default(),
+            broker: BrokerSettings::new(&config.broker),
+            keep_addresses: *hub.keep_addresses,
+            max_body_size: hub.max_body_size.as_usize(),
+        }
+    }
+
     /// The prefix of the hub's own pages, for example `/hub/`.
     pub fn hub_prefix(&self) -> String {
         format!("{}hub/", self.base)

@@ -65,7 +65,10 @@ impl World {
         providers: Vec<ConfiguredProvider>,
         change: impl FnOnce(&mut Settings),
     ) -> TestHub {
-        let mut settings = Settings::default();
+        let mut settings = Settings {
+            minimum_password_length: 8,
+            ..Settings::default()
+        };
         change(&mut settings);
         let routes = Arc::new(RecordedRoutes::default());
         let (hub, _) = Hub::new(Parts {

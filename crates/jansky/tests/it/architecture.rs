@@ -27,13 +27,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["batch", "handover", "model", "settings", "spawn"],
     ),
     ("agent", &["crypto", "guard", "handover", "model"]),
-    ("proxy", &["model"]),
+    ("proxy", &["model", "settings"]),
     // Nobody may use it but tests, so no other line names it.
     ("testing", &["model"]),
     ("access", &["crypto", "model", "store"]),
     (
         "hub",
-        &["access", "crypto", "identity", "model", "spawn", "store"],
+        &[
+            "access", "crypto", "identity", "model", "settings", "spawn", "store",
+        ],
     ),
     ("web", &["access", "crypto", "hub", "model"]),
     (
@@ -379,6 +381,25 @@ fn what_programs_have_to_agree_on_is_spelled_in_one_crate() {
         let found: BTreeSet<&str> = found.map(|(name, _)| name.as_str()).collect();
         assert_eq!(found, BTreeSet::from([home]), "{text}");
     }
+}
+
+/// The settings of a crate get their defaults from the sections of the configuration, or have none.
+#[test]
+fn a_default_of_a_setting_stands_in_the_section_alone() {
+    let mut wrong = Vec::new();
+    for (name, code) in sources() {
+        for (at, found) in code.match_indices("impl Default for ") {
+            let rest = &code[at + found.len()..];
+            let (owner, body) = rest.split_once(" {").expect("a type and its block");
+            let body = body.split("\n}").next().unwrap_or_default();
+            let is_section = name == "settings" || !owner.ends_with("Settings");
+            if !is_section && !body.contains("Self::new(&") {
+                wrong.push(format!("`{owner}` in `{name}` has defaults of its own"));
+            }
+        }
+    }
+
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// The one crate that calls a C library says so itself, in one module.

@@ -51,6 +51,7 @@ impl Recipe {
     fn new(database: Database) -> Self {
         let settings = Settings {
             sign_in_attempts_per_minute: 1000,
+            minimum_password_length: 8,
             ..Settings::default()
         };
         Self {
