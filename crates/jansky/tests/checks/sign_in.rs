@@ -196,6 +196,16 @@ async fn a_callback_that_is_not_right_in_everything_asks_the_provider_nothing() 
         );
         assert!(browser.cookie("jupyterhub-hub-login").is_empty(), "{wrong}");
     }
+
+    // All of it is right, but it comes from a browser that began another sign-in.
+    let callback = site
+        .op
+        .sign_in(&Browser::new(&hub.url).leave(PROVIDER).await);
+    let other = Browser::new(&hub.url);
+    other.leave(PROVIDER).await;
+    let answer = other.come_back(&callback).await;
+    assert!((400..500).contains(&answer.status), "{answer:#?}");
+    assert!(other.cookie("jupyterhub-hub-login").is_empty());
     assert_eq!(site.op.calls("/token"), 0);
 }
 

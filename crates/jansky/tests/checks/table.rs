@@ -33,7 +33,9 @@ fn every_test_in_the_table_of_checks_exists_and_every_number_has_a_line() {
     let mut known = BTreeSet::new();
     tests(&root.join("crates"), &mut known);
 
-    let lines = text.lines().filter(|line| line.starts_with("| D"));
+    // What follows below a heading is about these tests and names none.
+    let table = text.split("\n## ").next().unwrap_or_default();
+    let lines = table.lines().filter(|line| line.starts_with("| D"));
     let mut numbers = BTreeSet::new();
     let mut missing = Vec::new();
     for line in lines {
