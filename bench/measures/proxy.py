@@ -17,8 +17,6 @@ CASES = {
 }
 # The connections of the curve: from one person who clicks to a site where everybody looks at once.
 CURVE = (1, 16, 64, 256, 512, 1024, 2048, 4000)
-# Each connection takes its memory with its first requests; thousands of them need longer for those.
-CURVE_WARM_UP = 1.0
 FIGURES = ("cpu_us", "per_second", "p50_us")
 
 
@@ -67,7 +65,7 @@ def curve(machine: Machine, program: str, options, targets: dict) -> dict:
             samples = {name: [] for name in names}
             for name in [*names, *reversed(names)]:
                 target, seconds = targets[name], max(options.seconds, 1)
-                one = sample(machine, program, arguments, target, seconds, warm_up=CURVE_WARM_UP)
+                one = sample(machine, program, arguments, target, seconds)
                 samples[name].append(one)
             rounds.append({name: mean(both) for name, both in samples.items()})
         middle = [statistics.median(one[name]["cpu_us"] for one in rounds) for name in names]
@@ -83,12 +81,11 @@ def sample(
     target: tuple[str, list[int]],
     seconds: float,
     cpu: int | None = LOAD_CPU,
-    warm_up: float = 0.2,
 ) -> dict:
     """Runs the load generator against an address; CPU time is that of the processes beside it."""
     address, pids = target
     command = [program, "load", arguments[0], address, *arguments[1:], "--measure", str(seconds)]
-    command += ["--warm-up", str(warm_up), "--pids", ",".join(map(str, pids))]
+    command += ["--warm-up", "0.2", "--pids", ",".join(map(str, pids))]
     done = subprocess.run(
         machine.pinned(cpu, command), check=True, stdout=subprocess.PIPE, timeout=60
     )

@@ -76,6 +76,9 @@ struct Report {
 const BEGINNERS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// After so many operations all at once a connection has its memory, and the target what it keeps for it.
+const WARM: u32 = 5;
+
 /// What all connections share: whether to count, whether to go on, how far they are, and the latencies.
 struct Shared {
     counting: Cell<bool>,
@@ -86,6 +89,8 @@ struct Shared {
     beginners: Semaphore,
     /// How many connections have had their first answer.
     ready: watch::Sender<usize>,
+    /// How many have had so many more that they and what is behind them are warm.
+    warm: watch::Sender<usize>,
     latencies: RefCell<Vec<u32>>,
 }
 
@@ -100,6 +105,7 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
         begun: Cell::new(0),
         beginners: Semaphore::new(BEGINNERS),
         ready: watch::Sender::new(0),
+        warm: watch::Sender::new(0),
         latencies: RefCell::new(Vec::with_capacity(1 << 20)),
     });
     let options = Rc::new(options);
@@ -110,14 +116,21 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<()> {
                 let (shared, options) = (Rc::clone(&shared), Rc::clone(&options));
                 tasks.spawn_local(async move { keep_busy(&options, &shared).await });
             }
+            let is_bounded = options.operations.is_some();
+            let begun = async {
+                all(&options, &shared.ready).await;
+                if !is_bounded {
+                    all(&options, &shared.warm).await;
+                }
+            };
             tokio::select! {
-                begun = tokio::time::timeout(PATIENCE, shared.all_ready(&options)) => begun.with_context(|| {
-                    let (ready, all) = (*shared.ready.borrow(), options.connections);
-                    format!("only {ready} of {all} connections were answered within {PATIENCE:?}")
+                begun = tokio::time::timeout(PATIENCE, begun) => begun.with_context(|| {
+                    let (warm, all) = (*shared.warm.borrow(), options.connections);
+                    format!("only {warm} of {all} connections were warm within {PATIENCE:?}")
                 })?,
                 Some(ended) = tasks.join_next() => ended??,
             }
-            if options.operations.is_none() {
+            if !is_bounded {
                 tokio::time::sleep(options.warm_up).await;
             }
             let (begin, cpu_begin) = (Instant::now(), cpu::time_of(&options.pids)?);
@@ -183,17 +196,20 @@ fn head(options: &Options) -> String {
     )
 }
 
+/// Waits until a number is that of all connections.
+async fn all(options: &Options, number: &watch::Sender<usize>) {
+    let mut number = number.subscribe();
+    // It cannot be closed, because this borrows the sender.
+    let _ = number
+        .wait_for(|number| *number == options.connections)
+        .await;
+}
+
 impl Shared {
     /// Notes that a connection has had its first answer, and waits for the others.
     async fn begin(&self, options: &Options) {
         self.ready.send_modify(|ready| *ready += 1);
-        self.all_ready(options).await;
-    }
-
-    async fn all_ready(&self, options: &Options) {
-        let mut ready = self.ready.subscribe();
-        // It cannot be closed, because this borrows the sender.
-        let _ = ready.wait_for(|ready| *ready == options.connections).await;
+        all(options, &self.ready).await;
     }
 
     /// The number of the next operation, if there is to be one.
@@ -207,7 +223,11 @@ impl Shared {
         Some(number)
     }
 
-    fn count(&self, begin: Instant) {
+    /// Counts an operation of a connection, of which it was the `nth`.
+    fn count(&self, begin: Instant, nth: u32) {
+        if nth == WARM {
+            self.warm.send_modify(|warm| *warm += 1);
+        }
         if self.counting.get() {
             let nanos = u32::try_from(begin.elapsed().as_nanos()).unwrap_or(u32::MAX);
             self.latencies.borrow_mut().push(nanos);
@@ -223,11 +243,13 @@ async fn keep_busy(options: &Options, shared: &Shared) -> anyhow::Result<()> {
         let mut browser = Browser::new(address, provider).await?;
         drop(beginner);
         shared.begin(options).await;
+        let mut nth = 0;
         while let Some(number) = shared.next(options) {
             let begin = Instant::now();
             let person = format!("person-{}", number % options.people);
             browser.sign_in(&options.path, &person).await?;
-            shared.count(begin);
+            nth += 1;
+            shared.count(begin, nth);
         }
         return Ok(());
     }
@@ -254,6 +276,7 @@ async fn keep_busy(options: &Options, shared: &Shared) -> anyhow::Result<()> {
     shared.begin(options).await;
     let mut message = [b'm'; MESSAGE];
     message[..2].copy_from_slice(&[0x81, 0x80 | 64]);
+    let mut nth = 0;
     while shared.next(options).is_some() {
         let begin = Instant::now();
         match kind {
@@ -264,7 +287,8 @@ async fn keep_busy(options: &Options, shared: &Shared) -> anyhow::Result<()> {
                 stream.read_exact(&mut echo).await?;
             }
         }
-        shared.count(begin);
+        nth += 1;
+        shared.count(begin, nth);
     }
     Ok(())
 }
