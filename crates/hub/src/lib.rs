@@ -13,7 +13,7 @@
 //! of is found by the next look at the database. What goes through all parts, such as the end of a
 //! user, is done by the [`Hub`] itself.
 //!
-//! May use `access`, `crypto`, `identity`, `model`, `spawn` and `store`; the proxy is behind a trait of its
+//! May use `access`, `crypto`, `identity`, `model`, `settings`, `spawn` and `store`; the proxy is behind a trait of its
 //! own.
 //!
 //! What holds everywhere: the database first: what is going to be done is committed before the first side

@@ -7,7 +7,7 @@
 //! headers → [`RequestFilter`] → a kept or new connection to the target → stream both bodies, or
 //! join both ends of an upgraded connection.
 //!
-//! May use `model` alone.
+//! May use `model` and `settings`.
 //!
 //! What holds everywhere: what is forwarded is what was received, save for the headers that are named in one
 //! table; every wait and every buffer has a bound; a connection is cut when the sessions or tokens that
