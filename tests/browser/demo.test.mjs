@@ -3,21 +3,24 @@
 // other; and signing out ends it all.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe } from "node:test";
 
 import { launch, look, openPage, screenshot, story, until } from "./browser.mjs";
 import { signIn, startServer } from "./hub.mjs";
-import { freePort, Jansky } from "./jansky.mjs";
+import { BINARY, freePort, Jansky } from "./jansky.mjs";
 import * as lab from "./lab.mjs";
-import { INSTALL_SECONDS, keepDemoPython } from "./python.mjs";
+import { discard, INSTALL_SECONDS, keepDemoPython } from "./python.mjs";
 
 describe("the demo", () => {
   let browser;
   let demo;
   let elsewhere;
+  let environment;
   /** The pages of the two accounts, each in a browser session of its own. */
   let grote;
   let reber;
@@ -27,9 +30,9 @@ describe("the demo", () => {
   const server = (name) => `${demo.url}user/${name}/`;
 
   before(async () => {
-    // What programs write outside of the demo's directory would be here.
+    // What programs write outside of the demo's directory would be here. Nothing is downloaded yet.
     elsewhere = mkdtempSync(join(tmpdir(), "jansky-elsewhere-"));
-    const environment = {
+    environment = {
       XDG_CACHE_HOME: join(elsewhere, "a"),
       XDG_DATA_HOME: join(elsewhere, "b"),
     };
@@ -40,7 +43,7 @@ describe("the demo", () => {
   after(async () => {
     await browser?.close();
     await demo?.end({ token: demo.ready?.admin_token });
-    rmSync(elsewhere, { recursive: true, force: true });
+    discard(elsewhere);
   });
 
   step(
@@ -57,7 +60,9 @@ describe("the demo", () => {
       );
       const said = demo.said();
       assert.match(said, /^Preparing JupyterLab/m);
-      assert.match(said, /^ {2}found jupyterhub==\d/m);
+      assert.match(said, /^Preparing JupyterLab: downloading and installing/m);
+      assert.match(said, /^JupyterLab is prepared \(\d+ s\)$/m);
+      assert.ok(!said.includes("\r"), "a line moves where there is no terminal");
       assert.ok(said.includes(`Open  ${url}`), said);
       for (const { name, password } of accounts) {
         assert.match(said, new RegExp(`^ {2}user ${name} +password ${password}`, "m"));
@@ -65,7 +70,56 @@ describe("the demo", () => {
       const { body } = await demo.api("user", { token: admin_token });
       assert.equal(body.name, "grote");
       assert.equal(statSync(join(demo.folder, "ready.json")).mode & 0o77, 0, "others can read it");
-      assert.deepEqual(readdirSync(elsewhere), [], "it wrote outside of its directory");
+      assert.deepEqual(readdirSync(elsewhere), ["a"], "it wrote outside of its directory");
+      assert.deepEqual(
+        readdirSync(join(elsewhere, "a")),
+        ["jansky"],
+        "it wrote outside of its cache",
+      );
+    },
+    { seconds: INSTALL_SECONDS },
+  );
+
+  step(
+    "prepares a second home without the network, in one line that moves on a terminal",
+    async () => {
+      const ready = join(elsewhere, "second.json");
+      const home = join(elsewhere, "second");
+      // Nobody has ever listened there.
+      const nowhere = "http://127.0.0.1:1";
+      const command = `exec ${BINARY} demo --no-input --port 0 --home ${home} --ready-file ${ready}`;
+      const terminal = spawn("script", ["-qefc", command, "/dev/null"], {
+        env: {
+          ...{ ...process.env, ...environment, NO_PROXY: "", no_proxy: "" },
+          ...{ ALL_PROXY: nowhere, HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere },
+          ...{ all_proxy: nowhere, http_proxy: nowhere, https_proxy: nowhere },
+        },
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      let said = "";
+      terminal.stdout.on("data", (data) => (said += data));
+      const ended = once(terminal, "close");
+
+      const { url, admin_token } = await until(
+        "the second demo did not become ready",
+        () => {
+          assert.equal(terminal.exitCode, null, said);
+          return existsSync(ready) && JSON.parse(readFileSync(ready, "utf8"));
+        },
+        INSTALL_SECONDS,
+      );
+      const answer = await fetch(`${url}hub/api/shutdown`, {
+        method: "POST",
+        headers: { Authorization: `token ${admin_token}` },
+      });
+      assert.equal(answer.status, 202);
+      await ended;
+
+      const lines = said.split("\n").filter((line) => line.includes("JupyterLab"));
+      assert.equal(lines.length, 1, said);
+      assert.ok(lines[0].split("\r\x1b[K").length > 2, `it does not move: ${said}`);
+      assert.match(lines[0], /JupyterLab is prepared \(\d+ s\)\r$/);
+      assert.doesNotMatch(said, /downloading/);
     },
     { seconds: INSTALL_SECONDS },
   );

@@ -49,10 +49,14 @@ export async function demoPython() {
 /** Keeps the environment that a demo has made, or else deletes it. Nobody may use it any more. */
 export function keepDemoPython(fresh) {
   keep(fresh, placeOf(recipe()));
-  if (existsSync(fresh)) {
-    // Tens of thousands of new files take up to a minute or more, for which nobody waits.
+  discard(fresh);
+}
+
+/** Deletes what has tens of thousands of files. They take up to a minute or more, for which nobody waits. */
+export function discard(path) {
+  if (existsSync(path)) {
     const rubbish = mkdtempSync(join(tmpdir(), "jansky-rubbish-"));
-    renameSync(fresh, join(rubbish, "python"));
+    renameSync(path, join(rubbish, "rubbish"));
     spawn("rm", ["-rf", rubbish], { detached: true, stdio: "ignore" }).unref();
   }
 }

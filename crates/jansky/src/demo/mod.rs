@@ -72,7 +72,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         .context("could not find the demo's directory")?;
     let python = match &options.python {
         Some(given) => given.clone(),
-        None => python::prepare(&home.join("python"), options.no_input)?,
+        None => python::prepare(&home, options.no_input)?,
     };
     let accounts = accounts::load_or_make(&home)?;
     let port = match options.port {

@@ -1,4 +1,4 @@
-//! The Python package `jansky`, as this program carries it.
+//! The Python package `jansky` and what makes the environment around it, as this program carries them.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,8 +16,19 @@ struct Modules;
 #[folder = "../../python/lab/src"]
 struct LabExtension;
 
-/// What else is needed to build it.
-const AROUND: [(&str, &str); 5] = [
+/// The program that makes the environment.
+pub(crate) const ENVIRONMENT: &str = "demo/environment.py";
+
+/// What else is needed to build it, and to make the environment.
+const AROUND: [(&str, &str); 7] = [
+    (
+        ENVIRONMENT,
+        include_str!("../../../../python/demo/environment.py"),
+    ),
+    (
+        "demo/requirements.txt",
+        include_str!("../../../../python/demo/requirements.txt"),
+    ),
     (
         "pyproject.toml",
         include_str!("../../../../python/pyproject.toml"),
@@ -37,7 +48,7 @@ const AROUND: [(&str, &str); 5] = [
     ),
 ];
 
-/// Names this state of the package: it is another one after every change.
+/// Names this state of all that: it is another one after every change.
 pub(crate) fn version() -> String {
     let mut version = AROUND.map(|(_, text)| text).concat();
     for (name, file) in files() {
@@ -60,6 +71,7 @@ pub(crate) fn write(directory: &Path) -> anyhow::Result<()> {
     for (name, text) in AROUND {
         put(name, text.as_bytes()).with_context(because)?;
     }
+    put("version.txt", version().as_bytes()).with_context(because)?;
     for (name, file) in files() {
         put(&name, &file.data).with_context(because)?;
     }
@@ -92,6 +104,9 @@ mod tests {
             "hatch_build.py",
             "lab/package.json",
             "lab/src/entry.js",
+            ENVIRONMENT,
+            "demo/requirements.txt",
+            "version.txt",
         ] {
             assert!(source.join(name).is_file(), "{name}");
         }

@@ -156,6 +156,40 @@ async fn a_demo_whose_port_is_in_use_prepares_nothing() {
 }
 
 #[tokio::test]
+async fn a_demo_that_can_download_nothing_says_what_to_do() {
+    let place = tempfile::tempdir().expect("a directory");
+    let home = place.path().join("home").display().to_string();
+    let cache = place.path().join("cache");
+    let ready = place.path().join("ready.json");
+    // Nobody has ever listened there.
+    let index = "http://127.0.0.1:1/simple/";
+
+    let output = jansky(&["demo", "--no-input", "--port=0", "--home", &home])
+        .arg("--ready-file")
+        .arg(&ready)
+        .env("XDG_CACHE_HOME", &cache)
+        .env("PIP_INDEX_URL", index)
+        .env("PIP_RETRIES", "0")
+        .env_remove("PIP_FIND_LINKS")
+        .output()
+        .await
+        .expect("it was built");
+
+    let told = told(&output);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    for words in [
+        "Preparing JupyterLab: getting uv\n",
+        "error: JupyterLab could not be prepared",
+        "the proxy (HTTPS_PROXY)",
+        "start again",
+        &cache.join("jansky").display().to_string(),
+    ] {
+        assert!(told.contains(words), "no `{words}` in {told}");
+    }
+    assert!(!ready.exists(), "it is not ready: {told}");
+}
+
+#[tokio::test]
 async fn the_next_demo_removes_what_a_killed_one_left_once_nothing_needs_it() {
     let (place, other) = (Place::new(), Place::new());
     let demo = place.start().await;
