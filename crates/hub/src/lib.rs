@@ -20,6 +20,16 @@
 //! effect, and every step can be repeated. Unknown is not gone: a look that failed changes nothing. What is
 //! remembered may be lost at any time, and is dropped when the change feed says so. No refresh token leaves
 //! the hub.
+//!
+//! Nobody but a completed check makes the proof with which a session is opened:
+//!
+//! ```compile_fail
+//! # async fn forge(hub: &jansky_hub::Hub, user: jansky_hub::User, client: jansky_hub::SignInClient<'_>) {
+//! let provider = hub.people.local_provider();
+//! let proof = jansky_hub::CompletedSignIn { user, provider, next: None, identity: None };
+//! hub.people.enter(proof, None, None, client).await;
+//! # }
+//! ```
 
 mod broker;
 mod changes;

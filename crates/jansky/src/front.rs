@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
-use http::{Response, request};
+use http::{Response, StatusCode, request};
 use jansky_hub::{RouteTable, ServerRoute};
 use jansky_model::{Clock, ServerId, Timestamp};
 use jansky_proxy::{
@@ -122,12 +122,12 @@ pub(crate) struct HubPages(pub(crate) WebState);
 
 impl ErrorPages for HubPages {
     fn page(&self, refusal: Refusal, head: &request::Parts) -> Response<ProxyBody> {
-        let client = head.extensions.get::<ClientInfo>().map(peer_of);
-        let peer = client.unwrap_or(Peer {
-            address: std::net::Ipv4Addr::UNSPECIFIED.into(),
-            connection: std::net::Ipv4Addr::UNSPECIFIED.into(),
-            secure: false,
-        });
+        let Some(peer) = head.extensions.get::<ClientInfo>().map(peer_of) else {
+            error!("could not tell from where a request came, for the page that it gets");
+            let mut response = Response::new(ProxyBody::empty());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            return response;
+        };
         let words = match refusal {
             Refusal::NoAnswer => {
                 "The server does not answer. It may have ended: look at the home page.".to_owned()

@@ -19,6 +19,7 @@ use axum::{Json, Router};
 use jansky_hub::JUPYTERHUB_VERSION;
 use serde_json::json;
 
+use crate::error::ApiError;
 use crate::pages::{
     accept_share, account, admin, approvals, assets, audit, consent, home, password, provider,
     second_factor, second_step, server, setup, sign_in, sign_out, sign_up, spawn, tokens,
@@ -264,11 +265,13 @@ async fn around(State(web): State<WebState>, mut request: Request, next: Next) -
     let below_base = request.uri().path().strip_prefix(&web.hub.settings().base);
     let is_api = below_base
         .is_some_and(|path| path.starts_with("hub/api") || path.starts_with("hub/broker"));
-    let peer = request.extensions().get::<Peer>().copied();
-    let address = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address);
+    let peer = match Peer::of(request.extensions()) {
+        Ok(peer) => peer,
+        Err(error) => return ApiError(error).into_response(),
+    };
     let mut response = match server_hosts::answer(&web, &request) {
         Some(response) => response,
-        None => jansky_hub::with_request_context(address, next.run(request)).await,
+        None => jansky_hub::with_request_context(peer.address, next.run(request)).await,
     };
     add_headers(&web, is_api, &mut response);
     let handler = handler.as_ref().map_or("other", MatchedPath::as_str);

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use axum::http::HeaderValue;
+use axum::http::{Extensions, HeaderValue};
 use jansky_crypto::MacKey;
-use jansky_hub::{Hub, Settings};
+use jansky_hub::{Hub, HubError, Settings};
 
 use crate::render::Renderer;
 
@@ -87,4 +87,20 @@ pub struct Peer {
     pub connection: IpAddr,
     /// Whether the browser uses TLS.
     pub secure: bool,
+}
+
+impl Peer {
+    /// The client of a request. Limits and the record are by its address, so none is made up.
+    ///
+    /// # Errors
+    /// [`HubError::Internal`] when whoever accepted the connection did not say.
+    pub(crate) fn of(extensions: &Extensions) -> Result<Self, HubError> {
+        let peer = extensions.get().copied();
+        peer.ok_or_else(|| {
+            HubError::internal(
+                "could not tell from where a request came",
+                "whoever accepted its connection did not say",
+            )
+        })
+    }
 }

@@ -1,6 +1,5 @@
 //! One request, as handlers see it: who asks, from where, and how to answer with a page.
 
-use std::convert::Infallible;
 use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock};
 
@@ -20,7 +19,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
 use crate::cookies::{self, SetCookie};
-use crate::error::{log, public_message, status_of, with_error_headers};
+use crate::error::{ApiError, log, public_message, status_of, with_error_headers};
 use crate::next_url::{path_on_server_host, safe_next};
 use crate::pages::sign_in;
 use crate::state::{Peer, Web, WebState};
@@ -32,7 +31,7 @@ use crate::xsrf::{self, Surface};
 #[derive(Clone, Copy)]
 pub(crate) struct BodyLimit(pub(crate) usize);
 
-/// A request with its caller. Making one never fails: a caller who cannot be found is nobody.
+/// A request with its caller. A caller who cannot be found is nobody.
 pub(crate) struct Visit {
     pub(crate) web: WebState,
     /// Who asks, if it is known.
@@ -102,14 +101,10 @@ pub(crate) struct FormsMayLeadTo(pub(crate) String);
 pub(crate) type PageResult = Result<Response, Refusal>;
 
 impl FromRequestParts<WebState> for Visit {
-    type Rejection = Infallible;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, web: &WebState) -> Result<Self, Infallible> {
-        let peer = parts.extensions.get::<Peer>().copied().unwrap_or(Peer {
-            address: std::net::Ipv4Addr::UNSPECIFIED.into(),
-            connection: std::net::Ipv4Addr::UNSPECIFIED.into(),
-            secure: false,
-        });
+    async fn from_request_parts(parts: &mut Parts, web: &WebState) -> Result<Self, ApiError> {
+        let peer = Peer::of(&parts.extensions)?;
         let (mut actor, mut absence) = match find_actor(web, &parts.headers, peer).await {
             Ok(actor) => (actor, NoCaller::Stranger),
             Err(HubError::SignInAgain(message)) => (None, NoCaller::SignInAgain(message)),

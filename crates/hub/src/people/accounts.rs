@@ -8,6 +8,7 @@ use jansky_store::{StoreError, User};
 use serde_json::json;
 
 use crate::people::People;
+use crate::people::sign_in::CompletedSignIn;
 use crate::shared::error::HubError;
 use crate::shared::record::Event;
 use crate::shared::settings::SignUpRule;
@@ -186,7 +187,7 @@ impl People {
         code: &Secret,
         name: &str,
         password: Secret,
-    ) -> Result<User, HubError> {
+    ) -> Result<CompletedSignIn, HubError> {
         let unusable = || HubError::not_found("This link has been used or has expired.");
         if !self.is_first_admin_code(code).await? {
             return Err(unusable());
@@ -219,7 +220,7 @@ impl People {
         self.audit
             .record_by(by, Event::FirstAdmin, Some(&user), json!({}))
             .await?;
-        Ok(user)
+        Ok(CompletedSignIn::local(user, self.local_provider()))
     }
 }
 

@@ -154,14 +154,9 @@ impl People {
             return match checked.await? {
                 PasswordCheck::Wrong => Err(HubError::forbidden(WRONG_PASSWORD)),
                 PasswordCheck::Waits => Ok(PasswordSignIn::Waits),
-                PasswordCheck::Right(user) => {
-                    Ok(PasswordSignIn::Arrived(Box::new(CompletedSignIn {
-                        user,
-                        provider: id.clone(),
-                        next: None,
-                        identity: None,
-                    })))
-                }
+                PasswordCheck::Right(user) => Ok(PasswordSignIn::Arrived(Box::new(
+                    CompletedSignIn::local(user, id.clone()),
+                ))),
             };
         }
         let configured = self.provider(id.as_str())?;
@@ -297,11 +292,7 @@ impl People {
             .identity(&identity.issuer, &identity.subject)
             .await?;
         let user = self.admit(configured, &identity, known).await?;
-        Ok(CompletedSignIn {
-            user,
-            provider: configured.provider.id().clone(),
-            next: None,
-            identity: Some(identity),
-        })
+        let provider = configured.provider.id().clone();
+        Ok(CompletedSignIn::at_provider(user, provider, identity, None))
     }
 }

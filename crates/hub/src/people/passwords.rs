@@ -23,9 +23,10 @@ const NEW_PASSWORD: &str = "new-password";
 const LINK_LIFETIME: Duration = Duration::from_hours(24);
 
 impl People {
-    /// The local account of a user, if they have a password.
-    pub async fn local_account(&self, user: &User) -> Result<Option<LocalAccount>, HubError> {
-        Ok(self.local_accounts_of(&[user.id]).await?.remove(&user.id))
+    /// The local account of the caller, if they have a password.
+    pub async fn local_account(&self, actor: &Actor) -> Result<Option<LocalAccount>, HubError> {
+        let user = actor.user.id;
+        Ok(self.local_accounts_of(&[user]).await?.remove(&user))
     }
 
     /// The local accounts of several users; who has no password is not in it, and nobody is when

@@ -96,16 +96,63 @@ pub struct ProviderRedirect {
     pub browser: Secret,
 }
 
-/// Somebody who came back from a provider and was let in.
+/// Somebody who has shown who they are, but for the second factor of a local account.
+///
+/// Only a check that was completed makes one, and [`Hub::enter`], which opens the session, takes it.
 pub struct CompletedSignIn {
-    /// The user.
-    pub user: User,
-    /// The provider they came from.
-    pub provider: ProviderId,
+    user: User,
+    provider: ProviderId,
     /// Where they wanted to go.
-    pub next: Option<String>,
+    next: Option<String>,
     /// What the provider said and gave; nothing for local accounts.
-    pub identity: Option<ExternalIdentity>,
+    identity: Option<ExternalIdentity>,
+}
+
+impl CompletedSignIn {
+    /// Somebody whom a provider named and the rules let in.
+    pub(crate) const fn at_provider(
+        user: User,
+        provider: ProviderId,
+        identity: ExternalIdentity,
+        next: Option<String>,
+    ) -> Self {
+        Self {
+            user,
+            provider,
+            next,
+            identity: Some(identity),
+        }
+    }
+
+    /// Somebody with an account of our own, who has shown its password or made it just now.
+    pub(crate) const fn local(user: User, provider: ProviderId) -> Self {
+        Self {
+            user,
+            provider,
+            next: None,
+            identity: None,
+        }
+    }
+
+    /// The user.
+    pub const fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The provider they came from.
+    pub const fn provider(&self) -> &ProviderId {
+        &self.provider
+    }
+
+    /// Where they wanted to go when they left for the provider.
+    pub fn next(&self) -> Option<&str> {
+        self.next.as_deref()
+    }
+
+    /// Whether it is an account of our own.
+    pub const fn is_local(&self) -> bool {
+        self.identity.is_none()
+    }
 }
 
 /// What came of somebody's return from a provider.
@@ -347,12 +394,9 @@ impl People {
             return Ok(CallbackOutcome::Again(redirect.await?));
         }
         let user = self.admit(configured, &identity, known).await?;
-        Ok(CallbackOutcome::SignedIn(Box::new(CompletedSignIn {
-            user,
-            provider: row.provider,
-            next: row.next,
-            identity: Some(identity),
-        })))
+        Ok(CallbackOutcome::SignedIn(Box::new(
+            CompletedSignIn::at_provider(user, row.provider, identity, row.next),
+        )))
     }
 
     /// Finds or makes the user of an identity, bound to its issuer and subject and never to a name
@@ -566,15 +610,20 @@ impl People {
         )))
     }
 
-    /// Makes a browser session for a user who has proved who they are. What a provider gave with
+    /// Makes a browser session for somebody of whom nothing is missing. What a provider gave with
     /// its word is kept with it, and so is what the `browser` calls itself.
-    pub async fn open_session(
+    pub(crate) async fn begin_session(
         &self,
-        user: &User,
-        provider: &ProviderId,
-        identity: Option<&ExternalIdentity>,
+        sign_in: &CompletedSignIn,
         browser: Option<&str>,
     ) -> Result<NewBrowserSession, HubError> {
+        let CompletedSignIn {
+            user,
+            provider,
+            identity,
+            ..
+        } = sign_in;
+        let identity = identity.as_ref();
         let cookie = self.random.secret("");
         let session_id = self.random.hex_id();
         let now = self.clock.now();

@@ -9,6 +9,7 @@ use serde_json::json;
 use tracing::info;
 
 use crate::people::People;
+use crate::people::sign_in::CompletedSignIn;
 use crate::people::throttle::PerAddress;
 use crate::shared::error::{FormError, HubError};
 use crate::shared::record::AccountChange;
@@ -46,12 +47,11 @@ pub struct SignUpForm {
 }
 
 /// What came of it.
-#[derive(Debug)]
 pub enum SignedUp {
     /// An administrator has to say yes.
     Waits,
     /// There is an account.
-    Account(User),
+    Account(Box<CompletedSignIn>),
 }
 
 /// Counts sign-ups.
@@ -123,7 +123,8 @@ impl People {
                     detail: json!({ "address": address }),
                 })
                 .await?;
-            return Ok(SignedUp::Account(user));
+            let made = CompletedSignIn::local(user, self.local_provider());
+            return Ok(SignedUp::Account(Box::new(made)));
         }
         let new = NewSignUp {
             name: name.clone(),

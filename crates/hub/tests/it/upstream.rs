@@ -76,12 +76,10 @@ impl Upstream {
         let CallbackOutcome::SignedIn(arrival) = back else {
             panic!("nobody links anything")
         };
-        let identity = arrival.identity.as_ref();
-        let session = hub
-            .people
-            .open_session(&arrival.user, &arrival.provider, identity, None)
-            .await
-            .expect("a session is opened");
-        (arrival.user, session)
+        let session = hub.people.open_session_of(&arrival).await;
+        (
+            arrival.user().clone(),
+            session.expect("a session is opened"),
+        )
     }
 }

@@ -24,13 +24,13 @@ pub(crate) async fn post(State(web): State<WebState>, request: Request) -> Respo
 }
 
 async fn enroll(web: &WebState, request: Request) -> Result<Response, BrokerError> {
-    let peer = request.extensions().get::<Peer>().copied();
+    let peer = Peer::of(request.extensions())?;
     let headers = request.headers().clone();
     let body = read_body(request).await?;
     let asked: EnrollRequest = serde_json::from_slice(&body).map_err(|_| {
         BrokerError::InvalidRequest("the body must be JSON with the text `ticket`".to_owned())
     })?;
-    let presented = presented("POST", "enroll", &headers, peer.as_ref());
+    let presented = presented("POST", "enroll", &headers, peer);
     let enrolled = web.hub.broker.enroll(&presented, &asked.ticket).await?;
     let body = json!({
         // To the agent, which is the only one that ever has it.

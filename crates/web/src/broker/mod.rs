@@ -29,7 +29,7 @@ fn presented<'a>(
     method: &'a str,
     endpoint: &'a str,
     headers: &'a HeaderMap,
-    peer: Option<&Peer>,
+    peer: Peer,
 ) -> AgentCredentials<'a> {
     let mut proofs = headers.get_all(PROOF).iter();
     let proof = match (proofs.next(), proofs.next()) {
@@ -45,13 +45,13 @@ fn presented<'a>(
             _ => None,
         },
         proof,
-        address: peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |peer| peer.address),
+        address: peer.address,
     }
 }
 
 /// The agent that sent a request.
 async fn agent(web: &WebState, endpoint: &str, head: &Parts) -> Result<Agent, BrokerError> {
-    let peer = head.extensions.get::<Peer>();
+    let peer = Peer::of(&head.extensions)?;
     let presented = presented(head.method.as_str(), endpoint, &head.headers, peer);
     web.hub.broker.agent(&presented).await
 }

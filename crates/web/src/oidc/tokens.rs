@@ -22,7 +22,7 @@ fn answer(result: Answered) -> Response {
 /// `POST /hub/oidc/device_authorization` (RFC 8628 section 3.1)
 pub(crate) async fn begin(State(web): State<WebState>, request: Request) -> Response {
     let result = async {
-        let peer = request.extensions().get::<Peer>().copied();
+        let peer = Peer::of(request.extensions())?;
         let headers = request.headers().clone();
         let form = Form::read(&read_body(request).await?)?;
         let asked = DeviceAuthorizationRequest {
@@ -31,7 +31,7 @@ pub(crate) async fn begin(State(web): State<WebState>, request: Request) -> Resp
             scope: form.get("scope").map(str::to_owned),
             challenge: form.get("code_challenge").map(str::to_owned),
             challenge_method: form.get("code_challenge_method").map(str::to_owned),
-            address: peer.map_or_else(String::new, |peer| peer.address.to_string()),
+            address: peer.address.to_string(),
         };
         let begun = web.hub.broker.begin_device_request(&asked).await?;
         let page = format!("{}/device", web.hub.broker.issuer());

@@ -69,7 +69,7 @@ fn done_in_words(done: &str) -> Option<String> {
 /// The person's password and second factor, if they have a local account.
 async fn local(visit: &Visit, actor: &Actor) -> Result<Option<LocalRow>, HubError> {
     let hub = &visit.web.hub;
-    let account = hub.people.local_account(&actor.user).await?;
+    let account = hub.people.local_account(actor).await?;
     let is_asked = hub.settings().second_factor != SecondFactorRule::Off;
     Ok(account.map(|account| LocalRow {
         title: hub.settings().local_title.clone(),

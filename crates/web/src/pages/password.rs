@@ -15,7 +15,7 @@ use crate::visit::{PageResult, Refusal, Visit, redirect};
 pub(crate) async fn get(visit: Visit) -> Response {
     let result = async {
         let actor = visit.signed_in()?;
-        let account = visit.web.hub.people.local_account(&actor.user).await?;
+        let account = visit.web.hub.people.local_account(actor).await?;
         account.ok_or_else(|| HubError::not_found("You have no password at this hub."))?;
         Ok(show(&visit, None, None))
     }

@@ -91,7 +91,7 @@ async fn by_header(visit: &Visit, id: &str) -> Result<Response, HubError> {
     hub.metrics().sign_in(found.is_ok(), began.elapsed());
     let arrival = found?;
     let next = visit.query("next");
-    match sign_in::arrive(visit, &arrival, next.as_deref()).await {
+    match sign_in::enter(visit, arrival, None, next.as_deref()).await {
         Ok(response) => Ok(response),
         Err(Refusal::Error(error)) => Err(error),
         Err(Refusal::SignIn | Refusal::SignInAgain) => Ok(redirect(&visit.hub_path("login"))),
@@ -162,8 +162,8 @@ async fn finish(visit: &Visit, callback_provider: Option<&str>) -> Response {
         Ok(CallbackOutcome::Again(departure)) => Ok(send_away(visit, &departure)),
         Ok(CallbackOutcome::Linked(linked)) => Ok(account::after_link(visit, linked)),
         Ok(CallbackOutcome::SignedIn(arrival)) => {
-            wanted.clone_from(&arrival.next);
-            sign_in::arrive(visit, &arrival, wanted.as_deref()).await
+            wanted = arrival.next().map(str::to_owned);
+            sign_in::enter(visit, *arrival, None, wanted.as_deref()).await
         }
         Ok(CallbackOutcome::Refused { error, next }) => {
             wanted = next;

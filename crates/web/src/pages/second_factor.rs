@@ -73,31 +73,30 @@ async fn send(visit: Visit, request: Request, form: Form) -> Response {
                 let codes = hub
                     .people
                     .turn_on_second_factor(actor, current, &otp, &address);
-                codes.await.map(Some)
+                codes.await
             }
             Form::Codes => {
                 let codes = hub.people.new_recovery_codes(actor, &otp, &address);
-                codes.await.map(Some)
+                codes.await
             }
             Form::Off => {
                 let off = hub
                     .people
                     .turn_off_second_factor(actor, current, &otp, &address);
-                off.await.map(|()| None)
+                return match off.await {
+                    // Their session has ended, and they set up another one at once.
+                    Ok(Some(cookie)) => Ok(second_step::begin(&visit, &cookie)),
+                    Ok(None) => Ok(redirect(&visit.hub_path("account?done=second-factor-off"))),
+                    Err(error) => refuse(&visit, actor, form, error).await,
+                };
             }
         };
         match done {
-            Ok(Some(codes)) => {
+            Ok(codes) => {
                 let is_new = form == Form::On;
                 let page = codes_page(codes, is_new, visit.hub_path("account"));
                 Ok(visit.secret_page(StatusCode::OK, "Recovery codes", &page))
             }
-            // Their session has ended; they have just shown both and set up another one at once.
-            Ok(None) if hub.settings().second_factor == SecondFactorRule::Required => {
-                let cookie = hub.people.begin_step(&actor.user, None).await?;
-                Ok(second_step::begin(&visit, &cookie))
-            }
-            Ok(None) => Ok(redirect(&visit.hub_path("account?done=second-factor-off"))),
             Err(error) => refuse(&visit, actor, form, error).await,
         }
     }
@@ -132,16 +131,15 @@ async fn refuse(visit: &Visit, actor: &Actor, form: Form, error: FormError) -> P
 
 async fn show(visit: &Visit, actor: &Actor, form: &str, error: Option<&FormError>) -> PageResult {
     let hub = &visit.web.hub;
-    let user = &actor.user;
     let missing = || HubError::not_found("There are no second factors for your account here.");
-    let account = hub.people.local_account(user).await?;
+    let account = hub.people.local_account(actor).await?;
     account.ok_or_else(missing)?;
-    let state = match hub.people.second_factor_of(user).await? {
+    let state = match hub.people.second_factor_of(actor).await? {
         SecondFactorState::Off => return Err(missing().into()),
         SecondFactorState::None => FactorState::None {
             set_up: set_up(
                 &hub.people
-                    .begin_second_factor(user, SetUpBrowser::Session(actor), &visit.web.site_name)
+                    .begin_second_factor(SetUpBrowser::Session(actor), &visit.web.site_name)
                     .await?,
             ),
             action: visit.hub_path("account/second-factor"),

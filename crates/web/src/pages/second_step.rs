@@ -135,10 +135,7 @@ async fn show(
             MissingStep::Code => None,
             MissingStep::SetUp => {
                 let browser = SetUpBrowser::Step(cookie);
-                let begun = hub
-                    .people
-                    .begin_second_factor(&step.user, browser, site)
-                    .await?;
+                let begun = hub.people.begin_second_factor(browser, site).await?;
                 Some(set_up(&begun))
             }
         },

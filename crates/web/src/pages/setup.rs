@@ -7,7 +7,7 @@ use jansky_hub::HubError;
 use jansky_model::Secret;
 
 use crate::error::{public_message, status_of};
-use crate::pages::sign_in::{Proof, open_session};
+use crate::pages::sign_in::enter;
 use crate::views::SetupPage;
 use crate::visit::{PageResult, Visit};
 
@@ -53,10 +53,7 @@ async fn make(visit: &Visit, request: Request) -> PageResult {
         .set_up_first_admin(&code, username, fields.secret("password"))
         .await
     {
-        Ok(user) => {
-            let provider = hub.people.local_provider();
-            open_session(visit, &user, Proof::of_password(&provider), None).await
-        }
+        Ok(made) => enter(visit, made, None, None).await,
         Err(error @ (HubError::Invalid(_) | HubError::Conflict(_))) => {
             Ok(show(visit, status_of(&error), username, Some(&error)))
         }

@@ -4,10 +4,10 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 use jansky_hub::{
-    CompletedSignIn, ExternalIdentity, HubError, LoginMethod, NewBrowserSession, PasswordSignIn,
-    ProviderStatus, SignInClient, SignInProgress, SignUpRule, User,
+    CompletedSignIn, HubError, LoginMethod, NewBrowserSession, PasswordSignIn, ProviderStatus,
+    SignInClient, SignInProgress, SignUpRule,
 };
-use jansky_model::{ProviderId, Secret};
+use jansky_model::Secret;
 
 use crate::cookies::{self, SetCookie};
 use crate::device;
@@ -206,13 +206,10 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
     };
     // The form of JupyterHub can ask for the code together with the password.
     let otp = fields.secret("otp");
-    let proof = Proof {
-        otp: Some(&otp),
-        ..Proof::of(&arrival)
-    };
-    match open_session(&visit, &arrival.user, proof, Some(&next)).await {
+    let is_local = arrival.is_local();
+    match enter(&visit, *arrival, Some(&otp), Some(&next)).await {
         Err(Refusal::Error(error)) => refuse(&visit, attempt, &next, &error),
-        Ok(mut response) if arrival.identity.is_some() => {
+        Ok(mut response) if !is_local => {
             device::remember(&visit, &mut response, attempt.provider, attempt.username);
             response
         }
@@ -235,81 +232,36 @@ fn still_signed_in(visit: &Visit) -> Option<String> {
     Some(format!("You are still signed in as {name}."))
 }
 
-/// Begins the session of somebody who was let in and sends them on.
-pub(crate) async fn arrive(
-    visit: &Visit,
-    arrival: &CompletedSignIn,
-    next: Option<&str>,
-) -> PageResult {
-    open_session(visit, &arrival.user, Proof::of(arrival), next).await
-}
-
-/// How somebody proved who they are.
-#[derive(Clone, Copy)]
-pub(crate) struct Proof<'a> {
-    /// Through which provider.
-    pub(crate) provider: &'a ProviderId,
-    /// What the provider said and gave; nothing for a password of our own.
-    pub(crate) identity: Option<&'a ExternalIdentity>,
-    /// The code of a second factor, if it came with the password.
-    pub(crate) otp: Option<&'a Secret>,
-}
-
-impl<'a> Proof<'a> {
-    /// With a password that the hub itself keeps.
-    pub(crate) const fn of_password(provider: &'a ProviderId) -> Self {
-        Self {
-            provider,
-            identity: None,
-            otp: None,
-        }
-    }
-
-    const fn of(arrival: &'a CompletedSignIn) -> Self {
-        Self {
-            provider: &arrival.provider,
-            identity: arrival.identity.as_ref(),
-            otp: None,
-        }
-    }
-}
-
 /// The longest address to go to afterwards that is kept meanwhile.
 pub(crate) const LONGEST_NEXT: usize = 4096;
 
-/// Begins the session of somebody who proved who they are and sends them on, or leads them to the
-/// second step of a local account.
-pub(crate) async fn open_session(
+/// Begins the session of somebody who has shown who they are and sends them on, or leads them to the
+/// second step of a local account. A code of the second factor may have come with the password.
+pub(crate) async fn enter(
     visit: &Visit,
-    user: &User,
-    proof: Proof<'_>,
+    sign_in: CompletedSignIn,
+    otp: Option<&Secret>,
     next: Option<&str>,
-) -> Result<Response, Refusal> {
+) -> PageResult {
     let hub = &visit.web.hub;
     let next = next.and_then(|next| visit.next(next));
     let kept = next.as_deref().filter(|next| next.len() <= LONGEST_NEXT);
     let address = visit.peer.address.to_string();
-    let entered = hub
-        .people
-        .enter(
-            user,
-            proof.provider,
-            proof.identity,
-            proof.otp,
-            kept,
-            SignInClient {
-                address: &address,
-                browser: visit.browser(),
-            },
-        )
-        .await?;
+    let client = SignInClient {
+        address: &address,
+        browser: visit.browser(),
+    };
+    let local = sign_in
+        .is_local()
+        .then(|| (sign_in.provider().clone(), sign_in.user().name.clone()));
+    let entered = hub.people.enter(sign_in, otp, kept, client).await?;
     match entered {
         SignInProgress::Session(session) => {
             let target = next.unwrap_or_else(|| visit.hub());
             let mut response = begin_session(visit, &session, redirect(&target)).await?;
-            if proof.identity.is_none() {
-                let provider = Some(proof.provider.as_str());
-                device::remember(visit, &mut response, provider, user.name.as_str());
+            if let Some((provider, name)) = local {
+                let provider = Some(provider.as_str());
+                device::remember(visit, &mut response, provider, name.as_str());
             }
             Ok(response)
         }

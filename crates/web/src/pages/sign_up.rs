@@ -9,7 +9,7 @@ use jansky_hub::{
 
 use crate::error::{log, status_of, with_error_headers};
 use crate::pages::password::{at, whole};
-use crate::pages::sign_in::{Proof, open_session};
+use crate::pages::sign_in::enter;
 use crate::views::{SignUpPage, WaitingPage};
 use crate::visit::{PageResult, Visit};
 
@@ -63,10 +63,7 @@ async fn make(visit: &Visit, request: Request) -> PageResult {
     let address = visit.peer.address.to_string();
     match hub.people.sign_up(form, &address).await {
         Ok(SignedUp::Waits) => Ok(waiting(visit, StatusCode::OK, true)),
-        Ok(SignedUp::Account(user)) => {
-            let provider = hub.people.local_provider();
-            open_session(visit, &user, Proof::of_password(&provider), None).await
-        }
+        Ok(SignedUp::Account(made)) => enter(visit, *made, None, None).await,
         Err(error) => match error.error {
             HubError::NotFound(_) | HubError::Internal { .. } => Err(error.error.into()),
             _ => {

@@ -20,6 +20,7 @@ mod oauth;
 mod oidc;
 mod own_origins;
 mod pages;
+mod peers;
 mod people;
 mod postgres;
 mod privileges;

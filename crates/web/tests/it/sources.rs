@@ -89,12 +89,11 @@ impl Scene {
         let CallbackOutcome::SignedIn(arrival) = back else {
             panic!("nobody links anything")
         };
-        let identity = arrival.identity.as_ref();
         hub.people
-            .open_session(&arrival.user, &arrival.provider, identity, None)
+            .open_session_of(&arrival)
             .await
             .expect("a session is opened");
-        arrival.user
+        arrival.user().clone()
     }
 
     /// River signs in and starts a server, whose agent comes in.

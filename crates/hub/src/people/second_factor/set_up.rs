@@ -69,8 +69,9 @@ pub enum SecondFactorState {
 }
 
 impl People {
-    /// What there is of a user's second factor.
-    pub async fn second_factor_of(&self, user: &User) -> Result<SecondFactorState, HubError> {
+    /// What there is of the caller's second factor.
+    pub async fn second_factor_of(&self, actor: &Actor) -> Result<SecondFactorState, HubError> {
+        let user = &actor.user;
         if self.settings.second_factor == SecondFactorRule::Off {
             return Ok(SecondFactorState::Off);
         }
@@ -92,11 +93,14 @@ impl People {
     /// [`HubError::Conflict`] when they have a second factor already.
     pub async fn begin_second_factor(
         &self,
-        user: &User,
         browser: SetUpBrowser<'_>,
         site: &str,
     ) -> Result<SecondFactorSetUp, HubError> {
-        let (_, secret) = self.pending(user, browser).await?;
+        let user = match browser {
+            SetUpBrowser::Session(actor) => actor.user.clone(),
+            SetUpBrowser::Step(cookie) => self.user_of_step(cookie).await?,
+        };
+        let (_, secret) = self.pending(&user, browser).await?;
         let uri = totp::uri(&secret, site, user.name.as_str());
         Ok(SecondFactorSetUp { secret, uri })
     }
@@ -202,7 +206,8 @@ impl People {
     }
 
     /// Takes the second factor of somebody away who is signed in and shows both. Where everybody has
-    /// to have one, they are signed out and set up another one before they come in again.
+    /// to have one, they are signed out and set up another one before they come in again: the value
+    /// of the cookie of that step, which needs no password, as they have just shown it.
     ///
     /// # Errors
     /// At the field `current` or `otp`.
@@ -212,18 +217,22 @@ impl People {
         password: Secret,
         code: &Secret,
         address: &str,
-    ) -> Result<(), FormError> {
+    ) -> Result<Option<Secret>, FormError> {
         let user = &actor.user;
         self.check_own_password(user, password, address).await?;
         self.show_code_in_form(user, code, address).await?;
         self.remove_second_factor(user).await?;
-        if self.settings.second_factor == SecondFactorRule::Required {
+        let is_required = self.settings.second_factor == SecondFactorRule::Required;
+        if is_required {
             self.end_sessions_of(user.id).await?;
         }
         info!(user.name = %user.name, "turned their second factor off");
         self.note_second_factor("second_factor_off", user.name.as_str(), user)
             .await?;
-        Ok(())
+        if is_required {
+            return Ok(Some(self.begin_step(user, None).await?));
+        }
+        Ok(None)
     }
 
     /// Makes new recovery codes in the place of those that are left.

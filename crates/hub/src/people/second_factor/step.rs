@@ -6,14 +6,13 @@
 use std::time::Duration;
 
 use jansky_crypto::digest;
-use jansky_identity::ExternalIdentity;
 use jansky_model::{ProviderId, Secret};
 use jansky_store::User;
 
 use super::SetUpBrowser;
 use crate::people::People;
 use crate::people::sign_in::LOCAL_PROVIDER;
-use crate::people::sign_in::{NewBrowserSession, SignInClient};
+use crate::people::sign_in::{CompletedSignIn, NewBrowserSession, SignInClient};
 use crate::shared::error::{FormError, HubError};
 use crate::shared::settings::SecondFactorRule;
 
@@ -81,16 +80,16 @@ impl People {
     /// As `finish_second_step` for a code that was brought along.
     pub async fn enter(
         &self,
-        user: &User,
-        provider: &ProviderId,
-        identity: Option<&ExternalIdentity>,
+        sign_in: CompletedSignIn,
         otp: Option<&Secret>,
         next: Option<&str>,
         visitor: SignInClient<'_>,
     ) -> Result<SignInProgress, HubError> {
-        let due = match identity {
-            Some(_) => None,
-            None => self.second_step_due(user).await?,
+        let user = sign_in.user();
+        let due = if sign_in.is_local() {
+            self.second_step_due(user).await?
+        } else {
+            None
         };
         let otp = otp.filter(|code| !code.expose().trim().is_empty());
         match (due, otp) {
@@ -104,21 +103,32 @@ impl People {
                 ));
             }
         }
-        let session = self
-            .open_session(user, provider, identity, visitor.browser)
-            .await?;
+        let session = self.begin_session(&sign_in, visitor.browser).await?;
         Ok(SignInProgress::Session(session))
     }
 
     /// Begins the second step of somebody whose password was right; the value of the cookie that
     /// ties it to the browser.
-    pub async fn begin_step(&self, user: &User, next: Option<&str>) -> Result<Secret, HubError> {
+    pub(crate) async fn begin_step(
+        &self,
+        user: &User,
+        next: Option<&str>,
+    ) -> Result<Secret, HubError> {
         let cookie = self.random.secret("");
         let expires_at = self.clock.now().plus(SECOND_STEP_LIFETIME);
         self.store
             .create_second_step(&digest(&cookie), user.id, next, expires_at)
             .await?;
         Ok(cookie)
+    }
+
+    /// Whose second step a cookie is of.
+    pub(super) async fn user_of_step(&self, cookie: &Secret) -> Result<User, HubError> {
+        let step = self
+            .store
+            .second_step(&digest(cookie), self.clock.now())
+            .await?;
+        Ok(step.ok_or_else(took_too_long)?.user)
     }
 
     /// Who is between password and session in the browser with this cookie.
@@ -147,12 +157,13 @@ impl People {
         code: &Secret,
         visitor: SignInClient<'_>,
     ) -> Result<Finished, FormError> {
-        let again =
-            || HubError::SignInAgain("This took too long. Please sign in again.".to_owned());
         let now = self.clock.now();
         let step = self.store.second_step(&digest(cookie), now).await?;
-        let step = step.ok_or_else(again)?;
-        let due = self.second_step_due(&step.user).await?.ok_or_else(again)?;
+        let step = step.ok_or_else(took_too_long)?;
+        let due = self
+            .second_step_due(&step.user)
+            .await?
+            .ok_or_else(took_too_long)?;
         let recovery_codes = match due {
             MissingStep::SetUp => {
                 let browser = SetUpBrowser::Step(cookie);
@@ -165,16 +176,14 @@ impl People {
             },
         };
         if !self.store.take_second_step(&digest(cookie), now).await? {
-            return Err(again().into());
+            return Err(took_too_long().into());
         }
         if due == MissingStep::SetUp {
             // From the time before, without a second factor.
             self.end_sessions_of(step.user.id).await?;
         }
-        let provider = self.local_provider();
-        let session = self
-            .open_session(&step.user, &provider, None, visitor.browser)
-            .await?;
+        let sign_in = CompletedSignIn::local(step.user.clone(), self.local_provider());
+        let session = self.begin_session(&sign_in, visitor.browser).await?;
         Ok(Finished {
             user: step.user,
             session,
@@ -188,4 +197,8 @@ impl People {
         let configured = self.local_accounts().cloned();
         configured.unwrap_or_else(|| LOCAL_PROVIDER.parse().expect("a constant id"))
     }
+}
+
+fn took_too_long() -> HubError {
+    HubError::SignInAgain("This took too long. Please sign in again.".to_owned())
 }
