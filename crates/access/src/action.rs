@@ -6,7 +6,7 @@ use jansky_store::{Group, Server, User};
 use crate::permit::{NewName, Place, Subject, TheHub};
 
 /// Something that a [`Permit`](crate::Permit) allows.
-pub trait Action: sealed::Sealed + Send + Sync {
+pub trait Action: sealed::Sealed + Send + Sync + 'static {
     /// What it is done to.
     type On: Subject;
     /// One of these must be held.

@@ -151,13 +151,13 @@ pub(crate) fn groups_in(scopes: &ScopeSet) -> BTreeSet<String> {
     groups
 }
 
-/// The users that a caller may see through `scope`: all of them, or these names.
-pub fn visible_users(actor: &Actor, scope: Scope) -> Option<BTreeSet<String>> {
-    if actor.scopes.holds_unfiltered(scope) {
+/// The users that a caller may list: all of them, or these names.
+pub(crate) fn visible_users(actor: &Actor) -> Option<BTreeSet<String>> {
+    if actor.scopes.holds_unfiltered(Scope::LIST_USERS) {
         return None;
     }
     let mut names = BTreeSet::new();
-    for filter in actor.scopes.filters(scope) {
+    for filter in actor.scopes.filters(Scope::LIST_USERS) {
         match filter {
             Filter::User(user) => {
                 names.insert(user.clone());
@@ -171,12 +171,12 @@ pub fn visible_users(actor: &Actor, scope: Scope) -> Option<BTreeSet<String>> {
     Some(names)
 }
 
-/// The groups that a caller may see through `scope`: all of them, or these names.
-pub fn visible_groups(actor: &Actor, scope: Scope) -> Option<Vec<String>> {
-    if actor.scopes.holds_unfiltered(scope) {
+/// The groups that a caller may list: all of them, or these names.
+pub(crate) fn visible_groups(actor: &Actor) -> Option<Vec<String>> {
+    if actor.scopes.holds_unfiltered(Scope::LIST_GROUPS) {
         return None;
     }
-    let filters = actor.scopes.filters(scope);
+    let filters = actor.scopes.filters(Scope::LIST_GROUPS);
     let names = filters.filter_map(|filter| match filter {
         Filter::Group(group) => Some(group.clone()),
         Filter::User(_) | Filter::Server(..) | Filter::Service(..) => None,

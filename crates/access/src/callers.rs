@@ -22,7 +22,7 @@ use crate::actor::{
 use crate::entering::without_entering_others;
 use crate::error::AccessError;
 use crate::on_behalf_of::{Authority, OnBehalfOf};
-use crate::permit::{Permit, Subject};
+use crate::permit::{Answer, Permit, Subject};
 use crate::roles::Roles;
 
 /// How long an answer is kept; also the bound after which another process sees a change.
@@ -100,12 +100,12 @@ impl Access {
     ///
     /// # Errors
     /// As [`Permit::ask`].
-    pub async fn permit<'a, A: Action>(
-        &self,
+    pub fn permit<'a: 'f, 'f, A: Action>(
+        &'f self,
         by: impl Into<OnBehalfOf<'a>>,
-        name: <A::On as Subject>::Name<'_>,
-    ) -> Result<Permit<'a, A>, AccessError> {
-        Permit::ask(&self.store, by.into(), name).await
+        name: <A::On as Subject>::Name<'f>,
+    ) -> Answer<'f, Permit<'a, A>> {
+        Permit::ask(&self.store, by.into(), name)
     }
 
     /// The caller behind a token, or `None` when it is unknown or has expired.

@@ -43,11 +43,10 @@ mod roles;
 pub use action::Action;
 pub use actor::{
     Actor, Credential, Members, SharedActor, access_scope, identify_scopes, shared_scopes,
-    visible_groups, visible_users,
 };
 pub use callers::{Access, Listener, REMEMBERED_FOR};
 pub use entering::without_entering_others;
 pub use error::{AccessError, missing};
 pub use on_behalf_of::{Authority, OnBehalfOf, ProvenOwner};
-pub use permit::{NewName, Permit, Place, Subject, TheHub};
+pub use permit::{Answer, NewName, Permit, Place, Subject, TheHub};
 pub use roles::{Role, Roles};

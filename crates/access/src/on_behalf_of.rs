@@ -1,5 +1,7 @@
 //! In whose name something is done.
 
+use jansky_model::scope::Target;
+use jansky_model::{Scope, UserId};
 use jansky_store::User;
 
 use crate::actor::{Actor, SharedActor};
@@ -65,6 +67,22 @@ impl<'a> From<&'a Authority> for OnBehalfOf<'a> {
 }
 
 impl OnBehalfOf<'_> {
+    /// Whether they hold one of the scopes for something. Whoever has only shown who they are holds
+    /// none.
+    pub fn may(&self, scopes: &[Scope], target: Target<'_>) -> bool {
+        match self {
+            Self::Actor(actor) => scopes.iter().any(|scope| actor.may(*scope, target)),
+            Self::Owner(_) => false,
+            Self::Operator(_) => true,
+        }
+    }
+
+    /// Whether this is the user, at a browser: pages show people what is theirs, whatever their roles
+    /// say.
+    pub fn is_at_own_browser(&self, user: UserId) -> bool {
+        matches!(self, Self::Actor(actor) if actor.is_browser() && actor.user.id == user)
+    }
+
     /// The name for the record.
     pub fn name(&self) -> &str {
         match self {

@@ -2,14 +2,15 @@
 
 use std::future::Future;
 use std::marker::PhantomData;
+use std::pin::Pin;
 
 use jansky_model::name::group_name;
 use jansky_model::scope::Target;
 use jansky_model::{Scope, ServerName, UserName};
 use jansky_store::{Group, Server, Store, User};
 
-use crate::action::{Action, ChangeUser, EndSessions, Held, OwnAction};
-use crate::actor::Actor;
+use crate::action::{Action, ChangeUser, EndSessions, Held, ListGroups, ListUsers, OwnAction};
+use crate::actor::{Actor, visible_groups, visible_users};
 use crate::error::{AccessError, missing};
 use crate::on_behalf_of::{Authority, OnBehalfOf, ProvenOwner};
 
@@ -25,28 +26,36 @@ impl<'a, A: Action> Permit<'a, A> {
     /// # Errors
     /// [`AccessError::Forbidden`] for who may do this to nothing at all; [`AccessError::NotFound`] for
     /// who may do it to something else, who must not learn whether this exists, and when it does not.
-    pub async fn ask(
-        store: &Store,
+    pub fn ask<'f>(
+        store: &'f Store,
         by: OnBehalfOf<'a>,
-        name: <A::On as Subject>::Name<'_>,
-    ) -> Result<Self, AccessError> {
-        match by {
-            OnBehalfOf::Actor(actor) => {
-                A::On::with_target(name, |target| need::<A>(actor, target))?
+        name: <A::On as Subject>::Name<'f>,
+    ) -> Answer<'f, Self>
+    where
+        'a: 'f,
+    {
+        let may = match by {
+            OnBehalfOf::Actor(actor) => A::On::with_target(name, |target| need::<A>(actor, target)),
+            OnBehalfOf::Owner(_) => Err(forbidden(A::SCOPES)),
+            OnBehalfOf::Operator(_) => Ok(()),
+        };
+        match may {
+            Ok(()) => {
+                let found = A::On::find(store, name);
+                Box::pin(async move {
+                    Ok(Self {
+                        by,
+                        on: found.await?,
+                    })
+                })
             }
-            OnBehalfOf::Owner(_) => return Err(forbidden(A::SCOPES)),
-            OnBehalfOf::Operator(_) => {}
+            Err(error) => Box::pin(std::future::ready(Err(error))),
         }
-        let on = A::On::find(store, name).await?;
-        Ok(Self { by, on })
     }
 
-    /// For whoever runs the hub, with something in hand.
-    pub fn of_operator(authority: &'a Authority, on: A::On) -> Self {
-        Self {
-            by: OnBehalfOf::Operator(authority),
-            on,
-        }
+    /// Without a question, for something in hand: whoever runs the hub may let anybody pass.
+    pub fn granted(_: &Authority, by: impl Into<OnBehalfOf<'a>>, on: A::On) -> Self {
+        Self { by: by.into(), on }
     }
 
     /// In whose name it is done.
@@ -89,6 +98,30 @@ impl<'a, A: OwnAction> Permit<'a, A> {
     }
 }
 
+impl Permit<'_, ListUsers> {
+    /// The names of those who may be seen; `None` for all.
+    pub fn visible(&self) -> Option<Vec<String>> {
+        match self.by {
+            OnBehalfOf::Actor(actor) => {
+                visible_users(actor).map(|names| names.into_iter().collect())
+            }
+            OnBehalfOf::Owner(_) => Some(Vec::new()),
+            OnBehalfOf::Operator(_) => None,
+        }
+    }
+}
+
+impl Permit<'_, ListGroups> {
+    /// The names of those that may be seen; `None` for all.
+    pub fn visible(&self) -> Option<Vec<String>> {
+        match self.by {
+            OnBehalfOf::Actor(actor) => visible_groups(actor),
+            OnBehalfOf::Owner(_) => Some(Vec::new()),
+            OnBehalfOf::Operator(_) => None,
+        }
+    }
+}
+
 impl<'a> From<Permit<'a, ChangeUser>> for Permit<'a, EndSessions> {
     /// Whoever may change somebody may end their sessions.
     fn from(permit: Permit<'a, ChangeUser>) -> Self {
@@ -121,8 +154,11 @@ fn forbidden(scopes: &[Scope]) -> AccessError {
     ))
 }
 
+/// What comes of a question, when the database has answered.
+pub type Answer<'f, T> = Pin<Box<dyn Future<Output = Result<T, AccessError>> + Send + 'f>>;
+
 /// What something can be done to: how it is named, and how it is found.
-pub trait Subject: Sized + Send + Sync {
+pub trait Subject: Sized + Send + Sync + 'static {
     /// What names one.
     type Name<'n>: Copy + Send;
 
@@ -133,10 +169,7 @@ pub trait Subject: Sized + Send + Sync {
     ///
     /// # Errors
     /// [`AccessError::NotFound`] when there is none.
-    fn find(
-        store: &Store,
-        name: Self::Name<'_>,
-    ) -> impl Future<Output = Result<Self, AccessError>> + Send;
+    fn find<'f>(store: &'f Store, name: Self::Name<'f>) -> Answer<'f, Self>;
 }
 
 /// The hub as a whole.
@@ -150,8 +183,8 @@ impl Subject for TheHub {
         ask(Target::Hub)
     }
 
-    async fn find(_: &Store, (): Self::Name<'_>) -> Result<Self, AccessError> {
-        Ok(Self)
+    fn find<'f>(_: &'f Store, (): Self::Name<'f>) -> Answer<'f, Self> {
+        Box::pin(async move { Ok(Self) })
     }
 }
 
@@ -162,9 +195,11 @@ impl Subject for User {
         ask(Target::User(name))
     }
 
-    async fn find(store: &Store, name: Self::Name<'_>) -> Result<Self, AccessError> {
-        let name: UserName = name.parse().map_err(|_| missing())?;
-        store.user_by_name(&name).await?.ok_or_else(missing)
+    fn find<'f>(store: &'f Store, name: Self::Name<'f>) -> Answer<'f, Self> {
+        Box::pin(async move {
+            let name: UserName = name.parse().map_err(|_| missing())?;
+            store.user_by_name(&name).await?.ok_or_else(missing)
+        })
     }
 }
 
@@ -175,8 +210,8 @@ impl Subject for Group {
         ask(Target::Group(&group_name(name)))
     }
 
-    async fn find(store: &Store, name: Self::Name<'_>) -> Result<Self, AccessError> {
-        store.group(&group_name(name)).await?.ok_or_else(missing)
+    fn find<'f>(store: &'f Store, name: Self::Name<'f>) -> Answer<'f, Self> {
+        Box::pin(async move { store.group(&group_name(name)).await?.ok_or_else(missing) })
     }
 }
 
@@ -187,11 +222,13 @@ impl Subject for Server {
         ask(Target::Server(user, name))
     }
 
-    async fn find(store: &Store, (user, name): Self::Name<'_>) -> Result<Self, AccessError> {
-        let owner = User::find(store, user).await?;
-        let name: ServerName = name.parse().map_err(|_| missing())?;
-        let found = store.server_by_name(owner.id, &name).await?;
-        found.ok_or_else(missing)
+    fn find<'f>(store: &'f Store, (user, name): Self::Name<'f>) -> Answer<'f, Self> {
+        Box::pin(async move {
+            let owner = User::find(store, user).await?;
+            let name: ServerName = name.parse().map_err(|_| missing())?;
+            let found = store.server_by_name(owner.id, &name).await?;
+            found.ok_or_else(missing)
+        })
     }
 }
 
@@ -206,6 +243,21 @@ pub struct Place {
     pub server: Option<Server>,
 }
 
+impl Place {
+    /// The server.
+    ///
+    /// # Errors
+    /// [`AccessError::NotFound`] when it was never made.
+    pub fn existing(&self) -> Result<&Server, AccessError> {
+        self.server.as_ref().ok_or_else(|| {
+            AccessError::NotFound(format!(
+                "{} has no server named '{}'",
+                self.owner.name, self.name
+            ))
+        })
+    }
+}
+
 impl Subject for Place {
     type Name<'n> = (&'n str, &'n str);
 
@@ -213,16 +265,18 @@ impl Subject for Place {
         ask(Target::Server(user, name))
     }
 
-    async fn find(store: &Store, (user, name): Self::Name<'_>) -> Result<Self, AccessError> {
-        let owner = User::find(store, user).await?;
-        let name: ServerName = name
-            .parse()
-            .map_err(|error: jansky_model::InvalidName| AccessError::Invalid(error.to_string()))?;
-        let server = store.server_by_name(owner.id, &name).await?;
-        Ok(Self {
-            owner,
-            name,
-            server,
+    fn find<'f>(store: &'f Store, (user, name): Self::Name<'f>) -> Answer<'f, Self> {
+        Box::pin(async move {
+            let owner = User::find(store, user).await?;
+            let name: ServerName = name.parse().map_err(|error: jansky_model::InvalidName| {
+                AccessError::Invalid(error.to_string())
+            })?;
+            let server = store.server_by_name(owner.id, &name).await?;
+            Ok(Self {
+                owner,
+                name,
+                server,
+            })
         })
     }
 }
@@ -255,8 +309,8 @@ impl Subject for NewName<User> {
         ask(Target::User(name))
     }
 
-    async fn find(_: &Store, name: Self::Name<'_>) -> Result<Self, AccessError> {
-        Ok(Self::of(name))
+    fn find<'f>(_: &'f Store, name: Self::Name<'f>) -> Answer<'f, Self> {
+        Box::pin(async move { Ok(Self::of(name)) })
     }
 }
 
@@ -267,7 +321,7 @@ impl Subject for NewName<Group> {
         Group::with_target(name, ask)
     }
 
-    async fn find(_: &Store, name: Self::Name<'_>) -> Result<Self, AccessError> {
-        Ok(Self::of(&group_name(name)))
+    fn find<'f>(_: &'f Store, name: Self::Name<'f>) -> Answer<'f, Self> {
+        Box::pin(async move { Ok(Self::of(&group_name(name))) })
     }
 }

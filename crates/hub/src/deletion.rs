@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use jansky_store::User;
-
 use crate::Hub;
 use crate::shared::error::HubError;
-use jansky_access::OnBehalfOf;
+use jansky_access::action::DeleteUser;
+use jansky_access::{OnBehalfOf, Permit};
 
 /// How long deleting a user waits for each of their servers to stop.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
@@ -16,16 +15,15 @@ impl Hub {
     ///
     /// # Errors
     /// [`HubError::Forbidden`] when the user holds rights over others that the caller does not hold.
-    pub async fn delete_user(
-        &self,
-        by: impl Into<OnBehalfOf<'_>>,
-        user: &User,
-    ) -> Result<(), HubError> {
-        let by = by.into();
+    pub async fn delete_user(&self, permit: &Permit<'_, DeleteUser>) -> Result<(), HubError> {
+        let (by, user) = permit.parts();
+        if matches!(by, OnBehalfOf::Actor(actor) if actor.user.id == user.id) {
+            return Err(HubError::invalid("Cannot delete yourself!"));
+        }
         self.privileges.may_act_against(by, user).await?;
         let servers = self.store.servers_of(user.id).await?;
         for server in servers.iter().filter(|server| server.state.is_active()) {
-            self.servers.stop_server(server).await?;
+            self.servers.stop(server).await?;
         }
         for server in &servers {
             let left = self.servers.settled(server, STOP_PATIENCE).await?;

@@ -30,6 +30,33 @@
 //! hub.people.enter(proof, None, None, client).await;
 //! # }
 //! ```
+//!
+//! And nothing is changed by whoever has not asked whether they may: each use case takes the caller, a
+//! permit for just that ([`Hub::permit`]), or the authority over the hub, which no surface has. A user
+//! in hand is not enough, and neither is a permit for something else:
+//!
+//! ```compile_fail
+//! # async fn delete(hub: &jansky_hub::Hub, user: jansky_hub::User) {
+//! hub.delete_user(&user).await;
+//! # }
+//! ```
+//!
+//! ```compile_fail
+//! # use jansky_hub::{Permit, action::SeeUser};
+//! # async fn delete(hub: &jansky_hub::Hub, permit: Permit<'_, SeeUser>) {
+//! hub.delete_user(&permit).await;
+//! # }
+//! ```
+//!
+//! With the right permit it is:
+//!
+//! ```
+//! # use jansky_hub::{Actor, Hub, HubError, action::DeleteUser};
+//! # async fn delete(hub: &Hub, actor: &Actor, name: &str) -> Result<(), HubError> {
+//! let permit = hub.permit::<DeleteUser>(actor, name).await?;
+//! hub.delete_user(&permit).await
+//! # }
+//! ```
 
 mod broker;
 mod changes;
@@ -48,6 +75,7 @@ mod testing;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use jansky_crypto::Random;
 use jansky_crypto::sealed::KeyRing;
 use jansky_model::{Clock, ProviderId};
@@ -58,8 +86,8 @@ use tokio_util::task::TaskTracker;
 
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
 pub use jansky_access::{
-    Access, Actor, Authority, Credential, Members, OnBehalfOf, ProvenOwner, REMEMBERED_FOR, Role,
-    Roles, SharedActor, visible_groups, visible_users,
+    Access, Action, Actor, Authority, Credential, Members, NewName, OnBehalfOf, Permit, Place,
+    ProvenOwner, REMEMBERED_FOR, Role, Roles, SharedActor, Subject, TheHub, action,
 };
 pub use jansky_identity::{
     CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus, ServiceClient,
@@ -282,6 +310,20 @@ impl Hub {
             stopping,
         });
         (hub, authority)
+    }
+
+    /// Asks whether somebody may do something to what `name` names, and finds it.
+    ///
+    /// # Errors
+    /// [`HubError::Forbidden`] for who may do this to nothing at all; [`HubError::NotFound`] when it
+    /// is not there, and for who may do it to something else.
+    pub fn permit<'a: 'f, 'f, A: Action>(
+        &'f self,
+        by: impl Into<OnBehalfOf<'a>>,
+        name: <A::On as Subject>::Name<'f>,
+    ) -> BoxFuture<'f, Result<Permit<'a, A>, HubError>> {
+        let answer = self.access.permit(by, name);
+        Box::pin(async move { Ok(answer.await?) })
     }
 
     /// What the operator decided.

@@ -1,13 +1,11 @@
 //! What tests may do and surfaces may not: act as whoever runs the hub, and look past it.
 
-use jansky_access::{Access, Action, Authority, Permit};
-use jansky_identity::ExternalIdentity;
-use jansky_model::ProviderId;
-use jansky_store::{Store, User};
+use std::time::Duration;
 
-use crate::people::People;
-use crate::people::sign_in::{CompletedSignIn, NewBrowserSession};
-use crate::{Hub, HubError};
+use jansky_access::{Access, Action, Authority, OnBehalfOf, Permit};
+use jansky_store::{FreezeReason, Server, Store};
+
+use crate::{Broker, FreshToken, Hub, HubError, NotObtained};
 
 impl Hub {
     /// The authority over this hub.
@@ -15,9 +13,18 @@ impl Hub {
         &self.authority
     }
 
-    /// A permit of the operator, with something in hand.
+    /// A permit of the operator for something in hand.
     pub fn permit_of<A: Action>(&self, on: A::On) -> Permit<'_, A> {
-        Permit::of_operator(&self.authority, on)
+        self.permit_by(&self.authority, on)
+    }
+
+    /// A permit that nobody asked for, in somebody's name and for something in hand.
+    pub fn permit_by<'a, A: Action>(
+        &'a self,
+        by: impl Into<OnBehalfOf<'a>>,
+        on: A::On,
+    ) -> Permit<'a, A> {
+        Permit::granted(&self.authority, by, on)
     }
 
     /// Who callers are.
@@ -31,28 +38,23 @@ impl Hub {
     }
 }
 
-impl People {
-    /// Opens a session for somebody who has shown nothing, past the second factor.
-    pub async fn open_session(
+impl Broker {
+    /// Freezes the agent of a server without a question.
+    pub async fn freeze_unasked(
         &self,
-        user: &User,
-        provider: &ProviderId,
-        identity: Option<&ExternalIdentity>,
-        browser: Option<&str>,
-    ) -> Result<NewBrowserSession, HubError> {
-        let (user, provider) = (user.clone(), provider.clone());
-        let sign_in = match identity {
-            Some(identity) => CompletedSignIn::at_provider(user, provider, identity.clone(), None),
-            None => CompletedSignIn::local(user, provider),
-        };
-        self.begin_session(&sign_in, browser).await
+        server: &Server,
+        reason: FreezeReason,
+        actor: &str,
+    ) -> Result<bool, HubError> {
+        self.freeze_server(server, reason, actor).await
     }
 
-    /// Opens the session of somebody who has shown everything but a second factor.
-    pub async fn open_session_of(
+    /// The token of a service account, as spawners get it.
+    pub async fn token_of_service(
         &self,
-        sign_in: &CompletedSignIn,
-    ) -> Result<NewBrowserSession, HubError> {
-        self.begin_session(sign_in, None).await
+        audience: &str,
+        least: Duration,
+    ) -> Result<FreshToken, NotObtained> {
+        self.service_token(audience, least).await
     }
 }

@@ -237,7 +237,7 @@ impl Running {
         let url = &self.url;
         let mut lines = vec![format!("Jansky is running at {url}")];
         let has_local = self.hub.people.local_accounts().is_some();
-        if has_local && let Some(code) = self.hub.people.first_admin_code().await? {
+        if has_local && let Some(code) = self.hub.people.first_admin_code(&self.authority).await? {
             let code = code.expose();
             lines.push("There is no admin yet. Make the first account within a day at".to_owned());
             lines.push(format!("  {url}hub/setup?code={code}"));
@@ -251,6 +251,7 @@ impl Running {
     pub(crate) async fn until_told(self) -> anyhow::Result<Ended> {
         let Self {
             hub,
+            authority,
             store,
             shutdown,
             stop_servers,
@@ -287,7 +288,9 @@ impl Running {
         info!("ending");
         // The servers of a database that somebody else has taken are theirs.
         if stop_servers.load(Ordering::SeqCst) && taken.is_none() && !is_restart {
-            hub.servers.stop_all_servers(STOP_PATIENCE).await?;
+            hub.servers
+                .stop_all_servers(&authority, STOP_PATIENCE)
+                .await?;
         }
         shutdown.cancel();
         hub.stopping().cancel();

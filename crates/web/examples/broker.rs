@@ -228,7 +228,11 @@ async fn come_in(
         let name = format!("user{number}");
         let user = hub
             .people
-            .create_user(hub.operator(), &name.parse().expect("a name"), false)
+            .create_user(
+                &hub.permit_of(jansky_hub::TheHub),
+                &name.parse().expect("a name"),
+                false,
+            )
             .await;
         let user = user.expect("the name is free");
         let identity = provider.identity(&name);
@@ -239,7 +243,7 @@ async fn come_in(
         session.expect("a session");
         let server = hub
             .servers
-            .start_server(&user, &ServerName::default_server(), None)
+            .start_unasked(&user, &ServerName::default_server(), None)
             .await
             .expect("a start");
         hub.servers

@@ -17,7 +17,8 @@ use crate::people::admitted_user::{AdmittedUser, NotAdmitted};
 use crate::shared::audience::{Audience, Source};
 use crate::shared::error::HubError;
 use crate::shared::record::AuditEntry;
-use jansky_access::{Actor, Credential};
+use jansky_access::action::SeeAuthState;
+use jansky_access::{Actor, Credential, Permit};
 
 /// For how long what is shown must be good at least.
 const LEAST: Duration = Duration::from_mins(1);
@@ -130,12 +131,12 @@ impl Broker {
         Ok(Some(token))
     }
 
-    /// What `auth_state` of a user shows to `actor`; `None` when nothing can be shown.
+    /// What `auth_state` of a user shows to the caller; `None` when nothing can be shown.
     pub async fn auth_state(
         self: &Arc<Self>,
-        actor: &Actor,
-        user: &User,
+        permit: &Permit<'_, SeeAuthState>,
     ) -> Result<Option<ExposedToken>, HubError> {
+        let (by, user) = permit.parts();
         if !self.settings.broker.auth_state {
             return Ok(None);
         }
@@ -144,7 +145,7 @@ impl Broker {
             Err(NotAdmitted::Hub(error)) => return Err(error),
             Err(NotAdmitted::Excluded | NotAdmitted::SignInAgain(_)) => return Ok(None),
         };
-        let name = actor.user.name.as_str();
+        let name = by.name();
         match self.login_exposed(name, user, "auth_state", None).await {
             Ok(token) => Ok(Some(token)),
             Err(NotObtained::Hub(error)) => Err(error),

@@ -32,7 +32,7 @@ impl ServerVisitors {
 
 impl Broker {
     /// Who else than its owner may be in a server. This is the only place that decides it.
-    pub async fn visitors_of(&self, server: &Server) -> Result<ServerVisitors, HubError> {
+    pub(crate) async fn visitors_of(&self, server: &Server) -> Result<ServerVisitors, HubError> {
         let entered = match server.state.start() {
             Some(start) => self.store.entries(server.id, start).await?,
             None => Vec::new(),

@@ -182,7 +182,7 @@ impl Broker {
     /// A token of a service account of the hub itself, for the hub's own work such as asking a
     /// scheduler about jobs. `audience` is the id of an audience with the source
     /// `client-credentials`; whether servers may have tokens for it, too, is for its rules to say.
-    pub async fn service_token(
+    pub(crate) async fn service_token(
         &self,
         audience: &str,
         least: Duration,

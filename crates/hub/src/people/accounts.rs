@@ -12,7 +12,7 @@ use crate::people::sign_in::CompletedSignIn;
 use crate::shared::error::HubError;
 use crate::shared::record::Event;
 use crate::shared::settings::SignUpRule;
-use jansky_access::OnBehalfOf;
+use jansky_access::{Authority, OnBehalfOf};
 
 /// What a one-time link is for.
 const FIRST_ADMIN: &str = "first-admin";
@@ -119,6 +119,7 @@ impl People {
     /// Makes a local account, or sets the password of an existing user.
     pub async fn set_account(
         &self,
+        _: &Authority,
         name: &UserName,
         password: Secret,
         admin: bool,
@@ -157,7 +158,7 @@ impl People {
     }
 
     /// Makes the link code with which the first admin account is set up, if there is no admin.
-    pub async fn first_admin_code(&self) -> Result<Option<Secret>, HubError> {
+    pub async fn first_admin_code(&self, _: &Authority) -> Result<Option<Secret>, HubError> {
         if self.store.has_admin().await? {
             return Ok(None);
         }

@@ -7,8 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use jansky_model::name::{group_name, new_group_name};
-use jansky_model::{UserId, UserName};
+use jansky_model::name::new_group_name;
+use jansky_model::scope::Target;
+use jansky_model::{Scope, UserId, UserName};
 use jansky_store::{Group, GroupId, GroupQuery, StoreError, User};
 use serde_json::{Value, json};
 use tracing::info;
@@ -16,33 +17,36 @@ use tracing::info;
 use crate::people::People;
 use crate::shared::error::HubError;
 use crate::shared::record::Event;
-use jansky_access::OnBehalfOf;
+use jansky_access::action::{ChangeGroup, CreateGroup, CreateGroups, DeleteGroup, ListGroups};
+use jansky_access::{OnBehalfOf, Permit};
 
 /// The longest name in characters, as JupyterHub has it.
 const LONGEST_NAME: usize = 255;
 
 impl People {
     /// A page of groups and how many there are in all.
-    pub async fn list_groups(&self, query: &GroupQuery) -> Result<(Vec<Group>, u64), HubError> {
-        Ok(self.store.list_groups(query).await?)
+    pub async fn list_groups(
+        &self,
+        permit: &Permit<'_, ListGroups>,
+        query: GroupQuery,
+    ) -> Result<(Vec<Group>, u64), HubError> {
+        let only = permit.visible();
+        let query = GroupQuery { only, ..query };
+        Ok(self.store.list_groups(&query).await?)
     }
 
-    /// A group by name.
-    pub async fn group(&self, name: &str) -> Result<Option<Group>, HubError> {
-        // As it is written, or else in the form in which groups are kept now.
-        let found = self.store.group(name).await?;
-        match group_name(name) {
-            form if found.is_none() && form != name => Ok(self.store.group(&form).await?),
-            _ => Ok(found),
-        }
-    }
-
-    /// The names of the members of several groups; groups without one are left out.
+    /// The names of the members of several groups, where they may be seen; groups without one are left
+    /// out.
     pub async fn members_of_groups(
         &self,
+        by: impl Into<OnBehalfOf<'_>>,
         groups: &[Group],
     ) -> Result<HashMap<GroupId, Vec<String>>, HubError> {
-        let ids: Vec<GroupId> = groups.iter().map(|group| group.id).collect();
+        let by = by.into();
+        let seen = groups
+            .iter()
+            .filter(|group| by.may(&[Scope::READ_GROUPS], Target::Group(&group.name)));
+        let ids: Vec<GroupId> = seen.map(|group| group.id).collect();
         Ok(self.store.members_of_groups(&ids).await?)
     }
 
@@ -54,7 +58,29 @@ impl People {
     /// [`HubError::Forbidden`] when one of them gives more than the caller holds.
     pub async fn create_groups(
         &self,
-        by: impl Into<OnBehalfOf<'_>>,
+        permit: &Permit<'_, CreateGroups>,
+        names: &[String],
+        users: &[String],
+    ) -> Result<Vec<Group>, HubError> {
+        self.make_groups(permit.by(), names, users).await
+    }
+
+    /// Makes one group, with members.
+    ///
+    /// # Errors
+    /// As [`People::create_groups`].
+    pub async fn create_group(
+        &self,
+        permit: &Permit<'_, CreateGroup>,
+        users: &[String],
+    ) -> Result<Vec<Group>, HubError> {
+        let name = permit.on().as_str().to_owned();
+        self.make_groups(permit.by(), &[name], users).await
+    }
+
+    async fn make_groups(
+        &self,
+        by: OnBehalfOf<'_>,
         names: &[String],
         users: &[String],
     ) -> Result<Vec<Group>, HubError> {
@@ -63,7 +89,6 @@ impl People {
             .map(|n| check_name(n))
             .collect::<Result<_, _>>()?;
         let names = names.as_slice();
-        let by = by.into();
         let members = self.known_users(users).await?;
         for name in names {
             self.privileges.may_add_members(by, name, &members).await?;
@@ -95,12 +120,8 @@ impl People {
     ///
     /// # Errors
     /// [`HubError::Forbidden`] when it gives rights over others that the caller does not hold.
-    pub async fn delete_group(
-        &self,
-        by: impl Into<OnBehalfOf<'_>>,
-        group: &Group,
-    ) -> Result<(), HubError> {
-        let by = by.into();
+    pub async fn delete_group(&self, permit: &Permit<'_, DeleteGroup>) -> Result<(), HubError> {
+        let (by, group) = permit.parts();
         self.privileges.may_remove_members(by, &group.name).await?;
         let now = self.clock.now();
         let concerned = self.store.delete_group(group.id, now).await?;
@@ -124,10 +145,10 @@ impl People {
     /// more than the caller holds. Then nobody is put into it.
     pub async fn add_members(
         &self,
-        by: impl Into<OnBehalfOf<'_>>,
-        group: &Group,
+        permit: &Permit<'_, ChangeGroup>,
         users: &[String],
     ) -> Result<(), HubError> {
+        let (by, group) = permit.parts();
         let users = self.known_users(users).await?;
         let by = by.into();
         self.privileges
@@ -150,10 +171,10 @@ impl People {
     /// rights over others that the caller does not hold. Then nobody is taken out of it.
     pub async fn remove_members(
         &self,
-        by: impl Into<OnBehalfOf<'_>>,
-        group: &Group,
+        permit: &Permit<'_, ChangeGroup>,
         users: &[String],
     ) -> Result<(), HubError> {
+        let (by, group) = permit.parts();
         let users = ids(&self.known_users(users).await?);
         let by = by.into();
         self.privileges.may_remove_members(by, &group.name).await?;
@@ -169,9 +190,10 @@ impl People {
     /// Keeps an object with a group in place of the one before.
     pub async fn set_group_properties(
         &self,
-        group: &Group,
+        permit: &Permit<'_, ChangeGroup>,
         properties: Value,
     ) -> Result<Group, HubError> {
+        let group = permit.on();
         self.store.set_properties(group.id, &properties).await?;
         let detail = json!({ "group": group.name });
         self.audit

@@ -28,6 +28,8 @@ pub(crate) mod sign_in;
 pub(crate) mod sign_ins;
 pub(crate) mod sign_out;
 pub(crate) mod sign_up;
+#[cfg(feature = "testing")]
+mod testing;
 pub(crate) mod throttle;
 pub(crate) mod tokens;
 pub(crate) mod users;

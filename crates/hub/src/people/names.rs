@@ -13,7 +13,9 @@ use crate::people::admission::Decision;
 use crate::people::sign_in::ConfiguredProvider;
 use crate::shared::error::HubError;
 use crate::shared::record::Event;
-use jansky_access::OnBehalfOf;
+use jansky_access::action::{Action, ChangeUser};
+use jansky_access::{OnBehalfOf, Permit};
+use jansky_model::scope::Target;
 
 impl People {
     /// A name in the form in which an account gets it. `renamed` is the user who has another one now.
@@ -69,20 +71,47 @@ impl People {
     /// # Errors
     /// [`HubError::Invalid`] for a provider that is not there; [`HubError::Forbidden`] when whoever comes
     /// would be more than the caller.
-    pub async fn set_adopt_from(
+    async fn set_adopt_from(
         &self,
-        by: impl Into<OnBehalfOf<'_>>,
+        by: OnBehalfOf<'_>,
         user: &User,
         provider: Option<&str>,
     ) -> Result<(), HubError> {
-        let by = by.into();
         self.privileges.may_become(by, user).await?;
         let provider = provider.map(|text| self.known_provider(text)).transpose()?;
         self.note_adopt_from(by, user, provider).await
     }
 
-    /// The provider whose people may take over the account of a user, where somebody said so.
-    pub async fn adopt_from(&self, user: &User) -> Result<Option<ProviderId>, HubError> {
+    /// Changes a user as [`People::change_user`], and says which provider's people may take over the
+    /// account; with `None` the configuration decides.
+    ///
+    /// # Errors
+    /// As [`People::change_user`]; [`HubError::Invalid`] for a provider that is not there;
+    /// [`HubError::Forbidden`] when whoever comes would be more than the caller.
+    pub async fn change_prepared_user(
+        &self,
+        permit: &Permit<'_, ChangeUser>,
+        name: Option<&UserName>,
+        admin: Option<bool>,
+        adopt_from: Option<&str>,
+    ) -> Result<User, HubError> {
+        let changed = self.change_user(permit, name, admin).await?;
+        self.set_adopt_from(permit.by(), &changed, adopt_from)
+            .await?;
+        Ok(changed)
+    }
+
+    /// The provider whose people may take over the account of a user, where somebody said so and it
+    /// may be seen.
+    pub async fn adopt_from(
+        &self,
+        by: impl Into<OnBehalfOf<'_>>,
+        user: &User,
+    ) -> Result<Option<ProviderId>, HubError> {
+        let target = Target::User(user.name.as_str());
+        if !by.into().may(ChangeUser::SCOPES, target) {
+            return Ok(None);
+        }
         Ok(self.store.adopt_from(user.id).await?)
     }
 

@@ -14,7 +14,9 @@ use crate::people::People;
 use crate::shared::error::{FormError, HubError};
 use crate::shared::record::AccountChange;
 use crate::shared::record::SignInRefusal;
-use jansky_access::Actor;
+use jansky_access::action::{Action, ChangeUser};
+use jansky_access::{Actor, OnBehalfOf, Permit};
+use jansky_model::scope::Target;
 
 /// What a one-time link is for.
 const NEW_PASSWORD: &str = "new-password";
@@ -26,12 +28,25 @@ impl People {
     /// The local account of the caller, if they have a password.
     pub async fn local_account(&self, actor: &Actor) -> Result<Option<LocalAccount>, HubError> {
         let user = actor.user.id;
-        Ok(self.local_accounts_of(&[user]).await?.remove(&user))
+        Ok(self.local_accounts_of_ids(&[user]).await?.remove(&user))
     }
 
-    /// The local accounts of several users; who has no password is not in it, and nobody is when
-    /// people cannot sign in with local accounts.
+    /// The local accounts of several users, of those whom the caller may change; who has no password
+    /// is not in it, and nobody is when people cannot sign in with local accounts.
     pub async fn local_accounts_of(
+        &self,
+        by: impl Into<OnBehalfOf<'_>>,
+        users: &[User],
+    ) -> Result<HashMap<UserId, LocalAccount>, HubError> {
+        let by = by.into();
+        let seen = users
+            .iter()
+            .filter(|user| by.may(ChangeUser::SCOPES, Target::User(user.name.as_str())));
+        let ids: Vec<UserId> = seen.map(|user| user.id).collect();
+        self.local_accounts_of_ids(&ids).await
+    }
+
+    async fn local_accounts_of_ids(
         &self,
         users: &[UserId],
     ) -> Result<HashMap<UserId, LocalAccount>, HubError> {
@@ -136,21 +151,25 @@ impl People {
     ///
     /// # Errors
     /// [`HubError::Forbidden`] when the caller holds less than the user, whom they could become.
-    pub async fn make_password_link(&self, actor: &Actor, user: &User) -> Result<Secret, HubError> {
+    pub async fn make_password_link(
+        &self,
+        permit: &Permit<'_, ChangeUser>,
+    ) -> Result<Secret, HubError> {
+        let (by, user) = permit.parts();
         if self.local_accounts().is_none() {
             return Err(HubError::not_found("Nobody signs in with a password here."));
         }
-        self.privileges.may_become(actor.into(), user).await?;
+        self.privileges.may_become(by, user).await?;
         let code = self.random.secret("");
         let expires_at = self.clock.now().plus(LINK_LIFETIME);
         self.store
             .create_user_link(&digest(&code), NEW_PASSWORD, user.id, expires_at)
             .await?;
-        info!(user.name = %user.name, actor = %actor.user.name, "made a link for a new password");
+        info!(user.name = %user.name, actor = by.name(), "made a link for a new password");
         self.audit
             .audit_account(AccountChange {
                 event: "password_link",
-                actor: actor.user.name.as_str(),
+                actor: by.name(),
                 user: Some(user),
                 detail: json!({}),
             })

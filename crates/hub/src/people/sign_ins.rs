@@ -14,8 +14,9 @@ use crate::people::People;
 use crate::shared::error::HubError;
 use crate::shared::record::AccountChange;
 use crate::shared::record::Event;
-use jansky_access::Actor;
-use jansky_access::OnBehalfOf;
+use jansky_access::action::{Action, DemandSignIn, ListUsers, SeeSignIns};
+use jansky_access::{Actor, OnBehalfOf, Permit};
+use jansky_model::scope::Target;
 
 /// What is written down in the audit trail, and as the outcome of a grant that an admin took back.
 const DEMANDED: &str = "sign_in_demanded";
@@ -62,15 +63,29 @@ pub struct SignIns {
 
 impl People {
     /// How a user is signed in.
-    pub async fn sign_ins(&self, user: &User) -> Result<SignIns, HubError> {
-        let mut all = self.sign_ins_of_users(&[user.id]).await?;
+    pub async fn sign_ins(&self, permit: &Permit<'_, SeeSignIns>) -> Result<SignIns, HubError> {
+        let user = permit.on();
+        let mut all = self.sign_ins_of_ids(&[user.id]).await?;
         let mut own = all.remove(&user.id).unwrap_or_default();
         own.identities = self.store.identities_of(user.id).await?;
         Ok(own)
     }
 
-    /// How several users are signed in, without their identities.
+    /// How several users are signed in, without their identities, of those whom the caller may list.
     pub async fn sign_ins_of_users(
+        &self,
+        by: impl Into<OnBehalfOf<'_>>,
+        users: &[User],
+    ) -> Result<HashMap<UserId, SignIns>, HubError> {
+        let by = by.into();
+        let seen = users
+            .iter()
+            .filter(|user| by.may(ListUsers::SCOPES, Target::User(user.name.as_str())));
+        let ids: Vec<UserId> = seen.map(|user| user.id).collect();
+        self.sign_ins_of_ids(&ids).await
+    }
+
+    async fn sign_ins_of_ids(
         &self,
         users: &[UserId],
     ) -> Result<HashMap<UserId, SignIns>, HubError> {
@@ -123,9 +138,9 @@ impl People {
         found.map_or_else(|| id.to_string(), |p| p.provider.title().to_owned())
     }
 
-    /// Whether a user is no longer let in by the rules, and until when their servers go on.
-    pub async fn exclusion(&self, user: &User) -> Result<Option<Exclusion>, HubError> {
-        Ok(self.store.exclusion(user.id).await?)
+    /// Whether the caller is no longer let in by the rules, and until when their servers go on.
+    pub async fn exclusion(&self, actor: &Actor) -> Result<Option<Exclusion>, HubError> {
+        Ok(self.store.exclusion(actor.user.id).await?)
     }
 
     /// Ends another browser session of the caller.
@@ -152,10 +167,9 @@ impl People {
     /// [`HubError::Forbidden`] when the user holds rights over others that the caller does not hold.
     pub async fn demand_sign_in(
         self: &Arc<Self>,
-        user: &User,
-        by: impl Into<OnBehalfOf<'_>>,
+        permit: &Permit<'_, DemandSignIn>,
     ) -> Result<(), HubError> {
-        let by = by.into();
+        let (by, user) = permit.parts();
         self.privileges.may_act_against(by, user).await?;
         let by = by.name();
         let now = self.clock.now();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_model::{Outage, Secret, UserId};
-use jansky_store::{FreezeReason, Grant, Session, StoreError, User};
+use jansky_store::{FreezeReason, Grant, Session, StoreError};
 use serde_json::json;
 use tracing::{info, warn};
 use url::Url;
@@ -13,8 +13,8 @@ use crate::people::People;
 use crate::shared::error::HubError;
 use crate::shared::record::AccountChange;
 use crate::shared::record::Event;
-use jansky_access::Actor;
-use jansky_access::OnBehalfOf;
+use jansky_access::action::EndSessions;
+use jansky_access::{Actor, Permit};
 
 /// How long signing out waits for a provider to revoke tokens; it goes on in the background.
 const REVOCATION_PATIENCE: Duration = Duration::from_secs(2);
@@ -246,10 +246,9 @@ impl People {
     /// [`HubError::Forbidden`] when the user holds rights over others that the caller does not hold.
     pub async fn sign_out_everywhere(
         self: &Arc<Self>,
-        user: &User,
-        by: impl Into<OnBehalfOf<'_>>,
+        permit: &Permit<'_, EndSessions>,
     ) -> Result<(), HubError> {
-        let by = by.into();
+        let (by, user) = permit.parts();
         self.privileges.may_act_against(by, user).await?;
         let by = by.name();
         self.freeze_user(user, FreezeReason::SignedOut, by).await?;

@@ -15,8 +15,8 @@ use crate::shared::error::{FormError, HubError};
 use crate::shared::record::AccountChange;
 use crate::shared::record::Event;
 use crate::shared::settings::SignUpRule;
-use jansky_access::Actor;
-use jansky_access::OnBehalfOf;
+use jansky_access::action::AnswerSignUps;
+use jansky_access::{OnBehalfOf, Permit};
 
 /// How long somebody waits before their request is forgotten.
 const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_hours(30 * 24);
@@ -180,7 +180,7 @@ impl People {
     }
 
     /// Who waits for an administrator, the one who has waited longest first.
-    pub async fn sign_ups(&self) -> Result<Vec<SignUp>, HubError> {
+    pub async fn sign_ups(&self, _: &Permit<'_, AnswerSignUps>) -> Result<Vec<SignUp>, HubError> {
         let waiting = self.store.sign_ups(self.clock.now()).await?;
         let count = u64::try_from(waiting.len()).unwrap_or(u64::MAX);
         self.sign_ups.waiting.store(count, Ordering::Relaxed);
@@ -207,14 +207,17 @@ impl People {
     /// [`HubError::NotFound`] when somebody else was faster; [`HubError::Conflict`] when the name
     /// was given away meanwhile.
     /// [`HubError::Forbidden`] for a name that comes with more than the caller holds.
-    pub async fn approve_sign_up(&self, actor: &Actor, id: i64) -> Result<User, HubError> {
+    pub async fn approve_sign_up(
+        &self,
+        permit: &Permit<'_, AnswerSignUps>,
+        id: i64,
+    ) -> Result<User, HubError> {
+        let by = permit.by();
         let waiting = self.store.sign_ups(self.clock.now()).await?;
         let waiting = waiting.into_iter().find(|sign_up| sign_up.id == id);
         let name = waiting.ok_or_else(no_longer)?.name;
-        self.privileges
-            .may_give_name(actor.into(), &name, None)
-            .await?;
-        self.name_for_account(&name, actor.into(), None).await?;
+        self.privileges.may_give_name(by, &name, None).await?;
+        self.name_for_account(&name, by, None).await?;
         let user = match self.store.accept_sign_up(id, self.clock.now()).await {
             Err(StoreError::AlreadyExists { .. }) => {
                 return Err(HubError::conflict(
@@ -224,11 +227,11 @@ impl People {
             }
             other => other?.ok_or_else(no_longer)?,
         };
-        info!(user.name = %user.name, actor = %actor.user.name, "a sign-up was approved");
+        info!(user.name = %user.name, actor = by.name(), "a sign-up was approved");
         self.audit
             .audit_account(AccountChange {
                 event: "sign_up_approved",
-                actor: actor.user.name.as_str(),
+                actor: by.name(),
                 user: Some(&user),
                 detail: json!({}),
             })
@@ -241,13 +244,18 @@ impl People {
     ///
     /// # Errors
     /// [`HubError::NotFound`] when somebody else was faster.
-    pub async fn refuse_sign_up(&self, actor: &Actor, id: i64) -> Result<UserName, HubError> {
+    pub async fn refuse_sign_up(
+        &self,
+        permit: &Permit<'_, AnswerSignUps>,
+        id: i64,
+    ) -> Result<UserName, HubError> {
+        let by = permit.by();
         let name = self.store.refuse_sign_up(id).await?.ok_or_else(no_longer)?;
-        info!(user.name = %name, actor = %actor.user.name, "a sign-up was refused");
+        info!(user.name = %name, actor = by.name(), "a sign-up was refused");
         self.audit
             .audit_account(AccountChange {
                 event: "sign_up_refused",
-                actor: actor.user.name.as_str(),
+                actor: by.name(),
                 user: None,
                 detail: json!({ "name": name.as_str() }),
             })

@@ -12,7 +12,8 @@ use serde_json::json;
 use crate::people::People;
 use crate::shared::error::HubError;
 use crate::shared::record::{Event, some_of};
-use jansky_access::OnBehalfOf;
+use jansky_access::Permit;
+use jansky_access::action::{Action, ChangeTokens, SeeTokens};
 
 /// The longest note of a token, in characters, as JupyterHub keeps them.
 const LONGEST_NOTE: usize = 1_023;
@@ -38,10 +39,10 @@ impl People {
     /// those that the caller does not hold.
     pub async fn create_token(
         &self,
-        by: impl Into<OnBehalfOf<'_>>,
-        owner: &User,
+        permit: &Permit<'_, ChangeTokens>,
         request: NewApiToken,
     ) -> Result<(Token, Secret), HubError> {
+        let (by, owner) = permit.parts();
         let length = request.note.chars().count();
         if length > LONGEST_NOTE {
             return Err(HubError::invalid(format!(
@@ -72,7 +73,6 @@ impl People {
         }
         let texts = scopes.iter().map(String::as_str);
         let wanted = ScopeSet::expand(texts, of_owner, Some(&owned));
-        let by = by.into();
         self.privileges.may_make_token(by, owner, &wanted)?;
         let secret = self.random.secret(API_TOKEN_PREFIX);
         let now = self.clock.now();
@@ -109,7 +109,8 @@ impl People {
     }
 
     /// The tokens of a user that have not expired.
-    pub async fn tokens_of(&self, owner: &User) -> Result<Vec<Token>, HubError> {
+    pub async fn tokens_of(&self, permit: &Permit<'_, SeeTokens>) -> Result<Vec<Token>, HubError> {
+        let owner = permit.on();
         Ok(self.store.tokens_of(owner.id, self.clock.now()).await?)
     }
 
@@ -119,11 +120,10 @@ impl People {
     /// [`HubError::Forbidden`] when the owner holds rights over others that the caller does not hold.
     pub async fn revoke_token(
         &self,
-        by: impl Into<OnBehalfOf<'_>>,
-        owner: &User,
+        permit: &Permit<'_, ChangeTokens>,
         id: TokenId,
     ) -> Result<(), HubError> {
-        let by = by.into();
+        let (by, owner) = permit.parts();
         self.privileges.may_act_against(by, owner).await?;
         let existed = self
             .store
@@ -140,21 +140,26 @@ impl People {
     }
 
     /// Everything that a user may do now.
-    pub async fn rights_of(&self, user: &User) -> Result<ScopeSet, HubError> {
+    pub(crate) async fn rights_of(&self, user: &User) -> Result<ScopeSet, HubError> {
         let groups = self.store.groups_of(user.id).await?;
         Ok(self.access.scopes_of(user, &groups).await?)
     }
 
-    /// What a stored token allows now, as texts; `owned` is what its owner may do.
+    /// What stored tokens of the user whom a permit is about allow now, as texts.
     pub async fn resolved_scopes(
         &self,
-        owner: &User,
-        owned: &ScopeSet,
-        token: &Token,
-    ) -> Result<Vec<String>, HubError> {
-        let resolved = self
-            .access
-            .scopes_of_token(&token.scopes, owner, owned, None);
-        Ok(resolved.await?.0.to_texts())
+        permit: &Permit<'_, impl Action<On = User>>,
+        tokens: &[Token],
+    ) -> Result<Vec<Vec<String>>, HubError> {
+        let owner = permit.on();
+        let owned = self.rights_of(owner).await?;
+        let mut all = Vec::with_capacity(tokens.len());
+        for token in tokens {
+            let resolved = self
+                .access
+                .scopes_of_token(&token.scopes, owner, &owned, None);
+            all.push(resolved.await?.0.to_texts());
+        }
+        Ok(all)
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jansky_model::{UserId, UserName};
+use jansky_model::scope::Target;
+use jansky_model::{InvalidName, Scope, UserId, UserName};
 use jansky_store::{StoreError, User, UserQuery};
 use serde_json::json;
 use tracing::info;
@@ -11,37 +12,54 @@ use tracing::info;
 use crate::people::People;
 use crate::shared::error::HubError;
 use crate::shared::record::Event;
-use jansky_access::OnBehalfOf;
+use jansky_access::action::{ChangeUser, CreateUser, CreateUsers, ListUsers};
+use jansky_access::{OnBehalfOf, Permit};
+
+/// One of these shows the groups of a user: themselves, or the roles that come with them.
+const SEE_GROUPS: &[Scope] = &[
+    Scope::READ_USERS_GROUPS,
+    Scope::READ_ROLES_USERS,
+    Scope::READ_USERS,
+];
 
 impl People {
-    /// A user by name.
-    pub async fn user(&self, name: &str) -> Result<Option<User>, HubError> {
-        let Ok(name) = name.parse::<UserName>() else {
-            return Ok(None);
-        };
-        Ok(self.store.user_by_name(&name).await?)
-    }
-
     /// A page of users and how many there are in all.
-    pub async fn list_users(&self, query: &UserQuery) -> Result<(Vec<User>, u64), HubError> {
-        Ok(self.store.list_users(query).await?)
+    pub async fn list_users(
+        &self,
+        permit: &Permit<'_, ListUsers>,
+        query: UserQuery,
+    ) -> Result<(Vec<User>, u64), HubError> {
+        let only = permit.visible();
+        let query = UserQuery { only, ..query };
+        Ok(self.store.list_users(&query).await?)
     }
 
-    /// The groups of a user.
-    pub async fn groups_of(&self, user: &User) -> Result<Vec<String>, HubError> {
-        Ok(self.store.groups_of(user.id).await?)
+    /// The groups of a user, as far as they or their roles may be seen.
+    pub async fn groups_of(
+        &self,
+        by: impl Into<OnBehalfOf<'_>>,
+        user: &User,
+    ) -> Result<Vec<String>, HubError> {
+        let mut found = self.groups_of_users(by, std::slice::from_ref(user)).await?;
+        Ok(found.remove(&user.id).unwrap_or_default())
     }
 
-    /// The groups of several users at once.
+    /// The groups of several users at once, as far as they or their roles may be seen.
     pub async fn groups_of_users(
         &self,
-        users: &[UserId],
+        by: impl Into<OnBehalfOf<'_>>,
+        users: &[User],
     ) -> Result<HashMap<UserId, Vec<String>>, HubError> {
-        Ok(self.store.groups_of_users(users).await?)
+        let by = by.into();
+        let seen = users
+            .iter()
+            .filter(|user| by.may(SEE_GROUPS, Target::User(user.name.as_str())));
+        let ids: Vec<UserId> = seen.map(|user| user.id).collect();
+        Ok(self.store.groups_of_users(&ids).await?)
     }
 
     /// How many users there are.
-    pub async fn count_users(&self) -> Result<u64, HubError> {
+    pub(crate) async fn count_users(&self) -> Result<u64, HubError> {
         let query = UserQuery {
             limit: 0,
             ..UserQuery::default()
@@ -56,11 +74,19 @@ impl People {
     /// [`HubError::Conflict`] when it is taken.
     pub async fn create_user(
         &self,
-        by: impl Into<OnBehalfOf<'_>>,
+        permit: &Permit<'_, CreateUsers>,
         name: &UserName,
         admin: bool,
     ) -> Result<User, HubError> {
-        let by = by.into();
+        self.make_user(permit.by(), name, admin).await
+    }
+
+    async fn make_user(
+        &self,
+        by: OnBehalfOf<'_>,
+        name: &UserName,
+        admin: bool,
+    ) -> Result<User, HubError> {
         if admin {
             self.privileges.may_change_admins(by)?;
         }
@@ -81,22 +107,26 @@ impl People {
         }
     }
 
-    /// Makes a user as `create_user`, and says whose people may take over the account.
+    /// Makes a user as [`People::create_user`], and says whose people may take over the account.
     ///
     /// # Errors
-    /// As `create_user` and `set_adopt_from`; then nobody is made.
+    /// As [`People::create_user`]; [`HubError::Invalid`] for a provider that is not there. Then nobody is
+    /// made.
     pub async fn prepare_user(
         &self,
-        by: impl Into<OnBehalfOf<'_>>,
-        name: &UserName,
+        permit: &Permit<'_, CreateUser>,
         admin: bool,
         adopt_from: Option<&str>,
     ) -> Result<User, HubError> {
-        let by = by.into();
+        let (by, name) = permit.parts();
+        let name: UserName = name
+            .as_str()
+            .parse()
+            .map_err(|error: InvalidName| HubError::invalid(error.to_string()))?;
         let provider = adopt_from
             .map(|text| self.known_provider(text))
             .transpose()?;
-        let user = self.create_user(by, name, admin).await?;
+        let user = self.make_user(by, &name, admin).await?;
         if let Some(provider) = provider {
             self.note_adopt_from(by, &user, Some(provider)).await?;
         }
@@ -109,12 +139,11 @@ impl People {
     /// [`HubError::Forbidden`] when the caller holds less than the user, or than comes with the name.
     pub async fn change_user(
         &self,
-        by: impl Into<OnBehalfOf<'_>>,
-        user: &User,
+        permit: &Permit<'_, ChangeUser>,
         name: Option<&UserName>,
         admin: Option<bool>,
     ) -> Result<User, HubError> {
-        let by = by.into();
+        let (by, user) = permit.parts();
         self.privileges.may_act_against(by, user).await?;
         let admin = admin.filter(|admin| *admin != user.admin);
         if admin.is_some() {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jansky_model::{ServerName, Timestamp};
-use jansky_store::User;
 
 use crate::servers::Servers;
 use crate::shared::error::HubError;
+use jansky_access::Permit;
+use jansky_access::action::ReportActivity;
 
 /// Reports from the future beyond this are refused, as JupyterHub does.
 const FUTURE_TOLERANCE: Duration = Duration::from_mins(59);
@@ -30,12 +31,13 @@ pub struct ServerActivity {
 }
 
 impl Servers {
-    /// Takes a report about `user`. Times only ever move forward.
+    /// Takes a report about a user. Times only ever move forward.
     pub async fn report_activity(
         &self,
-        user: &User,
+        permit: &Permit<'_, ReportActivity>,
         report: &ActivityReport,
     ) -> Result<(), HubError> {
+        let user = permit.on();
         if report.last_activity.is_none() && report.servers.is_empty() {
             return Err(HubError::invalid(
                 "the body needs `last_activity` or `servers` or both",

@@ -6,10 +6,19 @@ use serde_json::{Map, Value};
 
 use crate::servers::Servers;
 use crate::shared::error::HubError;
+use jansky_access::Permit;
+use jansky_access::action::StartServer;
 
 impl Servers {
     /// What somebody may choose for their servers, each with what they may have.
-    pub async fn choices_of(&self, user: &User) -> Result<Vec<Choice>, HubError> {
+    pub async fn choices_of(
+        &self,
+        permit: &Permit<'_, StartServer>,
+    ) -> Result<Vec<Choice>, HubError> {
+        self.choices_for(&permit.on().owner).await
+    }
+
+    async fn choices_for(&self, user: &User) -> Result<Vec<Choice>, HubError> {
         let mut choices = self.spawner.choices();
         if choices.is_empty() {
             return Ok(choices);
@@ -33,7 +42,7 @@ impl Servers {
     ) -> Result<Value, HubError> {
         let is_asked = asked.is_some();
         let mut options = asked.unwrap_or_else(|| last.clone());
-        for choice in self.choices_of(user).await? {
+        for choice in self.choices_for(user).await? {
             if options.is_null() {
                 options = Value::Object(Map::new());
             }

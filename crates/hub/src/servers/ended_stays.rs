@@ -37,7 +37,7 @@ impl Servers {
         for exclusion in self.store.due_exclusions(self.clock.now()).await? {
             let user = exclusion.user_id;
             for server in self.store.servers_of(user).await? {
-                self.stop_server(&server).await?;
+                self.stop(&server).await?;
             }
             self.people.end_sessions_of(user).await?;
             // Only now: a process that dies in between leaves it to the next one.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use jansky_crypto::digest;
 use jansky_model::name::{server_client_id, server_prefix};
-use jansky_model::scope::SERVER_ROLE;
+use jansky_model::scope::{SERVER_ROLE, Target};
 use jansky_model::{
-    ScopeSet, Secret, ServerEvent, ServerId, ServerName, ServerState, StartId, Timestamp, UserId,
+    Scope, ScopeSet, Secret, ServerEvent, ServerId, ServerName, ServerState, StartId, Timestamp,
+    UserId,
 };
 use jansky_store::{BeginStart, NewServer, NewToken, Server, StoreError, TokenKind, User};
 use serde_json::Value;
@@ -17,7 +18,8 @@ use crate::servers::Servers;
 use crate::servers::operations::Progress;
 use crate::servers::routes::ServerRoute;
 use crate::shared::error::HubError;
-use jansky_access::OnBehalfOf;
+use jansky_access::action::{StartServer, StopServer};
+use jansky_access::{Actor, Authority, OnBehalfOf, Permit};
 
 /// Between two looks at a row that somebody else works on.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
@@ -29,19 +31,22 @@ const PATIENCE_OF_REMOVAL: Duration = Duration::from_mins(10);
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 impl Servers {
-    /// A server of a user by name.
-    pub async fn server(&self, user: &User, name: &ServerName) -> Result<Option<Server>, HubError> {
-        Ok(self.store.server_by_name(user.id, name).await?)
+    /// The default server of the caller, if they ever started it.
+    pub async fn own_default_server(&self, actor: &Actor) -> Result<Option<Server>, HubError> {
+        let name = ServerName::default_server();
+        Ok(self.store.server_by_name(actor.user.id, &name).await?)
     }
 
-    /// The server with this id.
-    pub async fn server_by_id(&self, id: ServerId) -> Result<Option<Server>, HubError> {
-        Ok(self.store.server(id).await?)
-    }
-
-    /// All servers of a user, also stopped ones.
-    pub async fn servers_of(&self, user: &User) -> Result<Vec<Server>, HubError> {
-        Ok(self.store.servers_of(user.id).await?)
+    /// The servers of a user that the caller may see, also stopped ones.
+    pub async fn servers_of(
+        &self,
+        by: impl Into<OnBehalfOf<'_>>,
+        user: &User,
+    ) -> Result<Vec<Server>, HubError> {
+        let mut servers = self.store.servers_of(user.id).await?;
+        let by = by.into();
+        servers.retain(|server| sees(by, server));
+        Ok(servers)
     }
 
     /// The path of a server, for example `/user/river/`.
@@ -72,6 +77,17 @@ impl Servers {
 
     /// Makes a server without starting it.
     pub async fn create_server(
+        &self,
+        permit: &Permit<'_, StartServer>,
+        display_name: &str,
+        options: Option<serde_json::Map<String, Value>>,
+    ) -> Result<Server, HubError> {
+        let place = permit.on();
+        self.make(&place.owner, &place.name, display_name, options)
+            .await
+    }
+
+    pub(crate) async fn make(
         &self,
         user: &User,
         name: &ServerName,
@@ -129,13 +145,22 @@ impl Servers {
     /// caller. Use `settled` to wait for it and `progress` to watch it.
     pub async fn start_server(
         self: &Arc<Self>,
+        permit: &Permit<'_, StartServer>,
+        options: Option<Value>,
+    ) -> Result<Server, HubError> {
+        let place = permit.on();
+        self.start(&place.owner, &place.name, options).await
+    }
+
+    pub(crate) async fn start(
+        self: &Arc<Self>,
         user: &User,
         name: &ServerName,
         options: Option<Value>,
     ) -> Result<Server, HubError> {
         let server = match self.store.server_by_name(user.id, name).await? {
             Some(server) => server,
-            None => self.create_server(user, name, "", None).await?,
+            None => self.make(user, name, "", None).await?,
         };
         match &server.state {
             ServerState::Starting { .. } => return Ok(server),
@@ -212,7 +237,14 @@ impl Servers {
     }
 
     /// Stops a server. When this returns, the stop is recorded and goes on by itself.
-    pub async fn stop_server(self: &Arc<Self>, server: &Server) -> Result<(), HubError> {
+    pub async fn stop_server(
+        self: &Arc<Self>,
+        permit: &Permit<'_, StopServer>,
+    ) -> Result<(), HubError> {
+        self.stop(permit.on().existing()?).await
+    }
+
+    pub(crate) async fn stop(self: &Arc<Self>, server: &Server) -> Result<(), HubError> {
         let mut current = server.clone();
         loop {
             match current.state {
@@ -252,10 +284,14 @@ impl Servers {
     }
 
     /// Stops every server and waits for it, at most for `patience`.
-    pub async fn stop_all_servers(self: &Arc<Self>, patience: Duration) -> Result<(), HubError> {
+    pub async fn stop_all_servers(
+        self: &Arc<Self>,
+        _: &Authority,
+        patience: Duration,
+    ) -> Result<(), HubError> {
         let servers = self.store.active_servers().await?;
         for server in &servers {
-            self.stop_server(server).await?;
+            self.stop(server).await?;
         }
         let all_gone = async {
             for server in &servers {
@@ -300,12 +336,13 @@ impl Servers {
     /// [`HubError::Forbidden`] for a name for which the caller holds more than for this server.
     pub async fn change_server(
         &self,
-        by: impl Into<OnBehalfOf<'_>>,
-        server: &Server,
+        permit: &Permit<'_, StartServer>,
         name: Option<&ServerName>,
         display_name: Option<&str>,
         options: Option<serde_json::Map<String, Value>>,
     ) -> Result<Server, HubError> {
+        let (by, place) = permit.parts();
+        let server = place.existing()?;
         if server.state.is_active() {
             return Err(HubError::invalid(format!(
                 "{} is running; stop it before changing it",
@@ -313,9 +350,7 @@ impl Servers {
             )));
         }
         if let Some(name) = name.filter(|name| **name != server.name) {
-            self.privileges
-                .may_name_server(by.into(), server, name)
-                .await?;
+            self.privileges.may_name_server(by, server, name).await?;
             let client_id = server_client_id(&server.user, name);
             match self.store.rename_server(server.id, name, &client_id).await {
                 Err(StoreError::AlreadyExists { .. }) => {
@@ -343,7 +378,16 @@ impl Servers {
     }
 
     /// Removes a stopped named server.
-    pub async fn remove_server(&self, server: &Server) -> Result<(), HubError> {
+    pub async fn remove_server(&self, permit: &Permit<'_, StopServer>) -> Result<(), HubError> {
+        // As it is now: it may have been stopped with this permit.
+        let known = permit.on().existing()?;
+        match self.store.server(known.id).await? {
+            Some(server) => self.remove(&server).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn remove(&self, server: &Server) -> Result<(), HubError> {
         if server.name.is_default() {
             return Err(HubError::invalid("The default server cannot be removed."));
         }
@@ -364,13 +408,20 @@ impl Servers {
 
     /// Removes a named server once its stop, which is under way, is done. A process that ends in
     /// between leaves it stopped.
-    pub fn remove_when_stopped(self: &Arc<Self>, server: &Server) {
-        let (servers, server) = (Arc::clone(self), server.clone());
+    ///
+    /// # Errors
+    /// [`HubError::NotFound`] when there is no such server.
+    pub fn remove_when_stopped(
+        self: &Arc<Self>,
+        permit: &Permit<'_, StopServer>,
+    ) -> Result<(), HubError> {
+        let server = permit.on().existing()?.clone();
+        let servers = Arc::clone(self);
         self.tasks.spawn(async move {
             let removed = async {
                 let stopped = servers.settled(&server, PATIENCE_OF_REMOVAL).await?;
                 match stopped {
-                    Some(stopped) => servers.remove_server(&stopped).await,
+                    Some(stopped) => servers.remove(&stopped).await,
                     None => Ok(()),
                 }
             };
@@ -378,6 +429,7 @@ impl Servers {
                 warn!(server.id = %server.id, error = %error, "could not remove a server after its stop");
             }
         });
+        Ok(())
     }
 
     /// Removes what is left of a server that is gone; what cannot be removed only takes up room.
@@ -392,13 +444,21 @@ impl Servers {
         Ok(self.store.server(server.id).await?)
     }
 
-    /// The servers of several users at once.
-    pub async fn servers_of_users(&self, users: &[UserId]) -> Result<Vec<Server>, HubError> {
-        Ok(self.store.servers_of_users(users).await?)
+    /// The servers of several users that the caller may see.
+    pub async fn servers_of_users(
+        &self,
+        by: impl Into<OnBehalfOf<'_>>,
+        users: &[User],
+    ) -> Result<Vec<Server>, HubError> {
+        let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
+        let mut servers = self.store.servers_of_users(&ids).await?;
+        let by = by.into();
+        servers.retain(|server| sees(by, server));
+        Ok(servers)
     }
 
     /// How many servers are ready.
-    pub async fn count_running(&self) -> Result<u64, HubError> {
+    pub(crate) async fn count_running(&self) -> Result<u64, HubError> {
         let servers = self.store.active_servers().await?;
         Ok(servers
             .iter()
@@ -416,6 +476,14 @@ impl Servers {
             format!("{}'s server `{}`", server.user, server.name)
         }
     }
+}
+
+/// Whether somebody sees that a server is there: with its owner, alone, or as its owner.
+fn sees(by: OnBehalfOf<'_>, server: &Server) -> bool {
+    let (owner, name) = (server.user.as_str(), server.name.as_str());
+    by.is_at_own_browser(server.user_id)
+        || by.may(&[Scope::READ_SERVERS], Target::Server(owner, name))
+        || by.may(&[Scope::READ_USERS], Target::User(owner))
 }
 
 /// The token of a server itself, as JupyterHub's role `server` has it.

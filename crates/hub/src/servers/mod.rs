@@ -14,6 +14,8 @@ pub(crate) mod routes;
 pub(crate) mod share_codes;
 pub(crate) mod shares;
 pub(crate) mod spawner_tokens;
+#[cfg(feature = "testing")]
+mod testing;
 pub(crate) mod tripwire;
 
 use std::collections::BTreeSet;

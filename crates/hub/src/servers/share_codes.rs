@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jansky_crypto::token::digest_text;
 use jansky_model::{Secret, Timestamp};
-use jansky_store::{NewShareCode, Server, ShareCode, ShareCodes, User};
+use jansky_store::{NewShareCode, Server, ShareCode, ShareCodes};
 use serde_json::json;
 use tracing::info;
 
@@ -12,7 +12,8 @@ use crate::servers::Servers;
 use crate::servers::shares::{held, shareable};
 use crate::shared::error::HubError;
 use crate::shared::record::{Event, some_of};
-use jansky_access::Actor;
+use jansky_access::action::{SeeShares, SeeSharesOfOwner, ShareServer};
+use jansky_access::{Actor, Permit};
 
 /// For how long a code is accepted unless its maker says otherwise.
 pub const USUAL_CODE_LIFETIME: Duration = Duration::from_hours(24);
@@ -51,11 +52,11 @@ impl Servers {
     /// too long; [`HubError::Forbidden`] when the caller does not hold what is given away.
     pub async fn create_share_code(
         &self,
-        actor: &Actor,
-        server: &Server,
+        permit: &Permit<'_, ShareServer>,
         scopes: Option<&[String]>,
         lifetime: Duration,
     ) -> Result<(ShareCode, Secret), HubError> {
+        let (by, server) = permit.parts();
         if !(SHORTEST..=LONGEST).contains(&lifetime) {
             return Err(HubError::invalid(format!(
                 "`expires_in` is {}; it must be between {} and {} seconds",
@@ -64,7 +65,7 @@ impl Servers {
                 LONGEST.as_secs()
             )));
         }
-        let scopes = held(actor, server, shareable(server, scopes)?)?;
+        let scopes = held(by, server, shareable(server, scopes)?)?;
         let code = self.random.secret("");
         let now = self.clock.now();
         let new = NewShareCode {
@@ -84,13 +85,21 @@ impl Servers {
     }
 
     /// The codes of one server that are still accepted.
-    pub async fn share_codes_of_server(&self, server: &Server) -> Result<Vec<ShareCode>, HubError> {
+    pub async fn share_codes_of_server(
+        &self,
+        permit: &Permit<'_, SeeShares>,
+    ) -> Result<Vec<ShareCode>, HubError> {
+        let server = permit.on();
         let now = self.clock.now();
         Ok(self.store.share_codes_of_server(server.id, now).await?)
     }
 
     /// The codes of all servers of a user that are still accepted.
-    pub async fn share_codes_of_owner(&self, owner: &User) -> Result<Vec<ShareCode>, HubError> {
+    pub async fn share_codes_of_owner(
+        &self,
+        permit: &Permit<'_, SeeSharesOfOwner>,
+    ) -> Result<Vec<ShareCode>, HubError> {
+        let owner = permit.on();
         let now = self.clock.now();
         Ok(self.store.share_codes_of_owner(owner.id, now).await?)
     }
@@ -101,9 +110,10 @@ impl Servers {
     /// [`HubError::NotFound`] when the one that is meant is not there.
     pub async fn delete_share_codes(
         &self,
-        server: &Server,
+        permit: &Permit<'_, ShareServer>,
         which: WhichCodes<'_>,
     ) -> Result<(), HubError> {
+        let server = permit.on();
         let digest;
         let stored = match which {
             WhichCodes::All => ShareCodes::All,

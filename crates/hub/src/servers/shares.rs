@@ -3,15 +3,19 @@
 use std::collections::BTreeSet;
 
 use jansky_model::scope::Target;
-use jansky_model::{Scope, UserName};
-use jansky_store::{Group, Server, Share, ShareWith, StoreError, User};
+use jansky_model::{Scope, ServerId, ServerName, UserName};
+use jansky_store::{Server, Share, ShareWith, StoreError};
 use serde_json::json;
 use tracing::info;
 
 use crate::servers::Servers;
 use crate::shared::error::HubError;
 use crate::shared::record::{Event, some_of};
-use jansky_access::{Actor, access_scope};
+use jansky_access::action::{
+    LeaveSharesOfGroup, LeaveSharesOfUser, SeeSharedWithGroup, SeeSharedWithUser, SeeShares,
+    SeeSharesOfOwner, ShareServer,
+};
+use jansky_access::{OnBehalfOf, Permit, access_scope, missing};
 
 /// What can be shared: what is about a server and nothing else.
 const SHAREABLE: [Scope; 5] = [
@@ -50,20 +54,20 @@ impl Servers {
     /// [`HubError::Forbidden`] when the caller does not hold what is needed.
     pub async fn share(
         &self,
-        actor: &Actor,
-        server: &Server,
+        permit: &Permit<'_, ShareServer>,
         partner: &SharePartner,
         scopes: Option<&[String]>,
     ) -> Result<Share, HubError> {
-        let texts = held(actor, server, shareable(server, scopes)?)?;
+        let (by, server) = permit.parts();
+        let texts = held(by, server, shareable(server, scopes)?)?;
         let (sees, kind, name) = match partner {
             SharePartner::User(name) => (
-                actor.may(Scope::READ_USERS_NAME, Target::User(name.as_str())),
+                by.may(&[Scope::READ_USERS_NAME], Target::User(name.as_str())),
                 "user",
                 name.as_str(),
             ),
             SharePartner::Group(name) => (
-                actor.may(Scope::READ_GROUPS_NAME, Target::Group(name)),
+                by.may(&[Scope::READ_GROUPS_NAME], Target::Group(name)),
                 "group",
                 name.as_str(),
             ),
@@ -97,6 +101,15 @@ impl Servers {
     /// Returns what is left.
     pub async fn unshare(
         &self,
+        permit: &Permit<'_, ShareServer>,
+        partner: &SharePartner,
+        scopes: Option<&[String]>,
+    ) -> Result<Option<Share>, HubError> {
+        self.end_share(permit.on(), partner, scopes).await
+    }
+
+    async fn end_share(
+        &self,
         server: &Server,
         partner: &SharePartner,
         scopes: Option<&[String]>,
@@ -126,7 +139,8 @@ impl Servers {
     }
 
     /// Ends all shares of a server.
-    pub async fn unshare_all(&self, server: &Server) -> Result<(), HubError> {
+    pub async fn unshare_all(&self, permit: &Permit<'_, ShareServer>) -> Result<(), HubError> {
+        let server = permit.on();
         self.store.unshare_all(server.id, self.clock.now()).await?;
         self.access.forget_everyone();
         // The agent of the server gets tokens again.
@@ -137,32 +151,108 @@ impl Servers {
     }
 
     /// The shares of one server.
-    pub async fn shares_of_server(&self, server: &Server) -> Result<Vec<Share>, HubError> {
+    pub async fn shares_of_server(
+        &self,
+        permit: &Permit<'_, SeeShares>,
+    ) -> Result<Vec<Share>, HubError> {
+        let server = permit.on();
         Ok(self.store.shares_of_server(server.id).await?)
     }
 
     /// The shares of all servers of a user.
-    pub async fn shares_of_owner(&self, owner: &User) -> Result<Vec<Share>, HubError> {
+    pub async fn shares_of_owner(
+        &self,
+        permit: &Permit<'_, SeeSharesOfOwner>,
+    ) -> Result<Vec<Share>, HubError> {
+        let owner = permit.on();
         Ok(self.store.shares_of_owner(owner.id).await?)
     }
 
     /// What is shared with a user, by name or through a group.
-    pub async fn shares_with_user(&self, user: &User) -> Result<Vec<Share>, HubError> {
+    pub async fn shares_with_user(
+        &self,
+        permit: &Permit<'_, SeeSharedWithUser>,
+    ) -> Result<Vec<Share>, HubError> {
+        let user = permit.on();
         Ok(self.store.shares_with_user(user.id).await?)
     }
 
     /// What is shared with a group.
-    pub async fn shares_with_group(&self, group: &Group) -> Result<Vec<Share>, HubError> {
+    pub async fn shares_with_group(
+        &self,
+        permit: &Permit<'_, SeeSharedWithGroup>,
+    ) -> Result<Vec<Share>, HubError> {
+        let group = permit.on();
         Ok(self.store.shares_with_group(&group.name).await?)
     }
 
-    /// The share of a server with one user or group, if there is one.
-    pub async fn share_with(
+    /// The server of a share or of a share code that somebody was shown.
+    pub async fn server_of_share(&self, server: ServerId) -> Result<Option<Server>, HubError> {
+        Ok(self.store.server(server).await?)
+    }
+
+    /// The share of a server with a user by name; one through a group is not theirs.
+    pub async fn share_with_user(
         &self,
-        server: &Server,
+        permit: &Permit<'_, SeeSharedWithUser>,
+        server: (&str, &str),
+    ) -> Result<(Server, Share), HubError> {
+        let partner = SharePartner::User(permit.on().name.clone());
+        self.share_of(server, &partner).await
+    }
+
+    /// The share of a server with a group.
+    pub async fn share_with_group(
+        &self,
+        permit: &Permit<'_, SeeSharedWithGroup>,
+        server: (&str, &str),
+    ) -> Result<(Server, Share), HubError> {
+        let partner = SharePartner::Group(permit.on().name.clone());
+        self.share_of(server, &partner).await
+    }
+
+    /// Gives back what is shared with a user by name.
+    pub async fn leave_share_of_user(
+        &self,
+        permit: &Permit<'_, LeaveSharesOfUser>,
+        server: (&str, &str),
+    ) -> Result<(), HubError> {
+        let partner = SharePartner::User(permit.on().name.clone());
+        self.leave_share(server, &partner).await
+    }
+
+    /// Gives back what is shared with a group.
+    pub async fn leave_share_of_group(
+        &self,
+        permit: &Permit<'_, LeaveSharesOfGroup>,
+        server: (&str, &str),
+    ) -> Result<(), HubError> {
+        let partner = SharePartner::Group(permit.on().name.clone());
+        self.leave_share(server, &partner).await
+    }
+
+    async fn leave_share(
+        &self,
+        server: (&str, &str),
         partner: &SharePartner,
-    ) -> Result<Option<Share>, HubError> {
-        Ok(self.store.share_with(server.id, partner.stored()).await?)
+    ) -> Result<(), HubError> {
+        let (server, _) = self.share_of(server, partner).await?;
+        self.end_share(&server, partner, None).await?;
+        Ok(())
+    }
+
+    async fn share_of(
+        &self,
+        (owner, name): (&str, &str),
+        partner: &SharePartner,
+    ) -> Result<(Server, Share), HubError> {
+        let owner: UserName = owner.parse().map_err(|_| missing())?;
+        let owner = self.store.user_by_name(&owner).await?.ok_or_else(missing)?;
+        let name: ServerName = name.parse().map_err(|_| missing())?;
+        let server = self.store.server_by_name(owner.id, &name).await?;
+        let server = server.ok_or_else(missing)?;
+        let share = self.store.share_with(server.id, partner.stored()).await?;
+        Ok((server, share.ok_or_else(missing)?))
     }
 
     /// Forgets what is remembered about whoever a share is about.
@@ -219,12 +309,13 @@ pub(crate) fn shareable(
 
 /// The texts of scopes that the caller holds on a server and so may give away.
 pub(crate) fn held(
-    actor: &Actor,
+    by: OnBehalfOf<'_>,
     server: &Server,
     scopes: BTreeSet<(Scope, String)>,
 ) -> Result<Vec<String>, HubError> {
     let texts = scopes.into_iter().map(|(scope, text)| {
-        if actor.may_on_server(scope, &server.user, &server.name) {
+        let target = Target::Server(server.user.as_str(), server.name.as_str());
+        if by.may(&[scope], target) {
             return Ok(text);
         }
         Err(HubError::forbidden(format!(

@@ -136,10 +136,10 @@ impl Servers {
             reason: format!("there is no [audience.{id}]"),
         })?;
         let groups = self
-            .people
-            .groups_of(user)
+            .store
+            .groups_of(user.id)
             .await
-            .map_err(|error| from_hub(&error))?;
+            .map_err(|error| from_hub(&error.into()))?;
         let request = SourceRequest {
             user: AdmittedUser::as_the_hub(user),
             groups: &groups,

@@ -37,7 +37,7 @@ async fn the_use_of_a_token_is_written_down_also_when_its_owner_is_remembered() 
     let made = hub
         .hub
         .people
-        .create_token(hub.hub.operator(), &user, NewApiToken::default())
+        .create_token(&hub.hub.permit_of(user.clone()), NewApiToken::default())
         .await;
     let (_, token) = made.expect("a token can be made");
 
@@ -51,7 +51,7 @@ async fn the_use_of_a_token_is_written_down_also_when_its_owner_is_remembered() 
     let tokens = hub
         .hub
         .people
-        .tokens_of(&user)
+        .tokens_of(&hub.hub.permit_of(user.clone()))
         .await
         .expect("tokens are listed");
     assert_eq!(tokens[0].last_used_at, Some(world.now()));

@@ -70,7 +70,7 @@ impl Case {
             });
         }
         if self != Self::Start && self != Self::StartThatFails {
-            let begun = hub.hub.servers.start_server(&user, &name, None).await;
+            let begun = hub.hub.servers.start_unasked(&user, &name, None).await;
             let begun = begun.expect("it can be started");
             if self == Self::CancelStart {
                 until("it runs", async || {
@@ -97,7 +97,7 @@ impl Case {
             Self::Remove => {
                 hub.hub
                     .servers
-                    .stop_server(&server)
+                    .stop_unasked(&server)
                     .await
                     .expect("it stops");
                 server = hub.settled(&server).await;
@@ -124,21 +124,21 @@ impl Scene {
             Case::Start | Case::StartThatFails => {
                 let started = hub
                     .servers
-                    .start_server(&self.user, &case.name(), None)
+                    .start_unasked(&self.user, &case.name(), None)
                     .await?;
                 hub.servers.settled(&started, PATIENCE).await.map(|_| ())
             }
-            Case::Stop | Case::CancelStart => hub.servers.stop_server(&self.server).await,
+            Case::Stop | Case::CancelStart => hub.servers.stop_unasked(&self.server).await,
             Case::NoticeEnd => hub.servers.look_at_servers().await,
-            Case::StopAll => hub.servers.stop_all_servers(PATIENCE).await,
+            Case::StopAll => hub.servers.stop_all_servers(hub.operator(), PATIENCE).await,
             Case::Remove => match hub.servers.reread(&self.server).await? {
-                Some(server) => hub.servers.remove_server(&server).await,
+                Some(server) => hub.servers.remove_unasked(&server).await,
                 None => Ok(()),
             },
             Case::DeleteOwner => match hub.people.user("river").await? {
                 // It waits a minute for the servers, longer than whoever asks here.
                 Some(user) => {
-                    tokio::time::timeout(PATIENCE, hub.delete_user(hub.operator(), &user))
+                    tokio::time::timeout(PATIENCE, hub.delete_user(&hub.permit_of(user.clone())))
                         .await
                         .unwrap_or_else(|_| Err(HubError::conflict("it takes too long")))
                 }
@@ -327,8 +327,12 @@ async fn leave(
             .sign_out(actor, "http://127.0.0.1/", false)
             .await
             .map(|_| ()),
-        ProviderSignOut::Everywhere => hub.people.sign_out_everywhere(&actor.user, actor).await,
-        ProviderSignOut::Deleted => hub.delete_user(hub.operator(), &actor.user).await,
+        ProviderSignOut::Everywhere => {
+            hub.people
+                .sign_out_everywhere(&hub.permit_by(actor, actor.user.clone()))
+                .await
+        }
+        ProviderSignOut::Deleted => hub.delete_user(&hub.permit_of(actor.user.clone())).await,
     }
 }
 

@@ -2,6 +2,7 @@
 //! makes of them.
 
 mod activity;
+mod callers;
 mod database_first;
 mod other_services;
 mod privileges;

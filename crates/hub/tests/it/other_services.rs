@@ -43,7 +43,7 @@ impl Upstream {
         let fresh = self
             .hub()
             .people
-            .other_service_token(user, &self.provider, service, least)
+            .other_service_token(self.hub().operator(), user, &self.provider, service, least)
             .await?;
         Ok(fresh.token.expose().to_owned())
     }
@@ -122,7 +122,12 @@ async fn one_dead_service_takes_nothing_else_along() {
     let login = upstream
         .hub()
         .people
-        .login_token(&user, &upstream.provider, Duration::ZERO)
+        .login_token(
+            upstream.hub().operator(),
+            &user,
+            &upstream.provider,
+            Duration::ZERO,
+        )
         .await;
     let session = upstream
         .hub()

@@ -173,12 +173,12 @@ impl Scene {
             let name = user_name(name);
             let made = hub
                 .people
-                .create_user(hub.operator(), &name, is_admin)
+                .create_user(&hub.permit_of(jansky_hub::TheHub), &name, is_admin)
                 .await;
             let user = made.expect("the name is free");
             for server in ["", "gpu"] {
                 let server = server.parse().expect("a valid name");
-                let made = hub.servers.create_server(&user, &server, "", None).await;
+                let made = hub.servers.make_unasked(&user, &server, "").await;
                 servers.push(made.expect("the name is free").id);
             }
             users.push(user.id);
@@ -190,7 +190,7 @@ impl Scene {
             let names = [group.to_owned()];
             let made = hub
                 .people
-                .create_groups(hub.operator(), &names, &members)
+                .create_groups(&hub.permit_of(jansky_hub::TheHub), &names, &members)
                 .await;
             made.expect("the name is free");
         }
@@ -200,7 +200,7 @@ impl Scene {
             .await
             .expect("read")
             .expect("made");
-        let all = hub.people.rights_of(&river).await.expect("read");
+        let all = hub.people.rights_unasked(&river).await.expect("read");
         // Of the limits that a token may have, those that its owner holds.
         let limits = story.limits.as_ref().map(|limits| {
             let held = limits
@@ -214,7 +214,7 @@ impl Scene {
         };
         let made = hub
             .people
-            .create_token(hub.operator(), &river, request)
+            .create_token(&hub.permit_of(river.clone()), request)
             .await;
         let (_, token) = made.expect("river holds it");
         Self {
@@ -240,12 +240,20 @@ impl Scene {
         self.hub.servers.server(&owner, &name).await.expect("read")
     }
 
+    async fn place_of(&self, server: &jansky_hub::Server) -> jansky_hub::Place {
+        let owner = self.hub.people.user(server.user.as_str()).await;
+        jansky_hub::Place {
+            owner: owner.expect("read").expect("it has an owner"),
+            name: server.name.clone(),
+            server: Some(server.clone()),
+        }
+    }
+
     /// What is now a token of somebody else, as a sign-in would give it.
     async fn signed_in_as(&self, user: &User) -> Secret {
-        let made = self
-            .hub
-            .people
-            .create_token(self.hub.operator(), user, NewApiToken::default());
+        let permit = self.hub.permit_of(user.clone());
+        let people = &self.hub.people;
+        let made = people.create_token(&permit, NewApiToken::default());
         made.await.expect("everybody has what they have").1
     }
 
@@ -260,7 +268,11 @@ impl Scene {
             Call::CreateUser { name, admin } if on(Scope::ADMIN_USERS, *name) => {
                 let _ = hub
                     .people
-                    .create_user(actor, &user_name(NAMES[*name]), *admin)
+                    .create_user(
+                        &hub.permit_by(actor, jansky_hub::TheHub),
+                        &user_name(NAMES[*name]),
+                        *admin,
+                    )
                     .await;
             }
             Call::Rename { user, name } if on(Scope::ADMIN_USERS, *user) => {
@@ -268,32 +280,42 @@ impl Scene {
                     let name = user_name(NAMES[*name]);
                     let _ = hub
                         .people
-                        .change_user(actor, &user, Some(&name), None)
+                        .change_user(&hub.permit_by(actor, user.clone()), Some(&name), None)
                         .await;
                 }
             }
             Call::MakeAdmin { user } if on(Scope::ADMIN_USERS, *user) => {
                 if let Some(user) = self.user(*user).await {
-                    let _ = hub.people.change_user(actor, &user, None, Some(true)).await;
+                    let _ = hub
+                        .people
+                        .change_user(&hub.permit_by(actor, user.clone()), None, Some(true))
+                        .await;
                 }
             }
             Call::DeleteUser { user } if on(Scope::DELETE_USERS, *user) => {
                 if let Some(user) = self.user(*user).await.filter(|u| u.id != actor.user.id) {
-                    let _ = hub.delete_user(actor, &user).await;
+                    let _ = hub.delete_user(&hub.permit_by(actor, user.clone())).await;
                 }
             }
             Call::CreateGroup { group, member } if on_group(Scope::ADMIN_GROUPS, *group) => {
                 let members = [NAMES[*member].to_owned()];
                 let _ = hub
                     .people
-                    .create_groups(actor, &[GROUPS[*group].to_owned()], &members)
+                    .create_groups(
+                        &hub.permit_by(actor, jansky_hub::TheHub),
+                        &[GROUPS[*group].to_owned()],
+                        &members,
+                    )
                     .await;
             }
             Call::AddMember { group: of, member } if on_group(Scope::GROUPS, *of) => {
                 if let Some(group) = group(*of).await {
                     let _ = hub
                         .people
-                        .add_members(actor, &group, &[NAMES[*member].to_owned()])
+                        .add_members(
+                            &hub.permit_by(actor, group.clone()),
+                            &[NAMES[*member].to_owned()],
+                        )
                         .await;
                 }
             }
@@ -301,13 +323,19 @@ impl Scene {
                 if let Some(group) = group(*of).await {
                     let _ = hub
                         .people
-                        .remove_members(actor, &group, &[NAMES[*member].to_owned()])
+                        .remove_members(
+                            &hub.permit_by(actor, group.clone()),
+                            &[NAMES[*member].to_owned()],
+                        )
                         .await;
                 }
             }
             Call::DeleteGroup { group: of } if on_group(Scope::DELETE_GROUPS, *of) => {
                 if let Some(group) = group(*of).await {
-                    let _ = hub.people.delete_group(actor, &group).await;
+                    let _ = hub
+                        .people
+                        .delete_group(&hub.permit_by(actor, group.clone()))
+                        .await;
                 }
             }
             Call::Token { user, scope } if on(Scope::TOKENS, *user) => {
@@ -316,14 +344,22 @@ impl Scene {
                         scopes: scope.clone().map(|scope| vec![scope]),
                         ..NewApiToken::default()
                     };
-                    if let Ok((_, token)) = hub.people.create_token(actor, &user, request).await {
+                    if let Ok((_, token)) = hub
+                        .people
+                        .create_token(&hub.permit_by(actor, user.clone()), request)
+                        .await
+                    {
                         self.tokens.push(token);
                     }
                 }
             }
             Call::Link { user } if on(Scope::ADMIN_USERS, *user) => {
                 if let Some(user) = self.user(*user).await
-                    && hub.people.make_password_link(actor, &user).await.is_ok()
+                    && hub
+                        .people
+                        .make_password_link(&hub.permit_by(actor, user.clone()))
+                        .await
+                        .is_ok()
                 {
                     let token = self.signed_in_as(&user).await;
                     self.tokens.push(token);
@@ -334,7 +370,10 @@ impl Scene {
                     && actor.may_on_server(Scope::SHARES, &server.user, &server.name)
                 {
                     let with = SharePartner::User(user_name(NAMES[*with]));
-                    let _ = hub.servers.share(actor, &server, &with, None).await;
+                    let _ = hub
+                        .servers
+                        .share(&hub.permit_by(actor, server.clone()), &with, None)
+                        .await;
                 }
             }
             Call::ShareCode { server } => {
@@ -342,7 +381,11 @@ impl Scene {
                     && actor.may_on_server(Scope::SHARES, &server.user, &server.name)
                     && let Ok((_, code)) = hub
                         .servers
-                        .create_share_code(actor, &server, None, jansky_hub::USUAL_CODE_LIFETIME)
+                        .create_share_code(
+                            &hub.permit_by(actor, server.clone()),
+                            None,
+                            jansky_hub::USUAL_CODE_LIFETIME,
+                        )
                         .await
                 {
                     let _ = hub.servers.accept_share_code(actor, code.expose()).await;
@@ -352,10 +395,15 @@ impl Scene {
                 if let Some(server) = self.server(*server).await
                     && actor.may_on_server(Scope::START_SERVERS, &server.user, &server.name)
                 {
-                    let name = SERVERS[*name].parse().expect("a valid name");
+                    let name: ServerName = SERVERS[*name].parse().expect("a valid name");
                     let _ = hub
                         .servers
-                        .change_server(actor, &server, Some(&name), None, None)
+                        .change_server(
+                            &hub.permit_by(actor, self.place_of(&server).await),
+                            Some(&name),
+                            None,
+                            None,
+                        )
                         .await;
                 }
             }

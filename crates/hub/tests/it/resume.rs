@@ -257,7 +257,7 @@ async fn a_hub_that_shuts_down_leaves_servers_running() {
     second
         .hub
         .servers
-        .stop_all_servers(crate::support::SOON)
+        .stop_all_servers(second.hub.operator(), crate::support::SOON)
         .await
         .expect("they stop");
     assert_eq!(world.spawner.fake.running(), 0);

@@ -150,7 +150,7 @@ async fn two_who_ask_at_the_same_time_get_one_server() {
     let again = one
         .hub
         .servers
-        .start_server(&other, &ServerName::default_server(), None)
+        .start_unasked(&other, &ServerName::default_server(), None)
         .await;
     assert!(matches!(again, Err(HubError::Invalid(_))), "{again:?}");
 }
@@ -163,7 +163,11 @@ async fn every_start_has_a_token_of_its_own() {
     let server = hub.start(&user).await;
     let ready = hub.settled(&server).await;
     let first = world.last_token();
-    hub.hub.servers.stop_server(&ready).await.expect("it stops");
+    hub.hub
+        .servers
+        .stop_unasked(&ready)
+        .await
+        .expect("it stops");
     hub.settled(&ready).await;
 
     let server = hub.start(&user).await;

@@ -26,7 +26,7 @@ async fn a_start_is_cancelled_while_the_spawner_works() {
 
     hub.hub
         .servers
-        .stop_server(&server)
+        .stop_unasked(&server)
         .await
         .expect("it can be cancelled");
 
@@ -55,7 +55,7 @@ async fn a_start_is_cancelled_while_the_server_does_not_answer() {
 
     hub.hub
         .servers
-        .stop_server(&server)
+        .stop_unasked(&server)
         .await
         .expect("it can be cancelled");
 
@@ -79,7 +79,7 @@ async fn a_stop_that_does_not_work_is_tried_again() {
 
     hub.hub
         .servers
-        .stop_server(&ready)
+        .stop_unasked(&ready)
         .await
         .expect("the wish is recorded");
     assert!(
@@ -116,12 +116,12 @@ async fn a_stop_waits_until_it_is_known_what_was_started() {
 
     hub.hub
         .servers
-        .stop_server(&server)
+        .stop_unasked(&server)
         .await
         .expect("the wish is recorded");
     hub.hub
         .servers
-        .stop_all_servers(Duration::from_secs(1))
+        .stop_all_servers(hub.hub.operator(), Duration::from_secs(1))
         .await
         .expect("it waits");
     let state = world.reread(&server).await.state;
@@ -186,7 +186,7 @@ async fn stopping_what_does_not_run_does_nothing() {
 
     hub.hub
         .servers
-        .stop_server(&server)
+        .stop_unasked(&server)
         .await
         .expect("nothing is to be done");
 

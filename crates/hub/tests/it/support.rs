@@ -180,7 +180,7 @@ impl TestHub {
     /// Starts the default server of a user and does not wait.
     pub(crate) async fn start(&self, user: &User) -> Server {
         let name = ServerName::default_server();
-        let started = self.hub.servers.start_server(user, &name, None).await;
+        let started = self.hub.servers.start_unasked(user, &name, None).await;
         started.expect("it can be started")
     }
 

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use clap::Args;
 use jansky_config::Loaded;
 use jansky_guard::Place;
-use jansky_hub::{Authority, Hub, NewApiToken};
+use jansky_hub::{Authority, Hub, NewApiToken, Permit};
 use jansky_spawn::remove_left_over;
 use serde_json::json;
 use tracing::warn;
@@ -247,19 +247,28 @@ async fn make_accounts(
         let name = account.name.parse()?;
         let user = hub
             .people
-            .set_account(&name, account.password.clone(), account.admin)
+            .set_account(operator, &name, account.password.clone(), account.admin)
             .await?;
         if account.admin {
-            for old in hub.people.tokens_of(&user).await? {
+            for old in hub
+                .people
+                .tokens_of(&Permit::granted(operator, operator, user.clone()))
+                .await?
+            {
                 if old.note == accounts::TOKEN_NOTE {
-                    hub.people.revoke_token(operator, &user, old.id).await?;
+                    hub.people
+                        .revoke_token(&Permit::granted(operator, operator, user.clone()), old.id)
+                        .await?;
                 }
             }
             let request = NewApiToken {
                 note: accounts::TOKEN_NOTE.to_owned(),
                 ..NewApiToken::default()
             };
-            let (_, secret) = hub.people.create_token(operator, &user, request).await?;
+            let (_, secret) = hub
+                .people
+                .create_token(&Permit::granted(operator, operator, user.clone()), request)
+                .await?;
             token = Some(secret.expose().to_owned());
         }
     }

@@ -5,20 +5,22 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use jansky_hub::AgentSession;
+use jansky_hub::action::{SeeServers, StopServer};
 use jansky_model::Scope;
 use serde_json::{Value, json};
 
-use crate::api::servers::{ServerPath, find, no_server};
-use crate::api::{ApiResult, find_user};
+use crate::api::ApiResult;
+use crate::api::servers::{ServerPath, find};
 use crate::visit::Visit;
 
 /// `GET /hub/api/users/{name}/agents`
 pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, &[Scope::READ_SERVERS]).await?;
+    let permit = visit.web.hub.permit::<SeeServers>(actor, &name).await?;
+    let user = permit.on();
     let hub = &visit.web.hub;
-    let servers = hub.servers.servers_of(&user).await?;
-    let agents = hub.broker.agents_of(&user).await?;
+    let servers = hub.servers.servers_of(actor, user).await?;
+    let agents = hub.broker.agents_of(actor, user).await?;
     let shown: Vec<Value> = agents
         .iter()
         .filter_map(|agent| {
@@ -45,8 +47,7 @@ fn model(agent: &AgentSession, server: &str) -> Value {
 /// `POST …/tokens/freeze`: who may stop a server may also stop it from getting tokens.
 pub(crate) async fn freeze(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let (_, _, server) = find(&visit, actor, &path, Scope::DELETE_SERVERS).await?;
-    let server = server.ok_or_else(|| no_server(&path))?;
-    visit.web.hub.broker.freeze_tokens(actor, &server).await?;
+    let permit = find::<StopServer>(&visit, actor, &path).await?;
+    visit.web.hub.broker.freeze_tokens(&permit).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -2,13 +2,12 @@
 
 use axum::Json;
 use axum::extract::Path;
-use axum::response::IntoResponse;
-use jansky_hub::{AuditEvent, AuditQuery, HubError, User};
-use jansky_model::Scope;
-use jansky_model::scope::Target;
+use axum::response::{IntoResponse, Response};
+use jansky_hub::action::{SeeAudit, SeeWholeAudit};
+use jansky_hub::{AuditEvent, HubError};
 use serde_json::{Value, json};
 
-use crate::api::{ApiResult, find_user, need};
+use crate::api::ApiResult;
 use crate::visit::Visit;
 
 /// How many events one answer has unless it is asked for another number.
@@ -20,18 +19,25 @@ const MOST: u32 = 1000;
 /// `GET /hub/api/users/{name}/audit`: what was done with somebody's tokens.
 pub(crate) async fn of_user(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, &[Scope::READ_TOKENS]).await?;
-    answer(&visit, Some(&user)).await
+    let hub = &visit.web.hub;
+    let permit = hub.permit::<SeeAudit>(actor, &name).await?;
+    let (before, limit) = page(&visit)?;
+    let events = hub.audit().events_of(&permit, before, limit).await?;
+    Ok(answer(&events))
 }
 
 /// `GET /hub/api/audit`: the whole trail.
 pub(crate) async fn all(visit: Visit) -> ApiResult {
     let actor = visit.api_caller()?;
-    need(actor, &[Scope::ADMIN_USERS], Target::Hub)?;
-    answer(&visit, None).await
+    let hub = &visit.web.hub;
+    let permit = hub.permit::<SeeWholeAudit>(actor, ()).await?;
+    let (before, limit) = page(&visit)?;
+    let events = hub.audit().all_events(&permit, before, limit).await?;
+    Ok(answer(&events))
 }
 
-async fn answer(visit: &Visit, user: Option<&User>) -> ApiResult {
+/// Before which event, and how many.
+fn page(visit: &Visit) -> Result<(Option<i64>, u32), HubError> {
     let number = |name: &str| -> Result<Option<i64>, HubError> {
         let Some(text) = visit.query(name) else {
             return Ok(None);
@@ -42,14 +48,13 @@ async fn answer(visit: &Visit, user: Option<&User>) -> ApiResult {
             .ok_or_else(|| HubError::invalid(format!("`{name}` must be a number above 0")))
     };
     let limit = number("limit")?.unwrap_or(USUAL.into());
-    let query = AuditQuery {
-        user: user.map(|user| user.id),
-        before: number("before")?,
-        limit: u32::try_from(limit).unwrap_or(MOST).min(MOST),
-    };
-    let events = visit.web.hub.audit().events(&query).await?;
+    let limit = u32::try_from(limit).unwrap_or(MOST).min(MOST);
+    Ok((number("before")?, limit))
+}
+
+fn answer(events: &[AuditEvent]) -> Response {
     let shown: Vec<Value> = events.iter().map(model).collect();
-    Ok(Json(json!({ "events": shown })).into_response())
+    Json(json!({ "events": shown })).into_response()
 }
 
 fn model(event: &AuditEvent) -> Value {

@@ -4,34 +4,17 @@ use axum::Json;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use jansky_hub::{Actor, Group, GroupQuery, HubError, visible_groups};
+use jansky_hub::action::{
+    ChangeGroup, CreateGroup, CreateGroups, DeleteGroup, ListGroups, SeeGroup,
+};
+use jansky_hub::{Actor, Group, GroupQuery, HubError};
 use jansky_model::Scope;
-use jansky_model::name::group_name;
 use jansky_model::scope::Target;
 use serde_json::{Map, Value};
 
 use crate::api::paging::Page;
-use crate::api::{ApiResult, json_body, missing, need};
+use crate::api::{ApiResult, json_body};
 use crate::visit::Visit;
-
-/// What reveals at least a part of a group.
-const READ_ANY: &[Scope] = &[
-    Scope::READ_GROUPS,
-    Scope::READ_GROUPS_NAME,
-    Scope::READ_ROLES_GROUPS,
-];
-
-/// The group that a path names, if the caller holds one of the scopes on it.
-pub(crate) async fn find_group(
-    visit: &Visit,
-    actor: &Actor,
-    name: &str,
-    scopes: &[Scope],
-) -> Result<Group, HubError> {
-    let name = &group_name(name);
-    need(actor, scopes, Target::Group(name))?;
-    visit.web.hub.people.group(name).await?.ok_or_else(missing)
-}
 
 /// A group, with what the caller may see of it.
 fn model(visit: &Visit, actor: &Actor, group: &Group, members: &[String]) -> Value {
@@ -55,7 +38,12 @@ fn model(visit: &Visit, actor: &Actor, group: &Group, members: &[String]) -> Val
 
 /// Groups, with their members read once for all of them.
 async fn load(visit: &Visit, actor: &Actor, groups: &[Group]) -> Result<Vec<Value>, HubError> {
-    let members = visit.web.hub.people.members_of_groups(groups).await?;
+    let members = visit
+        .web
+        .hub
+        .people
+        .members_of_groups(actor, groups)
+        .await?;
     let shown = groups.iter().map(|group| {
         let members = members.get(&group.id).map_or(&[][..], Vec::as_slice);
         model(visit, actor, group, members)
@@ -77,16 +65,14 @@ async fn answer(
 /// `GET /hub/api/groups`
 pub(crate) async fn list(visit: Visit) -> ApiResult {
     let actor = visit.api_caller()?;
-    if !actor.scopes.holds(Scope::LIST_GROUPS) {
-        need(actor, &[Scope::LIST_GROUPS], Target::Hub)?;
-    }
+    let permit = visit.web.hub.permit::<ListGroups>(actor, ()).await?;
     let page = Page::of_list(&visit)?;
     let query = GroupQuery {
         offset: page.offset,
         limit: page.limit,
-        only: visible_groups(actor, Scope::LIST_GROUPS),
+        only: None,
     };
-    let (groups, total) = visit.web.hub.people.list_groups(&query).await?;
+    let (groups, total) = visit.web.hub.people.list_groups(&permit, query).await?;
     let shown = load(&visit, actor, &groups).await?;
     Ok(Json(page.list(&visit, shown, total)).into_response())
 }
@@ -101,7 +87,7 @@ struct NewGroups {
 /// `POST /hub/api/groups` makes several groups with the same members, or none of them.
 pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
-    need(actor, &[Scope::ADMIN_GROUPS], Target::Hub)?;
+    let permit = visit.web.hub.permit::<CreateGroups>(actor, ()).await?;
     let wanted: NewGroups = json_body(request).await?.unwrap_or_default();
     if wanted.groups.is_empty() {
         return Err(HubError::invalid("Must specify at least one group to create").into());
@@ -109,7 +95,7 @@ pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
     let hub = &visit.web.hub;
     let made = hub
         .people
-        .create_groups(actor, &wanted.groups, &wanted.users)
+        .create_groups(&permit, &wanted.groups, &wanted.users)
         .await?;
     let shown = load(&visit, actor, &made).await?;
     Ok((StatusCode::CREATED, Json(shown)).into_response())
@@ -118,8 +104,8 @@ pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
 /// `GET /hub/api/groups/{group}`
 pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let group = find_group(&visit, actor, &name, READ_ANY).await?;
-    Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
+    let permit = visit.web.hub.permit::<SeeGroup>(actor, &name).await?;
+    Ok(answer(&visit, actor, StatusCode::OK, permit.on()).await?)
 }
 
 /// The users whom a call is about. Some clients repeat what the group is called and its roles, which
@@ -137,16 +123,10 @@ struct Membership {
 /// `POST /hub/api/groups/{group}`
 pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
-    let name = group_name(&name);
-    need(actor, &[Scope::ADMIN_GROUPS], Target::Group(&name))?;
+    let permit = visit.web.hub.permit::<CreateGroup>(actor, &name).await?;
     let wanted: Membership = json_body(request).await?.unwrap_or_default();
     let users = wanted.users.unwrap_or_default();
-    let made = visit
-        .web
-        .hub
-        .people
-        .create_groups(actor, &[name], &users)
-        .await?;
+    let made = visit.web.hub.people.create_group(&permit, &users).await?;
     let mut shown = load(&visit, actor, &made).await?;
     Ok((StatusCode::CREATED, Json(shown.pop())).into_response())
 }
@@ -154,8 +134,8 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
 /// `DELETE /hub/api/groups/{group}`
 pub(crate) async fn delete(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let group = find_group(&visit, actor, &name, &[Scope::DELETE_GROUPS]).await?;
-    visit.web.hub.people.delete_group(actor, &group).await?;
+    let permit = visit.web.hub.permit::<DeleteGroup>(actor, &name).await?;
+    visit.web.hub.people.delete_group(&permit).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -169,29 +149,19 @@ async fn read_users(request: Request) -> Result<Vec<String>, HubError> {
 /// `POST /hub/api/groups/{group}/users` puts users into a group.
 pub(crate) async fn add(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
-    let group = find_group(&visit, actor, &name, &[Scope::GROUPS]).await?;
+    let permit = visit.web.hub.permit::<ChangeGroup>(actor, &name).await?;
     let users = read_users(request).await?;
-    visit
-        .web
-        .hub
-        .people
-        .add_members(actor, &group, &users)
-        .await?;
-    Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
+    visit.web.hub.people.add_members(&permit, &users).await?;
+    Ok(answer(&visit, actor, StatusCode::OK, permit.on()).await?)
 }
 
 /// `DELETE /hub/api/groups/{group}/users` takes users out of a group: those whom the body names.
 pub(crate) async fn remove(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
-    let group = find_group(&visit, actor, &name, &[Scope::GROUPS]).await?;
+    let permit = visit.web.hub.permit::<ChangeGroup>(actor, &name).await?;
     let users = read_users(request).await?;
-    visit
-        .web
-        .hub
-        .people
-        .remove_members(actor, &group, &users)
-        .await?;
-    Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
+    visit.web.hub.people.remove_members(&permit, &users).await?;
+    Ok(answer(&visit, actor, StatusCode::OK, permit.on()).await?)
 }
 
 /// `PUT /hub/api/groups/{group}/properties` replaces what is kept with a group.
@@ -201,14 +171,14 @@ pub(crate) async fn set_properties(
     request: Request,
 ) -> ApiResult {
     let actor = visit.api_caller()?;
-    let group = find_group(&visit, actor, &name, &[Scope::GROUPS]).await?;
+    let permit = visit.web.hub.permit::<ChangeGroup>(actor, &name).await?;
     let wanted: Option<Map<String, Value>> = json_body(request).await?;
     let wanted =
         wanted.ok_or_else(|| HubError::invalid("the body needs the properties, an object"))?;
     let hub = &visit.web.hub;
     let group = hub
         .people
-        .set_group_properties(&group, wanted.into())
+        .set_group_properties(&permit, wanted.into())
         .await?;
     Ok(answer(&visit, actor, StatusCode::OK, &group).await?)
 }

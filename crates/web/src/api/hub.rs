@@ -6,12 +6,11 @@ use axum::extract::Request;
 use axum::http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use jansky_hub::action::{SeeHubInfo, SeeMetrics, ShutDown};
 use jansky_hub::{Credential, HubError, JUPYTERHUB_VERSION};
-use jansky_model::Scope;
-use jansky_model::scope::Target;
 use serde_json::{Value, json};
 
-use crate::api::{ApiResult, json_body, models, need};
+use crate::api::{ApiResult, json_body, models};
 use crate::visit::Visit;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -25,7 +24,7 @@ pub(crate) async fn version() -> Response {
 /// `GET /hub/api/info`
 pub(crate) async fn info(visit: Visit) -> ApiResult {
     let actor = visit.api_caller()?;
-    need(actor, &[Scope::READ_HUB], Target::Hub)?;
+    visit.web.hub.permit::<SeeHubInfo>(actor, ()).await?;
     let own = env!("CARGO_PKG_VERSION");
     let ways = visit.web.hub.broker.external_ways().into_iter();
     let ways = ways.map(
@@ -76,10 +75,11 @@ pub(crate) async fn whoami(visit: Visit) -> ApiResult {
 /// `GET /hub/metrics` and `/hub/api/metrics`
 pub(crate) async fn metrics(visit: Visit) -> Response {
     if visit.web.authenticate_metrics {
-        let allowed = visit
-            .caller()
-            .and_then(|actor| need(actor, &[Scope::READ_METRICS], Target::Hub));
-        if let Err(error) = allowed {
+        let allowed = async {
+            let actor = visit.caller()?;
+            visit.web.hub.permit::<SeeMetrics>(actor, ()).await
+        };
+        if let Err(error) = allowed.await {
             return visit.error(&error);
         }
     }
@@ -105,7 +105,7 @@ struct Shutdown {
 /// `POST /hub/api/shutdown`
 pub(crate) async fn shutdown(visit: Visit, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
-    need(actor, &[Scope::SHUTDOWN], Target::Hub)?;
+    visit.web.hub.permit::<ShutDown>(actor, ()).await?;
     let wanted: Shutdown = json_body(request).await?.unwrap_or_default();
     let Some(on_shutdown) = &visit.web.on_shutdown else {
         return Err(HubError::invalid("this hub cannot be shut down over the API").into());

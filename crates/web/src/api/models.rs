@@ -1,9 +1,9 @@
 //! Users, servers and tokens as the API shows them; what a caller may not see is left out.
 
-use jansky_hub::{Actor, HubError};
+use jansky_hub::{Action, Actor, HubError, Permit};
 use jansky_hub::{Server, Token, User};
+use jansky_model::Scope;
 use jansky_model::scope::Target;
-use jansky_model::{Scope, ScopeSet};
 use serde_json::{Map, Value, json};
 
 use crate::visit::Visit;
@@ -125,8 +125,8 @@ pub(crate) async fn load_user(
     user_row: &User,
 ) -> Result<Value, HubError> {
     let hub = &visit.web.hub;
-    let groups = hub.people.groups_of(user_row).await?;
-    let servers = hub.servers.servers_of(user_row).await?;
+    let groups = hub.people.groups_of(actor, user_row).await?;
+    let servers = hub.servers.servers_of(actor, user_row).await?;
     let parts = UserParts {
         user: user_row,
         groups: &groups,
@@ -142,26 +142,38 @@ pub(crate) fn wants_stopped(visit: &Visit) -> bool {
     asked.is_some_and(|value| !matches!(value.as_str(), "0" | "false"))
 }
 
-/// A token without its secret; `owned` is what its owner may do.
+/// Tokens of the user whom a permit is about, without their secrets.
+pub(crate) async fn tokens(
+    visit: &Visit,
+    permit: &Permit<'_, impl Action<On = User>>,
+    tokens: &[Token],
+) -> Result<Vec<Value>, HubError> {
+    let people = &visit.web.hub.people;
+    let scopes = people.resolved_scopes(permit, tokens).await?;
+    let shown = tokens.iter().zip(scopes).map(|(token, scopes)| {
+        json!({
+            "user": permit.on().name,
+            "id": format!("a{}", token.id.0),
+            "kind": "api_token",
+            "roles": [],
+            "scopes": scopes,
+            "created": token.created_at,
+            "last_activity": token.last_used_at,
+            "expires_at": token.expires_at,
+            "note": token.note,
+            "session_id": token.session_id,
+            "oauth_client": token.client_id.as_deref().unwrap_or("JupyterHub"),
+        })
+    });
+    Ok(shown.collect())
+}
+
+/// One of them.
 pub(crate) async fn token(
     visit: &Visit,
-    owner: &User,
-    owned: &ScopeSet,
-    token: &Token,
+    permit: &Permit<'_, impl Action<On = User>>,
+    token: Token,
 ) -> Result<Value, HubError> {
-    let hub = &visit.web.hub;
-    let scopes = hub.people.resolved_scopes(owner, owned, token).await?;
-    Ok(json!({
-        "user": owner.name,
-        "id": format!("a{}", token.id.0),
-        "kind": "api_token",
-        "roles": [],
-        "scopes": scopes,
-        "created": token.created_at,
-        "last_activity": token.last_used_at,
-        "expires_at": token.expires_at,
-        "note": token.note,
-        "session_id": token.session_id,
-        "oauth_client": token.client_id.as_deref().unwrap_or("JupyterHub"),
-    }))
+    let mut shown = tokens(visit, permit, &[token]).await?;
+    Ok(shown.pop().unwrap_or_default())
 }

@@ -11,12 +11,12 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use jansky_hub::Server;
+use jansky_hub::action::WatchServer;
 use jansky_hub::{HubError, Progress};
-use jansky_model::scope::Target;
-use jansky_model::{ProgressEvent, Scope, ServerName, ServerState};
+use jansky_model::{ProgressEvent, ServerState};
 
+use crate::api::ApiResult;
 use crate::api::servers::ServerPath;
-use crate::api::{ApiResult, missing, need};
 use crate::state::WebState;
 use crate::visit::Visit;
 
@@ -26,23 +26,17 @@ const KEEP_ALIVE: Duration = Duration::from_secs(8);
 /// `GET …/progress`
 pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let (user, name) = (path.user(), path.server());
-    need(actor, &[Scope::READ_SERVERS], Target::Server(user, name))?;
     let hub = &visit.web.hub;
-    let user = hub.people.user(user).await?.ok_or_else(missing)?;
-    let name: ServerName = name.parse().map_err(|_| missing())?;
-    let server = hub
-        .servers
-        .server(&user, &name)
-        .await?
-        .ok_or_else(missing)?;
-    match last_event(&visit.web, &server) {
+    let named = (path.user(), path.server());
+    let permit = hub.permit::<WatchServer>(actor, named).await?;
+    let server = permit.on();
+    match last_event(&visit.web, server) {
         Some(event) => Ok(respond(Body::from(frame(&event)))),
         None if matches!(server.state, ServerState::Starting { .. }) => {
             let follower = Follower {
                 web: visit.web.clone(),
-                progress: hub.servers.progress(&server),
-                server,
+                progress: hub.servers.progress(server),
+                server: server.clone(),
                 sent: 0,
                 ready: VecDeque::from([Bytes::from_static(b"\n\n")]),
                 is_done: false,
@@ -55,7 +49,7 @@ pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
         }
         None => Err(HubError::invalid(format!(
             "{} is not starting...",
-            hub.servers.title_of(&server)
+            hub.servers.title_of(server)
         ))
         .into()),
     }

@@ -5,13 +5,12 @@ use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use jansky_hub::{Actor, HubError};
-use jansky_hub::{Server, User};
-use jansky_model::scope::Target;
-use jansky_model::{Scope, ServerName, ServerState};
+use jansky_hub::action::{SeeServer, StartServer, StopServer};
+use jansky_hub::{Action, Actor, HubError, Permit, Place};
+use jansky_model::{ServerName, ServerState};
 use serde_json::{Map, Value, json};
 
-use crate::api::{ApiResult, json_body, missing, models, need};
+use crate::api::{ApiResult, json_body, models};
 use crate::visit::Visit;
 
 /// The longest title of a server, in characters.
@@ -37,36 +36,18 @@ impl ServerPath {
     }
 }
 
-pub(super) async fn find(
+/// What the caller may do to the server that a path names.
+pub(super) async fn find<'a, A: Action<On = Place>>(
     visit: &Visit,
-    actor: &Actor,
+    actor: &'a Actor,
     path: &ServerPath,
-    scope: Scope,
-) -> Result<(User, ServerName, Option<Server>), HubError> {
-    need(actor, &[scope], Target::Server(&path.user, &path.server))?;
-    let user = visit
-        .web
-        .hub
-        .people
-        .user(&path.user)
-        .await?
-        .ok_or_else(missing)?;
-    let name: ServerName = path
-        .server
-        .parse()
-        .map_err(|error: jansky_model::InvalidName| HubError::invalid(error.to_string()))?;
-    if !name.is_default() && !visit.web.hub.settings().allow_named_servers {
+) -> Result<Permit<'a, A>, HubError> {
+    let hub = &visit.web.hub;
+    let permit = hub.permit::<A>(actor, (path.user(), path.server())).await?;
+    if !permit.on().name.is_default() && !hub.settings().allow_named_servers {
         return Err(HubError::invalid("Named servers are not enabled."));
     }
-    let server = visit.web.hub.servers.server(&user, &name).await?;
-    Ok((user, name, server))
-}
-
-pub(super) fn no_server(path: &ServerPath) -> HubError {
-    HubError::not_found(format!(
-        "{} has no server named '{}'",
-        path.user, path.server
-    ))
+    Ok(permit)
 }
 
 /// An empty answer as JupyterHub gives it.
@@ -77,9 +58,9 @@ fn empty(status: StatusCode) -> Response {
 /// `GET …/server` and `…/servers/{server}`
 pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let (_, _, server) = find(&visit, actor, &path, Scope::READ_SERVERS).await?;
-    let server = server.ok_or_else(|| no_server(&path))?;
-    Ok(Json(models::server(&visit, actor, &server)).into_response())
+    let permit = find::<SeeServer>(&visit, actor, &path).await?;
+    let server = permit.on().existing()?;
+    Ok(Json(models::server(&visit, actor, server)).into_response())
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -111,8 +92,8 @@ pub(crate) async fn create(
     request: Request,
 ) -> ApiResult {
     let actor = visit.api_caller()?;
-    let (user, name, _) = find(&visit, actor, &path, Scope::START_SERVERS).await?;
-    if name.is_default() {
+    let permit = find::<StartServer>(&visit, actor, &path).await?;
+    if permit.on().name.is_default() {
         return Err(HubError::conflict("The default server always exists").into());
     }
     let asked: ServerRequest = json_body(request).await?.unwrap_or_default();
@@ -121,7 +102,7 @@ pub(crate) async fn create(
     let title = asked.display_name.as_deref().unwrap_or_default();
     let server = hub
         .servers
-        .create_server(&user, &name, title, asked.user_options)
+        .create_server(&permit, title, asked.user_options)
         .await?;
     let model = models::server(&visit, actor, &server);
     Ok((StatusCode::CREATED, Json(model)).into_response())
@@ -134,8 +115,8 @@ pub(crate) async fn change(
     request: Request,
 ) -> ApiResult {
     let actor = visit.api_caller()?;
-    let (_, _, server) = find(&visit, actor, &path, Scope::START_SERVERS).await?;
-    let server = server.ok_or_else(|| no_server(&path))?;
+    let permit = find::<StartServer>(&visit, actor, &path).await?;
+    permit.on().existing()?;
     let body: Map<String, Value> = json_body(request).await?.unwrap_or_default();
     let known = ["name", "display_name", "user_options"];
     if body.is_empty() || body.keys().any(|key| !known.contains(&key.as_str())) {
@@ -156,7 +137,7 @@ pub(crate) async fn change(
     let title = asked.display_name.as_deref();
     let changed = hub
         .servers
-        .change_server(actor, &server, name.as_ref(), title, asked.user_options)
+        .change_server(&permit, name.as_ref(), title, asked.user_options)
         .await?;
     Ok(Json(models::server(&visit, actor, &changed)).into_response())
 }
@@ -168,7 +149,8 @@ pub(crate) async fn start(
     request: Request,
 ) -> ApiResult {
     let actor = visit.api_caller()?;
-    let (user, name, server) = find(&visit, actor, &path, Scope::START_SERVERS).await?;
+    let permit = find::<StartServer>(&visit, actor, &path).await?;
+    let server = &permit.on().server;
     let body: Map<String, Value> = json_body(request).await?.unwrap_or_default();
     // Without either of the two keys the whole body is the options: older clients send that.
     let (title, options) = if body.contains_key("user_options") || body.contains_key("display_name")
@@ -181,20 +163,20 @@ pub(crate) async fn start(
     };
     check_title(title.as_deref())?;
     let hub = &visit.web.hub;
-    match (&server, title.as_deref()) {
+    match (server, title.as_deref()) {
         (None, Some(title)) => {
-            hub.servers.create_server(&user, &name, title, None).await?;
+            hub.servers.create_server(&permit, title, None).await?;
         }
         (Some(stopped), Some(title)) if !stopped.state.is_active() => {
             hub.servers
-                .change_server(actor, stopped, None, Some(title), None)
+                .change_server(&permit, None, Some(title), None)
                 .await?;
         }
         _ => {}
     }
     let server = hub
         .servers
-        .start_server(&user, &name, options.map(Value::Object))
+        .start_server(&permit, options.map(Value::Object))
         .await?;
     match hub
         .servers
@@ -230,32 +212,31 @@ pub(crate) async fn stop(
     request: Request,
 ) -> ApiResult {
     let actor = visit.api_caller()?;
-    let (_, name, server) = find(&visit, actor, &path, Scope::DELETE_SERVERS).await?;
+    let permit = find::<StopServer>(&visit, actor, &path).await?;
+    let place = permit.on();
     let asked: StopRequest = json_body(request).await?.unwrap_or_default();
-    if asked.remove && name.is_default() {
+    if asked.remove && place.name.is_default() {
         return Err(HubError::invalid("Cannot remove the default server").into());
     }
-    let Some(server) = server else {
-        if name.is_default() {
-            return Ok(empty(StatusCode::NO_CONTENT));
-        }
-        return Err(no_server(&path).into());
-    };
+    if place.server.is_none() && place.name.is_default() {
+        return Ok(empty(StatusCode::NO_CONTENT));
+    }
+    let server = place.existing()?;
     let hub = &visit.web.hub;
-    hub.servers.stop_server(&server).await?;
+    hub.servers.stop_server(&permit).await?;
     let after = hub
         .servers
-        .settled(&server, hub.settings().call_patience)
+        .settled(server, hub.settings().call_patience)
         .await?;
     match after {
         Some(server) if server.state.is_active() => {
             if asked.remove {
-                hub.servers.remove_when_stopped(&server);
+                hub.servers.remove_when_stopped(&permit)?;
             }
             Ok(empty(StatusCode::ACCEPTED))
         }
-        Some(server) if asked.remove => {
-            hub.servers.remove_server(&server).await?;
+        Some(_) if asked.remove => {
+            hub.servers.remove_server(&permit).await?;
             Ok(empty(StatusCode::NO_CONTENT))
         }
         _ => Ok(empty(StatusCode::NO_CONTENT)),

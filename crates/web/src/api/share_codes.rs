@@ -6,14 +6,14 @@ use axum::Json;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jansky_hub::action::{SeeShares, SeeSharesOfOwner, ShareServer};
 use jansky_hub::{Actor, HubError, Server, ShareCode, USUAL_CODE_LIFETIME, WhichCodes};
-use jansky_model::scope::Target;
-use jansky_model::{Scope, Secret};
+use jansky_model::Secret;
 use serde_json::{Value, json};
 
 use crate::api::servers::ServerPath;
-use crate::api::shares::{page_of, server_model, server_of, server_to_share};
-use crate::api::{ApiResult, find_user, json_body, need};
+use crate::api::shares::{page_of, server_model};
+use crate::api::{ApiResult, json_body};
 use crate::visit::Visit;
 
 /// What to share, and for how long the code is accepted.
@@ -44,18 +44,21 @@ async fn answer(visit: &Visit, actor: &Actor, codes: Vec<ShareCode>) -> Result<R
 /// `GET /hub/api/share-codes/{owner}`
 pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let owner = find_user(&visit, actor, &name, &[Scope::READ_SHARES]).await?;
-    let codes = visit.web.hub.servers.share_codes_of_owner(&owner).await?;
+    let permit = visit
+        .web
+        .hub
+        .permit::<SeeSharesOfOwner>(actor, &name)
+        .await?;
+    let codes = visit.web.hub.servers.share_codes_of_owner(&permit).await?;
     Ok(answer(&visit, actor, codes).await?)
 }
 
 /// `GET /hub/api/share-codes/{owner}/{server}`
 pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let target = Target::Server(path.user(), path.server());
-    need(actor, &[Scope::READ_SHARES], target)?;
-    let server = server_of(&visit, path.user(), path.server()).await?;
-    let codes = visit.web.hub.servers.share_codes_of_server(&server).await?;
+    let named = (path.user(), path.server());
+    let permit = visit.web.hub.permit::<SeeShares>(actor, named).await?;
+    let codes = visit.web.hub.servers.share_codes_of_server(&permit).await?;
     Ok(answer(&visit, actor, codes).await?)
 }
 
@@ -66,7 +69,8 @@ pub(crate) async fn create(
     request: Request,
 ) -> ApiResult {
     let actor = visit.api_caller()?;
-    let server = server_to_share(&visit, actor, &path).await?;
+    let named = (path.user(), path.server());
+    let permit = visit.web.hub.permit::<ShareServer>(actor, named).await?;
     let asked: ShareCodeRequest = json_body(request).await?.unwrap_or_default();
     let scopes = asked.scopes.as_deref();
     let lifetime = asked
@@ -75,9 +79,9 @@ pub(crate) async fn create(
     let hub = &visit.web.hub;
     let (made, code) = hub
         .servers
-        .create_share_code(actor, &server, scopes, lifetime)
+        .create_share_code(&permit, scopes, lifetime)
         .await?;
-    let mut model = model(&visit, actor, &server, &made);
+    let mut model = model(&visit, actor, permit.on(), &made);
     let accept_url = accept_url(&visit, &code);
     let public = hub.settings().public_url.as_ref();
     let full = public.and_then(|public| public.join(&accept_url).ok());
@@ -95,7 +99,8 @@ fn accept_url(visit: &Visit, code: &Secret) -> String {
 /// `DELETE /hub/api/share-codes/{owner}/{server}` ends the code that `code` or `id` names, or all.
 pub(crate) async fn end(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let server = server_to_share(&visit, actor, &path).await?;
+    let named = (path.user(), path.server());
+    let permit = visit.web.hub.permit::<ShareServer>(actor, named).await?;
     let (code, id) = (visit.query("code"), visit.query("id"));
     let which = match (&code, &id) {
         (Some(code), _) => WhichCodes::Code(code),
@@ -107,7 +112,7 @@ pub(crate) async fn end(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
         .web
         .hub
         .servers
-        .delete_share_codes(&server, which)
+        .delete_share_codes(&permit, which)
         .await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

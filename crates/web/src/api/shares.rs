@@ -4,15 +4,16 @@ use axum::Json;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use jansky_hub::action::{
+    SeeSharedWithGroup, SeeSharedWithUser, SeeShares, SeeSharesOfOwner, ShareServer,
+};
 use jansky_hub::{Actor, HubError, Server, Share, SharePartner};
-use jansky_model::scope::Target;
-use jansky_model::{Scope, ServerId, ServerName};
+use jansky_model::ServerId;
 use serde_json::{Value, json};
 
-use crate::api::groups::find_group;
 use crate::api::paging::{Page, USUAL_PAGE};
 use crate::api::servers::ServerPath;
-use crate::api::{ApiResult, find_user, json_body, missing, models, need};
+use crate::api::{ApiResult, json_body, models};
 use crate::visit::Visit;
 
 /// With whom to share, and what.
@@ -39,30 +40,6 @@ impl ShareRequest {
             (None, name) => name.clone().map(SharePartner::Group),
         }
     }
-}
-
-/// The server that a path names, for somebody who may share it.
-pub(crate) async fn server_to_share(
-    visit: &Visit,
-    actor: &Actor,
-    path: &ServerPath,
-) -> Result<Server, HubError> {
-    let (user, name) = (path.user(), path.server());
-    need(actor, &[Scope::SHARES], Target::Server(user, name))?;
-    server_of(visit, user, name).await
-}
-
-/// The server of a user by its name.
-pub(crate) async fn server_of(visit: &Visit, user: &str, name: &str) -> Result<Server, HubError> {
-    let owner = visit.web.hub.people.user(user).await?.ok_or_else(missing)?;
-    let name: ServerName = name.parse().map_err(|_| missing())?;
-    visit
-        .web
-        .hub
-        .servers
-        .server(&owner, &name)
-        .await?
-        .ok_or_else(missing)
 }
 
 /// As much of a server as those see whom it is shared with.
@@ -103,7 +80,13 @@ pub(crate) async fn page_of<T>(
         .take(page.limit as usize)
     {
         // A server that was deleted a moment ago took this along.
-        if let Some(server) = visit.web.hub.servers.server_by_id(server_of(one)).await? {
+        if let Some(server) = visit
+            .web
+            .hub
+            .servers
+            .server_of_share(server_of(one))
+            .await?
+        {
             items.push(show(&server, one));
         }
     }
@@ -118,25 +101,29 @@ async fn answer(visit: &Visit, actor: &Actor, shares: Vec<Share>) -> Result<Resp
 /// `GET /hub/api/shares/{owner}`
 pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let owner = find_user(&visit, actor, &name, &[Scope::READ_SHARES]).await?;
-    let shares = visit.web.hub.servers.shares_of_owner(&owner).await?;
+    let permit = visit
+        .web
+        .hub
+        .permit::<SeeSharesOfOwner>(actor, &name)
+        .await?;
+    let shares = visit.web.hub.servers.shares_of_owner(&permit).await?;
     Ok(answer(&visit, actor, shares).await?)
 }
 
 /// `GET /hub/api/shares/{owner}/{server}`
 pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let target = Target::Server(path.user(), path.server());
-    need(actor, &[Scope::READ_SHARES], target)?;
-    let server = server_of(&visit, path.user(), path.server()).await?;
-    let shares = visit.web.hub.servers.shares_of_server(&server).await?;
+    let named = (path.user(), path.server());
+    let permit = visit.web.hub.permit::<SeeShares>(actor, named).await?;
+    let shares = visit.web.hub.servers.shares_of_server(&permit).await?;
     Ok(answer(&visit, actor, shares).await?)
 }
 
 /// `POST /hub/api/shares/{owner}/{server}` lets a user or a group do more.
 pub(crate) async fn add(visit: Visit, Path(path): Path<ServerPath>, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
-    let server = server_to_share(&visit, actor, &path).await?;
+    let named = (path.user(), path.server());
+    let permit = visit.web.hub.permit::<ShareServer>(actor, named).await?;
     let asked = ShareRequest::read(request).await?;
     let partner = asked.partner().ok_or_else(|| {
         let name = asked.user.as_deref().unwrap_or_default();
@@ -147,9 +134,9 @@ pub(crate) async fn add(visit: Visit, Path(path): Path<ServerPath>, request: Req
         .web
         .hub
         .servers
-        .share(actor, &server, &partner, scopes)
+        .share(&permit, &partner, scopes)
         .await?;
-    Ok(Json(model(&visit, actor, &server, &share)).into_response())
+    Ok(Json(model(&visit, actor, permit.on(), &share)).into_response())
 }
 
 /// `PATCH /hub/api/shares/{owner}/{server}` lets a user or a group do less.
@@ -159,7 +146,8 @@ pub(crate) async fn reduce(
     request: Request,
 ) -> ApiResult {
     let actor = visit.api_caller()?;
-    let server = server_to_share(&visit, actor, &path).await?;
+    let named = (path.user(), path.server());
+    let permit = visit.web.hub.permit::<ShareServer>(actor, named).await?;
     let asked = ShareRequest::read(request).await?;
     let left = match asked.partner() {
         Some(partner) => {
@@ -168,28 +156,36 @@ pub(crate) async fn reduce(
                 .web
                 .hub
                 .servers
-                .unshare(&server, &partner, scopes)
+                .unshare(&permit, &partner, scopes)
                 .await?
         }
         None => None,
     };
-    let left = left.map_or_else(|| json!({}), |share| model(&visit, actor, &server, &share));
+    let left = left.map_or_else(
+        || json!({}),
+        |share| model(&visit, actor, permit.on(), &share),
+    );
     Ok(Json(left).into_response())
 }
 
 /// `DELETE /hub/api/shares/{owner}/{server}` ends all shares of a server.
 pub(crate) async fn end(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let server = server_to_share(&visit, actor, &path).await?;
-    visit.web.hub.servers.unshare_all(&server).await?;
+    let named = (path.user(), path.server());
+    let permit = visit.web.hub.permit::<ShareServer>(actor, named).await?;
+    visit.web.hub.servers.unshare_all(&permit).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `GET /hub/api/users/{user}/shared`: what is shared with a user, also through groups.
 pub(crate) async fn with_user(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, &[Scope::READ_USERS_SHARES]).await?;
-    let shares = visit.web.hub.servers.shares_with_user(&user).await?;
+    let permit = visit
+        .web
+        .hub
+        .permit::<SeeSharedWithUser>(actor, &name)
+        .await?;
+    let shares = visit.web.hub.servers.shares_with_user(&permit).await?;
     Ok(answer(&visit, actor, shares).await?)
 }
 
@@ -202,45 +198,35 @@ pub(crate) struct SharedPath {
     server: String,
 }
 
-/// The user's own share of the server; one through a group is not theirs to give back.
-async fn own_share(
-    visit: &Visit,
-    actor: &Actor,
-    path: &SharedPath,
-    scope: Scope,
-) -> Result<(Server, SharePartner, Share), HubError> {
-    let user = find_user(visit, actor, &path.user, &[scope]).await?;
-    let partner = SharePartner::User(user.name);
-    let server = server_of(visit, &path.owner, &path.server).await?;
-    let share = visit.web.hub.servers.share_with(&server, &partner).await?;
-    Ok((server, partner, share.ok_or_else(missing)?))
-}
-
 /// `GET /hub/api/users/{user}/shared/{owner}/{server}`
 pub(crate) async fn own(visit: Visit, Path(path): Path<SharedPath>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let (server, _, share) = own_share(&visit, actor, &path, Scope::READ_USERS_SHARES).await?;
+    let hub = &visit.web.hub;
+    let permit = hub.permit(actor, path.user.as_str()).await?;
+    let named = (path.owner.as_str(), path.server.as_str());
+    let (server, share) = hub.servers.share_with_user(&permit, named).await?;
     Ok(Json(model(&visit, actor, &server, &share)).into_response())
 }
 
 /// `DELETE /hub/api/users/{user}/shared/{owner}/{server}`: the user gives the share back.
 pub(crate) async fn give_back(visit: Visit, Path(path): Path<SharedPath>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let (server, partner, _) = own_share(&visit, actor, &path, Scope::USERS_SHARES).await?;
-    visit
-        .web
-        .hub
-        .servers
-        .unshare(&server, &partner, None)
-        .await?;
+    let hub = &visit.web.hub;
+    let permit = hub.permit(actor, path.user.as_str()).await?;
+    let named = (path.owner.as_str(), path.server.as_str());
+    hub.servers.leave_share_of_user(&permit, named).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `GET /hub/api/groups/{group}/shared`: what is shared with a group.
 pub(crate) async fn with_group(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let group = find_group(&visit, actor, &name, &[Scope::READ_GROUPS_SHARES]).await?;
-    let shares = visit.web.hub.servers.shares_with_group(&group).await?;
+    let permit = visit
+        .web
+        .hub
+        .permit::<SeeSharedWithGroup>(actor, &name)
+        .await?;
+    let shares = visit.web.hub.servers.shares_with_group(&permit).await?;
     Ok(answer(&visit, actor, shares).await?)
 }
 
@@ -253,23 +239,13 @@ pub(crate) struct GroupSharedPath {
     server: String,
 }
 
-async fn group_share(
-    visit: &Visit,
-    actor: &Actor,
-    path: &GroupSharedPath,
-    scope: Scope,
-) -> Result<(Server, SharePartner, Share), HubError> {
-    let group = find_group(visit, actor, &path.group, &[scope]).await?;
-    let partner = SharePartner::Group(group.name);
-    let server = server_of(visit, &path.owner, &path.server).await?;
-    let share = visit.web.hub.servers.share_with(&server, &partner).await?;
-    Ok((server, partner, share.ok_or_else(missing)?))
-}
-
 /// `GET /hub/api/groups/{group}/shared/{owner}/{server}`
 pub(crate) async fn of_group(visit: Visit, Path(path): Path<GroupSharedPath>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let (server, _, share) = group_share(&visit, actor, &path, Scope::READ_GROUPS_SHARES).await?;
+    let hub = &visit.web.hub;
+    let permit = hub.permit(actor, path.group.as_str()).await?;
+    let named = (path.owner.as_str(), path.server.as_str());
+    let (server, share) = hub.servers.share_with_group(&permit, named).await?;
     Ok(Json(model(&visit, actor, &server, &share)).into_response())
 }
 
@@ -279,12 +255,9 @@ pub(crate) async fn give_back_for_group(
     Path(path): Path<GroupSharedPath>,
 ) -> ApiResult {
     let actor = visit.api_caller()?;
-    let (server, partner, _) = group_share(&visit, actor, &path, Scope::GROUPS_SHARES).await?;
-    visit
-        .web
-        .hub
-        .servers
-        .unshare(&server, &partner, None)
-        .await?;
+    let hub = &visit.web.hub;
+    let permit = hub.permit(actor, path.group.as_str()).await?;
+    let named = (path.owner.as_str(), path.server.as_str());
+    hub.servers.leave_share_of_group(&permit, named).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

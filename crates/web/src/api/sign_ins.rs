@@ -4,31 +4,18 @@ use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use jansky_hub::action::{DemandSignIn, EndSessions, SeeSignIns};
 use jansky_hub::{GrantStatus, Identity, Session};
-use jansky_model::Scope;
 use serde_json::{Value, json};
 
-use crate::api::{ApiResult, find_user};
+use crate::api::ApiResult;
 use crate::visit::Visit;
-
-/// Who may see how somebody is signed in: who may read what providers said about them
-/// (`admin:auth_state`, as admins may), and who may list their tokens (`read:tokens`, as everybody
-/// may for themselves): a session is a credential, too, and this shows no more of it.
-const SEE: &[Scope] = &[Scope::ADMIN_AUTH_STATE, Scope::READ_TOKENS];
-
-/// Who may take back what a provider gave: who may change what providers said about somebody. It is
-/// nothing that people do to themselves, so `tokens` is not enough.
-const TAKE_BACK: &[Scope] = &[Scope::ADMIN_AUTH_STATE];
-
-/// Who may end all sessions of somebody: who may change the user, and who may revoke their tokens,
-/// as everybody may for themselves.
-const END: &[Scope] = &[Scope::ADMIN_USERS, Scope::TOKENS];
 
 /// `GET /hub/api/users/{user}/sign-ins`
 pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, SEE).await?;
-    let sign_ins = visit.web.hub.people.sign_ins(&user).await?;
+    let permit = visit.web.hub.permit::<SeeSignIns>(actor, &name).await?;
+    let sign_ins = visit.web.hub.people.sign_ins(&permit).await?;
     let exclusion = sign_ins.exclusion.as_ref().map(|exclusion| {
         json!({
             "provider": exclusion.provider,
@@ -38,7 +25,7 @@ pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
     });
     let own = actor.session_id();
     let body = json!({
-        "user": user.name,
+        "user": permit.on().name,
         "identities": sign_ins.identities.iter().map(identity).collect::<Vec<_>>(),
         "sessions": sign_ins
             .sessions
@@ -90,20 +77,15 @@ fn grant(grant: &GrantStatus) -> Value {
 /// `POST /hub/api/users/{user}/reauthenticate`
 pub(crate) async fn reauthenticate(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, TAKE_BACK).await?;
-    visit.web.hub.people.demand_sign_in(&user, actor).await?;
+    let permit = visit.web.hub.permit::<DemandSignIn>(actor, &name).await?;
+    visit.web.hub.people.demand_sign_in(&permit).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `DELETE /hub/api/users/{user}/sessions`: signs out everywhere.
 pub(crate) async fn end(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, END).await?;
-    visit
-        .web
-        .hub
-        .people
-        .sign_out_everywhere(&user, actor)
-        .await?;
+    let permit = visit.web.hub.permit::<EndSessions>(actor, &name).await?;
+    visit.web.hub.people.sign_out_everywhere(&permit).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -6,24 +6,20 @@ use axum::Json;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use jansky_hub::{Credentials, HubError, NewApiToken, OnBehalfOf};
-use jansky_model::Scope;
-use serde_json::{Value, json};
+use jansky_hub::action::{ChangeTokens, SeeTokens};
+use jansky_hub::{Credentials, HubError, NewApiToken, Permit};
+use serde_json::json;
 
-use crate::api::{ApiResult, find_user, json_body, models};
+use crate::api::{ApiResult, json_body, models};
 use crate::pages::tokens::parse_id;
 use crate::visit::Visit;
 
 /// `GET /hub/api/users/{name}/tokens`
 pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, &[Scope::READ_TOKENS]).await?;
-    let tokens = visit.web.hub.people.tokens_of(&user).await?;
-    let owned = visit.web.hub.people.rights_of(&user).await?;
-    let mut shown: Vec<Value> = Vec::with_capacity(tokens.len());
-    for token in &tokens {
-        shown.push(models::token(&visit, &user, &owned, token).await?);
-    }
+    let permit = visit.web.hub.permit::<SeeTokens>(actor, &name).await?;
+    let tokens = visit.web.hub.people.tokens_of(&permit).await?;
+    let shown = models::tokens(&visit, &permit, &tokens).await?;
     Ok(Json(json!({ "api_tokens": shown })).into_response())
 }
 
@@ -45,26 +41,21 @@ struct NewToken {
 pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let wanted: NewToken = json_body(request).await?.unwrap_or_default();
     let proven;
-    let (by, user) = if let (None, Some(auth)) = (&visit.actor, wanted.auth) {
+    let permit = if let (None, Some(auth)) = (&visit.actor, wanted.auth) {
         let address = visit.peer.address.to_string();
-        proven = visit
-            .web
-            .hub
-            .people
-            .check_credentials(&name, auth, &address)
-            .await?;
-        (OnBehalfOf::Owner(&proven), proven.user().clone())
+        let people = &visit.web.hub.people;
+        proven = people.check_credentials(&name, auth, &address).await?;
+        Permit::<ChangeTokens>::proven(&proven)
     } else {
         let actor = visit.api_caller()?;
-        let user = find_user(&visit, actor, &name, &[Scope::TOKENS])
-            .await
-            .map_err(|error| match error {
-                // Whether the user exists is not told to who may not manage their tokens.
-                HubError::NotFound(message) => HubError::Forbidden(message),
-                other => other,
-            })?;
-        (OnBehalfOf::from(actor), user)
+        let asked = visit.web.hub.permit::<ChangeTokens>(actor, &name).await;
+        asked.map_err(|error| match error {
+            // Whether the user exists is not told to who may not manage their tokens.
+            HubError::NotFound(message) => HubError::Forbidden(message),
+            other => other,
+        })?
     };
+    let (by, user) = permit.parts();
     let scopes = match (wanted.scopes, wanted.roles) {
         (Some(_), Some(_)) => {
             return Err(HubError::invalid("give `scopes` or `roles`, not both").into());
@@ -94,14 +85,8 @@ pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Requ
         scopes,
         session_id: None,
     };
-    let (token, secret) = visit
-        .web
-        .hub
-        .people
-        .create_token(by, &user, request)
-        .await?;
-    let owned = visit.web.hub.people.rights_of(&user).await?;
-    let mut model = models::token(&visit, &user, &owned, &token).await?;
+    let (token, secret) = visit.web.hub.people.create_token(&permit, request).await?;
+    let mut model = models::token(&visit, &permit, token).await?;
     model["token"] = json!(secret.expose());
     Ok((StatusCode::CREATED, Json(model)).into_response())
 }
@@ -133,24 +118,23 @@ fn scopes_of(visit: &Visit, roles: &[String]) -> Result<Vec<String>, HubError> {
 /// `GET /hub/api/users/{name}/tokens/{id}`
 pub(crate) async fn get(visit: Visit, Path((name, id)): Path<(String, String)>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, &[Scope::READ_TOKENS]).await?;
+    let permit = visit.web.hub.permit::<SeeTokens>(actor, &name).await?;
     let missing = || HubError::not_found(format!("No such token: `{id}`"));
     let wanted = parse_id(&id).ok_or_else(missing)?;
-    let tokens = visit.web.hub.people.tokens_of(&user).await?;
+    let tokens = visit.web.hub.people.tokens_of(&permit).await?;
     let token = tokens
-        .iter()
+        .into_iter()
         .find(|token| token.id == wanted)
         .ok_or_else(missing)?;
-    let owned = visit.web.hub.people.rights_of(&user).await?;
-    let model = models::token(&visit, &user, &owned, token).await?;
+    let model = models::token(&visit, &permit, token).await?;
     Ok(Json(model).into_response())
 }
 
 /// `DELETE /hub/api/users/{name}/tokens/{id}`
 pub(crate) async fn revoke(visit: Visit, Path((name, id)): Path<(String, String)>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, &[Scope::TOKENS]).await?;
+    let permit = visit.web.hub.permit::<ChangeTokens>(actor, &name).await?;
     let id = parse_id(&id).ok_or_else(|| HubError::not_found(format!("No such token: `{id}`")))?;
-    visit.web.hub.people.revoke_token(actor, &user, id).await?;
+    visit.web.hub.people.revoke_token(&permit, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

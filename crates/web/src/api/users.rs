@@ -6,41 +6,31 @@ use axum::Json;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use jansky_hub::action::{
+    ChangeUser, CreateUser, CreateUsers, DeleteUser, ListUsers, ReportActivity, SeeAuthState,
+    SeeUser,
+};
 use jansky_hub::{ActivityFilter, Server, UserQuery, UserSort};
-use jansky_hub::{ActivityReport, Actor, HubError, visible_users};
-use jansky_model::{Scope, UserId, UserName};
+use jansky_hub::{ActivityReport, HubError};
+use jansky_model::{UserId, UserName};
 use serde_json::{Value, json};
 
 use crate::api::models::{self, UserParts};
 use crate::api::paging::Page;
-use crate::api::{ApiResult, find_user, json_body, need};
+use crate::api::{ApiResult, json_body};
 use crate::visit::Visit;
-use jansky_model::scope::Target;
-
-/// What reveals at least a part of a user.
-const READ_ANY: &[Scope] = &[
-    Scope::READ_USERS,
-    Scope::READ_USERS_NAME,
-    Scope::READ_SERVERS,
-    Scope::READ_USERS_GROUPS,
-    Scope::READ_USERS_ACTIVITY,
-    Scope::READ_ROLES_USERS,
-];
 
 /// `GET /hub/api/users`
 pub(crate) async fn list(visit: Visit) -> ApiResult {
     let actor = visit.api_caller()?;
-    if !actor.scopes.holds(Scope::LIST_USERS) {
-        need(actor, &[Scope::LIST_USERS], Target::Hub)?;
-    }
+    let permit = visit.web.hub.permit::<ListUsers>(actor, ()).await?;
     let page = Page::of_list(&visit)?;
-    let query = read_query(&visit, actor, page)?;
+    let query = read_query(&visit, page)?;
     let hub = &visit.web.hub;
-    let (users, total) = hub.people.list_users(&query).await?;
-    let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
-    let mut groups = hub.people.groups_of_users(&ids).await?;
+    let (users, total) = hub.people.list_users(&permit, query).await?;
+    let mut groups = hub.people.groups_of_users(actor, &users).await?;
     let mut servers: HashMap<UserId, Vec<Server>> = HashMap::new();
-    for server in hub.servers.servers_of_users(&ids).await? {
+    for server in hub.servers.servers_of_users(actor, &users).await? {
         servers.entry(server.user_id).or_default().push(server);
     }
     let with_stopped = models::wants_stopped(&visit);
@@ -59,7 +49,7 @@ pub(crate) async fn list(visit: Visit) -> ApiResult {
     Ok(Json(page.list(&visit, models, total)).into_response())
 }
 
-fn read_query(visit: &Visit, actor: &Actor, page: Page) -> Result<UserQuery, HubError> {
+fn read_query(visit: &Visit, page: Page) -> Result<UserQuery, HubError> {
     let state = match visit.query("state").as_deref() {
         None | Some("") => None,
         Some("active") => Some(ActivityFilter::Active),
@@ -90,7 +80,7 @@ fn read_query(visit: &Visit, actor: &Actor, page: Page) -> Result<UserQuery, Hub
         name_filter: visit.query("name_filter").filter(|text| !text.is_empty()),
         sort,
         descending,
-        only: visible_users(actor, Scope::LIST_USERS).map(|names| names.into_iter().collect()),
+        only: None,
     })
 }
 
@@ -104,7 +94,7 @@ struct NewUsers {
 /// `POST /hub/api/users`
 pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
-    need(actor, &[Scope::ADMIN_USERS], Target::Hub)?;
+    let permit = visit.web.hub.permit::<CreateUsers>(actor, ()).await?;
     let wanted: NewUsers = json_body(request).await?.unwrap_or_default();
     if wanted.usernames.is_empty() {
         return Err(HubError::invalid("Must specify at least one user to create").into());
@@ -118,7 +108,7 @@ pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
     let hub = &visit.web.hub;
     let mut created = Vec::new();
     for name in &names {
-        match hub.people.create_user(actor, name, wanted.admin).await {
+        match hub.people.create_user(&permit, name, wanted.admin).await {
             Ok(user) => created.push(models::load_user(&visit, actor, &user).await?),
             Err(HubError::Conflict(_)) => {}
             Err(error) => return Err(error.into()),
@@ -133,18 +123,17 @@ pub(crate) async fn create_many(visit: Visit, request: Request) -> ApiResult {
 /// `GET /hub/api/users/{name}`
 pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, READ_ANY).await?;
-    let mut model = models::load_user(&visit, actor, &user).await?;
-    let target = Target::User(user.name.as_str());
-    if actor.may(Scope::ADMIN_USERS, target)
-        && let Some(provider) = visit.web.hub.people.adopt_from(&user).await?
-    {
+    let permit = visit.web.hub.permit::<SeeUser>(actor, &name).await?;
+    let user = permit.on();
+    let mut model = models::load_user(&visit, actor, user).await?;
+    if let Some(provider) = visit.web.hub.people.adopt_from(actor, user).await? {
         model["adopt_from"] = json!(provider);
     }
-    if actor.may(Scope::ADMIN_AUTH_STATE, target)
+    let of_token = visit.web.hub.permit::<SeeAuthState>(actor, &name).await;
+    if let Ok(permit) = of_token
         // A cookie opens no tokens: a page of somebody's server may have sent it along.
         && !actor.is_browser()
-        && let Some(token) = visit.web.hub.broker.auth_state(actor, &user).await?
+        && let Some(token) = visit.web.hub.broker.auth_state(&permit).await?
     {
         model["auth_state"] = json!({
             // To who holds the scope for it, because the operator turned this on.
@@ -167,17 +156,14 @@ struct NewUser {
 /// `POST /hub/api/users/{name}`
 pub(crate) async fn create(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
-    need(actor, &[Scope::ADMIN_USERS], Target::User(&name))?;
+    let permit = visit.web.hub.permit::<CreateUser>(actor, &name).await?;
     let wanted: NewUser = json_body(request).await?.unwrap_or_default();
-    let name: UserName = name
-        .parse()
-        .map_err(|error: jansky_model::InvalidName| HubError::invalid(error.to_string()))?;
     let adopt_from = wanted.adopt_from.as_deref();
     let user = visit
         .web
         .hub
         .people
-        .prepare_user(actor, &name, wanted.admin, adopt_from)
+        .prepare_user(&permit, wanted.admin, adopt_from)
         .await?;
     let model = models::load_user(&visit, actor, &user).await?;
     Ok((StatusCode::CREATED, Json(model)).into_response())
@@ -204,7 +190,7 @@ fn some<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<OrNull>, D:
 /// `PATCH /hub/api/users/{name}`. A name that is already the user's changes nothing.
 pub(crate) async fn change(visit: Visit, Path(name): Path<String>, request: Request) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, &[Scope::ADMIN_USERS]).await?;
+    let permit = visit.web.hub.permit::<ChangeUser>(actor, &name).await?;
     let Some(wanted) = json_body::<UserChange>(request).await? else {
         return Err(HubError::invalid("the body needs `name` or `admin`").into());
     };
@@ -213,29 +199,25 @@ pub(crate) async fn change(visit: Visit, Path(name): Path<String>, request: Requ
         .map(|name| name.parse::<UserName>())
         .transpose()
         .map_err(|error| HubError::invalid(error.to_string()))?;
-    let changed = visit
-        .web
-        .hub
-        .people
-        .change_user(actor, &user, name.as_ref(), wanted.admin)
-        .await?;
-    if let Some(provider) = wanted.adopt_from {
-        let hub = &visit.web.hub;
-        hub.people
-            .set_adopt_from(actor, &changed, provider.as_deref())
-            .await?;
-    }
+    let (name, admin) = (name.as_ref(), wanted.admin);
+    let people = &visit.web.hub.people;
+    let changed = match wanted.adopt_from {
+        None => people.change_user(&permit, name, admin).await?,
+        Some(provider) => {
+            let provider = provider.as_deref();
+            people
+                .change_prepared_user(&permit, name, admin, provider)
+                .await?
+        }
+    };
     Ok(Json(models::load_user(&visit, actor, &changed).await?).into_response())
 }
 
 /// `DELETE /hub/api/users/{name}`
 pub(crate) async fn delete(visit: Visit, Path(name): Path<String>) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, &[Scope::DELETE_USERS]).await?;
-    if user.id == actor.user.id {
-        return Err(HubError::invalid("Cannot delete yourself!").into());
-    }
-    visit.web.hub.delete_user(actor, &user).await?;
+    let permit = visit.web.hub.permit::<DeleteUser>(actor, &name).await?;
+    visit.web.hub.delete_user(&permit).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -246,13 +228,13 @@ pub(crate) async fn activity(
     request: Request,
 ) -> ApiResult {
     let actor = visit.api_caller()?;
-    let user = find_user(&visit, actor, &name, &[Scope::USERS_ACTIVITY]).await?;
+    let permit = visit.web.hub.permit::<ReportActivity>(actor, &name).await?;
     let report: ActivityReport = json_body(request).await?.ok_or_else(missing_body)?;
     visit
         .web
         .hub
         .servers
-        .report_activity(&user, &report)
+        .report_activity(&permit, &report)
         .await?;
     Ok(StatusCode::OK.into_response())
 }

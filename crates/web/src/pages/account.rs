@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use jansky_hub::{
     Actor, FreezeReason, GrantState, GrantStatus, HubError, Identity, IdentityId, Linked,
-    LoginMethod, SecondFactorRule, Session, SignIns,
+    LoginMethod, Permit, SecondFactorRule, Session, SignIns,
 };
 use jansky_model::ProviderId;
 
@@ -30,7 +30,7 @@ pub(crate) async fn get(visit: Visit) -> Response {
 
 async fn show(visit: &Visit) -> PageResult {
     let actor = visit.signed_in()?;
-    let sign_ins = visit.web.hub.people.sign_ins(&actor.user).await?;
+    let sign_ins = visit.web.hub.people.sign_ins(&Permit::own(actor)?).await?;
     let own = sign_ins
         .sessions
         .iter()
@@ -233,8 +233,8 @@ pub(crate) fn not_linked(visit: &Visit, error: &HubError) -> Response {
 /// The servers with an agent that may ask for tokens in the person's name.
 async fn servers(visit: &Visit, actor: &Actor) -> Result<Vec<ServerSessionRow>, HubError> {
     let hub = &visit.web.hub;
-    let own = hub.servers.servers_of(&actor.user).await?;
-    let agents = hub.broker.agents_of(&actor.user).await?;
+    let own = hub.servers.servers_of(actor, &actor.user).await?;
+    let agents = hub.broker.agents_of(actor, &actor.user).await?;
     let rows = agents.iter().filter_map(|agent| {
         let server = own.iter().find(|server| server.id == agent.server)?;
         let has_ended = agent.frozen == Some(FreezeReason::Stopped);
@@ -317,13 +317,8 @@ pub(crate) async fn everywhere(visit: Visit, request: Request) -> Response {
     let result = async {
         let actor = visit.signed_in()?;
         visit.form(request).await?;
-        let user = &actor.user;
-        visit
-            .web
-            .hub
-            .people
-            .sign_out_everywhere(user, actor)
-            .await?;
+        let permit = Permit::own(actor)?;
+        visit.web.hub.people.sign_out_everywhere(&permit).await?;
         Ok(sign_out::gone(&visit, StatusCode::OK))
     }
     .await;

@@ -5,15 +5,16 @@ use std::collections::HashMap;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
+use jansky_hub::action::{AnswerSignUps, ChangeUser, DemandSignIn, ListUsers, OpenAdminPages};
 use jansky_hub::{
-    Actor, AgentSession, HubError, LocalAccount, SecondFactorRule, Server, SignIns, SignUpRule,
-    User, UserQuery, UserSort, visible_users,
+    Action, Actor, AgentSession, HubError, LocalAccount, Permit, SecondFactorRule, Server, SignIns,
+    SignUpRule, User, UserQuery, UserSort,
 };
 use jansky_model::scope::Target;
 use jansky_model::{Scope, Secret, ServerState, UserId};
 
 use crate::pages::account::grant_row;
-use crate::pages::{frozen, server_segments};
+use crate::pages::{frozen, server_segments, unseen};
 use crate::views::{AdminPage, AdminRow, AdminServer, Link, PasswordLinkPage, ServerPhase};
 use crate::visit::{PageResult, Refusal, Visit, redirect};
 
@@ -28,16 +29,19 @@ pub(crate) async fn get(visit: Visit) -> Response {
 
 /// The admin at the browser. JupyterHub's scope for its own admin page opens this one; what is shown
 /// and offered on it follows the scopes for each user.
-pub(crate) fn admin(visit: &Visit) -> Result<&Actor, Refusal> {
+pub(crate) async fn admin(visit: &Visit) -> Result<&Actor, Refusal> {
     let actor = visit.signed_in()?;
-    if actor.may(Scope::ADMIN_UI, Target::Hub) {
-        return Ok(actor);
+    match visit.web.hub.permit::<OpenAdminPages>(actor, ()).await {
+        Ok(_) => Ok(actor),
+        Err(HubError::Forbidden(_) | HubError::NotFound(_)) => {
+            Err(HubError::forbidden("This page is for the administrators of this hub.").into())
+        }
+        Err(error) => Err(error.into()),
     }
-    Err(HubError::forbidden("This page is for the administrators of this hub.").into())
 }
 
 async fn show(visit: &Visit) -> PageResult {
-    let actor = admin(visit)?;
+    let actor = admin(visit).await?;
     let hub = &visit.web.hub;
     let search = visit.query("search").unwrap_or_default().trim().to_owned();
     let offset = visit.query("offset").and_then(|text| text.parse().ok());
@@ -49,14 +53,18 @@ async fn show(visit: &Visit) -> PageResult {
         name_filter: (!search.is_empty()).then(|| search.clone()),
         sort: UserSort::Name,
         descending: false,
-        only: visible_users(actor, Scope::LIST_USERS).map(|names| names.into_iter().collect()),
+        only: None,
     };
-    let (users, total) = hub.people.list_users(&query).await?;
-    let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
-    let mut sign_ins = hub.people.sign_ins_of_users(&ids).await?;
-    let locals = hub.people.local_accounts_of(&ids).await?;
+    // Who may list nobody sees an empty page.
+    let (users, total) = match hub.permit::<ListUsers>(actor, ()).await {
+        Ok(permit) => hub.people.list_users(&permit, query).await?,
+        Err(HubError::Forbidden(_)) => (Vec::new(), 0),
+        Err(error) => return Err(error.into()),
+    };
+    let mut sign_ins = hub.people.sign_ins_of_users(actor, &users).await?;
+    let locals = hub.people.local_accounts_of(actor, &users).await?;
     let mut servers: HashMap<UserId, Vec<Server>> = HashMap::new();
-    for server in hub.servers.servers_of_users(&ids).await? {
+    for server in hub.servers.servers_of_users(actor, &users).await? {
         servers.entry(server.user_id).or_default().push(server);
     }
     let mut rows: Vec<AdminRow> = Vec::with_capacity(users.len());
@@ -65,7 +73,7 @@ async fn show(visit: &Visit) -> PageResult {
         let agents = if own.is_empty() {
             Vec::new()
         } else {
-            hub.broker.agents_of(user).await?
+            hub.broker.agents_of(actor, user).await?
         };
         // A link for a password makes its owner of whoever has it.
         let may_help = actor.may(Scope::ADMIN_USERS, Target::User(user.name.as_str()))
@@ -104,9 +112,9 @@ async fn further(visit: &Visit, actor: &Actor) -> Result<Vec<Link>, HubError> {
     let hub = &visit.web.hub;
     let mut links = Vec::new();
     if hub.settings().sign_up == SignUpRule::Approval
-        && actor.scopes.holds_unfiltered(Scope::ADMIN_USERS)
+        && let Ok(permit) = hub.permit::<AnswerSignUps>(actor, ()).await
     {
-        let title = match hub.people.sign_ups().await?.len() {
+        let title = match hub.people.sign_ups(&permit).await?.len() {
             0 => "Approve accounts".to_owned(),
             count => format!("Approve accounts ({count})"),
         };
@@ -257,9 +265,8 @@ pub(crate) async fn reauthenticate(
     request: Request,
 ) -> Response {
     let result = async {
-        let (user, back) = subject(&visit, &name, Scope::ADMIN_AUTH_STATE, request).await?;
-        let by = visit.signed_in()?;
-        visit.web.hub.people.demand_sign_in(&user, by).await?;
+        let (permit, back) = subject::<DemandSignIn>(&visit, &name, request).await?;
+        visit.web.hub.people.demand_sign_in(&permit).await?;
         Ok(redirect(&back))
     }
     .await;
@@ -269,9 +276,13 @@ pub(crate) async fn reauthenticate(
 /// `POST /hub/admin/users/{user}/sign-out`: everywhere.
 pub(crate) async fn sign_out(visit: Visit, Path(name): Path<String>, request: Request) -> Response {
     let result = async {
-        let (user, back) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
-        let by = visit.signed_in()?;
-        visit.web.hub.people.sign_out_everywhere(&user, by).await?;
+        let (permit, back) = subject::<ChangeUser>(&visit, &name, request).await?;
+        visit
+            .web
+            .hub
+            .people
+            .sign_out_everywhere(&permit.into())
+            .await?;
         Ok(redirect(&back))
     }
     .await;
@@ -285,15 +296,12 @@ pub(crate) async fn password_link(
     request: Request,
 ) -> Response {
     let result = async {
-        let (user, back_url) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
+        let (permit, back_url) = subject::<ChangeUser>(&visit, &name, request).await?;
         let hub = &visit.web.hub;
-        let code = hub
-            .people
-            .make_password_link(visit.signed_in()?, &user)
-            .await?;
+        let code = hub.people.make_password_link(&permit).await?;
         let path = visit.hub_path(&format!("new-password?code={}", code.expose()));
         let page = PasswordLinkPage {
-            name: user.name.to_string(),
+            name: permit.on().name.to_string(),
             link: Secret::new(visit.absolute(&path)),
             back_url,
         };
@@ -310,34 +318,25 @@ pub(crate) async fn reset_second_factor(
     request: Request,
 ) -> Response {
     let result = async {
-        let (user, back) = subject(&visit, &name, Scope::ADMIN_USERS, request).await?;
-        let actor = visit.signed_in()?;
-        visit
-            .web
-            .hub
-            .people
-            .reset_second_factor(actor, &user)
-            .await?;
+        let (permit, back) = subject::<ChangeUser>(&visit, &name, request).await?;
+        visit.web.hub.people.reset_second_factor(&permit).await?;
         Ok(redirect(&back))
     }
     .await;
     visit.answer(result)
 }
 
-/// The user that an action is about, if the admin may do it, and the page to go back to.
-async fn subject(
-    visit: &Visit,
+/// What the admin may do to the user that an action is about, and the page to go back to.
+async fn subject<'v, A: Action<On = User>>(
+    visit: &'v Visit,
     name: &str,
-    scope: Scope,
     request: Request,
-) -> Result<(User, String), Refusal> {
-    let actor = admin(visit)?;
+) -> Result<(Permit<'v, A>, String), Refusal> {
+    let actor = admin(visit).await?;
     let fields = visit.form(request).await?;
-    let missing = || HubError::not_found("There is no such user, or you may not see them.");
-    if !actor.may(scope, Target::User(name)) {
-        return Err(missing().into());
-    }
-    let user = visit.web.hub.people.user(name).await?.ok_or_else(missing)?;
+    let asked = visit.web.hub.permit::<A>(actor, name).await;
+    let permit =
+        asked.map_err(|error| unseen(error, "There is no such user, or you may not see them."))?;
     let back = fields.get("next").and_then(|next| visit.next(next));
-    Ok((user, back.unwrap_or_else(|| visit.hub_path("admin"))))
+    Ok((permit, back.unwrap_or_else(|| visit.hub_path("admin"))))
 }

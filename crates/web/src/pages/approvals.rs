@@ -2,28 +2,31 @@
 
 use axum::extract::{Path, Request};
 use axum::response::Response;
-use jansky_hub::{Actor, HubError, SignUp};
-use jansky_model::Scope;
+use jansky_hub::action::AnswerSignUps;
+use jansky_hub::{HubError, Permit, SignUp};
 
 use crate::error::{log, public_message, status_of};
 use crate::pages::admin::admin;
 use crate::views::{ApprovalRow, ApprovalsPage};
 use crate::visit::{PageResult, Refusal, Visit};
 
-/// The person at the browser, if they may make users.
-fn approver(visit: &Visit) -> Result<&Actor, Refusal> {
-    let actor = admin(visit)?;
-    if actor.scopes.holds_unfiltered(Scope::ADMIN_USERS) {
-        return Ok(actor);
+/// What the person at the browser needs to answer.
+async fn approver(visit: &Visit) -> Result<Permit<'_, AnswerSignUps>, Refusal> {
+    let actor = admin(visit).await?;
+    match visit.web.hub.permit(actor, ()).await {
+        Ok(permit) => Ok(permit),
+        Err(HubError::Forbidden(_) | HubError::NotFound(_)) => {
+            Err(HubError::forbidden("Only those who manage all users answer here.").into())
+        }
+        Err(error) => Err(error.into()),
     }
-    Err(HubError::forbidden("Only those who manage all users answer here.").into())
 }
 
 /// `GET /hub/admin/approvals`
 pub(crate) async fn get(visit: Visit) -> Response {
     let result = async {
-        approver(&visit)?;
-        show(&visit, None, None).await
+        let permit = approver(&visit).await?;
+        show(&visit, &permit, None, None).await
     }
     .await;
     visit.answer(result)
@@ -32,20 +35,20 @@ pub(crate) async fn get(visit: Visit) -> Response {
 /// `POST /hub/admin/approvals/{id}/approve`
 pub(crate) async fn approve(visit: Visit, Path(id): Path<String>, request: Request) -> Response {
     let result = async {
-        let actor = approver(&visit)?;
+        let permit = approver(&visit).await?;
         visit.form(request).await?;
         match visit
             .web
             .hub
             .people
-            .approve_sign_up(actor, number(&id)?)
+            .approve_sign_up(&permit, number(&id)?)
             .await
         {
             Ok(user) => {
                 let notice = format!("{} has an account now and can sign in.", user.name);
-                show(&visit, Some(notice), None).await
+                show(&visit, &permit, Some(notice), None).await
             }
-            Err(error) => refuse_or_show(&visit, error).await,
+            Err(error) => refuse_or_show(&visit, &permit, error).await,
         }
     }
     .await;
@@ -55,20 +58,20 @@ pub(crate) async fn approve(visit: Visit, Path(id): Path<String>, request: Reque
 /// `POST /hub/admin/approvals/{id}/refuse`
 pub(crate) async fn refuse(visit: Visit, Path(id): Path<String>, request: Request) -> Response {
     let result = async {
-        let actor = approver(&visit)?;
+        let permit = approver(&visit).await?;
         visit.form(request).await?;
         match visit
             .web
             .hub
             .people
-            .refuse_sign_up(actor, number(&id)?)
+            .refuse_sign_up(&permit, number(&id)?)
             .await
         {
             Ok(name) => {
                 let notice = format!("{name} gets no account.");
-                show(&visit, Some(notice), None).await
+                show(&visit, &permit, Some(notice), None).await
             }
-            Err(error) => refuse_or_show(&visit, error).await,
+            Err(error) => refuse_or_show(&visit, &permit, error).await,
         }
     }
     .await;
@@ -81,15 +84,26 @@ fn number(id: &str) -> Result<i64, HubError> {
 }
 
 /// Somebody else was faster, or the name is gone: the list says how it stands.
-async fn refuse_or_show(visit: &Visit, error: HubError) -> PageResult {
+async fn refuse_or_show(
+    visit: &Visit,
+    permit: &Permit<'_, AnswerSignUps>,
+    error: HubError,
+) -> PageResult {
     match error {
-        HubError::NotFound(_) | HubError::Conflict(_) => show(visit, None, Some(error)).await,
+        HubError::NotFound(_) | HubError::Conflict(_) => {
+            show(visit, permit, None, Some(error)).await
+        }
         other => Err(other.into()),
     }
 }
 
-async fn show(visit: &Visit, notice: Option<String>, error: Option<HubError>) -> PageResult {
-    let waiting = visit.web.hub.people.sign_ups().await?;
+async fn show(
+    visit: &Visit,
+    permit: &Permit<'_, AnswerSignUps>,
+    notice: Option<String>,
+    error: Option<HubError>,
+) -> PageResult {
+    let waiting = visit.web.hub.people.sign_ups(permit).await?;
     let status = error.as_ref().map_or(axum::http::StatusCode::OK, status_of);
     if let Some(error) = &error {
         log(error);

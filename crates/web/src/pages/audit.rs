@@ -1,12 +1,13 @@
 //! What was done with accounts and tokens: one's own, and for operators everybody's.
 
 use axum::response::Response;
-use jansky_hub::{AuditEvent, AuditQuery, Event, HubError};
+use jansky_hub::action::SeeWholeAudit;
+use jansky_hub::{AuditEvent, Event, HubError, Permit};
 use serde_json::Value;
 
 use crate::user_agent::browser_in_words;
 use crate::views::{AuditPage, AuditRow};
-use crate::visit::{PageResult, Visit};
+use crate::visit::Visit;
 
 /// How many events one page has.
 const ROWS: u32 = 50;
@@ -15,8 +16,10 @@ const ROWS: u32 = 50;
 pub(crate) async fn own(visit: Visit) -> Response {
     let result = async {
         let actor = visit.signed_in()?;
-        let user = Some(actor.user.id);
-        show(&visit, user, "account/audit").await
+        let permit = Permit::own(actor)?;
+        let audit = visit.web.hub.audit();
+        let events = audit.events_of(&permit, before(&visit), ROWS + 1).await?;
+        Ok(show(&visit, events, "account/audit", false))
     }
     .await;
     visit.answer(result)
@@ -29,20 +32,20 @@ pub(crate) async fn all(visit: Visit) -> Response {
         if !actor.user.admin {
             return Err(HubError::forbidden("This page is for administrators.").into());
         }
-        show(&visit, None, "admin/audit").await
+        let hub = &visit.web.hub;
+        let permit = hub.permit::<SeeWholeAudit>(actor, ()).await?;
+        let events = hub.audit().all_events(&permit, before(&visit), ROWS + 1);
+        Ok(show(&visit, events.await?, "admin/audit", true))
     }
     .await;
     visit.answer(result)
 }
 
-async fn show(visit: &Visit, user: Option<jansky_model::UserId>, path: &str) -> PageResult {
-    let before = visit.query("before").and_then(|text| text.parse().ok());
-    let query = AuditQuery {
-        user,
-        before,
-        limit: ROWS + 1,
-    };
-    let mut events = visit.web.hub.audit().events(&query).await?;
+fn before(visit: &Visit) -> Option<i64> {
+    visit.query("before").and_then(|text| text.parse().ok())
+}
+
+fn show(visit: &Visit, mut events: Vec<AuditEvent>, path: &str, is_all: bool) -> Response {
     let has_more = events.len() > ROWS as usize;
     events.truncate(ROWS as usize);
     let older = events
@@ -51,10 +54,10 @@ async fn show(visit: &Visit, user: Option<jansky_model::UserId>, path: &str) -> 
         .map(|last| visit.hub_path(&format!("{path}?before={}", last.seq)));
     let page = AuditPage {
         rows: events.iter().map(row).collect(),
-        of_everybody: user.is_none(),
+        of_everybody: is_all,
         older,
     };
-    Ok(visit.page("Audit trail", &page))
+    visit.page("Audit trail", &page)
 }
 
 fn row(event: &AuditEvent) -> AuditRow {

@@ -4,8 +4,9 @@ use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
 use jansky_hub::Server;
+use jansky_hub::action::{StartServer, StopServer};
 use jansky_hub::{Actor, HubError};
-use jansky_model::{Scope, ServerName, ServerState};
+use jansky_model::{ServerName, ServerState};
 
 use crate::error::public_message;
 use crate::pages::{default_target, find_server, frozen, server_segments, title_of};
@@ -31,7 +32,7 @@ pub(crate) async fn get(visit: Visit) -> Response {
 async fn show(visit: &Visit, add_name: &str, add_error: Option<String>) -> PageResult {
     let actor = visit.signed_in()?;
     let hub = &visit.web.hub;
-    let mut servers = hub.servers.servers_of(&actor.user).await?;
+    let mut servers = hub.servers.servers_of(actor, &actor.user).await?;
     servers.sort_by(|a, b| a.name.cmp(&b.name));
     let settings = hub.settings();
     let named = servers
@@ -39,7 +40,7 @@ async fn show(visit: &Visit, add_name: &str, add_error: Option<String>) -> PageR
         .filter(|server| !server.name.is_default())
         .count() as u64;
     let limit = settings.named_server_limit_per_user;
-    let agents = hub.broker.agents_of(&actor.user).await?;
+    let agents = hub.broker.agents_of(actor, &actor.user).await?;
     let cards = servers.iter().map(|server| ServerCard {
         frozen: frozen::reason(&agents, server)
             .filter(|_| server.state.is_active())
@@ -51,7 +52,7 @@ async fn show(visit: &Visit, add_name: &str, add_error: Option<String>) -> PageR
     if !cards.first().is_some_and(|card| card.is_default) {
         cards.insert(0, never_started(visit, actor));
     }
-    let exclusion = hub.people.exclusion(&actor.user).await?;
+    let exclusion = hub.people.exclusion(actor).await?;
     let is_leaving = exclusion.is_some();
     let status = if add_error.is_some() {
         StatusCode::UNPROCESSABLE_ENTITY
@@ -144,11 +145,11 @@ async fn make(visit: &Visit, actor: &Actor, typed: &str) -> Result<(), HubError>
     if name.is_default() {
         return Err(HubError::invalid("Type a name for the new server."));
     }
-    visit
-        .web
-        .hub
-        .servers
-        .create_server(&actor.user, &name, "", None)
+    let hub = &visit.web.hub;
+    let named = (actor.user.name.as_str(), name.as_str());
+    let permit = hub.permit::<StartServer>(actor, named).await?;
+    hub.servers
+        .create_server(&permit, "", None)
         .await
         .map(|_| ())
 }
@@ -162,10 +163,9 @@ pub(crate) async fn remove(
     let result = async {
         let actor = visit.signed_in()?;
         visit.form(request).await?;
-        let (_, _, server) =
-            find_server(&visit, actor, &user, &server, Scope::DELETE_SERVERS).await?;
-        if let Some(server) = server {
-            visit.web.hub.servers.remove_server(&server).await?;
+        let permit = find_server::<StopServer>(&visit, actor, &user, &server).await?;
+        if permit.on().server.is_some() {
+            visit.web.hub.servers.remove_server(&permit).await?;
         }
         Ok(redirect(&visit.hub_path("home")))
     }

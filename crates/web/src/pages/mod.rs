@@ -21,9 +21,8 @@ pub(crate) mod sign_up;
 pub(crate) mod spawn;
 pub(crate) mod tokens;
 
-use jansky_hub::{Actor, HubError};
-use jansky_hub::{Server, User};
-use jansky_model::{Scope, ServerName};
+use jansky_hub::{Action, Actor, HubError, Permit, Place, Server};
+use jansky_model::ServerName;
 
 use crate::visit::Visit;
 
@@ -35,10 +34,7 @@ pub(crate) async fn default_target(visit: &Visit, actor: &Actor) -> Result<Strin
         return Ok(url.clone());
     }
     if settings.redirect_to_server {
-        let own = hub
-            .servers
-            .server(&actor.user, &ServerName::default_server())
-            .await?;
+        let own = hub.servers.own_default_server(actor).await?;
         if let Some(server) = own.filter(|server| server.state.is_ready()) {
             return Ok(hub.servers.server_url(&server));
         }
@@ -46,29 +42,33 @@ pub(crate) async fn default_target(visit: &Visit, actor: &Actor) -> Result<Strin
     Ok(visit.hub_path("home"))
 }
 
-/// Finds the user and the server that a path names, if the caller holds `scope` on it. The server
-/// is `None` when it was never started.
+/// What the caller may do to the server that a path names; it need not have been started ever.
 ///
 /// Who may not know that it exists gets the same answer as when it does not.
-pub(crate) async fn find_server(
+pub(crate) async fn find_server<'a, A: Action<On = Place>>(
     visit: &Visit,
-    actor: &Actor,
+    actor: &'a Actor,
     user: &str,
     server: &str,
-    scope: Scope,
-) -> Result<(User, ServerName, Option<Server>), HubError> {
-    let missing = || HubError::not_found("There is no such server, or you may not see it.");
-    let name: ServerName = server.parse().map_err(|_| missing())?;
-    let parsed = user.parse().map_err(|_| missing())?;
-    if !actor.may_on_server(scope, &parsed, &name) {
-        return Err(missing());
+) -> Result<Permit<'a, A>, HubError> {
+    const WORDS: &str = "There is no such server, or you may not see it.";
+    let asked = visit.web.hub.permit::<A>(actor, (user, server)).await;
+    let permit = asked.map_err(|error| unseen(error, WORDS))?;
+    let place = permit.on();
+    if place.server.is_none() && !place.name.is_default() {
+        return Err(HubError::not_found(WORDS));
     }
-    let user = visit.web.hub.people.user(user).await?.ok_or_else(missing)?;
-    let server = visit.web.hub.servers.server(&user, &name).await?;
-    if server.is_none() && !name.is_default() {
-        return Err(missing());
+    Ok(permit)
+}
+
+/// Why somebody may not see something on a page, where it is all the same whether it is there.
+pub(crate) fn unseen(error: HubError, words: &str) -> HubError {
+    match error {
+        HubError::Forbidden(_) | HubError::NotFound(_) | HubError::Invalid(_) => {
+            HubError::not_found(words)
+        }
+        other => other,
     }
-    Ok((user, name, server))
 }
 
 /// What a page calls a server: short for its owner, as on the home page.

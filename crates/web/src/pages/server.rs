@@ -7,7 +7,8 @@ use axum::extract::{OriginalUri, Path};
 use axum::http::header::ACCEPT;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use jansky_model::{Scope, ServerName, ServerState};
+use jansky_hub::action::EnterServer;
+use jansky_model::{ServerName, ServerState};
 use serde_json::json;
 use url::Url;
 
@@ -46,31 +47,31 @@ async fn show(visit: &Visit, user: &str, rest: &str) -> PageResult {
     let actor = visit.known()?;
     let first = rest.split('/').next().unwrap_or_default();
     let named = match first.parse::<ServerName>() {
-        Ok(name) if !name.is_default() => {
-            find_server(visit, actor, user, first, Scope::ACCESS_SERVERS)
-                .await
-                .ok()
-        }
+        Ok(name) if !name.is_default() => find_server::<EnterServer>(visit, actor, user, first)
+            .await
+            .ok(),
         _ => None,
     };
-    let (owner, name, server) = match named {
+    let permit = match named {
         Some(found) => found,
-        None => find_server(visit, actor, user, "", Scope::ACCESS_SERVERS).await?,
+        None => find_server::<EnterServer>(visit, actor, user, "").await?,
     };
+    let place = permit.on();
     let here = visit.here();
     let target = format!(
         "{}user/{}",
         visit.web.hub.settings().base,
         after(&here, "/hub/user/")
     );
-    if server
+    if place
+        .server
         .as_ref()
         .is_some_and(|s| matches!(s.state, ServerState::Ready { .. }))
     {
-        let origin = visit.web.hub.settings().origin_of(&owner.name);
+        let origin = visit.web.hub.settings().origin_of(&place.owner.name);
         return Ok(redirect_back(visit, origin.as_ref(), &target));
     }
-    Ok(spawn::instead_of_server(visit, owner, name, server, target))
+    Ok(spawn::instead_of_server(visit, place, target))
 }
 
 /// What programs are told, and where people can start the server.

@@ -33,7 +33,7 @@ async fn ask(visit: &Visit) -> PageResult {
     } else {
         "Your servers keep running."
     };
-    let servers = hub.servers.servers_of(&actor.user).await?;
+    let servers = hub.servers.servers_of(actor, &actor.user).await?;
     let page = SignOutPage {
         servers_note: Some(note.to_owned()),
         action: visit.hub_path("logout"),

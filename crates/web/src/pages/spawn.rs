@@ -5,9 +5,9 @@ use std::time::Duration;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
-use jansky_hub::{Actor, HubError, Offer};
-use jansky_hub::{Server, User};
-use jansky_model::{Scope, ServerName, ServerState};
+use jansky_hub::action::{SeeServer, StartServer, StopServer};
+use jansky_hub::{Action, Actor, HubError, Offer, Permit, Place, Server};
+use jansky_model::ServerState;
 use serde_json::{Map, Value};
 
 use crate::pages::{find_server, server_segments, title_of};
@@ -33,37 +33,28 @@ pub(crate) struct ServerPath {
     server: String,
 }
 
-/// What a page is about.
-struct Subject {
-    user: User,
-    name: ServerName,
-    server: Option<Server>,
-}
-
-async fn subject(
+async fn find<'a, A: Action<On = Place>>(
     visit: &Visit,
-    actor: &Actor,
+    actor: &'a Actor,
     path: &ServerPath,
-    scope: Scope,
-) -> Result<Subject, HubError> {
+) -> Result<Permit<'a, A>, HubError> {
     let own = actor.user.name.as_str();
     let user = path.user.as_deref().unwrap_or(own);
-    let (user, name, server) = find_server(visit, actor, user, &path.server, scope).await?;
-    Ok(Subject { user, name, server })
+    find_server(visit, actor, user, &path.server).await
 }
 
 /// `GET /hub/spawn[/{user}[/{server}]]`: starts the server, as JupyterHub's address does.
 pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> Response {
     let result = async {
         let actor = visit.signed_in()?;
-        let subject = subject(&visit, actor, &path, Scope::START_SERVERS).await?;
+        let permit = find::<StartServer>(&visit, actor, &path).await?;
         let next = visit.query("next").and_then(|next| visit.next(&next));
         // A page of another origin may lead here, but not start anything.
         if xsrf::is_from_elsewhere(&visit.headers) {
-            return Ok(not_running(&visit, &subject, StatusCode::OK, next));
+            return Ok(not_running(&visit, permit.on(), StatusCode::OK, next));
         }
         let options = options_from(visit.query_pairs());
-        start(&visit, &subject, options, next).await
+        start(&visit, &permit, options, next).await
     }
     .await;
     visit.answer(result)
@@ -74,12 +65,12 @@ pub(crate) async fn post(visit: Visit, Path(path): Path<ServerPath>, request: Re
     let result = async {
         let actor = visit.signed_in()?;
         let fields = visit.form(request).await?;
-        let subject = subject(&visit, actor, &path, Scope::START_SERVERS).await?;
+        let permit = find::<StartServer>(&visit, actor, &path).await?;
         let next = fields.get("next").and_then(|next| visit.next(next));
         let pairs = fields
             .iter()
             .map(|(key, value)| (key.to_owned(), value.to_owned()));
-        start(&visit, &subject, options_from(pairs), next).await
+        start(&visit, &permit, options_from(pairs), next).await
     }
     .await;
     visit.answer(result)
@@ -107,11 +98,12 @@ fn options_from(pairs: impl Iterator<Item = (String, String)>) -> Option<Value> 
 
 async fn start(
     visit: &Visit,
-    subject: &Subject,
+    permit: &Permit<'_, StartServer>,
     options: Option<Value>,
     next: Option<String>,
 ) -> PageResult {
     let hub = &visit.web.hub;
+    let subject = permit.on();
     if let Some(server) = &subject.server {
         match server.state {
             ServerState::Ready { .. } => {
@@ -128,15 +120,12 @@ async fn start(
         .as_ref()
         .is_some_and(|server| matches!(server.state, ServerState::Starting { .. }));
     if options.is_none() && !is_starting {
-        let fields = fields(visit, subject).await?;
+        let fields = fields(visit, permit).await?;
         if !fields.is_empty() {
             return Ok(choose(visit, subject, fields, next));
         }
     }
-    let started = hub
-        .servers
-        .start_server(&subject.user, &subject.name, options)
-        .await;
+    let started = hub.servers.start_server(permit, options).await;
     let server = match started {
         Ok(server) => server,
         // Only the person whose server it is can do something about it.
@@ -151,8 +140,12 @@ async fn start(
 
 /// What the owner of a server can choose, with what it had the last time; nothing where there is only
 /// one of each.
-async fn fields(visit: &Visit, subject: &Subject) -> Result<Vec<ChoiceField>, HubError> {
-    let choices = visit.web.hub.servers.choices_of(&subject.user).await?;
+async fn fields(
+    visit: &Visit,
+    permit: &Permit<'_, StartServer>,
+) -> Result<Vec<ChoiceField>, HubError> {
+    let subject = permit.on();
+    let choices = visit.web.hub.servers.choices_of(permit).await?;
     let fields = choices.into_iter().filter(|choice| choice.offers.len() > 1);
     let last = |key: &str| subject.server.as_ref()?.user_options.get(key)?.as_str();
     Ok(fields
@@ -180,11 +173,11 @@ async fn fields(visit: &Visit, subject: &Subject) -> Result<Vec<ChoiceField>, Hu
 /// Asks what to start the server with.
 fn choose(
     visit: &Visit,
-    subject: &Subject,
+    subject: &Place,
     fields: Vec<ChoiceField>,
     next: Option<String>,
 ) -> Response {
-    let segments = server_segments(subject.user.name.as_str(), &subject.name);
+    let segments = server_segments(subject.owner.name.as_str(), &subject.name);
     let page = ChoosePage {
         title: subject_title(visit, subject),
         start_action: visit.hub_path(&format!("spawn/{segments}")),
@@ -195,20 +188,20 @@ fn choose(
     visit.page("Start", &page)
 }
 
-fn subject_title(visit: &Visit, subject: &Subject) -> String {
+fn subject_title(visit: &Visit, subject: &Place) -> String {
     match &subject.server {
         Some(server) => title_of(visit, server),
         None => "My server".to_owned(),
     }
 }
 
-fn is_own(visit: &Visit, subject: &Subject) -> bool {
+fn is_own(visit: &Visit, subject: &Place) -> bool {
     let actor = visit.person();
-    actor.is_some_and(|actor| actor.user.id == subject.user.id)
+    actor.is_some_and(|actor| actor.user.id == subject.owner.id)
 }
 
-fn pending_url(visit: &Visit, subject: &Subject, next: Option<&str>) -> String {
-    let segments = server_segments(subject.user.name.as_str(), &subject.name);
+fn pending_url(visit: &Visit, subject: &Place, next: Option<&str>) -> String {
+    let segments = server_segments(subject.owner.name.as_str(), &subject.name);
     let path = visit.hub_path(&format!("spawn-pending/{segments}"));
     match next {
         Some(next) => {
@@ -225,20 +218,20 @@ fn pending_url(visit: &Visit, subject: &Subject, next: Option<&str>) -> String {
 pub(crate) async fn pending(visit: Visit, Path(path): Path<ServerPath>) -> Response {
     let result = async {
         let actor = visit.signed_in()?;
-        let subject = subject(&visit, actor, &path, Scope::READ_SERVERS).await?;
+        let permit = find::<SeeServer>(&visit, actor, &path).await?;
         let next = visit.query("next").and_then(|next| visit.next(&next));
-        Ok(show(&visit, &subject, next))
+        Ok(show(&visit, permit.on(), next))
     }
     .await;
     visit.answer(result)
 }
 
-fn show(visit: &Visit, subject: &Subject, next: Option<String>) -> Response {
+fn show(visit: &Visit, subject: &Place, next: Option<String>) -> Response {
     let Some(server) = &subject.server else {
         return not_running(visit, subject, StatusCode::OK, next);
     };
     let hub = &visit.web.hub;
-    let segments = server_segments(subject.user.name.as_str(), &subject.name);
+    let segments = server_segments(subject.owner.name.as_str(), &subject.name);
     match &server.state {
         ServerState::Ready { .. } => {
             redirect(&next.unwrap_or_else(|| hub.servers.server_url(server)))
@@ -270,7 +263,7 @@ fn show(visit: &Visit, subject: &Subject, next: Option<String>) -> Response {
             let api = if subject.name.is_default() {
                 format!("api/users/{segments}/server/progress")
             } else {
-                let user = subject.user.name.escaped();
+                let user = subject.owner.name.escaped();
                 format!("api/users/{user}/servers/{}/progress", subject.name)
             };
             let page = PendingPage {
@@ -304,11 +297,11 @@ fn stopping(visit: &Visit, server: &Server) -> Response {
 
 fn not_running(
     visit: &Visit,
-    subject: &Subject,
+    subject: &Place,
     status: StatusCode,
     next: Option<String>,
 ) -> Response {
-    let segments = server_segments(subject.user.name.as_str(), &subject.name);
+    let segments = server_segments(subject.owner.name.as_str(), &subject.name);
     let page = NotRunningPage {
         title: subject_title(visit, subject),
         start_action: visit.hub_path(&format!("spawn/{segments}")),
@@ -319,14 +312,7 @@ fn not_running(
 }
 
 /// The page for somebody who opened a server that does not answer as it should.
-pub(crate) fn instead_of_server(
-    visit: &Visit,
-    user: User,
-    name: ServerName,
-    server: Option<Server>,
-    next: String,
-) -> Response {
-    let subject = Subject { user, name, server };
+pub(crate) fn instead_of_server(visit: &Visit, subject: &Place, next: String) -> Response {
     let is_under_way = subject.server.as_ref().is_some_and(|server| {
         matches!(
             server.state,
@@ -334,14 +320,14 @@ pub(crate) fn instead_of_server(
         )
     });
     if is_under_way {
-        return redirect(&pending_url(visit, &subject, Some(&next)));
+        return redirect(&pending_url(visit, subject, Some(&next)));
     }
     if let Some(server) = &subject.server
         && matches!(server.state, ServerState::Stopping { .. })
     {
         return stopping(visit, server);
     }
-    not_running(visit, &subject, StatusCode::FAILED_DEPENDENCY, Some(next))
+    not_running(visit, subject, StatusCode::FAILED_DEPENDENCY, Some(next))
 }
 
 /// `POST /hub/stop/{user}[/{server}]`
@@ -350,9 +336,9 @@ pub(crate) async fn stop(visit: Visit, Path(path): Path<ServerPath>, request: Re
         let actor = visit.signed_in()?;
         let fields = visit.form(request).await?;
         let next = fields.get("next").and_then(|next| visit.next(next));
-        let subject = subject(&visit, actor, &path, Scope::DELETE_SERVERS).await?;
-        if let Some(server) = &subject.server {
-            visit.web.hub.servers.stop_server(server).await?;
+        let permit = find::<StopServer>(&visit, actor, &path).await?;
+        if let Some(server) = &permit.on().server {
+            visit.web.hub.servers.stop_server(&permit).await?;
             visit
                 .web
                 .hub

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
-use jansky_hub::{HubError, NewApiToken};
+use jansky_hub::{HubError, NewApiToken, Permit};
 use jansky_hub::{TokenId, TokenKind};
 use jansky_model::Secret;
 
@@ -39,7 +39,7 @@ async fn show(
     error: Option<String>,
 ) -> PageResult {
     let actor = visit.signed_in()?;
-    let tokens = visit.web.hub.people.tokens_of(&actor.user).await?;
+    let tokens = visit.web.hub.people.tokens_of(&Permit::own(actor)?).await?;
     let rows = tokens
         .into_iter()
         .filter(|token| token.kind != TokenKind::Server)
@@ -99,7 +99,7 @@ pub(crate) async fn post(visit: Visit, request: Request) -> Response {
             .web
             .hub
             .people
-            .create_token(actor, &actor.user, wanted)
+            .create_token(&Permit::own(actor)?, wanted)
             .await
         {
             Ok((_, secret)) => show(&visit, Some(secret), "", None).await,
@@ -141,7 +141,7 @@ pub(crate) async fn revoke(visit: Visit, Path(id): Path<String>, request: Reques
             .web
             .hub
             .people
-            .revoke_token(actor, &actor.user, id)
+            .revoke_token(&Permit::own(actor)?, id)
             .await?;
         Ok(redirect(&visit.hub_path("token")))
     }

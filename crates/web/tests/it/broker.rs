@@ -679,7 +679,7 @@ async fn an_agent_hears_of_everything_as_it_happens() {
         .hub
         .hub
         .people
-        .sign_out_everywhere(&user, scene.hub.hub.operator())
+        .sign_out_everywhere(&scene.hub.hub.permit_of(user.clone()))
         .await
         .expect("out");
     // Each session that ends is news, too.
@@ -699,7 +699,7 @@ async fn an_agent_hears_of_everything_as_it_happens() {
         .hub
         .hub
         .servers
-        .stop_server(&server)
+        .stop_unasked(&server)
         .await
         .expect("a stop");
     let mut piece = next().await;
@@ -719,7 +719,7 @@ async fn an_operator_and_the_owner_freeze_for_good() {
         .hub
         .hub
         .broker
-        .freeze_server(&server, FreezeReason::Operator, "zoe")
+        .freeze_unasked(&server, FreezeReason::Operator, "zoe")
         .await;
     assert!(freeze.expect("the database answers"));
 
@@ -759,7 +759,12 @@ async fn a_shared_server_gets_no_tokens_until_it_is_no_longer_shared() {
     let shown = agent.audiences().await.must_be(200).json();
     assert_eq!(shown["audiences"][0]["state"], "server_shared");
 
-    let ended = scene.hub.hub.servers.unshare(&server, &wash, None).await;
+    let ended = scene
+        .hub
+        .hub
+        .servers
+        .unshare(&scene.hub.hub.permit_of(server.clone()), &wash, None)
+        .await;
     ended.expect("the database answers");
     agent.token("archive").await.must_be(200);
 }
@@ -919,7 +924,7 @@ async fn the_exposed_path_opens_only_to_a_servers_own_token_and_shows_no_refresh
         .hub
         .hub
         .people
-        .sign_out_everywhere(&user, scene.hub.hub.operator())
+        .sign_out_everywhere(&scene.hub.hub.permit_of(user.clone()))
         .await
         .expect("out");
     server.call("GET", path).send().await.must_be(401);
@@ -1000,7 +1005,7 @@ async fn a_freeze_in_one_process_is_heard_in_another() {
         .hub
         .hub
         .people
-        .sign_out_everywhere(&user, first.hub.hub.operator())
+        .sign_out_everywhere(&first.hub.hub.permit_of(user.clone()))
         .await
         .expect("out");
     let heard = tokio::time::timeout(SOON, async {
@@ -1072,7 +1077,7 @@ async fn news_that_were_interrupted_are_told_the_next_time() {
     assert_eq!(watch.next().await, Some(AgentNotice::Active));
     let server = scene.server("river").await;
     let reason = FreezeReason::Operator;
-    let frozen = hub.broker.freeze_server(&server, reason, "admin").await;
+    let frozen = hub.broker.freeze_unasked(&server, reason, "admin").await;
     frozen.expect("it is frozen");
 
     let interrupted = {
@@ -1117,7 +1122,7 @@ async fn owner_and_operator_read_why_a_server_gets_no_tokens_and_what_to_do() {
             .hub
             .hub
             .broker
-            .freeze_server(&server, reason, "test")
+            .freeze_unasked(&server, reason, "test")
             .await;
         assert!(frozen.expect("the database answers"));
 
@@ -1180,7 +1185,12 @@ async fn share_with(scene: &Scene, name: &str) {
 async fn unshare_with(scene: &Scene, name: &str) {
     let server = scene.server("river").await;
     let partner = SharePartner::User(name.parse().expect("a valid name"));
-    let ended = scene.hub.hub.servers.unshare(&server, &partner, None).await;
+    let ended = scene
+        .hub
+        .hub
+        .servers
+        .unshare(&scene.hub.hub.permit_of(server.clone()), &partner, None)
+        .await;
     ended.expect("the database answers");
 }
 
@@ -1237,12 +1247,13 @@ async fn who_may_enter_keeps_no_tokens_away_and_who_enters_does_until_the_next_s
         assert_eq!(shown["audiences"][0]["state"], "server_shared", "{right}");
         // That they have gone, or are nobody any more, changes nothing: what they began may still run.
         let user = scene.hub.user(who).await;
-        let gone = scene
+        scene
             .hub
             .hub
             .people
-            .sign_out_everywhere(&user, scene.hub.hub.operator());
-        gone.await.expect("the database answers");
+            .sign_out_everywhere(&scene.hub.hub.permit_of(user.clone()))
+            .await
+            .expect("the database answers");
         agent.token("archive").await.must_be(403);
         let trail = scene.trail().await;
         let entered = trail.iter().rfind(|event| event.event == "entered");

@@ -118,11 +118,11 @@ async fn each_ending_cuts_in(
                 browser.post("/hub/logout", &[]).await;
             }
             "sign out everywhere" => {
-                let out = one
-                    .hub
+                one.hub
                     .people
-                    .sign_out_everywhere(&river, one.hub.operator());
-                out.await.expect("out");
+                    .sign_out_everywhere(&one.hub.permit_of(river.clone()))
+                    .await
+                    .expect("out");
             }
             "ended in another browser" => {
                 let second = one.browser("river").await;
@@ -134,8 +134,11 @@ async fn each_ending_cuts_in(
                 ended.await.expect("ended");
             }
             "demanded by an administrator" => {
-                let demanded = one.hub.people.demand_sign_in(&river, one.hub.operator());
-                demanded.await.expect("demanded");
+                one.hub
+                    .people
+                    .demand_sign_in(&one.hub.permit_of(river.clone()))
+                    .await
+                    .expect("demanded");
             }
             "password changed" => {
                 let second = one.browser("river").await;
@@ -161,20 +164,28 @@ async fn each_ending_cuts_in(
                 deleted.must_be(204);
             }
             "token revoked" => {
-                let tokens = one.hub.people.tokens_of(&river).await.expect("a list");
+                let tokens = one
+                    .hub
+                    .people
+                    .tokens_of(&one.hub.permit_of(river.clone()))
+                    .await
+                    .expect("a list");
                 let of = tokens
                     .iter()
                     .find(|t| t.scopes == ["access:servers!user=river"]);
                 let id = of.expect("it is there").id;
                 one.hub
                     .people
-                    .revoke_token(one.hub.operator(), &river, id)
+                    .revoke_token(&one.hub.permit_of(river.clone()), id)
                     .await
                     .expect("revoked");
             }
             "share revoked" => {
-                let gone = one.hub.servers.unshare(&server, &share, None);
-                gone.await.expect("revoked");
+                one.hub
+                    .servers
+                    .unshare(&one.hub.permit_of(server.clone()), &share, None)
+                    .await
+                    .expect("revoked");
             }
             other => unreachable!("{other}"),
         }

@@ -278,7 +278,12 @@ async fn what_the_proxy_says_of_groups_counts_from_the_next_request_on() {
 
     assert_eq!(home("river", "radio").await, (200, false));
     let river = hub.user("river").await;
-    let groups = hub.hub.people.groups_of(&river).await.expect("an answer");
+    let groups = hub
+        .hub
+        .people
+        .groups_of(hub.hub.operator(), &river)
+        .await
+        .expect("an answer");
     assert_eq!(groups, ["radio"]);
     // Past the proxy nothing is said, and of somebody else nothing that matters here.
     browser.get("/hub/home").await.must_be(200);

@@ -313,7 +313,7 @@ impl Scene {
                     self.hub
                         .hub
                         .broker
-                        .freeze_server(&server, FreezeReason::Operator, "zoe");
+                        .freeze_unasked(&server, FreezeReason::Operator, "zoe");
                 assert!(frozen.await.expect("it answers"));
             }
         }

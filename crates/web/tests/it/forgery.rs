@@ -340,7 +340,7 @@ async fn a_token_opens_no_page_whatever_it_allows() {
     assert_eq!(
         hub.hub
             .people
-            .tokens_of(&river)
+            .tokens_of(&hub.hub.permit_of(river.clone()))
             .await
             .expect("a list")
             .len(),

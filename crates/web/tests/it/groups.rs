@@ -256,7 +256,11 @@ async fn lists_are_bare_or_in_pages_as_the_caller_wants() {
     let made = hub
         .hub
         .people
-        .create_groups(hub.hub.operator(), &many, &["river".to_owned()])
+        .create_groups(
+            &hub.hub.permit_of(jansky_hub::TheHub),
+            &many,
+            &["river".to_owned()],
+        )
         .await;
     made.expect("the names are free");
 
@@ -425,11 +429,11 @@ async fn who_looks_after_a_group_does_so_for_those_who_are_in_it_now() {
     assert_eq!(listed().await, "river wash");
     hub.hub
         .servers
-        .stop_server(&hub.server("river", "").await.expect("a server"))
+        .stop_unasked(&hub.server("river", "").await.expect("a server"))
         .await
         .expect("a stop");
     hub.hub
-        .delete_user(hub.hub.operator(), &river)
+        .delete_user(&hub.hub.permit_of(river.clone()))
         .await
         .expect("deleted");
     assert_eq!(listed().await, "wash");

@@ -142,9 +142,11 @@ async fn servers_go_on_in_the_name_of_somebody_who_wants_that() {
     assert!(!home.op.script().records.is_revoked(&refresh));
     let river = hub.user("river").await;
     let provider = "home".parse().expect("an id");
-    let token = hub
-        .hub
-        .people
-        .login_token(&river, &provider, std::time::Duration::ZERO);
+    let token = hub.hub.people.login_token(
+        hub.hub.operator(),
+        &river,
+        &provider,
+        std::time::Duration::ZERO,
+    );
     token.await.expect("what the provider gave is still there");
 }

@@ -153,7 +153,7 @@ async fn an_answer_counts_only_in_the_session_that_asked() {
             .hub
             .hub
             .people
-            .sign_ins(&user)
+            .sign_ins(&scene.hub.hub.permit_of(user.clone()))
             .await
             .expect("it answers");
         assert_eq!(sign_ins.identities.len(), 1, "{}", user.name);
@@ -254,7 +254,7 @@ async fn unlinking_takes_tokens_and_sessions_and_never_the_last_way_in() {
         .hub
         .hub
         .people
-        .sign_ins(&user)
+        .sign_ins(&scene.hub.hub.permit_of(user.clone()))
         .await
         .expect("it answers")
         .identities
@@ -291,7 +291,7 @@ async fn two_browsers_that_unlink_at_once_leave_one_way_in() {
         .hub
         .hub
         .people
-        .sign_ins(&user)
+        .sign_ins(&scene.hub.hub.permit_of(user.clone()))
         .await
         .expect("it answers");
     let store = scene.hub.hub.store();
@@ -315,11 +315,12 @@ async fn a_grant_that_has_died_is_renewed_from_the_account_page() {
     let user = scene.hub.user("river").await;
     let provider = "other".parse().expect("an id");
     let ask = || {
-        scene
-            .hub
-            .hub
-            .people
-            .login_token(&user, &provider, std::time::Duration::ZERO)
+        scene.hub.hub.people.login_token(
+            scene.hub.hub.operator(),
+            &user,
+            &provider,
+            std::time::Duration::ZERO,
+        )
     };
     ask().await.expect_err("the refresh token is dead");
     let page = browser.get("/hub/account").await.must_be(200);
@@ -389,7 +390,7 @@ async fn unlinking_ends_the_rights_that_nobody_could_be_asked_about_any_more() {
         .hub
         .hub
         .people
-        .sign_ins(&user)
+        .sign_ins(&two.hub.hub.permit_of(user.clone()))
         .await
         .expect("it answers");
     let id = sign_ins.identities[0].id.0;

@@ -673,7 +673,12 @@ async fn where_everybody_has_to_have_one_nobody_gets_anywhere_without() {
 #[tokio::test]
 async fn the_first_administrator_sets_one_up_too() {
     let hub = hub_with(SecondFactorRule::Required).await;
-    let code = hub.hub.people.first_admin_code().await.expect("it answers");
+    let code = hub
+        .hub
+        .people
+        .first_admin_code(hub.hub.operator())
+        .await
+        .expect("it answers");
     let link = format!("/hub/setup?code={}", code.expect("no admin yet").expose());
     let browser = hub.anonymous();
 
@@ -911,7 +916,13 @@ async fn who_is_refused_can_ask_again() {
     hub.admin("zoe").await;
     let browser = hub.anonymous();
     sign_up(&browser, "river").await.must_be(200);
-    let id = hub.hub.people.sign_ups().await.expect("listed")[0].id;
+    let id = hub
+        .hub
+        .people
+        .sign_ups(&hub.hub.permit_of(jansky_hub::TheHub))
+        .await
+        .expect("listed")[0]
+        .id;
     let zoe = hub.session("zoe").await;
 
     let refuse = format!("/hub/admin/approvals/{id}/refuse");
@@ -1011,7 +1022,14 @@ async fn what_cannot_be_taken_is_said_beside_its_field() {
         error_at(&answer, id);
         assert!(!answer.text().contains(PASSWORD));
     }
-    assert!(hub.hub.people.sign_ups().await.expect("listed").is_empty());
+    assert!(
+        hub.hub
+            .people
+            .sign_ups(&hub.hub.permit_of(jansky_hub::TheHub))
+            .await
+            .expect("listed")
+            .is_empty()
+    );
 }
 
 #[tokio::test]

@@ -331,7 +331,7 @@ async fn a_token_does_not_open_what_is_made_later_under_an_old_name() {
     let made = hub
         .hub
         .servers
-        .create_server(&kaylee, &server.name, "", None)
+        .make_unasked(&kaylee, &server.name, "")
         .await;
     made.expect("the name is free");
 
@@ -341,7 +341,7 @@ async fn a_token_does_not_open_what_is_made_later_under_an_old_name() {
     }
     let tam = hub.user("tam").await;
     hub.hub
-        .delete_user(hub.hub.operator(), &tam)
+        .delete_user(&hub.hub.permit_of(tam.clone()))
         .await
         .expect("deleted");
     hub.user("tam").await;

@@ -536,7 +536,7 @@ async fn rights_that_are_lost_are_lost_for_tokens_too() {
     let changed = hub
         .hub
         .people
-        .change_user(hub.hub.operator(), &zoe_user, None, Some(false))
+        .change_user(&hub.hub.permit_of(zoe_user.clone()), None, Some(false))
         .await;
     changed.expect("zoe exists");
 

@@ -498,7 +498,7 @@ async fn tokens_of_a_deleted_user_are_not_active() {
 
     let river = hub.user("river").await;
     hub.hub
-        .delete_user(hub.hub.operator(), &river)
+        .delete_user(&hub.hub.permit_of(river.clone()))
         .await
         .expect("deleted");
 

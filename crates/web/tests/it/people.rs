@@ -199,7 +199,7 @@ async fn whoever_has_to_sign_in_again_keeps_their_server_and_gets_tokens_afterwa
     let ask = || {
         hub.hub
             .people
-            .login_token(&river, &provider, Duration::ZERO)
+            .login_token(hub.hub.operator(), &river, &provider, Duration::ZERO)
     };
     ask().await.expect("a token");
     let zoe = hub.token("zoe", &["admin:auth_state"]).await;
@@ -274,7 +274,7 @@ async fn nothing_that_a_provider_gave_outlives_a_user_who_is_deleted() {
     let user = hub.user("river").await;
 
     hub.hub
-        .delete_user(hub.hub.operator(), &user)
+        .delete_user(&hub.hub.permit_of(user.clone()))
         .await
         .expect("it answers");
 

@@ -148,7 +148,11 @@ async fn a_group_that_gives_more_than_its_manager_holds_takes_nobody_in() {
         let made = hub
             .hub
             .people
-            .create_groups(hub.hub.operator(), &[group.to_owned()], &[])
+            .create_groups(
+                &hub.hub.permit_of(jansky_hub::TheHub),
+                &[group.to_owned()],
+                &[],
+            )
             .await;
         made.expect("the name is free");
     }

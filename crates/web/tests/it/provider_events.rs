@@ -240,7 +240,12 @@ async fn whose_account_is_disabled_is_no_longer_allowed() {
         assert_eq!(grants_of(&hub, "river").await, 0);
         let river = hub.user("river").await;
         assert!(!river.admin);
-        let groups = hub.hub.people.groups_of(&river).await.expect("an answer");
+        let groups = hub
+            .hub
+            .people
+            .groups_of(hub.hub.operator(), &river)
+            .await
+            .expect("an answer");
         assert_eq!(groups, Vec::<String>::new());
         let server = hub.server("river", "").await.expect("it is known");
         let deadline = Instant::now() + Duration::from_secs(10);

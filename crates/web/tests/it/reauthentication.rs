@@ -54,7 +54,7 @@ async fn who_was_made_to_sign_in_again_has_to_prove_it_at_the_provider() {
     let river = hub.user("river").await;
     hub.hub
         .people
-        .demand_sign_in(&river, hub.hub.operator())
+        .demand_sign_in(&hub.hub.permit_of(river.clone()))
         .await
         .expect("demanded");
 
@@ -99,7 +99,7 @@ async fn a_provider_that_was_told_to_ask_and_did_not_lets_nobody_in() {
     let river = hub.user("river").await;
     hub.hub
         .people
-        .demand_sign_in(&river, hub.hub.operator())
+        .demand_sign_in(&hub.hub.permit_of(river.clone()))
         .await
         .expect("demanded");
     let says = |at: Option<Value>| {

@@ -425,7 +425,7 @@ async fn the_first_administrator_is_on_record() {
     let code = hub
         .hub
         .people
-        .first_admin_code()
+        .first_admin_code(hub.hub.operator())
         .await
         .expect("a code")
         .expect("there is no admin");

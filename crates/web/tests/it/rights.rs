@@ -438,7 +438,12 @@ async fn a_server_starts_with_a_token_that_is_good_for_a_while() {
         .hub
         .hub
         .people
-        .login_token(&river, &provider, Duration::from_mins(4))
+        .login_token(
+            scene.hub.hub.operator(),
+            &river,
+            &provider,
+            Duration::from_mins(4),
+        )
         .await;
     token.expect("it is good for long");
     assert_eq!(scene.home.op.refresh_calls(), before + 1);

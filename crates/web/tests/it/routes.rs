@@ -268,24 +268,24 @@ impl Things {
         let user = hub.user(owner).await;
         for (name, title) in [("", "nebula default"), ("gpu", "nebula gpu")] {
             let name: ServerName = name.parse().expect("a valid name");
-            let made = hub
-                .hub
-                .servers
-                .create_server(&user, &name, title, None)
-                .await;
+            let made = hub.hub.servers.make_unasked(&user, &name, title).await;
             made.expect("the name is free");
         }
         let made = hub
             .hub
             .people
-            .create_groups(hub.hub.operator(), &[group_of(owner)], &[owner.to_owned()])
+            .create_groups(
+                &hub.hub.permit_of(jansky_hub::TheHub),
+                &[group_of(owner)],
+                &[owner.to_owned()],
+            )
             .await;
         made.expect("the name is free");
         hub.new_token(owner, &["self"]).await;
         let tokens = hub
             .hub
             .people
-            .tokens_of(&user)
+            .tokens_of(&hub.hub.permit_of(user.clone()))
             .await
             .expect("tokens are listed");
         Self {
@@ -390,7 +390,7 @@ async fn expired_token(hub: &TestHub, owner: &str) -> String {
     let made = hub
         .hub
         .people
-        .create_token(hub.hub.operator(), &user, request)
+        .create_token(&hub.hub.permit_of(user.clone()), request)
         .await;
     made.expect("a token can be made").1.expose().to_owned()
 }
@@ -405,7 +405,7 @@ pub(crate) async fn delete_made(hub: &TestHub) {
             .await
             .expect("the database answers")
         {
-            let deleted = hub.hub.delete_user(hub.hub.operator(), &user).await;
+            let deleted = hub.hub.delete_user(&hub.hub.permit_of(user.clone())).await;
             deleted.expect("it can be deleted");
         }
     }

@@ -10,7 +10,7 @@ async fn the_link_makes_one_admin_and_signs_them_in() {
     let code = hub
         .hub
         .people
-        .first_admin_code()
+        .first_admin_code(hub.hub.operator())
         .await
         .expect("the database answers");
     let link = format!(
@@ -58,7 +58,7 @@ async fn the_link_makes_one_admin_and_signs_them_in() {
     assert!(
         hub.hub
             .people
-            .first_admin_code()
+            .first_admin_code(hub.hub.operator())
             .await
             .expect("the database answers")
             .is_none()
@@ -71,7 +71,7 @@ async fn two_people_with_the_link_make_one_admin() {
     let code = hub
         .hub
         .people
-        .first_admin_code()
+        .first_admin_code(hub.hub.operator())
         .await
         .expect("the database answers");
     let link = format!(
@@ -95,7 +95,7 @@ async fn a_wrong_or_old_link_is_refused() {
     let code = hub
         .hub
         .people
-        .first_admin_code()
+        .first_admin_code(hub.hub.operator())
         .await
         .expect("the database answers");
     let link = format!(

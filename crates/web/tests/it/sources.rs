@@ -367,7 +367,7 @@ async fn the_hubs_own_account_is_not_given_to_servers_unless_an_audience_says_so
         .hub
         .hub
         .broker
-        .service_token("poller", Duration::from_mins(1));
+        .token_of_service("poller", Duration::from_mins(1));
     let polled = polled.await.expect("a token for the hub");
     let refused = agent.token("poller").await.must_be(403).json();
     let given = agent.token("common").await.must_be(200).json();
@@ -375,7 +375,7 @@ async fn the_hubs_own_account_is_not_given_to_servers_unless_an_audience_says_so
         .hub
         .hub
         .broker
-        .service_token("archive", Duration::ZERO)
+        .token_of_service("archive", Duration::ZERO)
         .await;
 
     assert!(polled.expires_at.is_some());

@@ -134,7 +134,7 @@ async fn inherited_rights_follow_their_owner_at_once() {
     let changed = hub
         .hub
         .people
-        .change_user(hub.hub.operator(), &zoe, None, Some(false))
+        .change_user(&hub.hub.permit_of(zoe.clone()), None, Some(false))
         .await;
     changed.expect("the user exists");
 

@@ -206,7 +206,7 @@ async fn only_an_admin_makes_admins_whatever_the_token_says() {
     let user = hub.user("river").await;
     hub.hub
         .people
-        .change_user(hub.hub.operator(), &user, None, Some(false))
+        .change_user(&hub.hub.permit_of(user.clone()), None, Some(false))
         .await
         .expect("river exists");
     let body = json!({ "admin": true });

@@ -132,7 +132,7 @@ async fn a_query_is_answered_also_when_the_plain_answer_is_remembered() {
     let name = "gpu".parse().expect("a valid name");
     hub.hub
         .servers
-        .create_server(&user, &name, "", None)
+        .make_unasked(&user, &name, "")
         .await
         .expect("the name is free");
     let program = hub.token("river", &["inherit"]).await;

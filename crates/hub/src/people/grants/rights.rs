@@ -16,6 +16,7 @@ use crate::people::admission::Decision;
 use crate::people::provider_claims::ProviderAuthority;
 use crate::people::sign_in::ConfiguredProvider;
 use crate::shared::error::HubError;
+use jansky_access::Authority;
 
 /// How many grants are refreshed at the same time.
 const AT_ONCE: usize = 8;
@@ -55,6 +56,7 @@ impl People {
     /// An access token from the provider with which `user` signed in, good for at least `least`.
     pub async fn login_token(
         self: &Arc<Self>,
+        _: &Authority,
         user: &User,
         provider: &jansky_model::ProviderId,
         least: Duration,

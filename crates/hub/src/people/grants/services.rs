@@ -12,6 +12,7 @@ use super::refresh::{FreshToken, NoToken};
 use super::{ACCESS, Grants, REFRESH};
 use crate::people::People;
 use crate::shared::error::HubError;
+use jansky_access::Authority;
 
 impl Grants {
     /// Keeps what came along with the tokens of `login`, in place of what came earlier.
@@ -73,6 +74,7 @@ impl People {
     /// does not matter.
     pub async fn other_service_token(
         self: &Arc<Self>,
+        _: &Authority,
         user: &User,
         provider: &ProviderId,
         service: &str,

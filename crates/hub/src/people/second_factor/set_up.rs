@@ -14,7 +14,8 @@ use crate::people::People;
 use crate::shared::error::{FormError, HubError};
 use crate::shared::record::AccountChange;
 use crate::shared::settings::SecondFactorRule;
-use jansky_access::Actor;
+use jansky_access::action::ChangeUser;
+use jansky_access::{Actor, Permit};
 
 /// A secret that nobody has confirmed for so long is not offered again.
 const LONGEST_SET_UP: Duration = Duration::from_mins(45);
@@ -277,13 +278,17 @@ impl People {
     /// # Errors
     /// [`HubError::NotFound`] when there is none; [`HubError::Forbidden`] when the caller holds less
     /// than the user.
-    pub async fn reset_second_factor(&self, actor: &Actor, user: &User) -> Result<(), HubError> {
-        self.privileges.may_become(actor.into(), user).await?;
+    pub async fn reset_second_factor(
+        &self,
+        permit: &Permit<'_, ChangeUser>,
+    ) -> Result<(), HubError> {
+        let (by, user) = permit.parts();
+        self.privileges.may_become(by, user).await?;
         if !self.remove_second_factor(user).await? {
             return Err(HubError::not_found("There is no second factor to reset."));
         }
-        info!(user.name = %user.name, actor = %actor.user.name, "a second factor was reset");
-        self.note_second_factor("second_factor_reset", actor.user.name.as_str(), user)
+        info!(user.name = %user.name, actor = by.name(), "a second factor was reset");
+        self.note_second_factor("second_factor_reset", by.name(), user)
             .await
     }
 

@@ -17,6 +17,8 @@ use tracing::error;
 use super::{AuditTrail, Event};
 use crate::shared::error::HubError;
 use crate::shared::request_context;
+use jansky_access::Permit;
+use jansky_access::action::{SeeAudit, SeeWholeAudit};
 
 /// How many events one transaction takes.
 const BATCH: usize = 512;
@@ -189,9 +191,40 @@ impl AuditTrail {
         Ok(())
     }
 
-    /// Events of the audit trail, the newest first.
+    /// Events of the trail without a question, the newest first.
+    #[cfg(feature = "testing")]
     pub async fn events(&self, query: &AuditQuery) -> Result<Vec<AuditEvent>, HubError> {
         Ok(self.store.audit_events(query).await?)
+    }
+
+    /// The newest events about a user, `limit` of them at most, before the one of this number.
+    pub async fn events_of(
+        &self,
+        permit: &Permit<'_, SeeAudit>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, HubError> {
+        let query = AuditQuery {
+            user: Some(permit.on().id),
+            before,
+            limit,
+        };
+        Ok(self.store.audit_events(&query).await?)
+    }
+
+    /// The newest events about anybody, `limit` of them at most, before the one of this number.
+    pub async fn all_events(
+        &self,
+        _: &Permit<'_, SeeWholeAudit>,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<AuditEvent>, HubError> {
+        let query = AuditQuery {
+            user: None,
+            before,
+            limit,
+        };
+        Ok(self.store.audit_events(&query).await?)
     }
 }
 

@@ -172,7 +172,7 @@ impl TestHub {
         let made = self
             .hub
             .people
-            .create_user(self.hub.operator(), &name, false)
+            .create_user(&self.hub.permit_of(jansky_hub::TheHub), &name, false)
             .await;
         made.expect("the name is free")
     }
@@ -183,7 +183,7 @@ impl TestHub {
         let changed = self
             .hub
             .people
-            .change_user(self.hub.operator(), &user, None, Some(true))
+            .change_user(&self.hub.permit_of(user.clone()), None, Some(true))
             .await;
         changed.expect("the user exists")
     }
@@ -194,7 +194,7 @@ impl TestHub {
         let made = self
             .hub
             .people
-            .set_account(&name, Secret::new(PASSWORD), false)
+            .set_account(self.hub.operator(), &name, Secret::new(PASSWORD), false)
             .await;
         made.expect("an account can be made")
     }
@@ -247,7 +247,7 @@ impl TestHub {
         let made = self
             .hub
             .people
-            .create_token(self.hub.operator(), &user, request)
+            .create_token(&self.hub.permit_of(user.clone()), request)
             .await;
         let (_, secret) = made.expect("the user holds the scopes");
         secret.expose().to_owned()
