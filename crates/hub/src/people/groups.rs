@@ -150,7 +150,6 @@ impl People {
     ) -> Result<(), HubError> {
         let (by, group) = permit.parts();
         let users = self.known_users(users).await?;
-        let by = by.into();
         self.privileges
             .may_add_members(by, &group.name, &users)
             .await?;
@@ -176,7 +175,6 @@ impl People {
     ) -> Result<(), HubError> {
         let (by, group) = permit.parts();
         let users = ids(&self.known_users(users).await?);
-        let by = by.into();
         self.privileges.may_remove_members(by, &group.name).await?;
         let now = self.clock.now();
         let removed = self.store.remove_members(group.id, &users, now).await?;
