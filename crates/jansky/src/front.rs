@@ -86,7 +86,7 @@ impl RouteTable for ProxyRoutes {
                 self.servers().insert(added.path.to_owned(), known);
             }
             Err(error) => {
-                error!(server.id = %added.server, error = %error, "could not add a route")
+                error!(server.id = %added.server, error = %error, "could not add a route");
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What an operator decides about the hub, as the use cases need it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::time::Duration;
 
 use jansky_crypto::SignatureAlgorithm;
@@ -184,7 +185,10 @@ impl Settings {
         Self {
             base: config.base_path(),
             public_url: has_address.then(|| config.public_url()),
-            subdomain_host: hub.subdomain_host.as_ref().map(|url| Url::clone(url)),
+            subdomain_host: hub
+                .subdomain_host
+                .as_ref()
+                .map(|written| written.get().deref().clone()),
             api_url: config.api_url(),
             require_fetch_metadata: hub.require_fetch_metadata,
             session_lifetime: *session.lifetime,
