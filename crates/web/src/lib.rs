@@ -3,7 +3,7 @@
 //! Handlers read a request, ask [`jansky_hub::Hub`] and answer. They decide nothing; what status an
 //! error has is known in one place for each surface.
 //!
-//! May use `access`, `crypto`, `hub` and `model`.
+//! May use `crypto`, `hub` and `model`.
 //!
 //! What holds everywhere: all routes are in one table, which a test holds against who may call what. A form
 //! or request that changes something needs the token against forgery or a token of the API. What an error

@@ -37,7 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "access", "crypto", "identity", "model", "settings", "spawn", "store",
         ],
     ),
-    ("web", &["access", "crypto", "hub", "model"]),
+    ("web", &["crypto", "hub", "model"]),
     (
         "jansky",
         &[
