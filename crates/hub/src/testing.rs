@@ -5,7 +5,10 @@ use std::time::Duration;
 use jansky_access::{Access, Action, Authority, OnBehalfOf, Permit};
 use jansky_store::{FreezeReason, Server, Store};
 
-use crate::{Broker, FreshToken, Hub, HubError, NotObtained};
+use crate::Hub;
+use crate::broker::{Broker, NotObtained};
+use crate::people::grants::FreshToken;
+use crate::shared::error::HubError;
 
 impl Hub {
     /// The authority over this hub.

@@ -76,7 +76,7 @@ const HUB: &[(&str, &[&str])] = &[
     ("health", &["shared"]),
     ("housekeeping", &["shared"]),
     ("metrics_text", &["shared"]),
-    ("testing", &[]),
+    ("testing", &["broker", "people", "shared"]),
     ("lib", &[]),
 ];
 

@@ -14,7 +14,7 @@ use jansky_model::scope::Target;
 use jansky_model::{Scope, Secret, ServerState, UserId};
 
 use crate::pages::account::grant_row;
-use crate::pages::{frozen, server_segments, unseen};
+use crate::pages::{as_not_found, frozen, server_segments};
 use crate::views::{AdminPage, AdminRow, AdminServer, Link, PasswordLinkPage, ServerPhase};
 use crate::visit::{PageResult, Refusal, Visit, redirect};
 
@@ -335,8 +335,8 @@ async fn subject<'v, A: Action<On = User>>(
     let actor = admin(visit).await?;
     let fields = visit.form(request).await?;
     let asked = visit.web.hub.permit::<A>(actor, name).await;
-    let permit =
-        asked.map_err(|error| unseen(error, "There is no such user, or you may not see them."))?;
+    let permit = asked
+        .map_err(|error| as_not_found(error, "There is no such user, or you may not see them."))?;
     let back = fields.get("next").and_then(|next| visit.next(next));
     Ok((permit, back.unwrap_or_else(|| visit.hub_path("admin"))))
 }

@@ -53,7 +53,7 @@ pub(crate) async fn find_server<'a, A: Action<On = Place>>(
 ) -> Result<Permit<'a, A>, HubError> {
     const WORDS: &str = "There is no such server, or you may not see it.";
     let asked = visit.web.hub.permit::<A>(actor, (user, server)).await;
-    let permit = asked.map_err(|error| unseen(error, WORDS))?;
+    let permit = asked.map_err(|error| as_not_found(error, WORDS))?;
     let place = permit.on();
     if place.server.is_none() && !place.name.is_default() {
         return Err(HubError::not_found(WORDS));
@@ -62,7 +62,7 @@ pub(crate) async fn find_server<'a, A: Action<On = Place>>(
 }
 
 /// Why somebody may not see something on a page, where it is all the same whether it is there.
-pub(crate) fn unseen(error: HubError, words: &str) -> HubError {
+pub(crate) fn as_not_found(error: HubError, words: &str) -> HubError {
     match error {
         HubError::Forbidden(_) | HubError::NotFound(_) | HubError::Invalid(_) => {
             HubError::not_found(words)
