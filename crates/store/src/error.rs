@@ -150,9 +150,12 @@ pub(crate) enum Remedy {
 const REMEDIES: &[(&str, Remedy)] = &[
     // connection exception; poolers, too, say so when their server is away
     ("08", Remedy::Reconnect),
-    // read only transaction: a server that became a standby, or that may only be read. The rest of
-    // this class says that statements came in an order that makes no sense.
+    // read only transaction: a server that became a standby, or that may only be read; a process that
+    // was stopped within a transaction, whose connection the server ended for that (two codes). The
+    // rest of this class says that statements came in an order that makes no sense.
     ("25006", Remedy::Reconnect),
+    ("25P03", Remedy::Reconnect),
+    ("25P04", Remedy::Reconnect),
     // invalid authorization, unknown database: while it is being set up or moved
     ("28", Remedy::Wait),
     ("3D", Remedy::Wait),
@@ -226,10 +229,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_the_transaction_states_only_read_only_means_that_the_database_is_away() {
-        assert_eq!(remedy_of("25006"), Some(Remedy::Reconnect));
-        // A transaction inside of another, a statement after a failed one, a pause that was too long.
-        for mistake in ["25000", "25001", "25P01", "25P02", "25P03"] {
+    fn a_state_of_transactions_that_ends_the_connection_asks_for_another_one() {
+        // A database that may only be read, a pause and a transaction that were too long.
+        for away in ["25006", "25P03", "25P04"] {
+            assert_eq!(remedy_of(away), Some(Remedy::Reconnect), "{away}");
+        }
+        // A transaction inside of another, a statement after a failed one.
+        for mistake in ["25000", "25001", "25P01", "25P02"] {
             assert_eq!(remedy_of(mistake), None, "{mistake}");
         }
     }
