@@ -23,7 +23,7 @@ const BODY: usize = 128 << 10;
 /// What unfinished requests may take together, and each of their connections besides; docs/reference/limits.md
 /// promises both.
 const UNFINISHED: usize = 32 << 20;
-const CONNECTION: usize = 16 << 10;
+const CONNECTION: usize = 32 << 10;
 
 /// Allocators keep some of what was given back.
 const SLACK: usize = 32 << 20;
