@@ -109,7 +109,7 @@ pub enum ServerEvent {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a server that is {state} cannot take the event {event}")]
 pub struct InvalidTransition {
-    /// The state, as in [`ServerState::word`].
+    /// The state, as in [`ServerState::as_str`].
     pub state: &'static str,
     /// The event.
     pub event: &'static str,

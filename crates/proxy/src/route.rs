@@ -39,7 +39,7 @@ pub enum RouteError {
 ///
 /// The request carries [`ClientInfo`] in its extensions. The service begins on a thread of the
 /// proxy, which must not be kept busy; from its first wait on it is a task of the runtime that
-/// called [`serve`](crate::serve), and runs to its end even if the client leaves. What it spawns
+/// called [`serve`](crate::serve()), and runs to its end even if the client leaves. What it spawns
 /// runs there in any case.
 pub type LocalService = Arc<
     dyn Fn(http::Request<ClientBody>) -> BoxFuture<'static, http::Response<ProxyBody>>

@@ -1,7 +1,7 @@
 //! DPoP: proofs that a request comes from the holder of a key (RFC 9449).
 //!
 //! Only ES256 is spoken, on both sides. A [`ProofKey`] exists in memory only and cannot be read out;
-//! each request carries a proof that it made. [`check`] looks at the proof alone; whether its nonce
+//! each request carries a proof that it made. [`check()`] looks at the proof alone; whether its nonce
 //! is a recent one and its `jti` new is for the caller to know, who has the memory for it.
 
 mod check;

@@ -98,7 +98,7 @@ pub struct ProviderRedirect {
 
 /// Somebody who has shown who they are, but for the second factor of a local account.
 ///
-/// Only a check that was completed makes one, and [`Hub::enter`], which opens the session, takes it.
+/// Only a check that was completed makes one, and [`People::enter`](crate::people::People::enter), which opens the session, takes it.
 pub struct CompletedSignIn {
     user: User,
     provider: ProviderId,

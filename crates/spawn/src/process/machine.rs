@@ -197,7 +197,7 @@ impl Machine {
         }
     }
 
-    /// How a server ended, as [`PollStatus::Exited`] has it.
+    /// How a server ended, as [`crate::PollStatus::Exited`] has it.
     pub(super) fn describe_end(&self, handle: &Handle, status: Option<ExitStatus>) -> String {
         let group = Family::group(&self.marker(handle.server, handle.start));
         let out_of_memory = self

@@ -23,7 +23,7 @@ pub struct Operation {
     pub summary: &'static str,
 }
 
-/// METHOD "path" => handler [SCOPES] "What it does.";
+/// `METHOD "path" => handler [SCOPES] "What it does.";`
 macro_rules! routes {
     ($($section:literal {$(
         $method:ident $path:literal => $part:ident::$handler:ident [$($scope:ident)*] $summary:literal;
