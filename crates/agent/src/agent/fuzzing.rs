@@ -16,7 +16,7 @@ use super::Agent;
 use crate::answer::Answer;
 use crate::local;
 use crate::session_state::SessionState;
-use crate::tokens::Wanted;
+use crate::tokens::TokenKey;
 
 /// The only service that there is a token for.
 pub const AUDIENCE: &str = "archive";
@@ -47,7 +47,7 @@ impl FuzzedAgent {
         let agent = Agent::new(&document, Arc::new(SystemClock), Arc::new(SystemRandom));
         let agent = Arc::new(agent.expect("an agent"));
         agent.session_state.send_replace(SessionState::Active);
-        let wanted = Wanted {
+        let wanted = TokenKey {
             audience: AUDIENCE.to_owned(),
             scope: None,
         };
