@@ -187,6 +187,18 @@ impl Store {
         Ok(token)
     }
 
+    /// How many tokens for the API a user has that are not expired.
+    pub async fn count_api_tokens(&self, user: UserId, now: Timestamp) -> Result<u64, StoreError> {
+        let statement = sql("SELECT COUNT(*) AS total FROM tokens WHERE user_id = $1
+             AND kind = 'api' AND (expires_at IS NULL OR expires_at > $2)");
+        let row = self
+            .db
+            .fetch_optional(statement.bind(user).bind(now))
+            .await?;
+        let total: i64 = row.map_or(Ok(0), |row| row.get("total"))?;
+        Ok(total.unsigned_abs())
+    }
+
     /// The token with this digest, if it is not expired, and its user.
     pub async fn token_by_digest(
         &self,

@@ -1,7 +1,7 @@
 //! Users.
 
 use jansky_model::name::server_client_id;
-use jansky_model::{ServerId, Timestamp, UserId, UserName};
+use jansky_model::{ProviderId, ServerId, Timestamp, UserId, UserName};
 
 use crate::changes::{USER_CHANGED, record_change, record_users};
 use crate::row::Row;
@@ -142,14 +142,33 @@ impl Store {
         admin: bool,
         at: Timestamp,
     ) -> Result<User, StoreError> {
+        self.prepare_user(name, admin, None, at).await
+    }
+
+    /// Makes a user, and says which provider's people may take over the account: both or neither.
+    ///
+    /// # Errors
+    /// As [`Store::create_user`].
+    pub async fn prepare_user(
+        &self,
+        name: &UserName,
+        admin: bool,
+        adopt_from: Option<&ProviderId>,
+        at: Timestamp,
+    ) -> Result<User, StoreError> {
         let mut transaction = self.db.begin().await?;
         let row = transaction
             .fetch_one(insert_user(name, admin, at))
             .await
             .map_err(|error| error.naming(taken(name)))?;
+        let id: UserId = row.get("id")?;
+        if let Some(provider) = adopt_from {
+            let say = sql("UPDATE users SET adopt_from = $2 WHERE id = $1");
+            transaction.execute(say.bind(id).bind(provider)).await?;
+        }
         transaction.commit().await?;
         Ok(User {
-            id: row.get("id")?,
+            id,
             name: name.clone(),
             admin,
             created_at: at,

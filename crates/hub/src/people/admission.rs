@@ -50,6 +50,12 @@ pub enum Refusal {
     /// A rule says no.
     #[error("You signed in as `{0}`, but this account may not use this hub. Ask its operator.")]
     NotAllowed(String),
+    /// They have come with more names than are kept.
+    #[error(
+        "Your provider has named you in {0} ways, and no more are kept here. Sign in with one of them, \
+         or ask the operator."
+    )]
+    TooManyNames(usize),
     /// They come from an organization that may not.
     #[error(
         "You signed in as `{name}`, but only accounts of certain organizations may use this hub: {problem}."
@@ -138,6 +144,17 @@ impl Decision {
             words,
         });
         self.outcome = Err(Refusal::NotAllowed(name.to_owned()));
+        self.is_certain = true;
+    }
+
+    /// Keeps somebody out who has come with so many names that another one is not kept.
+    pub(crate) fn keep_out_by_names(&mut self, count: usize) {
+        self.steps.push(Step {
+            rule: "blocked_users",
+            verdict: Verdict::KeepsOut,
+            words: format!("this person has come with {count} names, and no more are kept"),
+        });
+        self.outcome = Err(Refusal::TooManyNames(count));
         self.is_certain = true;
     }
 }

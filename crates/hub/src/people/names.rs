@@ -17,6 +17,9 @@ use jansky_access::action::{Action, ChangeUser};
 use jansky_access::{OnBehalfOf, Permit};
 use jansky_model::scope::Target;
 
+/// So many names of one identity are kept.
+const MOST_NAMES: usize = 1_000;
+
 impl People {
     /// A name in the form in which an account gets it. `renamed` is the user who has another one now.
     ///
@@ -133,6 +136,15 @@ impl People {
         provider: Option<&ProviderId>,
     ) -> Result<(), HubError> {
         self.store.set_adopt_from(user.id, provider).await?;
+        self.record_adopt_from(by, user, provider).await
+    }
+
+    pub(crate) async fn record_adopt_from(
+        &self,
+        by: OnBehalfOf<'_>,
+        user: &User,
+        provider: Option<&ProviderId>,
+    ) -> Result<(), HubError> {
         let from = provider.map(ProviderId::as_str);
         info!(user.name = %user.name, provider.id = from, "said whose people may adopt the account");
         let detail = json!({ "provider": from.unwrap_or("the configuration") });
@@ -169,6 +181,15 @@ impl People {
         }
         let (issuer, subject) = (&identity.issuer, &identity.subject);
         let names = self.store.names_of_identity(issuer, subject).await?;
+        // None of them may be forgotten, or a name that is kept out would be with time.
+        if names.len() >= MOST_NAMES
+            && said
+                .as_ref()
+                .is_some_and(|name| !names.contains(name.as_str()))
+        {
+            decision.keep_out_by_names(names.len());
+            return Ok(decision);
+        }
         if let Some(name) = said.filter(|name| !is_usual && !names.contains(name.as_str())) {
             self.store
                 .note_identity_name(issuer, subject, name.as_str())

@@ -18,6 +18,9 @@ use jansky_access::action::{Action, ChangeTokens, SeeTokens};
 /// The longest note of a token, in characters, as JupyterHub keeps them.
 const LONGEST_NOTE: usize = 1_023;
 
+/// So many tokens for the API may somebody have at once. Each is a row until it ends or is revoked.
+const MOST_TOKENS: u64 = 1_000;
+
 /// What somebody wants of a new token.
 #[derive(Clone, Debug, Default)]
 pub struct NewApiToken {
@@ -35,7 +38,8 @@ impl People {
     /// Makes a token for `owner`. The secret is shown this once.
     ///
     /// # Errors
-    /// [`HubError::Invalid`] for scopes that the owner does not hold and for a note that is too long; [`HubError::Forbidden`] for
+    /// [`HubError::Invalid`] for scopes that the owner does not hold, for a note that is too long, and when
+    /// the owner has too many tokens already; [`HubError::Forbidden`] for
     /// those that the caller does not hold.
     pub async fn create_token(
         &self,
@@ -74,8 +78,15 @@ impl People {
         let texts = scopes.iter().map(String::as_str);
         let wanted = ScopeSet::expand(texts, of_owner, Some(&owned));
         self.privileges.may_make_token(by, owner, &wanted)?;
-        let secret = self.random.secret(API_TOKEN_PREFIX);
         let now = self.clock.now();
+        if self.store.count_api_tokens(owner.id, now).await? >= MOST_TOKENS {
+            return Err(HubError::invalid(format!(
+                "`{}` has {MOST_TOKENS} tokens for the API, and nobody may have more. Revoke those that \
+                 nothing uses; tokens with an end go by themselves.",
+                owner.name
+            )));
+        }
+        let secret = self.random.secret(API_TOKEN_PREFIX);
         let token = self
             .store
             .create_token(NewToken {

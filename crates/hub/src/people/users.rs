@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jansky_model::scope::Target;
-use jansky_model::{InvalidName, Scope, UserId, UserName};
+use jansky_model::{InvalidName, ProviderId, Scope, UserId, UserName};
 use jansky_store::{StoreError, User, UserQuery};
 use serde_json::json;
 use tracing::info;
@@ -78,33 +78,7 @@ impl People {
         name: &UserName,
         admin: bool,
     ) -> Result<User, HubError> {
-        self.make_user(permit.by(), name, admin).await
-    }
-
-    async fn make_user(
-        &self,
-        by: OnBehalfOf<'_>,
-        name: &UserName,
-        admin: bool,
-    ) -> Result<User, HubError> {
-        if admin {
-            self.privileges.may_change_admins(by)?;
-        }
-        self.privileges.may_give_name(by, name, None).await?;
-        let name = &self.name_for_account(name, by, None).await?;
-        match self.store.create_user(name, admin, self.clock.now()).await {
-            Ok(user) => {
-                let detail = json!({ "admin": admin });
-                self.audit
-                    .record_by(by.name(), Event::UserMade, Some(&user), detail)
-                    .await?;
-                Ok(user)
-            }
-            Err(StoreError::AlreadyExists { .. }) => {
-                Err(HubError::conflict(format!("User {name} already exists")))
-            }
-            Err(error) => Err(error.into()),
-        }
+        self.make_user(permit.by(), name, admin, None).await
     }
 
     /// Makes a user as [`People::create_user`], and says whose people may take over the account.
@@ -126,11 +100,38 @@ impl People {
         let provider = adopt_from
             .map(|text| self.known_provider(text))
             .transpose()?;
-        let user = self.make_user(by, &name, admin).await?;
-        if let Some(provider) = provider {
-            self.note_adopt_from(by, &user, Some(provider)).await?;
+        self.make_user(by, &name, admin, provider).await
+    }
+
+    async fn make_user(
+        &self,
+        by: OnBehalfOf<'_>,
+        name: &UserName,
+        admin: bool,
+        adopt_from: Option<&ProviderId>,
+    ) -> Result<User, HubError> {
+        if admin {
+            self.privileges.may_change_admins(by)?;
         }
-        Ok(user)
+        self.privileges.may_give_name(by, name, None).await?;
+        let name = &self.name_for_account(name, by, None).await?;
+        let now = self.clock.now();
+        match self.store.prepare_user(name, admin, adopt_from, now).await {
+            Ok(user) => {
+                let detail = json!({ "admin": admin });
+                self.audit
+                    .record_by(by.name(), Event::UserMade, Some(&user), detail)
+                    .await?;
+                if adopt_from.is_some() {
+                    self.record_adopt_from(by, &user, adopt_from).await?;
+                }
+                Ok(user)
+            }
+            Err(StoreError::AlreadyExists { .. }) => {
+                Err(HubError::conflict(format!("User {name} already exists")))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Changes a user's name or admin flag; what is `None` or the same stays.

@@ -4,6 +4,7 @@
 //! on. Nothing outside may differ from what the database says, and once the database is back, looking
 //! and asking again must come to the end that was wanted.
 
+use jansky_access::action::CreateUser;
 use jansky_hub::{Hub, HubError, Server, SharedActor, User};
 use jansky_identity::oidc::OidcKind;
 use jansky_model::{ServerName, ServerState};
@@ -380,6 +381,41 @@ async fn a_provider_is_told_of_a_sign_out_only_after_the_database_and_in_the_end
             .await;
             if failed == 0 {
                 assert!(works > 0, "{what}: no call was seen");
+                break;
+            }
+        }
+    }
+}
+
+/// An account that is prepared for the people of one provider never waits for those of another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_prepared_account_is_made_with_whose_it_is_or_not_at_all() {
+    for failing in [Failing::Everything, Failing::Changes, Failing::Answers] {
+        for works in 0.. {
+            let what = format!("{failing:?} failing after {works}");
+            let upstream = Upstream::with(OidcKind::Generic, |_| {}).await;
+            let hub = upstream.hub();
+            let permit = hub.permit::<CreateUser>(hub.operator(), "wash").await;
+            let permit = permit.expect("the operator may");
+            let faults = upstream.world.store.faults();
+
+            faults.begin(failing, works);
+            let made = hub.people.prepare_user(&permit, false, Some("op"));
+            let made = made.await;
+            let failed = faults.end();
+
+            let user = hub.people.user("wash").await.expect("it reads");
+            if let Some(user) = &user {
+                let from = hub
+                    .people
+                    .adopt_from(hub.operator(), user)
+                    .await
+                    .expect("it reads");
+                assert_eq!(from.as_ref(), Some(&upstream.provider), "{what}");
+            }
+            if failed == 0 {
+                made.unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert!(user.is_some() && works > 0, "{what}");
                 break;
             }
         }

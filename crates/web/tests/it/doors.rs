@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jansky_hub::{
     AdmissionRules, Audience, AudienceRules, BrokerMode, ClientCredentials, ConfiguredProvider,
-    DeviceAuthorizationRequest, FreezeReason, IssuerError, Source,
+    DeviceAuthorizationRequest, FreezeReason, IssuerClient, IssuerError, Source,
 };
 use jansky_identity::claim_rules::GroupRules;
 use jansky_identity::oidc::OidcKind;
@@ -43,6 +43,8 @@ enum Door {
     AuthState,
     /// What a person allowed a command line is fetched.
     Device,
+    /// A service asks about a token of ours that it was shown.
+    Introspection,
     /// A call of the API with a token that the person made for themselves.
     ApiToken,
 }
@@ -118,6 +120,7 @@ fn doors(kind: OidcKind) -> Vec<Door> {
         Door::ExposedPath,
         Door::AuthState,
         Door::Device,
+        Door::Introspection,
         Door::ApiToken,
     ];
     agent.chain(others).collect()
@@ -134,6 +137,8 @@ struct Scene {
     server_token: Client,
     zoe: Client,
     device_code: Secret,
+    /// A token of ours that a service was shown.
+    shown: Secret,
     events: Opened,
 }
 
@@ -201,6 +206,12 @@ impl Scene {
             broker.audiences = audiences.collect();
             broker.local_user_exposed_path = Some(EXPOSED.to_owned());
             broker.auth_state = true;
+            let service = IssuerClient {
+                title: None,
+                secrets: vec![Secret::new("canary-secret")],
+            };
+            let clients = &mut recipe.settings.issuer.clients;
+            clients.insert("archive".to_owned(), service);
         })
         .await;
         let river = hub.anonymous();
@@ -214,6 +225,8 @@ impl Scene {
         hub.admin("zoe").await;
         let mut events = agent.events().await;
         events.piece().await.expect("how it stands");
+        let given = agent.token("jansky").await.must_be(200).json();
+        let shown = Secret::new(given["access_token"].as_str().expect("a token"));
         let server_token = hub.bearer(&hub.server_token());
         let api_token = hub.token("river", &["inherit"]).await;
         let zoe = hub.token("zoe", &["inherit"]).await;
@@ -226,6 +239,7 @@ impl Scene {
             server_token,
             zoe,
             device_code: Secret::new(""),
+            shown,
             events,
         };
         scene.allow_command_line().await;
@@ -292,6 +306,14 @@ impl Scene {
                     Err(error) => panic!("{error}"),
                 }
             }
+            Door::Introspection => {
+                let service = ClientCredentials {
+                    id: Some("archive".to_owned()),
+                    secret: Some(Secret::new("canary-secret")),
+                };
+                let known = self.hub.hub.broker.introspect(&service, &self.shown).await;
+                known.expect("it answers")["active"] == true
+            }
             Door::ApiToken => self.api_token.get("/hub/api/user").await.status.as_u16() == 200,
         }
     }
@@ -327,13 +349,17 @@ fn program() -> ClientCredentials {
     }
 }
 
-/// Whether a door is to stay open all the same: freezing is about one server, and a token for the API
-/// was made to outlive the browser. Somebody whom the rules exclude may still ask who they are.
+/// Whether a door is to stay open all the same: freezing is about one server, a token for the API
+/// was made to outlive the browser, and one that was given out before the sign-out is good to its end. Somebody whom the rules exclude may still ask who they are.
 const fn stays_open(door: Door, closing: Closing) -> bool {
     match closing {
         Closing::Disabled => false,
-        Closing::Excluded | Closing::SignedOut => matches!(door, Door::ApiToken),
-        Closing::Frozen => matches!(door, Door::AuthState | Door::Device | Door::ApiToken),
+        Closing::Excluded => matches!(door, Door::ApiToken),
+        Closing::SignedOut => matches!(door, Door::Introspection | Door::ApiToken),
+        Closing::Frozen => matches!(
+            door,
+            Door::AuthState | Door::Device | Door::Introspection | Door::ApiToken
+        ),
     }
 }
 

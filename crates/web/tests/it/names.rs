@@ -94,6 +94,26 @@ async fn who_was_ever_called_so_is_kept_out() {
     assert!(scene.come().await.is_some(), "the account was called so");
 }
 
+/// No name may be forgotten, so the number of them has an end.
+#[tokio::test]
+async fn who_was_named_in_a_thousand_ways_comes_in_by_none_that_is_new() {
+    let scene = Scene::new(false, |_| {}).await;
+    scene.call("mary");
+    assert_eq!(scene.come().await, None);
+    let (store, issuer) = (scene.hub.hub.store(), &scene.home.op.issuer);
+    for number in 0..1_000 {
+        let name = format!("name-{number}");
+        let noted = store.note_identity_name(issuer, "subject-1", &name);
+        noted.await.expect("it is noted");
+    }
+
+    scene.call("name-7");
+    assert_eq!(scene.come().await, None, "an old name");
+    scene.call("name-1000");
+    let refused = scene.come().await.expect("one more");
+    assert!(refused.contains("and no more are kept here"), "{refused}");
+}
+
 #[tokio::test]
 async fn a_name_at_one_provider_keeps_out_of_another_that_blocks_it() {
     let scene = Scene::new(true, |_| {}).await;

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use jansky_crypto::token::digest_text;
+use jansky_model::Clock as _;
+use jansky_store::{NewToken, TokenKind};
 use serde_json::json;
 
 use crate::support::{PASSWORD, TestHub};
@@ -269,4 +272,37 @@ async fn what_is_kept_of_a_token_has_its_bounds() {
     }
     let longest = json!({ "note": "ü".repeat(1_023), "expires_in": 3_153_600_000_u64 });
     river.api("POST", path, Some(longest)).await.must_be(201);
+}
+
+#[tokio::test]
+async fn nobody_has_more_than_a_thousand_tokens_at_once() {
+    let hub = TestHub::new().await;
+    let river = hub.token("river", &["inherit"]).await;
+    let owner = hub.hub.people.user("river").await.expect("it reads");
+    let owner = owner.expect("river is there");
+    let now = hub.clock.now();
+    for number in 1..1_000 {
+        let new = NewToken {
+            digest: digest_text(&format!("token {number}")),
+            kind: TokenKind::Api,
+            user_id: owner.id,
+            server_id: None,
+            client_id: None,
+            session_id: None,
+            scopes: Vec::new(),
+            note: String::new(),
+            created_at: now,
+            // One of them makes room in its time.
+            expires_at: (number == 1).then(|| now.plus(Duration::from_hours(1))),
+        };
+        hub.hub.store().create_token(new).await.expect("it is made");
+    }
+    let path = "/hub/api/users/river/tokens";
+    let make = || river.api("POST", path, Some(json!({})));
+
+    let refused = make().await.must_be(400);
+    assert!(refused.text().contains("1000 tokens"), "{}", refused.text());
+    hub.clock.advance(Duration::from_hours(1));
+    make().await.must_be(201);
+    make().await.must_be(400);
 }

@@ -3,11 +3,13 @@
 use jansky_crypto::signing::{key_id_of_token, verified_claims};
 use jansky_crypto::token::digest_text;
 use jansky_model::{Secret, Timestamp, UserId};
+use jansky_store::User;
 use serde_json::{Map, Value, json};
 
 use super::tokens::ACCESS_TOKEN;
 use super::{ClientCredentials, IssuerError};
 use crate::broker::Broker;
+use crate::people::admitted_user::NotAdmitted;
 use crate::shared::error::HubError;
 
 /// The longest token that is looked at, in bytes.
@@ -15,7 +17,7 @@ const LONGEST_TOKEN: usize = 16 << 10;
 
 impl Broker {
     /// What is known about a token. Anything but a valid token of this issuer is `active: false`
-    /// and nothing else, whatever is wrong with it.
+    /// and nothing else, whatever is wrong with it; so is one of somebody who would not get it now.
     ///
     /// # Errors
     /// [`IssuerError::InvalidClient`]: only clients with a secret may ask.
@@ -26,9 +28,15 @@ impl Broker {
     ) -> Result<Value, IssuerError> {
         self.issuer.authenticate(client)?;
         must_be_there(token)?;
-        let Some(mut claims) = self.valid_claims(token).await? else {
-            return Ok(json!({ "active": false }));
+        let inactive = json!({ "active": false });
+        let Some((mut claims, user)) = self.valid_claims(token).await? else {
+            return Ok(inactive);
         };
+        match self.people.must_be_admitted(&user).await {
+            Ok(_) => {}
+            Err(NotAdmitted::Excluded | NotAdmitted::SignInAgain(_)) => return Ok(inactive),
+            Err(NotAdmitted::Hub(error)) => return Err(error.into()),
+        }
         if let Some(name) = claims.get("preferred_username").cloned() {
             claims.insert("username".to_owned(), name);
         }
@@ -49,7 +57,7 @@ impl Broker {
     ) -> Result<(), IssuerError> {
         let client = self.issuer.recognize(client)?;
         must_be_there(token)?;
-        let Some(claims) = self.valid_claims(token).await? else {
+        let Some((claims, _)) = self.valid_claims(token).await? else {
             return Ok(());
         };
         let is_own = text(&claims, "client_id") == Some(client.id.as_str());
@@ -65,8 +73,11 @@ impl Broker {
         Ok(())
     }
 
-    /// The claims of a token of ours that is valid now.
-    async fn valid_claims(&self, token: &Secret) -> Result<Option<Map<String, Value>>, HubError> {
+    /// The claims of a token of ours that is valid now, and whose it is.
+    async fn valid_claims(
+        &self,
+        token: &Secret,
+    ) -> Result<Option<(Map<String, Value>, User)>, HubError> {
         let token = token.expose();
         if token.len() > LONGEST_TOKEN {
             return Ok(None);
@@ -90,11 +101,11 @@ impl Broker {
         }
         // A user who was deleted has no tokens any more.
         let user = text(&claims, "sub").and_then(|sub| sub.parse().ok().map(UserId));
-        let is_there = match user {
-            Some(user) => self.store.user(user).await?.is_some(),
-            None => false,
+        let user = match user {
+            Some(user) => self.store.user(user).await?,
+            None => None,
         };
-        Ok(is_there.then_some(claims))
+        Ok(user.map(|user| (claims, user)))
     }
 }
 
