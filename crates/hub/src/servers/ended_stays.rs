@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use jansky_model::{ServerState, UserId};
+use jansky_store::Server;
 use tracing::warn;
 
 use crate::servers::Servers;
@@ -14,22 +15,22 @@ use crate::shared::error::HubError;
 impl Servers {
     /// Stops the servers of a user whose stop was recorded by somebody who cannot stop them.
     pub(crate) async fn take_up_stops_of(self: &Arc<Self>, user: UserId) -> Result<(), HubError> {
-        for server in self.store.servers_of(user).await? {
-            if matches!(server.state, ServerState::Stopping { .. }) {
-                self.carry_out_stop(server);
-            }
-        }
+        self.carry_out_stops(self.store.servers_of(user).await?);
         Ok(())
     }
 
     /// The same for everybody, when it is not known whose was recorded.
     pub(crate) async fn take_up_stops(self: &Arc<Self>) -> Result<(), HubError> {
-        for server in self.store.active_servers().await? {
+        self.carry_out_stops(self.store.active_servers().await?);
+        Ok(())
+    }
+
+    fn carry_out_stops(self: &Arc<Self>, servers: Vec<Server>) {
+        for server in servers {
             if matches!(server.state, ServerState::Stopping { .. }) {
                 self.carry_out_stop(server);
             }
         }
-        Ok(())
     }
 
     /// Stops the servers of people whose time is over, and ends their sessions.

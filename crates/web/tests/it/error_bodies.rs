@@ -74,6 +74,13 @@ async fn what_the_api_refuses_reads_as_its_golden_file() {
         (
             "zoe",
             &zoe,
+            "POST",
+            "groups",
+            Some(json!({ "groups": [7] })),
+        ),
+        (
+            "zoe",
+            &zoe,
             "PUT",
             "groups/ghosts/properties",
             Some(json!({})),

@@ -50,9 +50,7 @@ impl Scene {
     /// Lets so much time pass that the directory is asked again.
     async fn look_again(&self) {
         self.hub.clock.advance(INTERVAL + Duration::from_secs(1));
-        self.river.get("/hub/home").await;
-        self.hub.hub.write_activity().await.expect("it answers");
-        self.hub.hub.people.refresh_due().await.expect("it answers");
+        self.hub.look_at_rights_of(&self.river).await;
     }
 
     async fn rights(&self) -> Value {
@@ -72,35 +70,17 @@ async fn rights_follow_a_directory_while_somebody_is_active() {
 
     assert_eq!(scene.rights().await, json!([false, ["evn", "radio"]]));
     assert_eq!(scene.directory.lookups(), 1);
-    scene
-        .hub
-        .hub
-        .people
-        .refresh_due()
-        .await
-        .expect("it answers");
+    scene.hub.refresh_due().await;
     assert_eq!(scene.directory.lookups(), 1, "once for each interval");
     // Nobody asks about people who are not there, unless a server of theirs runs.
     scene.hub.clock.advance(Duration::from_mins(40));
-    scene
-        .hub
-        .hub
-        .people
-        .refresh_due()
-        .await
-        .expect("it answers");
+    scene.hub.refresh_due().await;
     assert_eq!(scene.directory.lookups(), 1);
     // A call of the API with their token is somebody who has come back, and asks.
     scene.hub.start("river").await;
     assert_eq!(scene.directory.lookups(), 2);
     scene.hub.clock.advance(INTERVAL);
-    scene
-        .hub
-        .hub
-        .people
-        .refresh_due()
-        .await
-        .expect("it answers");
+    scene.hub.refresh_due().await;
     assert_eq!(scene.directory.lookups(), 3);
 }
 

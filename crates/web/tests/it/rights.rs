@@ -49,10 +49,7 @@ impl Scene {
     /// Lets so much time pass that the provider is asked again.
     async fn look_again(&self) {
         self.hub.clock.advance(INTERVAL + Duration::from_secs(1));
-        // Being active is what makes the hub look.
-        self.river.get("/hub/home").await;
-        self.hub.hub.write_activity().await.expect("it answers");
-        self.hub.hub.people.refresh_due().await.expect("it answers");
+        self.hub.look_at_rights_of(&self.river).await;
     }
 
     async fn rights(&self) -> Value {
@@ -219,34 +216,16 @@ async fn nobody_asks_about_people_who_are_not_there() {
     scene.hub.clock.advance(Duration::from_mins(40));
     let before = scene.home.op.refresh_calls();
 
-    scene
-        .hub
-        .hub
-        .people
-        .refresh_due()
-        .await
-        .expect("it answers");
+    scene.hub.refresh_due().await;
     assert_eq!(scene.home.op.refresh_calls(), before);
 
     // With a running server somebody is there, whatever their browser does.
     scene.hub.start("river").await;
     let before = scene.home.op.refresh_calls();
     scene.hub.clock.advance(Duration::from_mins(6));
-    scene
-        .hub
-        .hub
-        .people
-        .refresh_due()
-        .await
-        .expect("it answers");
+    scene.hub.refresh_due().await;
     assert_eq!(scene.home.op.refresh_calls(), before + 1);
-    scene
-        .hub
-        .hub
-        .people
-        .refresh_due()
-        .await
-        .expect("it answers");
+    scene.hub.refresh_due().await;
     assert_eq!(
         scene.home.op.refresh_calls(),
         before + 1,
@@ -572,13 +551,7 @@ async fn a_change_at_the_provider_is_known_within_the_interval_wherever_it_falls
             let mut looks = 0;
             while groups().await.len() > 1 {
                 scene.hub.clock.advance(look);
-                scene
-                    .hub
-                    .hub
-                    .people
-                    .refresh_due()
-                    .await
-                    .expect("it answers");
+                scene.hub.refresh_due().await;
                 looks += 1;
                 assert!(looks < 100, "it is never noticed");
             }

@@ -96,6 +96,18 @@ impl TestHub {
         Self::on(Database::sqlite(), change).await
     }
 
+    /// Looks at the rights of those for whom it is time, as the housekeeping does.
+    pub(crate) async fn refresh_due(&self) {
+        self.hub.people.refresh_due().await.expect("it answers");
+    }
+
+    /// The same when somebody was active just now, which is what makes the hub look at them.
+    pub(crate) async fn look_at_rights_of(&self, person: &Client) {
+        person.get("/hub/home").await;
+        self.hub.write_activity().await.expect("it answers");
+        self.refresh_due().await;
+    }
+
     /// Hears what changes in the database from now on, as a process does.
     pub(crate) async fn listen(&self) {
         let listening = self.hub.spawn_listening().await;
