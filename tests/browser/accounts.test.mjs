@@ -3,11 +3,13 @@
 
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { after, before, describe } from "node:test";
+import { describe } from "node:test";
 
-import { launch, look, openPage, story, until } from "./browser.mjs";
+import { launch, look, openPage } from "./browser.mjs";
 import { setUp, signOut } from "./hub.mjs";
 import { configuration, freePort, Jansky } from "./jansky.mjs";
+import { after, before, story } from "./story.mjs";
+import { until } from "./waiting.mjs";
 
 const ADMIN = { name: "grote", password: "a dish behind the house" };
 const RIVER = { name: "river", password: "eleven names of stars" };

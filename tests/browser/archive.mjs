@@ -98,7 +98,7 @@ export class Archive {
   }
 
   async #json(url) {
-    const answer = await fetch(url);
+    const answer = await fetch(url, { signal: AbortSignal.timeout(10_000) });
     assert.equal(answer.status, 200, url);
     return answer.json();
   }

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
 import { chromium } from "playwright-core";
+
+import { until } from "./waiting.mjs";
 
 // Nothing but what a test asks for may leave the machine.
 const FLAGS = [
@@ -54,6 +55,24 @@ export async function openPage(browser, options = {}) {
   return page;
 }
 
+/**
+ * Closes a page. Chromium may say that it closes one that is just loading and forget it, and `page.close()`
+ * waits for ever then (crbug.com/536385539): so it is told again.
+ */
+export async function closePage(page) {
+  const [own, whole] = await Promise.all([
+    page.context().newCDPSession(page),
+    page.context().browser().newBrowserCDPSession(),
+  ]);
+  const { targetInfo } = await own.send("Target.getTargetInfo");
+  await until("the page does not close", async () => {
+    // It does not know the page any more when that has been closed.
+    await whole.send("Target.closeTarget", { targetId: targetInfo.targetId }).catch(() => {});
+    return page.isClosed();
+  });
+  await whole.detach();
+}
+
 /** Keeps a picture of the page as `NAME.png` among the test output. */
 export async function screenshot(page, name) {
   mkdirSync(OUTPUT, { recursive: true });
@@ -84,55 +103,4 @@ export async function look(page, name) {
   }
   await page.emulateMedia({ colorScheme: null });
   await page.setViewportSize(usual);
-}
-
-/**
- * Makes a function like `test` for tests of which each begins where the one before has ended: when
- * one fails the later ones are not tried. `pages` gives the pages to be photographed then.
- */
-export function story(pages = () => []) {
-  let failed;
-  return (name, tell, { seconds = 120 } = {}) =>
-    test(name, { timeout: seconds * 1000 }, async (context) => {
-      if (failed) {
-        throw new Error(`not tried, as this failed before: ${failed}`);
-      }
-      try {
-        failed = name;
-        await tell(context);
-        failed = undefined;
-      } catch (error) {
-        for (const [index, page] of pages().entries()) {
-          const picture = `FAILED-${name.replace(/\W+/g, "-")}-${index}`;
-          await screenshot(page, picture).catch(() => {});
-        }
-        throw error;
-      }
-    });
-}
-
-/**
- * Asks `look` again and again until it returns something true; fails with `what` at the end, and
- * at once when an assertion in `look` says that there is nothing to wait for.
- */
-export async function until(what, look, seconds = 60) {
-  const end = Date.now() + seconds * 1000;
-  let problem;
-  for (;;) {
-    try {
-      const found = await look();
-      if (found) {
-        return found;
-      }
-    } catch (error) {
-      if (error instanceof assert.AssertionError) {
-        throw error;
-      }
-      problem = error;
-    }
-    if (Date.now() > end) {
-      throw new Error(`waited ${seconds} s: ${what}`, { cause: problem });
-    }
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
 }

@@ -8,13 +8,15 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe } from "node:test";
+import { describe } from "node:test";
 
-import { launch, look, openPage, screenshot, story, until } from "./browser.mjs";
+import { closePage, launch, look, openPage, screenshot } from "./browser.mjs";
 import { signIn, startServer } from "./hub.mjs";
 import { BINARY, freePort, Jansky } from "./jansky.mjs";
 import * as lab from "./lab.mjs";
 import { discard, INSTALL_SECONDS, keepDemoPython } from "./python.mjs";
+import { after, before, story } from "./story.mjs";
+import { until, within } from "./waiting.mjs";
 
 describe("the demo", () => {
   let browser;
@@ -111,9 +113,10 @@ describe("the demo", () => {
       const answer = await fetch(`${url}hub/api/shutdown`, {
         method: "POST",
         headers: { Authorization: `token ${admin_token}` },
+        signal: AbortSignal.timeout(30_000),
       });
       assert.equal(answer.status, 202);
-      await ended;
+      await within(60, "the second demo does not end", ended);
 
       const lines = said.split("\n").filter((line) => line.includes("JupyterLab"));
       assert.equal(lines.length, 1, said);
@@ -215,7 +218,7 @@ describe("the demo", () => {
       assert.equal(await visitor.locator("#jupyter-config-data").count(), 0);
       const api = await visitor.request.get(`${server(other)}api/contents`);
       assert.ok([401, 403, 404].includes(api.status()), `${own} got ${api.status()}`);
-      await visitor.close();
+      await closePage(visitor);
     }
     const kept = await reber.context().cookies(`${demo.hub}home`);
     const about = await reber.request.get(`${demo.hub}api/users/grote`, {

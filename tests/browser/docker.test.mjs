@@ -2,13 +2,15 @@
 // containers and this machine reach.
 
 import assert from "node:assert/strict";
-import { after, before, describe } from "node:test";
+import { describe } from "node:test";
 
-import { launch, look, openPage, screenshot, story, until } from "./browser.mjs";
+import { launch, look, openPage, screenshot } from "./browser.mjs";
 import { inContainers, labImage } from "./docker.mjs";
 import { makeToken, setUp, startServer, stopServer } from "./hub.mjs";
 import { configuration, freePort, Jansky } from "./jansky.mjs";
 import * as lab from "./lab.mjs";
+import { after, before, story } from "./story.mjs";
+import { until } from "./waiting.mjs";
 
 const ADMIN = { name: "grote", password: "a dish behind the house" };
 
@@ -43,7 +45,7 @@ describe("a server in a container", () => {
       await setUp(page, { ...ADMIN, url: await hub.setUpLink() });
       token = await makeToken(page, { hub: hub.hub, note: "for the tests" });
     },
-    { timeout: 120_000 },
+    { seconds: 120 },
   );
 
   after(async () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { until } from "./browser.mjs";
+import { until } from "./waiting.mjs";
 
 /** Signs in with a local account; `url` is any page of the hub or a path that leads to sign-in. */
 export async function signIn(page, { url, name, password }) {
@@ -142,4 +142,20 @@ export async function signOut(page, { hub }) {
   await page.getByRole("link", { name: "Sign out" }).click();
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByRole("link", { name: "Sign in again" }).waitFor();
+}
+
+/**
+ * Signs out in a page beside this one, which is left as it is, and returns that page as soon as the hub
+ * has answered.
+ */
+export async function signOutBeside(page, { hub }) {
+  const other = await page.context().newPage();
+  await other.goto(`${hub}home`);
+  await other.getByRole("link", { name: "Sign out" }).click();
+  const answered = other.waitForResponse(
+    (response) => response.request().method() === "POST" && response.url().includes("logout"),
+  );
+  await other.getByRole("button", { name: "Sign out" }).click({ noWaitAfter: true });
+  await answered;
+  return other;
 }

@@ -17,7 +17,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { OUTPUT, until } from "./browser.mjs";
+import { OUTPUT } from "./browser.mjs";
+import { until } from "./waiting.mjs";
 
 const ROOT = join(import.meta.dirname, "../..");
 const TARGET = process.env.CARGO_TARGET_DIR ?? join(ROOT, "target");

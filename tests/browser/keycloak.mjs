@@ -52,6 +52,7 @@ async function call(method, path, body) {
       ...(body && { "Content-Type": "application/json" }),
     },
     ...(body && { body: JSON.stringify(body) }),
+    signal: AbortSignal.timeout(30_000),
   });
   const text = await answer.text();
   assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${text}`);
@@ -69,6 +70,7 @@ async function signIn() {
       username: fromEnvironment("KEYCLOAK_ADMIN_USER"),
       password: fromEnvironment("KEYCLOAK_ADMIN_PASSWORD"),
     }),
+    signal: AbortSignal.timeout(30_000),
   });
   assert.equal(answer.status, 200);
   return (await answer.json()).access_token;

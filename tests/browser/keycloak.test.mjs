@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { after, before, describe } from "node:test";
+import { describe } from "node:test";
 
-import { launch, look, openPage, screenshot, story } from "./browser.mjs";
+import { launch, look, openPage, screenshot } from "./browser.mjs";
 import {
   askHub,
   chooseProvider,
@@ -22,6 +22,7 @@ import { configuration, freePort, Jansky } from "./jansky.mjs";
 import { fromEnvironment } from "./keycloak.mjs";
 import * as lab from "./lab.mjs";
 import { demoPython, INSTALL_SECONDS } from "./python.mjs";
+import { after, before, story } from "./story.mjs";
 
 const ADMIN = { name: "grote", password: "a dish behind the house" };
 const RIVER = { name: "river", password: "river-password" };
@@ -34,7 +35,7 @@ before(
     python = await demoPython();
     browser = await launch();
   },
-  { timeout: INSTALL_SECONDS * 1000 },
+  { seconds: INSTALL_SECONDS },
 );
 
 after(() => browser?.close());

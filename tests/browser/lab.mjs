@@ -1,6 +1,6 @@
 // What a person does in JupyterLab 4, through its own menus and editors.
 
-import { until } from "./browser.mjs";
+import { until } from "./waiting.mjs";
 
 /** Opens JupyterLab; `server` is the URL of the single-user server with its slash. */
 export async function openLab(page, server) {

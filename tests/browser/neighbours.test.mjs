@@ -5,13 +5,15 @@
 import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe } from "node:test";
+import { describe } from "node:test";
 
-import { launch, openPage, story, until } from "./browser.mjs";
+import { closePage, launch, openPage } from "./browser.mjs";
 import { askHub, makeToken, setUp, signIn, startServer, xsrfOf } from "./hub.mjs";
 import { configuration, freePort, Jansky } from "./jansky.mjs";
 import * as lab from "./lab.mjs";
 import { demoPython, INSTALL_SECONDS } from "./python.mjs";
+import { after, before, story } from "./story.mjs";
+import { until } from "./waiting.mjs";
 
 const ADMIN = { name: "grote", password: "a dish behind the house" };
 
@@ -131,7 +133,7 @@ for (const isApart of [false, true]) {
         await evil.goto(`${evil.prefix}page`);
         assert.equal(await evil.title(), "Look at my galaxy");
       },
-      { timeout: INSTALL_SECONDS * 1000 },
+      { seconds: INSTALL_SECONDS },
     );
 
     after(async () => {
@@ -145,6 +147,7 @@ for (const isApart of [false, true]) {
       const answer = await fetch(`${api}${path}`, {
         method,
         headers: { Authorization: `token ${token}` },
+        signal: AbortSignal.timeout(30_000),
       });
       if (status) {
         assert.ok([status].flat().includes(answer.status), `${path}: ${answer.status}`);
@@ -243,7 +246,7 @@ for (const isApart of [false, true]) {
           assert.ok(!inside.includes(xsrf) && !inside.includes("grote"), `${path}: ${inside}`);
           const isTied = await opened.evaluate(() => window.opener !== null);
           assert.equal(isTied, false, `${path} opened from ${from}`);
-          await opened.close();
+          await closePage(opened);
         }
       }
       await evil.goto(`${evil.prefix}page`);
@@ -255,7 +258,7 @@ for (const isApart of [false, true]) {
 
       assert.equal(answer.status(), 403);
       assert.ok(!(await answer.text()).includes("grote"));
-      await other.close();
+      await closePage(other);
       // A script of the hub, which has the token, is.
       await page.goto(`${base}hub/home`);
       assert.equal((await askHub(page, "users/grote")).body.name, "grote");

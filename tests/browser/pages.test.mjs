@@ -8,9 +8,11 @@ import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { extname, join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { describe } from "node:test";
 
-import { launch, openPage, screenshot, until } from "./browser.mjs";
+import { launch, openPage, screenshot } from "./browser.mjs";
+import { after, before, test } from "./story.mjs";
+import { until } from "./waiting.mjs";
 
 const POLICY = [
   "default-src 'none'",

@@ -2,13 +2,15 @@
 // connects to it again by itself, and nobody is told that the server would not run.
 
 import assert from "node:assert/strict";
-import { after, before, describe } from "node:test";
+import { describe } from "node:test";
 
-import { launch, openPage, screenshot, story, until } from "./browser.mjs";
+import { launch, openPage, screenshot } from "./browser.mjs";
 import { setUp, startServer } from "./hub.mjs";
 import { configuration, freePort, Jansky } from "./jansky.mjs";
 import * as lab from "./lab.mjs";
 import { demoPython, INSTALL_SECONDS } from "./python.mjs";
+import { after, before, story } from "./story.mjs";
+import { until } from "./waiting.mjs";
 
 const ADMIN = { name: "grote", password: "a dish behind the house" };
 
@@ -56,7 +58,7 @@ describe("a notebook whose hub is restarted", () => {
       });
       await setUp(page, { ...ADMIN, url: await hub.setUpLink() });
     },
-    { timeout: INSTALL_SECONDS * 1000 },
+    { seconds: INSTALL_SECONDS },
   );
 
   after(async () => {

@@ -6,16 +6,25 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe } from "node:test";
+import { describe } from "node:test";
 
 import { Archive, certificateFor, OF_KEYCLOAK } from "./archive.mjs";
-import { launch, openPage, screenshot, story, until } from "./browser.mjs";
+import { launch, openPage, screenshot } from "./browser.mjs";
 import { gateway, inContainers, passOn } from "./docker.mjs";
-import { chooseProvider, makeToken, setUp, signInAtKeycloak, startServer } from "./hub.mjs";
+import {
+  chooseProvider,
+  makeToken,
+  setUp,
+  signInAtKeycloak,
+  signOutBeside,
+  startServer,
+} from "./hub.mjs";
 import { configuration, freePort, Jansky } from "./jansky.mjs";
 import { fromEnvironment, makeClient, makePerson, ownName } from "./keycloak.mjs";
 import * as lab from "./lab.mjs";
 import { demoPython, INSTALL_SECONDS } from "./python.mjs";
+import { after, before, story } from "./story.mjs";
+import { until } from "./waiting.mjs";
 
 const ADMIN = { name: "grote", password: "a dish behind the house" };
 
@@ -49,7 +58,7 @@ before(
     certificate = certificateFor(gateway(), folder);
     [python, browser, client] = await Promise.all([demoPython(), launch(), makeClient(LIFETIME)]);
   },
-  { timeout: INSTALL_SECONDS * 1000 },
+  { seconds: INSTALL_SECONDS },
 );
 
 after(async () => {
@@ -117,7 +126,7 @@ function tell(place) {
       token = await makeToken(admin, { hub: hub.hub, note: "for the tests" });
       await admin.context().close();
     },
-    { timeout: 120_000 },
+    { seconds: 120 },
   );
 
   after(async () => {
@@ -202,14 +211,7 @@ threading.Thread(target=go_on).start()`;
     await lab.run(page, code.trim());
     await until("it does not go on", () => catalogue.served > served + 2);
 
-    const other = await page.context().newPage();
-    await other.goto(`${hub.hub}home`);
-    await other.getByRole("link", { name: "Sign out" }).click();
-    const answered = other.waitForResponse(
-      (response) => response.request().method() === "POST" && response.url().includes("logout"),
-    );
-    await other.getByRole("button", { name: "Sign out" }).click();
-    await answered;
+    await signOutBeside(page, { hub: hub.hub });
     const signedOut = performance.now();
 
     const { at, text } = await until("it goes on still", () => catalogue.told.at(0), 20);

@@ -5,13 +5,15 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, describe } from "node:test";
+import { describe } from "node:test";
 
-import { launch, openPage, screenshot, story, until } from "./browser.mjs";
+import { launch, openPage, screenshot } from "./browser.mjs";
 import { makeToken, setUp, signIn, startServer } from "./hub.mjs";
 import { configuration, freePort, Jansky } from "./jansky.mjs";
 import * as lab from "./lab.mjs";
 import { demoPython, INSTALL_SECONDS } from "./python.mjs";
+import { after, before, story } from "./story.mjs";
+import { until } from "./waiting.mjs";
 
 const ADMIN = { name: "grote", password: "a dish behind the house" };
 
@@ -54,7 +56,7 @@ describe("a notebook in a browser that was signed out from another one", () => {
       await setUp(page, { ...ADMIN, url: await hub.setUpLink() });
       token = await makeToken(page, { hub: hub.hub, note: "for the tests" });
     },
-    { timeout: INSTALL_SECONDS * 1000 },
+    { seconds: INSTALL_SECONDS },
   );
 
   after(async () => {

@@ -5,13 +5,15 @@
 import assert from "node:assert/strict";
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe } from "node:test";
+import { describe } from "node:test";
 
-import { launch, look, openPage, screenshot, story, until } from "./browser.mjs";
+import { launch, look, openPage, screenshot } from "./browser.mjs";
 import { makeToken, setUp, signIn, startServer, stopServer } from "./hub.mjs";
 import { configuration, freePort, Jansky } from "./jansky.mjs";
 import * as lab from "./lab.mjs";
 import { INSTALL_SECONDS, olderPython } from "./python.mjs";
+import { after, before, story } from "./story.mjs";
+import { until } from "./waiting.mjs";
 
 const ADMIN = { name: "grote", password: "a dish behind the house" };
 
@@ -62,7 +64,7 @@ describe("a server of JupyterHub 5", () => {
       await setUp(page, { ...ADMIN, url: await hub.setUpLink() });
       token = await makeToken(page, { hub: hub.hub, note: "for the tests" });
     },
-    { timeout: INSTALL_SECONDS * 1000 },
+    { seconds: INSTALL_SECONDS },
   );
 
   after(async () => {
