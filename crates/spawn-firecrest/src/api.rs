@@ -250,9 +250,9 @@ impl Api {
             }
             body.extend_from_slice(&part);
         }
-        // What serde says may quote a value.
-        serde_json::from_slice(&body)
-            .map_err(|_| Failure::strange("the answer is not as FirecREST's are"))
+        wire::read(&body).map_err(|problem| {
+            Failure::strange(format!("the answer is not as FirecREST's are: {problem}"))
+        })
     }
 
     /// Sends a request until it is not asked to wait, as long as there is time.

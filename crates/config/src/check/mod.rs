@@ -7,8 +7,6 @@ mod suggestion;
 
 use std::fmt;
 
-use serde::Deserialize;
-
 use crate::document::Node;
 use crate::overrides::Override;
 use crate::problem::{Origin, Problem, Problems, Severity};
@@ -78,7 +76,7 @@ pub fn load(input: &Input) -> Result<Loaded, Problems> {
         report.keep_syntax_errors_and_unrelated();
         return Err(report.into_problems());
     }
-    match Config::deserialize(sound.json()) {
+    match serde_path_to_error::deserialize::<_, Config>(sound.json()) {
         Ok(config) => {
             rules::check(&config, &document, &mut report);
             if report.has_errors() {
@@ -94,7 +92,8 @@ pub fn load(input: &Input) -> Result<Loaded, Problems> {
         Err(error) => {
             if !report.has_errors() {
                 let advice = "this is a mistake in the checks of Jansky; please report it";
-                report.error(&document.origin, "", error.to_string(), advice);
+                let key = error.path().to_string();
+                report.error(&document.origin, &key, error.inner().to_string(), advice);
             }
             Err(report.into_problems())
         }

@@ -12,7 +12,15 @@ use crate::claim_rules::Shape;
 /// What came where what was expected, by the name of the field; never the value, which may be secret.
 pub(crate) fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     let value: Value = serde_json::from_slice(body).map_err(|_| "it is not JSON".to_owned())?;
-    serde_path_to_error::deserialize(&value).map_err(|error| describe(&value, &error))
+    fitting(&value)
+}
+
+/// Makes a value of our own of a part of an answer.
+///
+/// # Errors
+/// As [`read_json`].
+pub(crate) fn fitting<T: DeserializeOwned>(value: &Value) -> Result<T, String> {
+    serde_path_to_error::deserialize(value).map_err(|error| describe(value, &error))
 }
 
 fn describe(value: &Value, error: &serde_path_to_error::Error<serde_json::Error>) -> String {

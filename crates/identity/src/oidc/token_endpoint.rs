@@ -14,7 +14,7 @@ use url::Url;
 
 use super::client_key::ASSERTION_TYPE;
 use super::http::{Answer, send};
-use super::json::read_json;
+use super::json::{fitting, read_json};
 use super::lifetime::{end_of, lifetime, moment};
 use super::metadata::Metadata;
 use super::settings::{ClientAuthentication, OidcSettings};
@@ -60,8 +60,14 @@ impl TokenAnswer {
     }
 
     /// Tokens for another service; none if it is not usable, which must not spoil the sign-in.
-    fn for_service(value: Value, asked_at: Timestamp) -> Option<ServiceTokens> {
-        let answer: Self = serde_json::from_value(value).ok()?;
+    fn for_service(value: &Value, asked_at: Timestamp) -> Option<ServiceTokens> {
+        let answer: Self = fitting(value)
+            .inspect_err(|problem| {
+                tracing::warn!(
+                    "tokens for another service that came along cannot be read: {problem}"
+                );
+            })
+            .ok()?;
         let expires_at = answer.expires_at(asked_at);
         Some(ServiceTokens {
             service: answer.resource_server?,
@@ -180,7 +186,7 @@ impl Caller<'_> {
             let excluded = &self.settings.exclude_services;
             other.extend(
                 answers
-                    .filter_map(|one| TokenAnswer::for_service(one, asked_at))
+                    .filter_map(|one| TokenAnswer::for_service(&one, asked_at))
                     .filter(|tokens| !excluded.contains(&tokens.service)),
             );
         }

@@ -81,7 +81,7 @@ impl Failure {
     }
 
     /// The answer makes no sense.
-    pub(super) fn strange(message: &str) -> Self {
+    pub(super) fn strange(message: impl Into<String>) -> Self {
         Self::new(Kind::Unavailable, message)
     }
 

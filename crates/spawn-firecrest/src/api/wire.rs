@@ -1,6 +1,35 @@
 //! What goes over the wire. Only what is needed is read, so that new versions can say more.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
+
+/// Reads an answer.
+///
+/// # Errors
+/// Which place is not as it should be, without what is there: it may be secret.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let problem = error.inner();
+        if problem.classify() != Category::Data {
+            return "it is not JSON".to_owned();
+        }
+        let path = error.path().to_string();
+        let text = problem.to_string();
+        // The name of a field is the program's own, and so is the end of the text.
+        let missing = text.strip_prefix("missing field ");
+        match (
+            missing.and_then(|rest| rest.split(" at ").next()),
+            path.as_str(),
+        ) {
+            (Some(field), ".") => format!("{field} is missing"),
+            (Some(field), path) => format!("{field} is missing in `{path}`"),
+            (None, ".") => "it is not an object of the expected kind".to_owned(),
+            (None, path) => format!("`{path}` has another type"),
+        }
+    })
+}
 
 /// A job, as FirecREST describes it.
 #[derive(Clone, Debug, Deserialize)]
@@ -130,6 +159,26 @@ mod tests {
         let job = &jobs.jobs.expect("there is one")[0];
         assert_eq!((job.id().as_str(), job.nodes.as_deref()), ("8", Some("n1")));
         assert_eq!(job.status.state, "CANCELLED by 1002");
+    }
+
+    #[test]
+    fn what_is_not_as_expected_is_told_by_its_place_and_never_by_its_value() {
+        for (body, expected) in [
+            ("<html>canary", "it is not JSON"),
+            ("[]", "it is not an object of the expected kind"),
+            (r#"{"jobs":"canary"}"#, "`jobs` has another type"),
+            (
+                r#"{"jobs":[{"jobId":"8"}]}"#,
+                "`status` is missing in `jobs[0]`",
+            ),
+            (
+                r#"{"jobs":[{"jobId":"8","status":{"state":4711}}]}"#,
+                "`jobs[0].status.state` has another type",
+            ),
+        ] {
+            let problem = read::<Jobs>(body.as_bytes()).err();
+            assert_eq!(problem.as_deref(), Some(expected), "{body}");
+        }
     }
 
     #[test]

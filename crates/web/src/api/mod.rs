@@ -45,7 +45,20 @@ pub(crate) async fn json_body<T: DeserializeOwned>(
     if !value.is_object() {
         return Err(HubError::invalid("The JSON body must be an object"));
     }
-    serde_json::from_value(value)
-        .map(Some)
-        .map_err(|error| HubError::invalid(format!("The JSON body does not fit: {error}")))
+    fitting(value).map(Some)
+}
+
+/// Makes of a JSON body what a handler needs.
+///
+/// # Errors
+/// [`HubError::Invalid`] with the place in the body that does not fit.
+pub(crate) fn fitting<T: DeserializeOwned>(body: Value) -> Result<T, HubError> {
+    serde_path_to_error::deserialize(body).map_err(|error| {
+        let problem = error.inner();
+        HubError::invalid(match error.path().to_string().as_str() {
+            // The body itself: a field that is missing has its name in the problem.
+            "." => format!("The JSON body does not fit: {problem}"),
+            path => format!("The JSON body does not fit at `{path}`: {problem}"),
+        })
+    })
 }

@@ -10,7 +10,7 @@ use jansky_hub::{Action, Actor, HubError, Permit, Place};
 use jansky_model::{ServerName, ServerState};
 use serde_json::{Map, Value, json};
 
-use crate::api::{ApiResult, json_body, models};
+use crate::api::{ApiResult, fitting, json_body, models};
 use crate::visit::Visit;
 
 /// The longest title of a server, in characters.
@@ -125,8 +125,7 @@ pub(crate) async fn change(
         )
         .into());
     }
-    let asked: ServerRequest = serde_json::from_value(Value::Object(body))
-        .map_err(|error| HubError::invalid(format!("The JSON body does not fit: {error}")))?;
+    let asked: ServerRequest = fitting(Value::Object(body))?;
     check_title(asked.display_name.as_deref())?;
     let name = asked
         .name
@@ -155,8 +154,7 @@ pub(crate) async fn start(
     // Without either of the two keys the whole body is the options: older clients send that.
     let (title, options) = if body.contains_key("user_options") || body.contains_key("display_name")
     {
-        let asked: ServerRequest = serde_json::from_value(Value::Object(body))
-            .map_err(|error| HubError::invalid(format!("The JSON body does not fit: {error}")))?;
+        let asked: ServerRequest = fitting(Value::Object(body))?;
         (asked.display_name, asked.user_options)
     } else {
         (None, (!body.is_empty()).then_some(body))

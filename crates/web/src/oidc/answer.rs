@@ -24,7 +24,15 @@ impl Form {
             url::form_urlencoded::parse(body).into_owned().collect();
         for (index, (name, _)) in fields.iter().enumerate() {
             if fields[..index].iter().any(|(earlier, _)| earlier == name) {
-                let message = "a parameter is given more than once".to_owned();
+                // A stranger's text is not said again.
+                let is_plain =
+                    name.len() <= 40 && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_'));
+                let what = if is_plain {
+                    format!("`{name}`")
+                } else {
+                    "a parameter".to_owned()
+                };
+                let message = format!("{what} is given more than once");
                 return Err(IssuerError::InvalidRequest(message));
             }
         }
@@ -109,4 +117,21 @@ pub(super) fn refusal(error: &IssuerError) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_that_is_there_twice_is_named_unless_it_is_a_strangers_text() {
+        for (form, expected) in [
+            ("code=a&scope=b&code=c", "`code` is given more than once"),
+            ("%22=a&%22=b", "a parameter is given more than once"),
+        ] {
+            let refused = Form::read(&Bytes::from_static(form.as_bytes())).err();
+            let told = refused.expect("it is there twice").to_string();
+            assert_eq!(told, expected, "{form}");
+        }
+    }
 }

@@ -96,8 +96,11 @@ async fn wishes_that_cannot_be_met_are_refused() {
         (json!({ "scopes": ["self"], "roles": ["user"] }), "not both"),
         (json!({ "roles": ["captain"] }), "captain"),
         (json!({ "expires_in": 0 }), "expires_in"),
-        (json!({ "expires_in": -1 }), "does not fit"),
-        (json!({ "expires_in": "soon" }), "does not fit"),
+        (json!({ "expires_in": -1 }), "does not fit at `expires_in`"),
+        (
+            json!({ "expires_in": "soon" }),
+            "does not fit at `expires_in`",
+        ),
         (json!(["note"]), "object"),
     ] {
         let answer = browser.api("POST", TOKENS, Some(body)).await.must_be(400);
