@@ -12,6 +12,7 @@ use serde_json::Value;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("guard", &[]),
+    ("adql", &[]),
     ("batch", &["model"]),
     ("handover", &["model"]),
     ("crypto", &["model"]),

@@ -1,0 +1,41 @@
+//! Names that somebody may have meant.
+
+/// A longer name is nobody's slip.
+const LONGEST: usize = 128;
+/// The word among `words` that `found` nearly is.
+pub(crate) fn word<'w>(found: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let best = words.filter_map(|word| Some((distance(found, word)?, word)));
+    best.min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// How many slips lead from one to the other, if they are few for so short a name.
+fn distance(found: &str, name: &str) -> Option<usize> {
+    let (shorter, longer) = (found.len().min(name.len()), found.len().max(name.len()));
+    let allowed = match longer {
+        0..=2 => 0,
+        3..=4 => 1,
+        5..=8 => 2,
+        _ => 3,
+    };
+    if longer > LONGEST || longer - shorter > allowed {
+        return None;
+    }
+    let found = found.to_lowercase();
+    let distance = strsim::damerau_levenshtein(&found, &name.to_lowercase());
+    (distance <= allowed).then_some(distance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_forgiven_and_another_name_is_not() {
+        assert_eq!(
+            word("SELCT", ["SELECT", "FROM"].into_iter()),
+            Some("SELECT")
+        );
+        assert_eq!(word("form", ["SELECT", "FROM"].into_iter()), Some("FROM"));
+    }
+}

@@ -1,0 +1,6 @@
+//! The language from outside: queries and what becomes of them.
+
+mod data;
+mod hostile;
+mod round_trip;
+mod syntax;
