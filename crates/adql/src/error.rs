@@ -141,6 +141,9 @@ pub enum ErrorKind {
         /// Names that are near.
         nearest: Vec<String>,
     },
+    /// A table of the query, but not of the join in whose condition it stands.
+    #[error("`{0}` is not a part of this join; a comma before it ends the join")]
+    NotInJoin(String),
     /// There is no such function.
     #[error("there is no function `{name}`{}", did_you_mean(nearest))]
     UnknownFunction {
@@ -160,7 +163,7 @@ pub enum ErrorKind {
         forms: Vec<String>,
     },
     /// A value has another type than its place needs.
-    #[error("{place} takes {expected}, found {found}{}", help(*hint))]
+    #[error("`{place}` takes {expected}, found {found}{}", help(*hint))]
     WrongType {
         /// The function or operator.
         place: String,
@@ -215,11 +218,6 @@ pub enum ErrorKind {
     /// `DISTINCT` sorts by what it shows alone.
     #[error("with DISTINCT, ORDER BY takes what is selected")]
     HiddenSortKey,
-    /// A set operation is sorted by what it shows alone.
-    #[error(
-        "ORDER BY after UNION, EXCEPT or INTERSECT takes names and positions of the first query's columns"
-    )]
-    SortKeyOfSet,
     /// There is no such column in the result.
     #[error("there is no column {position} to sort or group by; there are {columns}")]
     NoSuchPosition {
@@ -228,6 +226,20 @@ pub enum ErrorKind {
         /// How many columns there are.
         columns: usize,
     },
+    /// A table or a result is wider than any engine's.
+    #[error("a query gives at most {0} columns")]
+    TooManyColumns(usize),
+    /// More keys than anybody sorts by.
+    #[error("a query groups and sorts by at most {0} values")]
+    TooManyKeys(usize),
+    /// A coordinate system that nobody turns into ours.
+    #[error(
+        "the coordinate system `{0}` is not supported; coordinates are ICRS, and the argument may be left out"
+    )]
+    UnknownFrame(String),
+    /// A text that is no time.
+    #[error("`{0}` is no time; a time is written 'YYYY-MM-DD' or 'YYYY-MM-DDThh:mm:ss'")]
+    NoTime(String),
     /// A sub-query has the wrong number of columns.
     #[error("a sub-query after IN has one column, found {0}")]
     ColumnsOfSubquery(usize),

@@ -90,6 +90,29 @@ builtins! {
 }
 
 impl Builtin {
+    /// Whether it is about places or shapes on the sky.
+    pub fn is_spatial(self) -> bool {
+        use Builtin::{
+            Area, Box, Centroid, Circle, Contains, Coord1, Coord2, Coordsys, Distance, Intersects,
+            Point, Polygon, Region,
+        };
+        matches!(
+            self,
+            Area | Box
+                | Centroid
+                | Circle
+                | Contains
+                | Coord1
+                | Coord2
+                | Coordsys
+                | Distance
+                | Intersects
+                | Point
+                | Polygon
+                | Region
+        )
+    }
+
     /// Whether its first argument may be the name of a coordinate system, which ADQL 2.1 deprecates.
     pub fn takes_frame(self) -> bool {
         matches!(self, Self::Box | Self::Circle | Self::Point | Self::Polygon)

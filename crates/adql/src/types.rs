@@ -65,6 +65,11 @@ impl Type {
         )
     }
 
+    /// Whether one value may be less than another.
+    pub fn is_ordered(self) -> bool {
+        self.is_numeric() || matches!(self, Self::Text | Self::Timestamp)
+    }
+
     /// Whether it is a text or nothing.
     pub fn is_text(self) -> bool {
         matches!(self, Self::Text | Self::Null)
@@ -84,8 +89,7 @@ impl Type {
     }
 
     /// The type of two numbers that are calculated with.
-    #[must_use]
-    pub fn promoted(self, other: Self) -> Self {
+    pub(crate) fn promoted(self, other: Self) -> Self {
         match (self, other) {
             (Self::Null, Self::Null) => Self::Null,
             (Self::Null, one) | (one, Self::Null) => one,
@@ -98,7 +102,7 @@ impl Type {
     }
 
     /// The type of a column that holds both.
-    pub fn common(self, other: Self) -> Option<Self> {
+    pub(crate) fn common(self, other: Self) -> Option<Self> {
         match (self, other) {
             _ if self == other => Some(self),
             (Self::Null, one) | (one, Self::Null) => Some(one),
@@ -112,7 +116,7 @@ impl Type {
     }
 
     /// Whether `CAST` leads from here to there: the table of section 4.6, and geometries from texts.
-    pub fn casts_to(self, target: Self) -> bool {
+    pub(crate) fn casts_to(self, target: Self) -> bool {
         let is_text = matches!(self, Self::Text | Self::Clob);
         match target {
             _ if self == Self::Null || self == target => true,

@@ -149,13 +149,13 @@ impl Parser<'_> {
 
     fn set_primary(&mut self) -> Result<Node<Body>> {
         let start = self.span();
-        self.operands += 1;
-        if self.operands > MAX_OPERANDS {
-            return Err(ErrorKind::TooManyOperands(MAX_OPERANDS).at(start));
-        }
         let body = if self.kind(0) == Kind::Open {
             Body::Nested(Box::new(self.subquery()?))
         } else {
+            self.operands += 1;
+            if self.operands > MAX_OPERANDS {
+                return Err(ErrorKind::TooManyOperands(MAX_OPERANDS).at(start));
+            }
             Body::Select(Box::new(self.select()?))
         };
         Ok(Node::new(body, self.since(start)))

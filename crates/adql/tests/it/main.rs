@@ -2,5 +2,7 @@
 
 mod data;
 mod hostile;
+mod meaning;
+mod restriction;
 mod round_trip;
 mod syntax;

@@ -1,0 +1,61 @@
+//! Rows that are grouped: what is left of their columns.
+
+use std::ops::Range;
+
+use super::{Resolver, Result};
+use crate::error::ErrorKind;
+use crate::plan::{ColumnId, Expr, ExprKind, Rel};
+
+impl Resolver<'_> {
+    /// Gives a number to each value that rows are grouped by.
+    pub(super) fn number_keys(&mut self, keys: &mut Vec<Expr>) -> Vec<(ColumnId, Expr)> {
+        let keys = std::mem::take(keys).into_iter();
+        keys.map(|key| {
+            let name = match key.kind {
+                ExprKind::Column(id) => self.field(id).name.clone(),
+                _ => "key".into(),
+            };
+            let field = self.field_of(&name, &key);
+            (self.new_column(field), key)
+        })
+        .collect()
+    }
+
+    /// Turns a value of rows into one of groups: it is made of keys and aggregates, and of no other column that
+    /// the grouped rows have themselves.
+    pub(super) fn regroup(
+        &self,
+        value: &mut Expr,
+        keys: &[(ColumnId, Expr)],
+        own: &Range<ColumnId>,
+    ) -> Result<()> {
+        if let Some((id, _)) = keys.iter().find(|(_, key)| key == value) {
+            value.kind = ExprKind::Column(*id);
+            return Ok(());
+        }
+        if let ExprKind::Column(id) = &value.kind
+            && own.contains(id)
+        {
+            let name = self.field(*id).name.to_string();
+            return Err(ErrorKind::NotGrouped(name).at(value.span));
+        }
+        if let Some(query) = value.query_mut() {
+            self.regroup_rows(query, keys, own)?;
+        }
+        value.children_mut(&mut |child| self.regroup(child, keys, own))
+    }
+
+    /// The same in a sub-query, which may use columns of the groups.
+    fn regroup_rows(
+        &self,
+        rel: &mut Rel,
+        keys: &[(ColumnId, Expr)],
+        own: &Range<ColumnId>,
+    ) -> Result<()> {
+        rel.expressions_mut(&mut |value| self.regroup(value, keys, own))?;
+        for input in rel.inputs_mut() {
+            self.regroup_rows(input, keys, own)?;
+        }
+        Ok(())
+    }
+}
