@@ -35,6 +35,8 @@ pub struct FakeBehaviour {
     pub unknown_polls: Option<String>,
     /// Lets stops fail with [`SpawnError::Unavailable`] and this reason.
     pub stop_failure: Option<String>,
+    /// Lets it not say what it runs, with [`SpawnError::Unavailable`] and this reason.
+    pub list_failure: Option<String>,
     /// Lets somebody else hold the ports of all servers, said in these words.
     pub others_answer: Option<String>,
     /// The log of every server.
@@ -273,6 +275,9 @@ impl Spawner for FakeSpawner {
 
     async fn list(&self) -> Result<Vec<FoundServer>, SpawnError> {
         let inner = self.inner();
+        if let Some(reason) = inner.behaviour.list_failure.clone() {
+            return Err(SpawnError::unavailable(reason));
+        }
         let found = inner.servers.iter();
         let found = found.map(|((server, start), found)| FoundServer {
             server: *server,

@@ -6,11 +6,15 @@
 //! - [`keycloak`] sets up a real Keycloak for one test.
 //! - [`browser`] gets through the login pages of real providers.
 //! - [`signing`] makes keys and signatures without the code that checks them.
+//! - `hub`, with the feature of that name, is a hub with everything around it, and people who sign in.
 //!
-//! May use `model` alone, so that what it stands for is not checked with its own code.
+//! May use `model`, and in `hub` also `crypto`, `hub`, `identity`, `spawn` and `store`: what stands in for
+//! others is not to be checked with our own code.
 
 pub mod browser;
 pub mod firecrest;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod keycloak;
 pub mod provider;
 pub mod signing;

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use jansky_hub::NewApiToken;
-
-use crate::support::World;
+use jansky_testing::hub::World;
 
 #[tokio::test]
 async fn what_the_proxy_saw_is_written_down_and_moves_forward_only() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
     let hub = world.hub();
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
     hub.settled(&server).await;
     let late = world.now().plus(Duration::from_mins(10));
 
@@ -46,7 +45,7 @@ async fn the_use_of_a_token_is_written_down_also_when_its_owner_is_remembered() 
         assert!(hub.knows(&token).await);
     }
     // The process ends in good order.
-    hub.hub.shut_down_process(crate::support::SOON).await;
+    hub.hub.shut_down_process(jansky_testing::hub::SOON).await;
 
     let tokens = hub
         .hub

@@ -4,17 +4,15 @@
 //! on. Nothing outside may differ from what the database says, and once the database is back, looking
 //! and asking again must come to the end that was wanted.
 
-use jansky_access::action::CreateUser;
-use jansky_hub::{Hub, HubError, Server, SharedActor, User};
-use jansky_identity::oidc::OidcKind;
-use jansky_model::{ServerName, ServerState};
-use jansky_spawn::fake::{FakeBehaviour, FakeStart};
-use jansky_store::testing::Failing;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{SOON, TestHub, World, until};
-use crate::upstream::Upstream;
+use jansky_access::action::CreateUser;
+use jansky_hub::{Hub, HubError, Server, SharedActor, User};
+use jansky_model::{ServerName, ServerState};
+use jansky_spawn::fake::{FakeBehaviour, FakeStart};
+use jansky_store::testing::Failing;
+use jansky_testing::hub::{OpenId, SOON, TestHub, World, until};
 
 /// How long whoever asks waits.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -61,7 +59,7 @@ impl Case {
     }
 
     async fn scene(self, world: World) -> Scene {
-        let hub = world.hub_with(|settings| settings.allow_named_servers = true);
+        let hub = world.hub_with(|recipe| recipe.settings.allow_named_servers = true);
         let (user, _) = world.server_of("river").await;
         let name = self.name();
         if self == Self::CancelStart {
@@ -94,7 +92,7 @@ impl Case {
                 start: FakeStart::Fails("no room".to_owned()),
                 ..FakeBehaviour::default()
             }),
-            Self::NoticeEnd => world.spawner.fake.end(server.id, "was killed by signal 9"),
+            Self::NoticeEnd => world.spawner.end(server.id, "was killed by signal 9"),
             Self::Remove => {
                 hub.hub
                     .servers
@@ -159,7 +157,7 @@ impl Scene {
             .expect("it reads");
         let path = self.core().servers.server_path(&self.server);
         let has_route = self.hub.routes.url(&path).is_some();
-        let running = self.world.spawner.fake.running();
+        let running = self.world.spawner.running();
         let state = row.map(|row| row.state);
         match &state {
             Some(ServerState::Ready { .. }) if is_known => assert!(
@@ -240,8 +238,8 @@ async fn fail_each_call(case: Case, failing: Failing, world: impl AsyncFn() -> W
         let what = format!("{case:?} with {failing:?} failing after {works}");
         let before = (
             scene.hub.routes.paths(),
-            scene.world.spawner.fake.running(),
-            scene.world.spawner.fake.starts().len(),
+            scene.world.spawner.running(),
+            scene.world.spawner.starts().len(),
         );
 
         faults.begin(failing, works);
@@ -249,8 +247,8 @@ async fn fail_each_call(case: Case, failing: Failing, world: impl AsyncFn() -> W
         scene.quiet(case).await;
         let after = (
             scene.hub.routes.paths(),
-            scene.world.spawner.fake.running(),
-            scene.world.spawner.fake.starts().len(),
+            scene.world.spawner.running(),
+            scene.world.spawner.starts().len(),
         );
         let failed = faults.end();
 
@@ -316,12 +314,7 @@ enum ProviderSignOut {
     Deleted,
 }
 
-async fn leave(
-    way: ProviderSignOut,
-    upstream: &Upstream,
-    actor: &SharedActor,
-) -> Result<(), HubError> {
-    let hub = upstream.hub();
+async fn leave(way: ProviderSignOut, hub: &Hub, actor: &SharedActor) -> Result<(), HubError> {
     match way {
         ProviderSignOut::Here => hub
             .people
@@ -347,13 +340,13 @@ async fn a_provider_is_told_of_a_sign_out_only_after_the_database_and_in_the_end
     ] {
         for works in 0.. {
             let what = format!("{way:?} with {failing:?} failing after {works}");
-            let upstream = Upstream::with(OidcKind::Generic, |_| {}).await;
-            let (_, session) = upstream.sign_in().await;
-            let hub = upstream.hub();
+            let (home, test) = OpenId::with_hub(|_| {}).await;
+            let (_, session) = home.sign_in(&test, "subject-1").await;
+            let hub = &test.hub;
             let access = hub.access();
             let actor = access.by_session(session.cookie.expose()).await;
             let actor = actor.expect("it reads").expect("they are signed in");
-            let store = &upstream.world.store;
+            let store = &test.store;
             let is_signed_in = async || {
                 access.forget_everyone();
                 let found = access.by_session(session.cookie.expose()).await;
@@ -361,22 +354,22 @@ async fn a_provider_is_told_of_a_sign_out_only_after_the_database_and_in_the_end
             };
 
             store.faults().begin(failing, works);
-            let outcome = leave(way, &upstream, &actor).await;
+            let outcome = leave(way, hub, &actor).await;
             let failed = store.faults().end();
 
             if outcome.is_err() && is_signed_in().await {
-                assert!(upstream.op.calls_of("/revoke").is_empty(), "{what}: told");
+                assert!(home.op.calls_of("/revoke").is_empty(), "{what}: told");
                 let ended = hub.ended_sessions();
                 assert!(!ended.contains(&session.session_id), "{what}: ended");
             }
             if outcome.is_err() {
                 // They, or an administrator, try it again.
-                let again = leave(way, &upstream, &actor).await;
+                let again = leave(way, hub, &actor).await;
                 again.unwrap_or_else(|error| panic!("{what}: {error}"));
             }
             assert!(!is_signed_in().await, "{what}: still signed in");
             until(&format!("{what}: the provider is told"), async || {
-                !upstream.op.calls_of("/revoke").is_empty()
+                !home.op.calls_of("/revoke").is_empty()
             })
             .await;
             if failed == 0 {
@@ -393,14 +386,14 @@ async fn a_prepared_account_is_made_with_whose_it_is_or_not_at_all() {
     for failing in [Failing::Everything, Failing::Changes, Failing::Answers] {
         for works in 0.. {
             let what = format!("{failing:?} failing after {works}");
-            let upstream = Upstream::with(OidcKind::Generic, |_| {}).await;
-            let hub = upstream.hub();
+            let (home, test) = OpenId::with_hub(|_| {}).await;
+            let hub = &test.hub;
             let permit = hub.permit::<CreateUser>(hub.operator(), "wash").await;
             let permit = permit.expect("the operator may");
-            let faults = upstream.world.store.faults();
+            let faults = test.store.faults();
 
             faults.begin(failing, works);
-            let made = hub.people.prepare_user(&permit, false, Some("op"));
+            let made = hub.people.prepare_user(&permit, false, Some("home"));
             let made = made.await;
             let failed = faults.end();
 
@@ -411,7 +404,7 @@ async fn a_prepared_account_is_made_with_whose_it_is_or_not_at_all() {
                     .adopt_from(hub.operator(), user)
                     .await
                     .expect("it reads");
-                assert_eq!(from.as_ref(), Some(&upstream.provider), "{what}");
+                assert_eq!(from.as_ref(), Some(&home.settings.id), "{what}");
             }
             if failed == 0 {
                 made.unwrap_or_else(|error| panic!("{what}: {error}"));

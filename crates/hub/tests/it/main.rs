@@ -10,5 +10,3 @@ mod resume;
 mod schedule;
 mod starts;
 mod stops;
-mod support;
-mod upstream;

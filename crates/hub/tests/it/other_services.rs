@@ -3,54 +3,65 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jansky_hub::NoToken;
+use jansky_hub::{NewBrowserSession, NoToken, User};
 use jansky_identity::oidc::OidcKind;
+use jansky_testing::hub::{OpenId, TestHub};
 use jansky_testing::provider::Service;
-
-use crate::upstream::Upstream;
 
 const TRANSFER: &str = "transfer.api.globus.org";
 const GROUPS: &str = "groups.api.globus.org";
 const SECRET: &str = "secret.api.globus.org";
 
-/// Transfer tokens are short, those for groups longer, and one service is not to be kept.
-async fn globus() -> Upstream {
-    let upstream = Upstream::with(OidcKind::Globus, |settings| {
-        settings.exclude_services = vec![SECRET.to_owned()];
-    })
-    .await;
-    let service = |name: &str, lifetime| Service {
-        name: name.to_owned(),
-        lifetime,
-    };
-    let services = vec![
-        service(TRANSFER, 120),
-        service(GROUPS, 600),
-        service(SECRET, 120),
-    ];
-    {
-        let mut script = upstream.op.script();
-        script.services = services;
-        script.lifetimes.access = 3600;
-        script.rotates = true;
-    }
-    upstream
+/// Somebody who has signed in where that brings tokens for other services, too.
+struct Scene {
+    home: OpenId,
+    hub: TestHub,
+    user: User,
+    session: NewBrowserSession,
 }
 
-impl Upstream {
-    async fn token(&self, user: &jansky_hub::User, service: &str) -> Result<String, NoToken> {
-        let least = Duration::from_secs(30);
-        let fresh = self
-            .hub()
+impl Scene {
+    /// Transfer tokens are short, those for groups longer, and one service is not to be kept.
+    async fn new() -> Self {
+        let (home, hub) = OpenId::with_hub(|home| {
+            home.settings.kind = OidcKind::Globus;
+            home.settings.exclude_services = vec![SECRET.to_owned()];
+            let service = |name: &str, lifetime| Service {
+                name: name.to_owned(),
+                lifetime,
+            };
+            let mut script = home.op.script();
+            script.services = vec![
+                service(TRANSFER, 120),
+                service(GROUPS, 600),
+                service(SECRET, 120),
+            ];
+            script.lifetimes.access = 3600;
+            script.rotates = true;
+        })
+        .await;
+        let (user, session) = home.sign_in(&hub, "subject-1").await;
+        Self {
+            home,
+            hub,
+            user,
+            session,
+        }
+    }
+
+    async fn token(&self, service: &str) -> Result<String, NoToken> {
+        let (hub, least) = (&self.hub.hub, Duration::from_secs(30));
+        let provider = &self.home.settings.id;
+        let fresh = hub
             .people
-            .other_service_token(self.hub().operator(), user, &self.provider, service, least)
+            .other_service_token(hub.operator(), &self.user, provider, service, least)
             .await?;
         Ok(fresh.token.expose().to_owned())
     }
 
     /// The refresh tokens that were sent, as often as each was.
     fn refresh_tokens_sent(&self) -> Vec<String> {
-        let calls = self.op.calls_of("/token").into_iter();
+        let calls = self.home.op.calls_of("/token").into_iter();
         calls
             .filter_map(|call| call.form.get("refresh_token").cloned())
             .collect()
@@ -59,20 +70,19 @@ impl Upstream {
 
 #[tokio::test]
 async fn each_service_is_refreshed_with_its_own_token_when_it_needs_it() {
-    let upstream = globus().await;
-    let (user, _) = upstream.sign_in().await;
+    let scene = Scene::new().await;
 
     let mut of_transfer = BTreeSet::new();
     let mut of_groups = BTreeSet::new();
     for _ in 0..3 {
-        of_transfer.insert(upstream.token(&user, TRANSFER).await.expect("a token"));
-        of_groups.insert(upstream.token(&user, GROUPS).await.expect("a token"));
-        upstream.world.clock.advance(Duration::from_secs(100));
+        of_transfer.insert(scene.token(TRANSFER).await.expect("a token"));
+        of_groups.insert(scene.token(GROUPS).await.expect("a token"));
+        scene.hub.clock.advance(Duration::from_secs(100));
     }
 
     assert_eq!(of_transfer.len(), 3, "two refreshes");
     assert_eq!(of_groups.len(), 1, "none yet");
-    let sent = upstream.refresh_tokens_sent();
+    let sent = scene.refresh_tokens_sent();
     assert_eq!(sent.len(), 2);
     assert_ne!(
         sent[0], sent[1],
@@ -82,11 +92,10 @@ async fn each_service_is_refreshed_with_its_own_token_when_it_needs_it() {
 
 #[tokio::test]
 async fn an_excluded_service_is_nowhere() {
-    let upstream = globus().await;
-    let (user, _) = upstream.sign_in().await;
+    let scene = Scene::new().await;
 
-    let excluded = upstream.token(&user, SECRET).await;
-    let kept = upstream.world.store.grants_of(user.id).await;
+    let excluded = scene.token(SECRET).await;
+    let kept = scene.hub.store.grants_of(scene.user.id).await;
 
     assert!(
         matches!(excluded, Err(NoToken::SignInAgain)),
@@ -102,10 +111,9 @@ async fn an_excluded_service_is_nowhere() {
 
 #[tokio::test]
 async fn one_dead_service_takes_nothing_else_along() {
-    let upstream = globus().await;
-    let (user, session) = upstream.sign_in().await;
+    let scene = Scene::new().await;
     let dead = {
-        let script = upstream.op.script();
+        let script = scene.home.op.script();
         let mut issued = script.records.all_issued().iter();
         // The second refresh token: after that of the login comes that of the first service.
         let found = issued
@@ -114,26 +122,19 @@ async fn one_dead_service_takes_nothing_else_along() {
             .nth(1);
         found.expect("it was given out").1.clone()
     };
-    upstream.op.script().records.revoke(&dead);
-    upstream.world.clock.advance(Duration::from_secs(100));
+    scene.home.op.script().records.revoke(&dead);
+    scene.hub.clock.advance(Duration::from_secs(100));
 
-    let transfer = upstream.token(&user, TRANSFER).await;
-    let groups = upstream.token(&user, GROUPS).await;
-    let login = upstream
-        .hub()
+    let transfer = scene.token(TRANSFER).await;
+    let groups = scene.token(GROUPS).await;
+    let hub = &scene.hub.hub;
+    let provider = &scene.home.settings.id;
+    let login = hub
         .people
-        .login_token(
-            upstream.hub().operator(),
-            &user,
-            &upstream.provider,
-            Duration::ZERO,
-        )
+        .login_token(hub.operator(), &scene.user, provider, Duration::ZERO)
         .await;
-    let session = upstream
-        .hub()
-        .access()
-        .by_session(session.cookie.expose())
-        .await;
+    let cookie = scene.session.cookie.expose();
+    let session = hub.access().by_session(cookie).await;
 
     assert!(
         matches!(transfer, Err(NoToken::SignInAgain)),
@@ -148,33 +149,29 @@ async fn one_dead_service_takes_nothing_else_along() {
 
 #[tokio::test]
 async fn signing_out_revokes_each_of_them() {
-    let upstream = globus().await;
-    let (user, session) = upstream.sign_in().await;
-    let actor = upstream
-        .hub()
-        .access()
-        .by_session(session.cookie.expose())
-        .await;
+    let scene = Scene::new().await;
+    let hub = &scene.hub.hub;
+    let cookie = scene.session.cookie.expose();
+    let actor = hub.access().by_session(cookie).await;
     let actor = actor.expect("the database answers").expect("signed in");
 
-    upstream
-        .hub()
-        .people
+    hub.people
         .sign_out(&actor, "http://127.0.0.1:8000/hub/login", false)
         .await
         .expect("it works");
 
-    crate::support::until("three revocations", async || {
-        upstream.op.calls("/revoke") == 3
+    jansky_testing::hub::until("three revocations", async || {
+        scene.home.op.calls("/revoke") == 3
     })
     .await;
-    let revoked: BTreeSet<_> = upstream
+    let revoked: BTreeSet<_> = scene
+        .home
         .op
         .calls_of("/revoke")
         .into_iter()
         .map(|call| call.form["token"].clone())
         .collect();
     assert_eq!(revoked.len(), 3, "the login, and each service");
-    let left = upstream.world.store.grants_of(user.id).await;
+    let left = scene.hub.store.grants_of(scene.user.id).await;
     assert!(left.expect("the database answers").is_empty());
 }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use jansky_hub::{Hub, NewApiToken, Role, Roles, SharePartner, SharedActor, User};
 use jansky_model::scope::Target;
 use jansky_model::{Scope, Secret, ServerId, ServerName, UserId, UserName};
+use jansky_testing::hub::World;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-
-use crate::support::World;
 
 /// Who is there from the beginning; the first is the one who tries.
 const PEOPLE: [&str; 4] = ["river", "wash", "kaylee", "zoe"];
@@ -161,10 +160,10 @@ impl Scene {
             (format!("role-{number}"), role)
         });
         let roles = Roles(given.collect::<BTreeMap<_, _>>());
-        let hub = world.hub_with(|settings| {
-            settings.roles = roles;
-            settings.admin_users = ["boss".to_owned()].into();
-            settings.minimum_password_length = 1;
+        let hub = world.hub_with(|recipe| {
+            recipe.settings.roles = roles;
+            recipe.settings.admin_users = ["boss".to_owned()].into();
+            recipe.settings.minimum_password_length = 1;
         });
         let hub = hub.hub;
         let (mut users, mut servers) = (Vec::new(), Vec::new());

@@ -3,15 +3,14 @@
 use jansky_hub::Resumed;
 use jansky_model::{ServerEvent, ServerId, ServerState, StartId};
 use jansky_spawn::fake::FakeBehaviour;
-
-use crate::support::{World, until};
+use jansky_testing::hub::{World, until};
 
 #[tokio::test]
 async fn a_server_that_runs_is_adopted() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
     let first = world.hub();
-    let server = first.start(&user).await;
+    let server = first.begin_start(&user).await;
     let ready = first.settled(&server).await;
     let token = world.last_token();
 
@@ -35,8 +34,8 @@ async fn a_server_that_runs_is_adopted() {
     };
     assert_eq!(second.routes.url("/user/river/").as_ref(), Some(url));
     assert!(second.knows(&token).await);
-    assert_eq!(world.spawner.fake.starts().len(), 1);
-    assert!(world.spawner.fake.stops().is_empty());
+    assert_eq!(world.spawner.starts().len(), 1);
+    assert!(world.spawner.stops().is_empty());
 }
 
 #[tokio::test]
@@ -58,7 +57,7 @@ async fn a_start_that_got_to_the_spawner_is_finished_with_its_own_token() {
     let after = hub.settled(&server).await;
     assert!(after.state.is_ready(), "{:?}", after.state);
     assert_eq!(hub.routes.paths(), ["/user/river/"]);
-    assert_eq!(world.spawner.fake.running(), 1, "not a second one");
+    assert_eq!(world.spawner.running(), 1, "not a second one");
     assert!(hub.knows(&token).await, "the process has no other");
 }
 
@@ -84,7 +83,7 @@ async fn a_start_that_did_not_get_to_the_spawner_begins_again() {
         Some(StartId(1)),
         "it is still the same start"
     );
-    assert_eq!(world.spawner.fake.running(), 1);
+    assert_eq!(world.spawner.running(), 1);
     assert!(hub.knows(&world.last_token()).await);
     assert!(!hub.knows(&lost).await, "nobody has it");
 }
@@ -94,7 +93,7 @@ async fn a_start_whose_process_has_ended_meanwhile_begins_again_with_a_good_toke
     let world = World::new().await;
     let (server, token) = world.begun("river").await;
     world.spawned(server.id, StartId(1), &token).await;
-    world.spawner.fake.end(server.id, "was killed by signal 9");
+    world.spawner.end(server.id, "was killed by signal 9");
 
     let hub = world.hub();
     hub.hub.servers.resume().await.expect("it resumes");
@@ -109,7 +108,7 @@ async fn a_stop_goes_on() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
     let first = world.hub();
-    let server = first.start(&user).await;
+    let server = first.begin_start(&user).await;
     let ready = first.settled(&server).await;
     let token = world.last_token();
     let stopping = world
@@ -130,7 +129,7 @@ async fn a_stop_goes_on() {
     );
     let after = second.settled(&stopping).await;
     assert_eq!(after.state, ServerState::Stopped);
-    assert_eq!(world.spawner.fake.running(), 0);
+    assert_eq!(world.spawner.running(), 0);
     assert!(!second.knows(&token).await);
     assert!(second.routes.paths().is_empty());
 }
@@ -140,10 +139,10 @@ async fn a_server_that_ended_while_nobody_looked_is_cleared_away() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
     let first = world.hub();
-    let server = first.start(&user).await;
+    let server = first.begin_start(&user).await;
     first.settled(&server).await;
     let token = world.last_token();
-    world.spawner.fake.end(server.id, "ended with status 0");
+    world.spawner.end(server.id, "ended with status 0");
 
     let second = world.hub();
     let resumed = second.hub.servers.resume().await.expect("it resumes");
@@ -158,7 +157,7 @@ async fn a_server_that_ended_while_nobody_looked_is_cleared_away() {
     assert_eq!(world.reread(&server).await.state, ServerState::Stopped);
     assert!(second.routes.paths().is_empty());
     assert!(!second.knows(&token).await);
-    let started = second.start(&user).await;
+    let started = second.begin_start(&user).await;
     assert!(second.settled(&started).await.state.is_ready());
 }
 
@@ -167,7 +166,7 @@ async fn what_belongs_to_no_start_is_ended() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
     let first = world.hub();
-    let server = first.start(&user).await;
+    let server = first.begin_start(&user).await;
     first.settled(&server).await;
     let token = world.last_token();
     // A deleted server, and an earlier start of one that runs.
@@ -186,10 +185,10 @@ async fn what_belongs_to_no_start_is_ended() {
         }
     );
     until("only the wanted one runs", async || {
-        world.spawner.fake.running() == 1
+        world.spawner.running() == 1
     })
     .await;
-    let stops = world.spawner.fake.stops();
+    let stops = world.spawner.stops();
     let mut ended: Vec<_> = stops
         .iter()
         .map(|(server, start, _)| (*server, *start))
@@ -204,12 +203,12 @@ async fn nothing_is_given_up_while_the_spawner_does_not_answer() {
     let world = World::new().await;
     let (user, _) = world.server_of("wash").await;
     let first = world.hub();
-    let running = first.start(&user).await;
+    let running = first.begin_start(&user).await;
     first.settled(&running).await;
     let (server, token) = world.begun("river").await;
     world.spawned(server.id, StartId(1), &token).await;
-    world.spawner.be_silent(true);
     world.spawner.behave(FakeBehaviour {
+        list_failure: Some("it does not say".to_owned()),
         unknown_polls: Some("no connection".to_owned()),
         ..FakeBehaviour::default()
     });
@@ -230,9 +229,8 @@ async fn nothing_is_given_up_while_the_spawner_does_not_answer() {
     assert!(world.reread(&running).await.state.is_ready());
     assert_eq!(world.reread(&server).await.state, server.state);
     assert!(hub.knows(&token).await, "the process may have it");
-    assert_eq!(world.spawner.fake.running(), 2);
+    assert_eq!(world.spawner.running(), 2);
 
-    world.spawner.be_silent(false);
     world.spawner.behave(FakeBehaviour::default());
     hub.hub.servers.look_at_servers().await.expect("it looks");
     let after = hub.settled(&server).await;
@@ -245,22 +243,22 @@ async fn a_hub_that_shuts_down_leaves_servers_running() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
     let first = world.hub();
-    let server = first.start(&user).await;
+    let server = first.begin_start(&user).await;
     first.settled(&server).await;
 
-    first.hub.shut_down_process(crate::support::SOON).await;
+    first.hub.shut_down_process(jansky_testing::hub::SOON).await;
 
-    assert_eq!(world.spawner.fake.running(), 1);
+    assert_eq!(world.spawner.running(), 1);
     let second = world.hub();
     let resumed = second.hub.servers.resume().await.expect("it resumes");
     assert_eq!(resumed.adopted, 1);
     second
         .hub
         .servers
-        .stop_all_servers(second.hub.operator(), crate::support::SOON)
+        .stop_all_servers(second.hub.operator(), jansky_testing::hub::SOON)
         .await
         .expect("they stop");
-    assert_eq!(world.spawner.fake.running(), 0);
+    assert_eq!(world.spawner.running(), 0);
     assert_eq!(world.reread(&server).await.state, ServerState::Stopped);
 }
 
@@ -269,7 +267,7 @@ async fn a_server_whose_port_somebody_else_holds_is_not_adopted() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
     let first = world.hub();
-    let server = first.start(&user).await;
+    let server = first.begin_start(&user).await;
     first.settled(&server).await;
     world.spawner.behave(FakeBehaviour {
         others_answer: Some("the port is held by `nc`".to_owned()),

@@ -5,8 +5,7 @@ use std::time::Duration;
 use jansky_hub::HubError;
 use jansky_model::{ServerName, ServerState};
 use jansky_spawn::fake::{FakeBehaviour, FakeStart};
-
-use crate::support::{World, until};
+use jansky_testing::hub::{World, until};
 
 fn behaving(start: FakeStart) -> FakeBehaviour {
     FakeBehaviour {
@@ -42,7 +41,7 @@ async fn a_spawner_that_fails_says_why() {
         (FakeStart::Unavailable("no room".to_owned()), "no room", ""),
     ] {
         world.spawner.behave(behaving(start));
-        let server = hub.start(&user).await;
+        let server = hub.begin_start(&user).await;
         let after = hub.settled(&server).await;
         let (found, log_tail) = failure(&after.state);
         assert!(found.contains(reason), "{found}");
@@ -57,7 +56,7 @@ async fn a_spawner_that_fails_says_why() {
     let line = "jupyterhub_server_spawn_duration_seconds_count{status=\"failure\"} 3\n";
     assert!(metrics.contains(line), "{metrics}");
     world.spawner.behave(FakeBehaviour::default());
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
     assert!(
         hub.settled(&server).await.state.is_ready(),
         "a failure is no end"
@@ -70,13 +69,10 @@ async fn a_server_that_ends_before_it_answers_shows_its_log() {
     let (user, _) = world.server_of("river").await;
     let hub = world.hub();
     world.spawner.behave(behaving(FakeStart::NeverAnswers));
-    let server = hub.start(&user).await;
-    until("the process runs", async || {
-        world.spawner.fake.running() == 1
-    })
-    .await;
+    let server = hub.begin_start(&user).await;
+    until("the process runs", async || world.spawner.running() == 1).await;
 
-    world.spawner.fake.end(server.id, "ended with status 1");
+    world.spawner.end(server.id, "ended with status 1");
 
     let after = hub.settled(&server).await;
     let (reason, log_tail) = failure(&after.state);
@@ -93,11 +89,11 @@ async fn a_server_that_ends_before_it_answers_shows_its_log() {
 async fn a_server_that_never_answers_is_given_up() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
-    let hub = world.hub_with(|settings| settings.http_timeout = Duration::from_millis(300));
+    let hub = world.hub_with(|recipe| recipe.settings.http_timeout = Duration::from_millis(300));
     world.spawner.behave(behaving(FakeStart::NeverAnswers));
     let began = tokio::time::Instant::now();
 
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
     let after = hub.settled(&server).await;
 
     let (reason, log_tail) = failure(&after.state);
@@ -110,20 +106,20 @@ async fn a_server_that_never_answers_is_given_up() {
         began.elapsed() < Duration::from_secs(4),
         "one question takes no longer than all"
     );
-    assert_eq!(world.spawner.fake.running(), 0);
+    assert_eq!(world.spawner.running(), 0);
 }
 
 #[tokio::test]
 async fn a_spawner_that_takes_too_long_is_given_up() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
-    let hub = world.hub_with(|settings| settings.start_timeout = Duration::from_millis(100));
+    let hub = world.hub_with(|recipe| recipe.settings.start_timeout = Duration::from_millis(100));
     world.spawner.behave(FakeBehaviour {
         start_delay: Duration::from_hours(1),
         ..FakeBehaviour::default()
     });
 
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
     let after = hub.settled(&server).await;
 
     let (reason, _) = failure(&after.state);
@@ -136,17 +132,21 @@ async fn two_who_ask_at_the_same_time_get_one_server() {
     let (user, _) = world.server_of("river").await;
     let (one, two) = (world.hub(), world.hub());
 
-    let same = tokio::join!(one.start(&user), one.start(&user), one.start(&user));
+    let same = tokio::join!(
+        one.begin_start(&user),
+        one.begin_start(&user),
+        one.begin_start(&user)
+    );
     assert_eq!(same.0.state.start(), same.1.state.start());
     one.settled(&same.2).await;
-    assert_eq!(world.spawner.fake.starts().len(), 1);
+    assert_eq!(world.spawner.starts().len(), 1);
 
     // Two processes on one database, too.
     let (other, _) = world.server_of("wash").await;
-    let (a, b) = tokio::join!(one.start(&other), two.start(&other));
+    let (a, b) = tokio::join!(one.begin_start(&other), two.begin_start(&other));
     assert_eq!(a.id, b.id);
     assert!(one.settled(&a).await.state.is_ready());
-    assert_eq!(world.spawner.fake.starts().len(), 2);
+    assert_eq!(world.spawner.starts().len(), 2);
     let again = one
         .hub
         .servers
@@ -160,7 +160,7 @@ async fn every_start_has_a_token_of_its_own() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
     let hub = world.hub();
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
     let ready = hub.settled(&server).await;
     let first = world.last_token();
     hub.hub
@@ -170,7 +170,7 @@ async fn every_start_has_a_token_of_its_own() {
         .expect("it stops");
     hub.settled(&ready).await;
 
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
     hub.settled(&server).await;
 
     assert_eq!(server.state.start().map(|start| start.0), Some(2));
@@ -187,7 +187,7 @@ async fn the_progress_can_be_watched_from_the_beginning() {
         start_delay: Duration::from_millis(50),
         ..FakeBehaviour::default()
     });
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
 
     let mut progress = hub.hub.servers.progress(&server).expect("it is under way");
     while progress.changed().await.is_ok() {}
@@ -218,7 +218,7 @@ async fn a_server_whose_port_somebody_else_holds_is_not_ready_and_says_who() {
         ..FakeBehaviour::default()
     });
 
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
     let after = hub.settled(&server).await;
 
     let (reason, _) = failure(&after.state);

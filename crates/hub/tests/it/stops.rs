@@ -5,8 +5,7 @@ use std::time::Duration;
 use jansky_model::{ServerState, StartId};
 use jansky_spawn::StopMode;
 use jansky_spawn::fake::{FakeBehaviour, FakeStart};
-
-use crate::support::{World, until};
+use jansky_testing::hub::{World, until};
 
 #[tokio::test]
 async fn a_start_is_cancelled_while_the_spawner_works() {
@@ -17,10 +16,10 @@ async fn a_start_is_cancelled_while_the_spawner_works() {
         start_delay: Duration::from_hours(1),
         ..FakeBehaviour::default()
     });
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
     let mut progress = hub.hub.servers.progress(&server).expect("it is under way");
     until("the spawner was asked", async || {
-        !world.spawner.fake.starts().is_empty()
+        !world.spawner.starts().is_empty()
     })
     .await;
 
@@ -34,7 +33,7 @@ async fn a_start_is_cancelled_while_the_spawner_works() {
     let last = progress.borrow().last().cloned().expect("an event");
     assert_eq!(last.message, "Spawn cancelled");
     assert_eq!(hub.settled(&server).await.state, ServerState::Stopped);
-    assert_eq!(world.spawner.fake.running(), 0);
+    assert_eq!(world.spawner.running(), 0);
     assert!(!hub.knows(&world.last_token()).await);
 }
 
@@ -47,11 +46,8 @@ async fn a_start_is_cancelled_while_the_server_does_not_answer() {
         start: FakeStart::NeverAnswers,
         ..FakeBehaviour::default()
     });
-    let server = hub.start(&user).await;
-    until("the process runs", async || {
-        world.spawner.fake.running() == 1
-    })
-    .await;
+    let server = hub.begin_start(&user).await;
+    until("the process runs", async || world.spawner.running() == 1).await;
 
     hub.hub
         .servers
@@ -60,9 +56,9 @@ async fn a_start_is_cancelled_while_the_server_does_not_answer() {
         .expect("it can be cancelled");
 
     assert_eq!(hub.settled(&server).await.state, ServerState::Stopped);
-    let stops = world.spawner.fake.stops();
+    let stops = world.spawner.stops();
     assert_eq!(stops, [(server.id, StartId(1), StopMode::Polite)]);
-    assert_eq!(world.spawner.fake.running(), 0);
+    assert_eq!(world.spawner.running(), 0);
 }
 
 #[tokio::test]
@@ -70,7 +66,7 @@ async fn a_stop_that_does_not_work_is_tried_again() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
     let hub = world.hub();
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
     let ready = hub.settled(&server).await;
     world.spawner.behave(FakeBehaviour {
         stop_failure: Some("it hangs".to_owned()),
@@ -86,10 +82,7 @@ async fn a_stop_that_does_not_work_is_tried_again() {
         hub.routes.paths().is_empty(),
         "nobody is led there any more"
     );
-    until("it was tried", async || {
-        !world.spawner.fake.stops().is_empty()
-    })
-    .await;
+    until("it was tried", async || !world.spawner.stops().is_empty()).await;
     hub.hub.servers.look_at_servers().await.expect("it looks");
     assert!(
         world.reread(&server).await.state.is_active(),
@@ -102,7 +95,7 @@ async fn a_stop_that_does_not_work_is_tried_again() {
         world.reread(&server).await.state == ServerState::Stopped
     })
     .await;
-    assert_eq!(world.spawner.fake.running(), 0);
+    assert_eq!(world.spawner.running(), 0);
 }
 
 #[tokio::test]
@@ -110,7 +103,10 @@ async fn a_stop_waits_until_it_is_known_what_was_started() {
     let world = World::new().await;
     let (server, token) = world.begun("river").await;
     world.spawned(server.id, StartId(1), &token).await;
-    world.spawner.be_silent(true);
+    world.spawner.behave(FakeBehaviour {
+        list_failure: Some("it does not say".to_owned()),
+        ..FakeBehaviour::default()
+    });
     let hub = world.hub();
     hub.hub.servers.resume().await.expect("it resumes");
 
@@ -127,13 +123,13 @@ async fn a_stop_waits_until_it_is_known_what_was_started() {
     let state = world.reread(&server).await.state;
     assert!(matches!(state, ServerState::Stopping { .. }), "{state:?}");
 
-    world.spawner.be_silent(false);
+    world.spawner.behave(FakeBehaviour::default());
     until("it is gone", async || {
         hub.hub.servers.look_at_servers().await.expect("it looks");
         world.reread(&server).await.state == ServerState::Stopped
     })
     .await;
-    assert_eq!(world.spawner.fake.running(), 0, "no process is left behind");
+    assert_eq!(world.spawner.running(), 0, "no process is left behind");
 }
 
 #[tokio::test]
@@ -141,14 +137,14 @@ async fn a_server_that_ends_by_itself_is_noticed() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
     let hub = world.hub();
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
     hub.settled(&server).await;
     let token = world.last_token();
     hub.hub.servers.look_at_servers().await.expect("it looks");
     assert!(world.reread(&server).await.state.is_ready());
     assert!(hub.knows(&token).await);
 
-    world.spawner.fake.end(server.id, "was killed by signal 9");
+    world.spawner.end(server.id, "was killed by signal 9");
     hub.hub.servers.look_at_servers().await.expect("it looks");
 
     assert_eq!(world.reread(&server).await.state, ServerState::Stopped);
@@ -160,22 +156,22 @@ async fn a_server_that_ends_by_itself_is_noticed() {
 async fn housekeeping_looks_by_itself() {
     let world = World::new().await;
     let (user, _) = world.server_of("river").await;
-    let hub = world.hub_with(|settings| settings.poll_interval = Duration::from_millis(20));
+    let hub = world.hub_with(|recipe| recipe.settings.poll_interval = Duration::from_millis(20));
     hub.hub.spawn_housekeeping();
-    let server = hub.start(&user).await;
+    let server = hub.begin_start(&user).await;
     assert!(
         hub.settled(&server).await.state.is_ready(),
         "a start is not disturbed"
     );
 
-    world.spawner.fake.end(server.id, "was killed by signal 9");
+    world.spawner.end(server.id, "was killed by signal 9");
 
     until("it was noticed", async || {
         world.reread(&server).await.state == ServerState::Stopped
     })
     .await;
-    assert_eq!(world.spawner.fake.starts().len(), 1);
-    hub.hub.shut_down_process(crate::support::SOON).await;
+    assert_eq!(world.spawner.starts().len(), 1);
+    hub.hub.shut_down_process(jansky_testing::hub::SOON).await;
 }
 
 #[tokio::test]
@@ -191,5 +187,5 @@ async fn stopping_what_does_not_run_does_nothing() {
         .expect("nothing is to be done");
 
     assert_eq!(world.reread(&server).await.state, ServerState::Stopped);
-    assert!(world.spawner.fake.stops().is_empty());
+    assert!(world.spawner.stops().is_empty());
 }
