@@ -17,10 +17,10 @@ use axum::extract::Request;
 use axum::middleware::{self, Next};
 use jansky_crypto::dpop::{self, ProofKey};
 use jansky_crypto::{MacKey, SystemRandom};
-use jansky_hub::{Audience, AudienceRules, Hub, Parts, RouteTable, ServerRoute, Settings, Source};
-use jansky_model::{Clock, ManualClock, ServerId, ServerName, Timestamp};
+use jansky_hub::{Hub, Source};
+use jansky_model::{Clock, ManualClock, ServerName, Timestamp};
 use jansky_spawn::fake::FakeSpawner;
-use jansky_store::Store;
+use jansky_testing::hub::{World, audience, everybody};
 use jansky_web::{Peer, Policies, Web};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -54,29 +54,27 @@ const FORM: &str = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange&a
 
 #[tokio::main]
 async fn main() {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let url = format!("sqlite://{}/bench.db", directory.path().display());
-    let store = Arc::new(Store::open(&url).await.expect("a database"));
-    let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
-    let provider = Upstream::new(&clock, LIFETIME);
+    let world = World::new().await;
+    let provider = Upstream::new(&world.clock, LIFETIME);
     provider.be_slow(SLOW);
     provider.pad_tokens(TOKEN_LENGTH);
-    let spawner = FakeSpawner::default();
-    let hub = hub(&store, &clock, &provider, &spawner);
+    let hub = hub(&world, &provider);
     let address = serve(&hub).await;
-    let agents = come_in(&hub, &provider, &spawner, address).await;
+    let agents = come_in(&hub, &provider, &world.spawner, address).await;
     let agents = Arc::new(agents);
 
     // Once for each, so that everything is in the cache.
-    ask(&agents, &hub, &clock, address, PEOPLE).await;
+    ask(&agents, &hub, &world.clock, address, PEOPLE).await;
     let cpu = cpu_time();
-    let (took, lost) = ask(&agents, &hub, &clock, address, TOKENS).await;
+    let (took, lost) = ask(&agents, &hub, &world.clock, address, TOKENS).await;
     let cpu = cpu_time().saturating_sub(cpu);
 
-    clock.advance(LIFETIME);
-    let (storm, lost_in_storm) = ask(&agents, &hub, &clock, address, PEOPLE * 3).await;
+    world.clock.advance(LIFETIME);
+    let (storm, lost_in_storm) = ask(&agents, &hub, &world.clock, address, PEOPLE * 3).await;
     let refreshes = provider.refreshes();
-    let check = jansky_hub::check_audit(&store).await.expect("the trail");
+    let check = jansky_hub::check_audit(&world.store)
+        .await
+        .expect("the trail");
     let figures = json!({
         "tokens_per_second": per_second(TOKENS, took),
         "cpu_us_per_token": cpu.as_secs_f64() * 1e6 / number(TOKENS),
@@ -113,48 +111,19 @@ fn cpu_time() -> Duration {
     Duration::from_millis(ticks * 10)
 }
 
-fn hub(
-    store: &Arc<Store>,
-    clock: &Arc<ManualClock>,
-    provider: &Arc<Upstream>,
-    spawner: &FakeSpawner,
-) -> Arc<Hub> {
-    let mut settings = Settings {
-        concurrent_spawn_limit: PEOPLE,
-        ..Settings::default()
+fn hub(world: &World, provider: &Arc<Upstream>) -> Arc<Hub> {
+    let source = Source::Login {
+        provider: None,
+        audience: None,
     };
-    settings.broker.requests_per_minute = u32::MAX;
-    settings.broker.audiences = vec![Audience {
-        id: "archive".to_owned(),
-        title: "Archive".to_owned(),
-        source: Source::Login {
-            provider: None,
-            audience: None,
-        },
-        scopes: Vec::new(),
-        rules: AudienceRules {
-            allow_all: true,
-            ..AudienceRules::default()
-        },
-        shared: false,
-        token_file: false,
-    }];
-    let (hub, _) = Hub::new(Parts {
-        store: Arc::clone(store),
-        clock: Arc::clone(clock) as _,
-        random: Arc::new(SystemRandom),
-        spawner: Arc::new(spawner.clone()),
-        routes: Arc::new(NoRoutes),
-        providers: vec![provider.with_rules(jansky_hub::AdmissionRules {
-            allow_all: true,
-            ..jansky_hub::AdmissionRules::default()
-        })],
-        local_accounts: None,
-        keys: jansky_crypto::sealed::KeyRing::generate(&SystemRandom),
-        settings,
-        http: reqwest::Client::new(),
+    let made = world.hub_with(|recipe| {
+        recipe.has_local_accounts = false;
+        recipe.providers = vec![provider.with_rules(everybody())];
+        recipe.settings.concurrent_spawn_limit = PEOPLE;
+        recipe.settings.broker.requests_per_minute = u32::MAX;
+        recipe.settings.broker.audiences = vec![audience("archive", source)];
     });
-    hub
+    made.hub
 }
 
 /// Serves the hub on a port of its own.
@@ -351,20 +320,4 @@ async fn ask(
         lost += task.await.expect("no panic");
     }
     (began.elapsed(), lost)
-}
-
-struct NoRoutes;
-
-impl RouteTable for NoRoutes {
-    fn add(&self, _route: &ServerRoute<'_>) {}
-
-    fn remove(&self, _path: &str) {}
-
-    fn has(&self, _path: &str) -> bool {
-        false
-    }
-
-    fn activity(&self) -> Vec<(ServerId, Timestamp)> {
-        Vec::new()
-    }
 }

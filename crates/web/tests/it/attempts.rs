@@ -2,11 +2,11 @@
 
 use jansky_hub::Settings;
 
-use crate::support::{Client, PASSWORD, TestHub};
+use crate::support::{Client, PASSWORD, TestWeb};
 
 /// With the limit that is the default.
-async fn hub() -> TestHub {
-    TestHub::with(|recipe| {
+async fn hub() -> TestWeb {
+    TestWeb::with(|recipe| {
         let usual = Settings::default().sign_in_attempts_per_minute;
         recipe.settings.sign_in_attempts_per_minute = usual;
     })
@@ -24,7 +24,7 @@ fn sign_out(browser: &Client) {
 }
 
 /// Wrong passwords from one network until it has to wait; how many were looked at.
-async fn guess_from(hub: &TestHub, address: [u8; 4]) -> u32 {
+async fn guess_from(hub: &TestWeb, address: [u8; 4]) -> u32 {
     let stranger = hub.anonymous().moved_to(address);
     for guessed in 0..1000 {
         match tries(&stranger, "a guess").await {

@@ -1,9 +1,9 @@
 //! A hub below a path, and web servers in front of it.
 
-use crate::support::{Client, TestHub};
+use crate::support::{Client, TestWeb};
 
-async fn below_jupyter() -> (TestHub, Client) {
-    let hub = TestHub::with(|recipe| "/jupyter/".clone_into(&mut recipe.settings.base)).await;
+async fn below_jupyter() -> (TestWeb, Client) {
+    let hub = TestWeb::with(|recipe| "/jupyter/".clone_into(&mut recipe.settings.base)).await;
     let browser = hub.anonymous();
     (hub, browser)
 }

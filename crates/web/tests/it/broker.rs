@@ -14,36 +14,28 @@ use jansky_model::Clock as _;
 use jansky_store::ShareWith;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Database, EXCHANGE, Mood, Recipe, TestAgent, TestHub, Upstream};
+use crate::support::{
+    self, Answer, Database, EXCHANGE, Mood, Recipe, SOON, TestAgent, TestWeb, Upstream, World,
+};
 
 /// How long the provider's access tokens live.
 const LIFETIME: Duration = Duration::from_mins(5);
 
-/// How long a test waits for what should happen soon.
-const SOON: Duration = Duration::from_secs(20);
-
 fn audience(id: &str) -> Audience {
+    let source = Source::Login {
+        provider: None,
+        audience: None,
+    };
     Audience {
-        id: id.to_owned(),
-        title: format!("The {id}"),
-        source: Source::Login {
-            provider: None,
-            audience: None,
-        },
         scopes: vec!["read".to_owned(), "write".to_owned()],
-        rules: AudienceRules {
-            allow_all: true,
-            ..AudienceRules::default()
-        },
-        shared: false,
-        token_file: false,
+        ..support::audience(id, source)
     }
 }
 
 /// A hub with a provider and three audiences: `archive` for everybody, `club` for a group, and
 /// `closed` for nobody.
 struct Scene {
-    hub: TestHub,
+    hub: TestWeb,
     upstream: Arc<Upstream>,
 }
 
@@ -57,11 +49,11 @@ impl Scene {
     }
 
     async fn on(database: Database, change: impl FnOnce(&mut Recipe)) -> Self {
-        let mut upstream = None;
-        let hub = TestHub::on(database, |recipe| {
-            let provider = Upstream::new(&recipe.clock, LIFETIME);
-            provider.set_groups(&["crew"]);
-            recipe.providers.push(provider.with_rules(AdmissionRules {
+        let world = World::on(database).await;
+        let upstream = Upstream::new(&world.clock, LIFETIME);
+        upstream.set_groups(&["crew"]);
+        let hub = TestWeb::of(world.hub_with(|recipe| {
+            recipe.providers.push(upstream.with_rules(AdmissionRules {
                 allowed_groups: ["crew".to_owned()].into(),
                 groups: GroupRules {
                     claims: vec!["groups".to_owned()],
@@ -69,7 +61,6 @@ impl Scene {
                 },
                 ..AdmissionRules::default()
             }));
-            upstream = Some(provider);
             let closed = |id: &str, group: &str| Audience {
                 rules: AudienceRules {
                     allowed_groups: [group.to_owned()].into(),
@@ -84,12 +75,8 @@ impl Scene {
                 closed("closed", "nobody"),
             ];
             change(recipe);
-        })
-        .await;
-        Self {
-            hub,
-            upstream: upstream.expect("it was made"),
-        }
+        }));
+        Self { hub, upstream }
     }
 
     /// Signs somebody in with the provider, in a new browser.
@@ -988,7 +975,7 @@ async fn everybody_who_expires_in_the_same_second_causes_one_refresh_each() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_freeze_in_one_process_is_heard_in_another() {
     let database = Database::postgres().await;
-    let again = Database::shared(&database);
+    let again = database.clone();
     let first = Scene::on(database, |_| {}).await;
     let second = Scene::on(again, |_| {}).await;
     for scene in [&first, &second] {
@@ -1291,7 +1278,7 @@ async fn nobody_enters_unseen_with_a_token() {
     assert!(refused.text().contains("mal"), "{}", refused.text());
 
     // Without tokens to guard, everything is as in JupyterHub.
-    let usual = TestHub::new().await;
+    let usual = TestWeb::new().await;
     usual.admin("zoe").await;
     let zoe = usual.token("zoe", &["inherit"]).await;
     let user = zoe.get("/hub/api/user").await.must_be(200).json();

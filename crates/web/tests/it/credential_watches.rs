@@ -6,7 +6,7 @@ use jansky_hub::{Revocation, SharePartner, VisitorCredentials};
 use jansky_model::{Secret, UserName};
 use jansky_store::ShareWith;
 
-use crate::support::{Client, Database, PASSWORD, TestHub};
+use crate::support::{Client, Database, PASSWORD, TestWeb};
 
 /// What the documentation promises.
 const BOUND: Duration = Duration::from_secs(1);
@@ -15,17 +15,17 @@ const BOUND: Duration = Duration::from_secs(1);
 struct Open(Option<Revocation>);
 
 impl Open {
-    fn of(hub: &TestHub, brought: VisitorCredentials) -> Self {
+    fn of(hub: &TestWeb, brought: VisitorCredentials) -> Self {
         let runtime = tokio::runtime::Handle::current();
         Self(hub.hub.servers.revocation("river", "", brought, &runtime))
     }
 
-    fn of_browser(hub: &TestHub, browser: &Client) -> Self {
+    fn of_browser(hub: &TestWeb, browser: &Client) -> Self {
         let id = browser.cookie("jupyterhub-session-id").expect("a cookie");
         Self::of_browser_with(hub, &id)
     }
 
-    fn of_browser_with(hub: &TestHub, session_id: &str) -> Self {
+    fn of_browser_with(hub: &TestWeb, session_id: &str) -> Self {
         let session_ids = vec![session_id.to_owned()];
         Self::of(
             hub,
@@ -36,7 +36,7 @@ impl Open {
         )
     }
 
-    fn of_token(hub: &TestHub, token: &str) -> Self {
+    fn of_token(hub: &TestWeb, token: &str) -> Self {
         let tokens = vec![token.to_owned()];
         Self::of(
             hub,
@@ -54,14 +54,14 @@ impl Open {
 }
 
 /// Two processes on one database, or one alone.
-async fn processes(database: Database, both: bool) -> (TestHub, Option<TestHub>) {
-    let shared = both.then(|| Database::shared(&database));
-    let one = TestHub::on(database, |_| {}).await;
+async fn processes(database: Database, both: bool) -> (TestWeb, Option<TestWeb>) {
+    let shared = both.then(|| database.clone());
+    let one = TestWeb::on(database, |_| {}).await;
     one.hub.spawn_listening().await.expect("it listens");
     let Some(shared) = shared else {
         return (one, None);
     };
-    let other = TestHub::on(shared, |_| {}).await;
+    let other = TestWeb::on(shared, |_| {}).await;
     other.hub.spawn_listening().await.expect("it listens");
     (one, Some(other))
 }
@@ -96,7 +96,7 @@ async fn each_ending_cuts_in(
             server.id,
             ShareWith::User(&partner),
             std::slice::from_ref(&scope),
-            one.clock_now(),
+            one.now(),
         );
         shared.await.expect("it is shared");
         let share = SharePartner::User(partner.clone());
@@ -212,7 +212,7 @@ async fn a_connection_through_another_process_is_cut_within_a_second_too() {
 /// cuts nothing; what it knows beside that does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_of_no_hub_cuts_nothing_and_any_of_several_is_enough() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     hub.start("river").await;
     let id = browser.cookie("jupyterhub-session-id").expect("a cookie");

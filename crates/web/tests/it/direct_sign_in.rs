@@ -5,14 +5,7 @@ use std::sync::Arc;
 use jansky_hub::{AdmissionRules, ConfiguredProvider};
 use jansky_identity::{HeaderProvider, HeaderSettings};
 
-use crate::support::{Client, Directory, PASSWORD, Recipe, TestHub};
-
-fn everybody() -> AdmissionRules {
-    AdmissionRules {
-        allow_all: true,
-        ..AdmissionRules::default()
-    }
-}
+use crate::support::{Client, Directory, PASSWORD, Recipe, TestWeb, everybody};
 
 fn with_directory(recipe: &mut Recipe) -> Arc<Directory> {
     let directory = Directory::new(&[]);
@@ -32,7 +25,7 @@ async fn sign_in(browser: &Client, provider: &str, name: &str, password: &str) -
 
 #[tokio::test]
 async fn each_provider_has_its_own_form_and_a_form_without_one_means_the_first() {
-    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    let hub = TestWeb::with(|recipe| drop(with_directory(recipe))).await;
     hub.account("river").await;
 
     let page = hub.anonymous().get("/hub/login").await.must_be(200).html();
@@ -68,7 +61,7 @@ async fn each_provider_has_its_own_form_and_a_form_without_one_means_the_first()
 
 #[tokio::test]
 async fn without_local_accounts_the_only_form_is_the_one_of_jupyterhub() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         recipe.has_local_accounts = false;
         with_directory(recipe);
     })
@@ -83,7 +76,7 @@ async fn without_local_accounts_the_only_form_is_the_one_of_jupyterhub() {
 
 #[tokio::test]
 async fn a_wrong_password_is_told_in_the_form_that_it_was_typed_into() {
-    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    let hub = TestWeb::with(|recipe| drop(with_directory(recipe))).await;
     let fields = [
         ("provider", "institute"),
         ("username", "wash"),
@@ -102,7 +95,7 @@ async fn a_wrong_password_is_told_in_the_form_that_it_was_typed_into() {
 
 #[tokio::test]
 async fn an_account_that_has_expired_is_told_so_only_with_its_password() {
-    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    let hub = TestWeb::with(|recipe| drop(with_directory(recipe))).await;
     let post = async |password| {
         let fields = [
             ("provider", "institute"),
@@ -120,7 +113,7 @@ async fn an_account_that_has_expired_is_told_so_only_with_its_password() {
 /// Directories compare names without regard to case and to how many spaces are in them.
 #[tokio::test]
 async fn guessing_has_to_wait_however_the_name_is_written() {
-    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    let hub = TestWeb::with(|recipe| drop(with_directory(recipe))).await;
     for name in ["river tam", "River  Tam", " RIVER\tTAM "] {
         let status = sign_in(&hub.anonymous(), "institute", name, "wrong").await;
         assert_eq!(status, 403, "{name}");
@@ -140,7 +133,7 @@ async fn guessing_has_to_wait_however_the_name_is_written() {
 #[tokio::test]
 async fn nobody_is_asked_about_an_empty_password_or_a_name_that_is_none() {
     let mut directory = None;
-    let hub = TestHub::with(|recipe| directory = Some(with_directory(recipe))).await;
+    let hub = TestWeb::with(|recipe| directory = Some(with_directory(recipe))).await;
     let directory = directory.expect("it was made");
 
     for (name, password) in [
@@ -159,7 +152,7 @@ async fn nobody_is_asked_about_an_empty_password_or_a_name_that_is_none() {
 
 #[tokio::test]
 async fn guessing_has_to_wait_at_each_provider_for_itself() {
-    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    let hub = TestWeb::with(|recipe| drop(with_directory(recipe))).await;
     hub.account("river").await;
     for _ in 0..3 {
         let status = sign_in(&hub.anonymous(), "institute", "river", "wrong").await;
@@ -174,7 +167,7 @@ async fn guessing_has_to_wait_at_each_provider_for_itself() {
 
 #[tokio::test]
 async fn the_same_name_of_two_providers_is_not_the_same_person() {
-    let hub = TestHub::with(|recipe| drop(with_directory(recipe))).await;
+    let hub = TestWeb::with(|recipe| drop(with_directory(recipe))).await;
     hub.account("river").await;
     let fields = [
         ("provider", "institute"),
@@ -227,7 +220,7 @@ async fn through_proxy(
 
 #[tokio::test]
 async fn whom_the_proxy_names_comes_in_by_the_rules() {
-    let hub = TestHub::with(|recipe| with_proxy(recipe, "127.0.0.1/32")).await;
+    let hub = TestWeb::with(|recipe| with_proxy(recipe, "127.0.0.1/32")).await;
     let ask = async |user, groups| {
         let browser = hub.anonymous();
         let path = "/hub/oauth_login?idp=sso&next=%2Fhub%2Ftoken";
@@ -257,7 +250,7 @@ async fn whom_the_proxy_names_comes_in_by_the_rules() {
 /// There is nobody to ask in between, so what the proxy says with each request counts.
 #[tokio::test]
 async fn what_the_proxy_says_of_groups_counts_from_the_next_request_on() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         with_proxy(recipe, "127.0.0.1/32");
         recipe.settings.no_longer_allowed = jansky_hub::NoLongerAllowed::Stop;
     })
@@ -296,12 +289,9 @@ async fn what_the_proxy_says_of_groups_counts_from_the_next_request_on() {
 
 #[tokio::test]
 async fn a_header_from_anywhere_else_is_refused() {
-    let hub = TestHub::with(|recipe| {
-        with_proxy(recipe, "10.0.0.0/8");
-        // What a proxy that is believed about addresses says does not count either.
-        recipe.peer.address = [10, 0, 0, 1].into();
-    })
-    .await;
+    let mut hub = TestWeb::with(|recipe| with_proxy(recipe, "10.0.0.0/8")).await;
+    // What a proxy that is believed about addresses says does not count either.
+    hub.peer.address = [10, 0, 0, 1].into();
     let browser = hub.anonymous();
 
     let answer = through_proxy(&browser, "/hub/oauth_login?idp=sso", "zoe", "operators").await;
@@ -321,7 +311,7 @@ async fn a_header_from_anywhere_else_is_refused() {
 
 #[tokio::test]
 async fn with_auto_login_the_sign_in_page_is_passed_over() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         with_directory(recipe);
         with_proxy(recipe, "127.0.0.1/32");
         recipe.providers[1].auto_login = true;

@@ -4,26 +4,18 @@
 //! in its memory and that are good for long, at the usual `session.rights_refresh`, and with nothing
 //! running that would have asked the provider meanwhile.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_hub::{
-    AdmissionRules, Audience, AudienceRules, BrokerMode, ClientCredentials, ConfiguredProvider,
-    DeviceAuthorizationRequest, FreezeReason, IssuerClient, IssuerError, Source,
+    BrokerMode, ClientCredentials, DeviceAuthorizationRequest, FreezeReason, IssuerClient,
+    IssuerError, SignOutAtProvider, Source,
 };
-use jansky_identity::claim_rules::GroupRules;
 use jansky_identity::oidc::OidcKind;
-use jansky_identity::{OidcProvider, OidcSettings, http_client};
-use jansky_model::{Clock as _, ManualClock, ProviderId, Secret, Timestamp};
+use jansky_model::{ProviderId, Secret, Timestamp};
 use jansky_testing::Instead;
-use jansky_testing::provider::{
-    Audience as KnownService, BrokerMode as Way, Brokered, CLIENT_ID, CLIENT_SECRET,
-    ScriptedProvider, Service,
-};
-use serde_json::json;
-use url::Url;
+use jansky_testing::provider::{Audience as KnownService, BrokerMode as Way, Brokered, Service};
 
-use crate::support::{Client, Opened, TestAgent, TestHub};
+use crate::support::{Client, OpenId, Opened, TestAgent, TestWeb, World, audience};
 
 /// The usual `session.rights_refresh`.
 const INTERVAL: Duration = Duration::from_mins(5);
@@ -129,8 +121,8 @@ fn doors(kind: OidcKind) -> Vec<Door> {
 /// River has signed in at a provider, has a server with an agent, a token for the API, and has allowed
 /// a command line a token.
 struct Scene {
-    hub: TestHub,
-    op: ScriptedProvider,
+    hub: TestWeb,
+    home: OpenId,
     agent: TestAgent,
     river: Client,
     api_token: Client,
@@ -144,13 +136,15 @@ struct Scene {
 
 impl Scene {
     async fn new(kind: OidcKind) -> Self {
-        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
-        let op = ScriptedProvider::start(Arc::clone(&clock) as _).await;
+        let world = World::new().await;
+        let mut home = OpenId::start("op", &world).await;
+        home.settings.kind = kind;
+        home.sign_out = SignOutAtProvider::Hub;
+        home.only_groups("/radio", "/operators");
+        home.set_groups("subject-1", Some(&["/radio"]));
         {
-            let mut script = op.script();
+            let mut script = home.op.script();
             script.lifetimes.access = 3600;
-            let claims = &mut script.person("subject-1").claims;
-            claims.insert("groups".to_owned(), json!(["/radio"]));
             let known = KnownService {
                 scopes: Vec::new(),
                 lifetime: 3600,
@@ -169,38 +163,10 @@ impl Scene {
                 }];
             }
         }
-        let mut settings = OidcSettings::new(provider(), &op.issuer, CLIENT_ID);
-        settings.kind = kind;
-        settings.client_secrets = vec![Secret::new(CLIENT_SECRET)];
-        let http = http_client().expect("the client is made");
-        let made = OidcProvider::new(settings, http, Arc::clone(&clock) as _);
-        let rules = AdmissionRules {
-            allowed_groups: ["/radio".to_owned()].into(),
-            groups: GroupRules {
-                claims: vec!["groups".to_owned()],
-                ..GroupRules::default()
-            },
-            ..AdmissionRules::default()
-        };
-        let configured = ConfiguredProvider {
-            client_id: CLIENT_ID.to_owned(),
-            ..ConfiguredProvider::new(Arc::new(made.expect("the settings are right")), rules)
-        };
-        let audiences = sources(kind).into_iter().map(|source| Audience {
-            id: audience_of(&source).to_owned(),
-            title: "A service".to_owned(),
-            source,
-            scopes: Vec::new(),
-            rules: AudienceRules {
-                allow_all: true,
-                ..AudienceRules::default()
-            },
-            shared: false,
-            token_file: false,
-        });
-        let hub = TestHub::with(|recipe| {
-            recipe.clock = Arc::clone(&clock);
-            recipe.providers.push(configured);
+        let audiences = sources(kind).into_iter();
+        let audiences = audiences.map(|source| audience(audience_of(&source), source));
+        let hub = TestWeb::of(world.hub_with(|recipe| {
+            recipe.providers.push(home.configured());
             assert_eq!(recipe.settings.rights_refresh, INTERVAL, "as installed");
             let broker = &mut recipe.settings.broker;
             broker.audiences = audiences.collect();
@@ -212,14 +178,8 @@ impl Scene {
             };
             let clients = &mut recipe.settings.issuer.clients;
             clients.insert("archive".to_owned(), service);
-        })
-        .await;
-        let river = hub.anonymous();
-        let link = river.get("/hub/oauth_login?idp=op").await.must_be(302);
-        let link = Url::parse(link.location()).expect("an address");
-        let back = op.sign_in(&link);
-        let back = format!("/hub/oauth_callback?{back}");
-        river.get(&back).await.must_be(302);
+        }));
+        let river = hub.browser_at(&home, "subject-1").await;
         hub.start("river").await;
         let agent = TestAgent::of_last_server(&hub).await;
         hub.admin("zoe").await;
@@ -232,7 +192,7 @@ impl Scene {
         let zoe = hub.token("zoe", &["inherit"]).await;
         let mut scene = Self {
             hub,
-            op,
+            home,
             agent,
             river,
             api_token,
@@ -320,12 +280,8 @@ impl Scene {
 
     async fn close(&self, closing: Closing) {
         match closing {
-            Closing::Disabled => self.op.script().records.end_sessions_of("subject-1"),
-            Closing::Excluded => {
-                let mut script = self.op.script();
-                let claims = &mut script.person("subject-1").claims;
-                claims.insert("groups".to_owned(), json!([]));
-            }
+            Closing::Disabled => self.home.op.script().records.end_sessions_of("subject-1"),
+            Closing::Excluded => self.home.set_groups("subject-1", Some(&[])),
             Closing::SignedOut => {
                 self.river.post("/hub/logout", &[]).await;
             }
@@ -399,13 +355,17 @@ async fn no_door_gives_a_token_to_somebody_who_is_not_let_in() {
 #[tokio::test]
 async fn the_provider_is_asked_once_in_each_interval_however_many_doors_are_tried() {
     let scene = Scene::new(OidcKind::Keycloak).await;
-    let before = scene.op.refresh_calls();
+    let before = scene.home.op.refresh_calls();
 
     for _ in 0..5 {
         scene.agent.token("jansky").await.must_be(200);
         scene.api_token.get("/hub/api/user").await.must_be(200);
     }
-    assert_eq!(scene.op.refresh_calls(), before, "the sign-in was just now");
+    assert_eq!(
+        scene.home.op.refresh_calls(),
+        before,
+        "the sign-in was just now"
+    );
 
     scene.hub.clock.advance(INTERVAL);
     let asked = (0..8).map(|_| scene.api_token.get("/hub/api/user"));
@@ -413,7 +373,7 @@ async fn the_provider_is_asked_once_in_each_interval_however_many_doors_are_trie
         answer.must_be(200);
     }
     scene.agent.token("jansky").await.must_be(200);
-    assert_eq!(scene.op.refresh_calls(), before + 1);
+    assert_eq!(scene.home.op.refresh_calls(), before + 1);
 }
 
 /// A provider that does not answer has said nothing about anybody, and is asked again when it is back.
@@ -422,18 +382,19 @@ async fn a_provider_that_does_not_answer_closes_no_door_and_is_asked_when_it_is_
     let scene = Scene::new(OidcKind::Keycloak).await;
     scene.agent.token("jansky").await.must_be(200);
     scene
+        .home
         .op
         .script()
         .instead
         .insert("/token", Instead::Status(503, String::new()));
-    scene.op.script().records.end_sessions_of("subject-1");
+    scene.home.op.script().records.end_sessions_of("subject-1");
     scene.hub.clock.advance(INTERVAL);
 
     scene.agent.token("jansky").await.must_be(200);
     scene.agent.token("login").await.must_be(200);
     scene.api_token.get("/hub/api/user").await.must_be(200);
 
-    scene.op.script().instead.remove("/token");
+    scene.home.op.script().instead.remove("/token");
     scene.hub.clock.advance(Duration::from_mins(1));
     scene.agent.token("jansky").await.must_be(401);
     scene.agent.token("login").await.must_be(401);
@@ -450,7 +411,7 @@ async fn a_provider_that_does_not_answer_closes_no_door_and_is_asked_when_it_is_
 #[tokio::test]
 async fn an_api_token_works_again_after_the_next_sign_in() {
     let scene = Scene::new(OidcKind::Keycloak).await;
-    scene.op.script().records.end_sessions_of("subject-1");
+    scene.home.op.script().records.end_sessions_of("subject-1");
     scene.hub.clock.advance(INTERVAL);
 
     let refused = scene.api_token.get("/hub/api/user").await.must_be(403);
@@ -462,17 +423,9 @@ async fn an_api_token_works_again_after_the_next_sign_in() {
         .await
         .must_be(403);
 
-    let link = scene
-        .river
-        .get("/hub/oauth_login?idp=op")
-        .await
-        .must_be(302);
-    let back = scene
-        .op
-        .sign_in(&Url::parse(link.location()).expect("an address"));
-    let back = format!("/hub/oauth_callback?{back}");
-    scene.river.get(&back).await.must_be(302);
+    let back = scene.river.sign_in_at(&scene.home, "subject-1").await;
+    back.must_be(302);
     scene.api_token.get("/hub/api/user").await.must_be(200);
     scene.agent.token("login").await.must_be(200);
-    assert!(scene.hub.clock.now() > Timestamp::from_seconds(1_800_000_000));
+    assert!(scene.hub.now() > Timestamp::from_seconds(1_800_000_000));
 }

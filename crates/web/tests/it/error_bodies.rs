@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, TestHub};
+use crate::support::{Answer, TestWeb};
 
 fn written(request: &str, answer: &Answer) -> String {
     format!(
@@ -14,7 +14,7 @@ fn written(request: &str, answer: &Answer) -> String {
 
 #[tokio::test]
 async fn what_the_api_refuses_reads_as_its_golden_file() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.admin("zoe").await;
     let zoe = hub.token("zoe", &["inherit"]).await;
     let river = hub.token("river", &["self"]).await;

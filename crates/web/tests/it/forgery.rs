@@ -1,10 +1,10 @@
 //! Requests that a page of somebody else makes with a signed-in browser.
 
-use crate::support::{PASSWORD, TestHub};
+use crate::support::{PASSWORD, TestWeb};
 
 #[tokio::test]
 async fn scripts_need_the_token_for_reads_of_the_api_too() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let xsrf = browser.xsrf().await;
     let ask = |path: &str| browser.call("GET", path).header("sec-fetch-mode", "cors");
@@ -42,7 +42,7 @@ async fn scripts_need_the_token_for_reads_of_the_api_too() {
 /// has but showing the visitor something else.
 #[tokio::test]
 async fn nothing_on_a_page_gets_what_a_person_would_see() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub
         .anonymous()
         .with_agent("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0");
@@ -97,8 +97,8 @@ async fn nothing_on_a_page_gets_what_a_person_would_see() {
 /// person's.
 #[tokio::test]
 async fn a_browser_that_says_nothing_about_its_requests_is_shown_nothing_but_why() {
-    let hub = TestHub::new().await;
-    let in_browser = |hub: &TestHub| {
+    let hub = TestWeb::new().await;
+    let in_browser = |hub: &TestWeb| {
         let browser = hub.anonymous();
         browser.with_agent("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")
     };
@@ -125,7 +125,7 @@ async fn a_browser_that_says_nothing_about_its_requests_is_shown_nothing_but_why
         .await
         .must_be(200);
 
-    let trusting = TestHub::with(|recipe| recipe.settings.require_fetch_metadata = false).await;
+    let trusting = TestWeb::with(|recipe| recipe.settings.require_fetch_metadata = false).await;
     trusting.account("river").await;
     let browser = in_browser(&trusting);
     browser.post("/hub/login", &fields).await.must_be(302);
@@ -134,7 +134,7 @@ async fn a_browser_that_says_nothing_about_its_requests_is_shown_nothing_but_why
 
 #[tokio::test]
 async fn the_token_cannot_be_read_from_the_cookie_by_a_script() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let answer = hub.anonymous().get("/hub/login").await.must_be(200);
 
     let line = answer.cookie("_xsrf");
@@ -143,7 +143,7 @@ async fn the_token_cannot_be_read_from_the_cookie_by_a_script() {
 
 #[tokio::test]
 async fn pages_for_strangers_show_no_token_to_a_script() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let stranger = hub.anonymous();
     let xsrf = stranger.xsrf().await;
 
@@ -157,7 +157,7 @@ async fn pages_for_strangers_show_no_token_to_a_script() {
 
 #[tokio::test]
 async fn no_page_shows_its_token_to_a_script() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let xsrf = browser.xsrf().await;
 
@@ -188,7 +188,7 @@ async fn no_page_shows_its_token_to_a_script() {
 
 #[tokio::test]
 async fn writes_need_the_token_whatever_the_browser_says() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
 
     for mode in [None, Some("navigate"), Some("cors"), Some("no-cors")] {
@@ -212,7 +212,7 @@ async fn writes_need_the_token_whatever_the_browser_says() {
 
 #[tokio::test]
 async fn the_token_of_one_session_does_not_hold_in_another() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let wash = hub.browser("wash").await;
     let stranger = hub.anonymous();
     let river = hub.browser("river").await;
@@ -235,7 +235,7 @@ async fn the_token_of_one_session_does_not_hold_in_another() {
 /// without cookies, nor of a neighbour, who has a token of another browser at the same address.
 #[tokio::test]
 async fn forms_of_strangers_need_the_token_of_their_own_browser() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.account("mallory").await;
     let token = hub.anonymous().xsrf().await;
     let fields = [
@@ -269,7 +269,7 @@ async fn forms_of_strangers_need_the_token_of_their_own_browser() {
 
 #[tokio::test]
 async fn a_form_survives_that_the_address_of_its_browser_changes() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.account("river").await;
     let fields = [("username", "river"), ("password", PASSWORD)];
     let browser = hub.anonymous();
@@ -288,7 +288,7 @@ async fn a_form_survives_that_the_address_of_its_browser_changes() {
 
 #[tokio::test]
 async fn no_script_finds_the_token_of_the_forms_of_a_stranger() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.anonymous();
     let token = browser.xsrf().await;
 
@@ -309,7 +309,7 @@ async fn no_script_finds_the_token_of_the_forms_of_a_stranger() {
 
 #[tokio::test]
 async fn programs_with_a_token_need_no_proof() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let program = hub.token("river", &["self"]).await;
 
     let call = program
@@ -324,7 +324,7 @@ async fn programs_with_a_token_need_no_proof() {
 
 #[tokio::test]
 async fn a_token_opens_no_page_whatever_it_allows() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let program = hub.token("river", &["(no_scope)"]).await;
     let all = hub.token("river", &["inherit"]).await;
 
@@ -350,7 +350,7 @@ async fn a_token_opens_no_page_whatever_it_allows() {
 
 #[tokio::test]
 async fn another_site_can_lead_to_the_spawn_page_but_starts_nothing() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
 
     let call = browser.call("GET", "/hub/spawn").navigating();
@@ -368,7 +368,7 @@ async fn another_site_can_lead_to_the_spawn_page_but_starts_nothing() {
 
 #[tokio::test]
 async fn what_a_page_fetches_ahead_shows_and_starts_nothing() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     for (name, value) in [
         ("sec-purpose", "prefetch"),

@@ -6,7 +6,7 @@ use jansky_hub::Role;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::support::{Answer, Client, Database, Recipe, TestHub};
+use crate::support::{Answer, Client, Database, Recipe, TestWeb};
 
 const PAGED: &str = "application/jupyterhub-pagination+json";
 
@@ -14,17 +14,17 @@ const PAGED: &str = "application/jupyterhub-pagination+json";
 const EVN: &str = "/hub/api/groups/%2Fradio%2Fevn";
 
 /// A hub with the users `river` and `wash`, and a program of the admin `zoe`.
-async fn house() -> (TestHub, Client) {
+async fn house() -> (TestWeb, Client) {
     house_with(|_| {}).await
 }
 
-async fn house_with(change: impl FnOnce(&mut Recipe)) -> (TestHub, Client) {
-    let hub = TestHub::with(change).await;
+async fn house_with(change: impl FnOnce(&mut Recipe)) -> (TestWeb, Client) {
+    let hub = TestWeb::with(change).await;
     let zoe = move_in(&hub).await;
     (hub, zoe)
 }
 
-async fn move_in(hub: &TestHub) -> Client {
+async fn move_in(hub: &TestWeb) -> Client {
     hub.admin("zoe").await;
     for name in ["river", "wash"] {
         hub.user(name).await;
@@ -551,9 +551,9 @@ async fn shares_of_a_group_are_listed_and_given_back() {
 #[tokio::test]
 async fn a_change_of_members_holds_in_every_process() {
     let database = Database::postgres().await;
-    let again = Database::shared(&database);
-    let first = TestHub::on(database, role(&["list:users"])).await;
-    let second = TestHub::on(again, role(&["list:users"])).await;
+    let again = database.clone();
+    let first = TestWeb::on(database, role(&["list:users"])).await;
+    let second = TestWeb::on(again, role(&["list:users"])).await;
     second.hub.spawn_listening().await.expect("it listens");
     let zoe = move_in(&first).await;
     zoe.api("POST", EVN, None).await.must_be(201);

@@ -3,11 +3,11 @@
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::support::TestHub;
+use crate::support::{TestWeb, World};
 
 #[tokio::test]
 async fn every_answer_carries_version_policy_and_protections() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
 
     for path in [
@@ -63,7 +63,7 @@ async fn every_answer_carries_version_policy_and_protections() {
 
 #[tokio::test]
 async fn the_version_is_for_everybody_from_everywhere() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     for path in ["/hub/api", "/hub/api/"] {
         let answer = hub.anonymous().call("GET", path).send().await.must_be(200);
         assert_eq!(answer.json(), json!({ "version": "6.1.1" }));
@@ -74,7 +74,7 @@ async fn the_version_is_for_everybody_from_everywhere() {
 
 #[tokio::test]
 async fn health_is_empty_and_for_everybody() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     for path in ["/hub/health", "/hub/api/health"] {
         for method in ["GET", "HEAD"] {
             let answer = hub.anonymous().call(method, path).send().await.must_be(200);
@@ -85,7 +85,7 @@ async fn health_is_empty_and_for_everybody() {
 
 #[tokio::test]
 async fn a_wrong_method_is_405_in_json_and_options_are_answered() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
 
     for (method, path) in [
@@ -120,7 +120,7 @@ async fn a_wrong_method_is_405_in_json_and_options_are_answered() {
 
 #[tokio::test]
 async fn errors_of_pages_are_pages_and_json_for_those_who_want_that() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let anonymous = hub.anonymous();
 
     let page = anonymous.get("/hub/nothing").await.must_be(404);
@@ -139,7 +139,7 @@ async fn errors_of_pages_are_pages_and_json_for_those_who_want_that() {
 
 #[tokio::test]
 async fn the_proxy_shows_a_page_of_ours_when_it_has_to_answer_itself() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let request = axum::http::Request::get("/user/river/lab").body(());
     let (head, ()) = request.expect("a request").into_parts();
     let peer = jansky_web::Peer {
@@ -174,7 +174,7 @@ async fn the_proxy_shows_a_page_of_ours_when_it_has_to_answer_itself() {
 
 #[tokio::test]
 async fn static_files_are_kept_when_their_version_is_ours() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let anonymous = hub.anonymous();
     let version = jansky_web::static_files::version();
 
@@ -215,7 +215,8 @@ async fn static_files_are_kept_when_their_version_is_ours() {
 
 #[tokio::test]
 async fn metrics_have_the_names_that_dashboards_know() {
-    let hub = TestHub::with(|recipe| recipe.authenticate_metrics = false).await;
+    let hub = World::new().await.hub();
+    let hub = TestWeb::changed(hub, |web| web.authenticate_metrics = false);
     hub.start("river").await;
     hub.browser("wash").await;
 
@@ -246,7 +247,7 @@ async fn metrics_have_the_names_that_dashboards_know() {
 
 #[tokio::test]
 async fn metrics_and_shutdown_need_their_scopes() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.admin("zoe").await;
     let some = hub.token("zoe", &["read:metrics"]).await;
     some.get("/hub/metrics").await.must_be(200);

@@ -1,26 +1,21 @@
 //! Signing out: here, at the provider, and what goes on all the same.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use jansky_hub::SignOutAtProvider;
-use jansky_model::{ManualClock, Timestamp};
 use url::Url;
 
-use crate::support::{Client, OpenId, TestHub};
+use crate::support::{Client, OpenId, TestWeb, World};
 
-async fn scene(sign_out: SignOutAtProvider) -> (TestHub, OpenId, Client) {
-    let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
-    let mut home = OpenId::start("home", &clock).await;
+async fn scene(sign_out: SignOutAtProvider) -> (TestWeb, OpenId, Client) {
+    let world = World::new().await;
+    let mut home = OpenId::start("home", &world).await;
     home.sign_out = sign_out;
-    let hub = TestHub::with(|recipe| {
-        recipe.clock = Arc::clone(&clock);
-        recipe.providers = vec![home.configured(&clock)];
+    let hub = TestWeb::of(world.hub_with(|recipe| {
+        recipe.providers = vec![home.configured()];
         recipe.settings.public_url = Some(Url::parse("https://hub.test/").expect("an address"));
-    })
-    .await;
-    let browser = hub.anonymous();
-    home.sign_in(&browser, "subject-1").await.must_be(302);
+    }));
+    let browser = hub.browser_at(&home, "subject-1").await;
     (hub, home, browser)
 }
 
@@ -70,7 +65,7 @@ async fn signing_out_of_one_browser_leaves_the_other_one_signed_in_here_and_ther
     let latest = |kind: &str| home.op.script().records.latest(kind);
     let of_first = latest("id");
     let second = hub.anonymous();
-    home.sign_in(&second, "subject-1").await.must_be(302);
+    second.sign_in_at(&home, "subject-1").await.must_be(302);
     let (of_second, refresh) = (latest("id"), latest("refresh"));
     let hint = async |browser: &Client| {
         let answer = browser.post("/hub/logout", &[]).await.must_be(302);

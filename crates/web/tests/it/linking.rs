@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::support::{Client, OpenId, TestHub};
+use crate::support::{Client, OpenId, TestWeb, World};
 
 /// A hub with two providers.
 struct Scene {
-    hub: TestHub,
+    hub: TestWeb,
     home: OpenId,
     other: OpenId,
 }
@@ -18,25 +18,24 @@ impl Scene {
 
     /// With other rules for those who come from the second provider.
     async fn with(change: impl FnOnce(&mut OpenId)) -> Self {
-        let clock = std::sync::Arc::new(jansky_model::ManualClock::new(
-            jansky_model::Timestamp::from_seconds(1_800_000_000),
-        ));
-        let home = OpenId::start("home", &clock).await;
-        let mut other = OpenId::start("other", &clock).await;
-        change(&mut other);
-        let hub = TestHub::with(|recipe| {
-            recipe.clock = std::sync::Arc::clone(&clock);
-            recipe.providers = vec![home.configured(&clock), other.configured(&clock)];
-        })
-        .await;
+        Self::of(|_, other| change(other)).await
+    }
+
+    async fn of(change: impl FnOnce(&mut OpenId, &mut OpenId)) -> Self {
+        let world = World::new().await;
+        let mut home = OpenId::start("home", &world).await;
+        let mut other = OpenId::start("other", &world).await;
+        change(&mut home, &mut other);
+        let hub = world.hub_with(|recipe| {
+            recipe.providers = vec![home.configured(), other.configured()];
+        });
+        let hub = TestWeb::of(hub);
         Self { hub, home, other }
     }
 
     /// A browser in which river is signed in at home.
     async fn river(&self) -> Client {
-        let browser = self.hub.anonymous();
-        self.home.sign_in(&browser, "subject-1").await.must_be(302);
-        browser
+        self.hub.browser_at(&self.home, "subject-1").await
     }
 
     async fn sign_ins(&self, browser: &Client, user: &str) -> Value {
@@ -63,7 +62,10 @@ async fn a_linked_identity_leads_to_the_same_account_and_keeps_its_own_tokens() 
     let scene = Scene::new().await;
     let browser = scene.river().await;
 
-    let answer = scene.other.link(&browser, "subject-2").await.must_be(302);
+    let answer = browser
+        .link_at(&scene.other, "subject-2")
+        .await
+        .must_be(302);
 
     assert_eq!(answer.location(), "/hub/account");
     assert_eq!(
@@ -75,9 +77,8 @@ async fn a_linked_identity_leads_to_the_same_account_and_keeps_its_own_tokens() 
     assert_eq!(providers_of(&sign_ins["identities"]), ["home", "other"]);
     assert_eq!(providers_of(&sign_ins["grants"]), ["home", "other"]);
     let elsewhere = scene.hub.anonymous();
-    scene
-        .other
-        .sign_in(&elsewhere, "subject-2")
+    elsewhere
+        .sign_in_at(&scene.other, "subject-2")
         .await
         .must_be(302);
     assert_eq!(name_of(&elsewhere).await, "river");
@@ -97,10 +98,15 @@ async fn a_linked_identity_leads_to_the_same_account_and_keeps_its_own_tokens() 
 async fn an_identity_of_another_account_is_not_taken_from_it() {
     let scene = Scene::new().await;
     let wash = scene.hub.anonymous();
-    scene.other.sign_in(&wash, "subject-2").await.must_be(302);
+    wash.sign_in_at(&scene.other, "subject-2")
+        .await
+        .must_be(302);
     let browser = scene.river().await;
 
-    let answer = scene.other.link(&browser, "subject-2").await.must_be(409);
+    let answer = browser
+        .link_at(&scene.other, "subject-2")
+        .await
+        .must_be(409);
 
     assert!(answer.text().contains("belongs to another account"));
     let sign_ins = scene.sign_ins(&browser, "river").await;
@@ -113,7 +119,7 @@ async fn an_identity_of_another_account_is_not_taken_from_it() {
 async fn nothing_is_linked_because_another_page_leads_there() {
     let scene = Scene::new().await;
     let browser = scene.river().await;
-    let of_other_session = scene.other.link_button(&scene.river().await).await;
+    let of_other_session = scene.river().await.link_button(&scene.other).await;
 
     for path in [
         "/hub/oauth_login?idp=other&link=",
@@ -132,11 +138,14 @@ async fn nothing_is_linked_because_another_page_leads_there() {
 async fn an_answer_counts_only_in_the_session_that_asked() {
     let scene = Scene::new().await;
     let browser = scene.river().await;
-    let link = scene.other.link_button(&browser).await;
+    let link = browser.link_button(&scene.other).await;
     let answer = browser.get(&link).await.must_be(302);
     let url = url::Url::parse(answer.location()).expect("an address");
     // Meanwhile somebody else signs in at the same browser.
-    scene.home.sign_in(&browser, "subject-2").await.must_be(302);
+    browser
+        .sign_in_at(&scene.home, "subject-2")
+        .await
+        .must_be(302);
 
     let query = scene.other.op.sign_in_as(&url, "subject-1");
     let answer = browser.get(&format!("/hub/oauth_callback?{query}")).await;
@@ -164,16 +173,18 @@ async fn an_answer_counts_only_in_the_session_that_asked() {
 async fn one_account_has_one_identity_at_each_provider() {
     let scene = Scene::new().await;
     let browser = scene.river().await;
-    let link = scene.other.link_button(&browser).await;
-    scene.other.link(&browser, "subject-1").await.must_be(302);
+    let link = browser.link_button(&scene.other).await;
+    browser
+        .link_at(&scene.other, "subject-1")
+        .await
+        .must_be(302);
 
-    let answer = scene.other.follow(&browser, &link, "subject-2").await;
+    let answer = browser.follow(&link, &scene.other, "subject-2").await;
     assert!(answer.must_be(403).text().contains("already linked"));
     // The same one again brings new tokens.
     let before = scene.other.op.script().records.latest("refresh");
-    scene
-        .other
-        .follow(&browser, &link, "subject-1")
+    browser
+        .follow(&link, &scene.other, "subject-1")
         .await
         .must_be(302);
     let after = scene.other.op.script().records.latest("refresh");
@@ -195,16 +206,18 @@ async fn rights_follow_the_provider_that_one_signed_in_with() {
         let user = user.json();
         (user["admin"].clone(), user["groups"].clone())
     };
-    scene.other.link(&browser, "subject-2").await.must_be(302);
+    browser
+        .link_at(&scene.other, "subject-2")
+        .await
+        .must_be(302);
     assert_eq!(
         rights(&browser).await,
         (false.into(), serde_json::json!(["/radio"]))
     );
 
     let elsewhere = scene.hub.anonymous();
-    scene
-        .other
-        .sign_in(&elsewhere, "subject-2")
+    elsewhere
+        .sign_in_at(&scene.other, "subject-2")
         .await
         .must_be(302);
     let as_admin = (true.into(), serde_json::json!(["/operators"]));
@@ -226,7 +239,10 @@ async fn rules_that_keep_people_out_also_hold_for_linking() {
     .await;
     let browser = scene.river().await;
 
-    scene.other.link(&browser, "subject-2").await.must_be(403);
+    browser
+        .link_at(&scene.other, "subject-2")
+        .await
+        .must_be(403);
 
     let sign_ins = scene.sign_ins(&browser, "river").await;
     assert_eq!(providers_of(&sign_ins["identities"]), ["home"]);
@@ -236,11 +252,13 @@ async fn rules_that_keep_people_out_also_hold_for_linking() {
 async fn unlinking_takes_tokens_and_sessions_and_never_the_last_way_in() {
     let scene = Scene::new().await;
     let browser = scene.river().await;
-    scene.other.link(&browser, "subject-2").await.must_be(302);
+    browser
+        .link_at(&scene.other, "subject-2")
+        .await
+        .must_be(302);
     let elsewhere = scene.hub.anonymous();
-    scene
-        .other
-        .sign_in(&elsewhere, "subject-2")
+    elsewhere
+        .sign_in_at(&scene.other, "subject-2")
         .await
         .must_be(302);
     let user = scene.hub.user("river").await;
@@ -269,7 +287,9 @@ async fn unlinking_takes_tokens_and_sessions_and_never_the_last_way_in() {
     assert_eq!(providers_of(&sign_ins["grants"]), ["home"]);
     // Whose it was can be somebody else's now.
     let wash = scene.hub.anonymous();
-    scene.other.sign_in(&wash, "subject-2").await.must_be(302);
+    wash.sign_in_at(&scene.other, "subject-2")
+        .await
+        .must_be(302);
     assert_eq!(name_of(&wash).await, "wash");
     // Nobody unlinks what belongs to others.
     browser.post(&unlink(ids[1]), &[]).await.must_be(404);
@@ -279,7 +299,10 @@ async fn unlinking_takes_tokens_and_sessions_and_never_the_last_way_in() {
 async fn two_browsers_that_unlink_at_once_leave_one_way_in() {
     let scene = Scene::new().await;
     let browser = scene.river().await;
-    scene.other.link(&browser, "subject-2").await.must_be(302);
+    browser
+        .link_at(&scene.other, "subject-2")
+        .await
+        .must_be(302);
     let user = scene.hub.user("river").await;
     let sign_ins = scene
         .hub
@@ -289,7 +312,7 @@ async fn two_browsers_that_unlink_at_once_leave_one_way_in() {
         .await
         .expect("it answers");
     let store = scene.hub.hub.store();
-    let now = scene.hub.clock_now();
+    let now = scene.hub.now();
 
     let first = store.unbind_identity(user.id, sign_ins.identities[0].id, now);
     let second = store.unbind_identity(user.id, sign_ins.identities[1].id, now);
@@ -303,7 +326,10 @@ async fn two_browsers_that_unlink_at_once_leave_one_way_in() {
 async fn a_grant_that_has_died_is_renewed_from_the_account_page() {
     let scene = Scene::new().await;
     let browser = scene.river().await;
-    scene.other.link(&browser, "subject-2").await.must_be(302);
+    browser
+        .link_at(&scene.other, "subject-2")
+        .await
+        .must_be(302);
     scene.other.op.script().records.end_sessions_of("subject-2");
     scene.hub.clock.advance(std::time::Duration::from_mins(6));
     let user = scene.hub.user("river").await;
@@ -323,10 +349,9 @@ async fn a_grant_that_has_died_is_renewed_from_the_account_page() {
             .contains("gives nothing more until you sign in again")
     );
 
-    let link = scene.other.link_button(&browser).await;
-    scene
-        .other
-        .follow(&browser, &link, "subject-2")
+    let link = browser.link_button(&scene.other).await;
+    browser
+        .follow(&link, &scene.other, "subject-2")
         .await
         .must_be(302);
 
@@ -366,7 +391,7 @@ async fn rights_end_with_a_sign_in_elsewhere_once_their_provider_cannot_be_asked
 
         assert_eq!(two.rights().await, (false.into(), serde_json::json!([])));
         let again = two.hub.anonymous();
-        two.home.sign_in(&again, "subject-1").await.must_be(302);
+        again.sign_in_at(&two.home, "subject-1").await.must_be(302);
         assert_eq!(two.rights().await, TwoWays::followed());
     }
 }
@@ -398,7 +423,7 @@ async fn unlinking_ends_the_rights_that_nobody_could_be_asked_about_any_more() {
 /// River, who is an admin by the word of one provider and has come in through another one that says
 /// nothing about that.
 struct TwoWays {
-    hub: TestHub,
+    hub: TestWeb,
     home: OpenId,
     other: OpenId,
     browser: Client,
@@ -407,22 +432,14 @@ struct TwoWays {
 
 impl TwoWays {
     async fn new() -> Self {
-        let clock = std::sync::Arc::new(jansky_model::ManualClock::new(
-            jansky_model::Timestamp::from_seconds(1_800_000_000),
-        ));
-        let home = OpenId::start("home", &clock).await;
-        let home = home.only_groups("/radio", "/operators");
-        home.set_groups("subject-1", Some(&["/radio", "/operators"]));
-        let mut other = OpenId::start("other", &clock).await;
-        other.rules.groups.claims = Vec::new();
-        let hub = TestHub::with(|recipe| {
-            recipe.clock = std::sync::Arc::clone(&clock);
-            recipe.providers = vec![home.configured(&clock), other.configured(&clock)];
+        let Scene { hub, home, other } = Scene::of(|home, other| {
+            home.only_groups("/radio", "/operators");
+            home.set_groups("subject-1", Some(&["/radio", "/operators"]));
+            other.rules.groups.claims = Vec::new();
         })
         .await;
-        let browser = hub.anonymous();
-        home.sign_in(&browser, "subject-1").await.must_be(302);
-        other.link(&browser, "subject-2").await.must_be(302);
+        let browser = hub.browser_at(&home, "subject-1").await;
+        browser.link_at(&other, "subject-2").await.must_be(302);
         let two = Self {
             elsewhere: hub.anonymous(),
             hub,
@@ -435,7 +452,7 @@ impl TwoWays {
     }
 
     async fn come_elsewhere(&self) {
-        let came = self.other.sign_in(&self.elsewhere, "subject-2").await;
+        let came = self.elsewhere.sign_in_at(&self.other, "subject-2").await;
         came.must_be(302);
     }
 

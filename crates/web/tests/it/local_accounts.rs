@@ -7,7 +7,7 @@ use jansky_hub::{Role, SecondFactorRule, SignUpRule};
 use jansky_model::Secret;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, Database, PASSWORD, Recipe, TestHub};
+use crate::support::{Answer, Client, Database, PASSWORD, TestWeb, World};
 
 /// Another good password.
 const OTHER: &str = "a dish behind the house";
@@ -15,8 +15,8 @@ const OTHER: &str = "a dish behind the house";
 /// The time that an app shows one code.
 const STEP: Duration = Duration::from_secs(30);
 
-async fn hub_with(rule: SecondFactorRule) -> TestHub {
-    TestHub::with(|recipe| recipe.settings.second_factor = rule).await
+async fn hub_with(rule: SecondFactorRule) -> TestWeb {
+    TestWeb::with(|recipe| recipe.settings.second_factor = rule).await
 }
 
 async fn type_password(browser: &Client, name: &str, password: &str) -> Answer {
@@ -56,13 +56,13 @@ fn error_at(page: &Answer, id: &str) -> String {
 }
 
 /// What an app shows.
-fn code(hub: &TestHub, secret: &Secret) -> String {
-    let code = totp::code_at(secret, hub.clock_now()).expect("a good secret");
+fn code(hub: &TestWeb, secret: &Secret) -> String {
+    let code = totp::code_at(secret, hub.now()).expect("a good secret");
     code.expose().to_owned()
 }
 
 /// Sets the second factor of somebody up who is signed in; the secret and the recovery codes.
-async fn set_up(hub: &TestHub, browser: &Client) -> (Secret, Vec<String>) {
+async fn set_up(hub: &TestWeb, browser: &Client) -> (Secret, Vec<String>) {
     let path = "/hub/account/second-factor";
     let secret = secret_on(&browser.get(path).await.must_be(200));
     let otp = code(hub, &secret);
@@ -72,7 +72,7 @@ async fn set_up(hub: &TestHub, browser: &Client) -> (Secret, Vec<String>) {
     (secret, codes_on(&page))
 }
 
-async fn events(hub: &TestHub) -> Vec<(String, String, String)> {
+async fn events(hub: &TestWeb) -> Vec<(String, String, String)> {
     hub.admin("auditor").await;
     let auditor = hub.token("auditor", &["inherit"]).await;
     let answer = auditor.api("GET", "/hub/api/audit", None).await;
@@ -99,7 +99,7 @@ fn event(name: &str, actor: &str, user: &str) -> (String, String, String) {
 
 #[tokio::test]
 async fn a_changed_password_ends_the_other_browsers_and_is_written_down() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let here = hub.browser("river").await;
     let there = hub.browser("river").await;
     let account = here.get("/hub/account").await.must_be(200);
@@ -128,7 +128,7 @@ async fn a_changed_password_ends_the_other_browsers_and_is_written_down() {
 
 #[tokio::test]
 async fn a_password_is_not_changed_without_the_present_one_or_to_a_bad_one() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let post = async |current: &str, password: &str| {
         let fields = [("current", current), ("password", password)];
@@ -158,7 +158,7 @@ async fn a_password_is_not_changed_without_the_present_one_or_to_a_bad_one() {
 
 #[tokio::test]
 async fn guessing_the_present_password_has_to_wait_like_signing_in() {
-    let hub = TestHub::with(|recipe| recipe.settings.sign_in_attempts_per_minute = 3).await;
+    let hub = TestWeb::with(|recipe| recipe.settings.sign_in_attempts_per_minute = 3).await;
     hub.account("river").await;
     let browser = hub.session("river").await;
     let fields = [("current", "wrong"), ("password", OTHER)];
@@ -175,7 +175,7 @@ async fn guessing_the_present_password_has_to_wait_like_signing_in() {
 
 #[tokio::test]
 async fn who_has_no_password_changes_none() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let wash = hub.session("wash").await;
 
     wash.get("/hub/account/password").await.must_be(404);
@@ -193,7 +193,7 @@ fn link_on(page: &Answer) -> String {
 
 #[tokio::test]
 async fn a_link_of_an_administrator_gives_a_password_once() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.browser("river").await;
     hub.admin("zoe").await;
     let zoe = hub.session("zoe").await;
@@ -234,7 +234,7 @@ async fn a_link_of_an_administrator_gives_a_password_once() {
 
 #[tokio::test]
 async fn a_link_is_worth_nothing_after_a_day_or_another_change() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.browser("river").await;
     hub.admin("zoe").await;
     let zoe = hub.session("zoe").await;
@@ -255,7 +255,7 @@ async fn a_link_is_worth_nothing_after_a_day_or_another_change() {
 
 #[tokio::test]
 async fn who_manages_users_does_not_become_an_administrator_by_a_link() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         let role = Role {
             scopes: vec!["admin:users".to_owned(), "admin-ui".to_owned()],
             users: ["helper".to_owned(), "deputy".to_owned()].into(),
@@ -313,7 +313,7 @@ async fn who_manages_users_does_not_become_an_administrator_by_a_link() {
 
 #[tokio::test]
 async fn a_second_factor_counts_after_a_code_and_is_asked_for_from_then_on() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let there = hub.browser("river").await;
     let path = "/hub/account/second-factor";
@@ -378,7 +378,7 @@ async fn a_second_factor_counts_after_a_code_and_is_asked_for_from_then_on() {
 
 #[tokio::test]
 async fn the_second_step_belongs_to_one_browser_and_does_not_last() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let (secret, _) = set_up(&hub, &hub.browser("river").await).await;
     let step = "/hub/login/second-step";
     let browser = hub.anonymous();
@@ -424,7 +424,7 @@ async fn the_second_step_belongs_to_one_browser_and_does_not_last() {
 
 #[tokio::test]
 async fn a_code_works_once() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let (secret, _) = set_up(&hub, &hub.browser("river").await).await;
     let (one, two) = (hub.anonymous(), hub.anonymous());
     type_password(&one, "river", PASSWORD).await.must_be(302);
@@ -446,7 +446,7 @@ async fn a_code_works_once() {
 
 #[tokio::test]
 async fn a_recovery_code_works_once_and_new_ones_replace_the_rest() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let owner = hub.browser("river").await;
     let (secret, codes) = set_up(&hub, &owner).await;
     let step = "/hub/login/second-step";
@@ -478,7 +478,7 @@ async fn a_recovery_code_works_once_and_new_ones_replace_the_rest() {
 
 #[tokio::test]
 async fn guessing_codes_has_to_wait() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let (secret, _) = set_up(&hub, &hub.browser("river").await).await;
     let browser = hub.anonymous();
     type_password(&browser, "river", PASSWORD)
@@ -501,7 +501,7 @@ async fn guessing_codes_has_to_wait() {
 /// JupyterHub's form asks for both at once if it is told to.
 #[tokio::test]
 async fn the_sign_in_form_takes_the_code_with_the_password() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let (secret, _) = set_up(&hub, &hub.browser("river").await).await;
     hub.account("wash").await;
     let sign_in = async |name: &str, password: &str, otp: &str| {
@@ -525,7 +525,7 @@ async fn the_sign_in_form_takes_the_code_with_the_password() {
 
 #[tokio::test]
 async fn a_token_for_a_password_needs_the_code_too() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let (secret, codes) = set_up(&hub, &hub.browser("river").await).await;
     let stranger = hub.anonymous();
     let ask = async |password: &str, otp: Option<&str>| {
@@ -556,7 +556,7 @@ async fn a_token_for_a_password_needs_the_code_too() {
 
 #[tokio::test]
 async fn turning_it_off_takes_password_and_code() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let (secret, _) = set_up(&hub, &browser).await;
     let off = "/hub/account/second-factor/off";
@@ -583,7 +583,7 @@ async fn turning_it_off_takes_password_and_code() {
 
 #[tokio::test]
 async fn who_has_lost_everything_is_helped_by_an_administrator() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     set_up(&hub, &browser).await;
     let waiting = hub.anonymous();
@@ -701,19 +701,18 @@ async fn where_nobody_is_asked_for_one_there_are_no_pages_about_it() {
 }
 
 /// Two hubs on one database, the second with the keys that `rings` makes of those of the first.
-async fn two_hubs(rings: impl Fn(&str) -> String) -> (TestHub, TestHub) {
+async fn two_hubs(rings: impl Fn(&str) -> String) -> (TestWeb, TestWeb) {
     let database = Database::postgres().await;
-    let again = Database::shared(&database);
+    let again = World::on(database.clone()).await;
     let keys = KeyRing::generate(&SystemRandom).to_text();
     let ring = |text: &str| KeyRing::parse(text).expect("a key file");
-    let first = TestHub::on(database, |recipe| recipe.keys = ring(keys.expose())).await;
-    let clock = std::sync::Arc::clone(&first.clock);
-    let second = TestHub::on(again, |recipe: &mut Recipe| {
-        recipe.keys = ring(&rings(keys.expose()));
-        recipe.clock = clock;
-    })
-    .await;
-    (first, second)
+    let first = TestWeb::on(database, |recipe| recipe.keys = ring(keys.expose())).await;
+    let second = World {
+        clock: std::sync::Arc::clone(&first.clock),
+        ..again
+    };
+    let second = second.hub_with(|recipe| recipe.keys = ring(&rings(keys.expose())));
+    (first, TestWeb::of(second))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -819,8 +818,8 @@ async fn a_new_key_seals_the_secrets_again_and_the_old_one_can_go() {
 
 // ---- sign-ups -----------------------------------------------------------------------------------
 
-async fn hub_for(rule: SignUpRule) -> TestHub {
-    TestHub::with(|recipe| {
+async fn hub_for(rule: SignUpRule) -> TestWeb {
+    TestWeb::with(|recipe| {
         recipe.settings.sign_up = rule;
         recipe.settings.admin_users = ["boss".to_owned()].into();
     })
@@ -839,13 +838,13 @@ async fn sign_up(browser: &Client, name: &str) -> Answer {
 
 #[tokio::test]
 async fn nobody_signs_up_unless_the_operator_wants_it() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.anonymous();
 
     sign_up(&browser, "river").await.must_be(404);
     let page = browser.get("/hub/login").await.must_be(200);
     assert!(!leads_to(&page, "/hub/signup"));
-    let without = TestHub::with(|recipe| {
+    let without = TestWeb::with(|recipe| {
         recipe.has_local_accounts = false;
         recipe.settings.sign_up = SignUpRule::Open;
     })
@@ -955,7 +954,7 @@ async fn an_open_hub_gives_accounts_at_once() {
 
 #[tokio::test]
 async fn who_signs_up_where_a_second_factor_is_required_sets_it_up_first() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         recipe.settings.sign_up = SignUpRule::Open;
         recipe.settings.second_factor = SecondFactorRule::Required;
     })

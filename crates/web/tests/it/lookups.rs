@@ -7,12 +7,12 @@ use std::time::Duration;
 use jansky_hub::{AdmissionRules, NoLongerAllowed};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Directory, Entry, TestHub};
+use crate::support::{Client, Directory, Entry, TestWeb};
 
 const INTERVAL: Duration = Duration::from_mins(5);
 
 struct Scene {
-    hub: TestHub,
+    hub: TestWeb,
     directory: Arc<Directory>,
     river: Client,
 }
@@ -27,7 +27,7 @@ impl Scene {
             ..AdmissionRules::default()
         };
         rules.groups.claims = vec!["groups".to_owned()];
-        let hub = TestHub::with(|recipe| {
+        let hub = TestWeb::with(|recipe| {
             recipe.providers = vec![directory.with_rules(rules)];
             recipe.settings.rights_refresh = INTERVAL;
             recipe.settings.no_longer_allowed = policy;
@@ -131,7 +131,7 @@ async fn a_directory_through_which_nobody_came_last_takes_only_what_it_gave() {
     let scene = Scene::new(NoLongerAllowed::Stop).await;
     let river = scene.hub.user("river").await;
     let local = "local".parse().expect("an id");
-    let now = scene.hub.clock_now();
+    let now = scene.hub.now();
     let store = scene.hub.hub.store();
     let noted = store.note_sign_in(river.id, &local, false, now).await;
     noted.expect("the database");

@@ -1,16 +1,13 @@
 //! Names: that a rule about one is not escaped, that none is taken for another, and who gets an account
 //! that waits for its person.
 
-use std::sync::Arc;
-
 use jansky_hub::{Role, Settings};
-use jansky_model::{ManualClock, Timestamp};
 use serde_json::json;
 
-use crate::support::{Client, OpenId, TestHub};
+use crate::support::{Client, OpenId, TestWeb, World};
 
 struct Scene {
-    hub: TestHub,
+    hub: TestWeb,
     home: OpenId,
     other: Option<OpenId>,
     zoe: Client,
@@ -19,20 +16,18 @@ struct Scene {
 impl Scene {
     /// A hub with the provider `home`, which keeps `mallory` out, and perhaps with `other` beside it.
     async fn new(has_other: bool, change: impl FnOnce(&mut Settings)) -> Self {
-        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
-        let mut home = OpenId::start("home", &clock).await;
+        let world = World::new().await;
+        let mut home = OpenId::start("home", &world).await;
         home.rules.blocked_users.insert("mallory".to_owned());
         let mut other = None;
         if has_other {
-            other = Some(OpenId::start("other", &clock).await);
+            other = Some(OpenId::start("other", &world).await);
         }
-        let hub = TestHub::with(|recipe| {
-            recipe.clock = Arc::clone(&clock);
+        let hub = TestWeb::of(world.hub_with(|recipe| {
             let providers = [Some(&home), other.as_ref()].into_iter().flatten();
-            recipe.providers = providers.map(|one| one.configured(&clock)).collect();
+            recipe.providers = providers.map(OpenId::configured).collect();
             change(&mut recipe.settings);
-        })
-        .await;
+        }));
         hub.admin("zoe").await;
         let zoe = hub.token("zoe", &["inherit"]).await;
         Self {
@@ -45,9 +40,8 @@ impl Scene {
 
     /// What the provider calls river from now on.
     fn call(&self, name: &str) {
-        let mut script = self.home.op.script();
-        let claims = &mut script.person("subject-1").claims;
-        claims.insert("preferred_username".to_owned(), json!(name));
+        self.home
+            .say("subject-1", "preferred_username", json!(name));
     }
 
     /// Signs river in in a new browser; the words of a refusal, or nothing.
@@ -62,8 +56,8 @@ impl Scene {
     }
 }
 
-async fn come(hub: &TestHub, provider: &OpenId, subject: &str) -> Option<String> {
-    let answer = provider.sign_in(&hub.anonymous(), subject).await;
+async fn come(hub: &TestWeb, provider: &OpenId, subject: &str) -> Option<String> {
+    let answer = hub.anonymous().sign_in_at(provider, subject).await;
     if answer.status == 302 {
         return None;
     }
@@ -119,17 +113,11 @@ async fn a_name_at_one_provider_keeps_out_of_another_that_blocks_it() {
     let scene = Scene::new(true, |_| {}).await;
     let other = scene.other.as_ref().expect("it is there");
     let browser = scene.hub.anonymous();
-    other
-        .op
-        .script()
-        .person("subject-1")
-        .claims
-        .insert("preferred_username".to_owned(), json!("mallory"));
-    other.sign_in(&browser, "subject-1").await.must_be(302);
+    other.say("subject-1", "preferred_username", json!("mallory"));
+    browser.sign_in_at(other, "subject-1").await.must_be(302);
 
-    let words = scene
-        .home
-        .link(&browser, "subject-1")
+    let words = browser
+        .link_at(&scene.home, "subject-1")
         .await
         .must_be(403)
         .text();

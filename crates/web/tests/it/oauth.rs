@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use url::Url;
 
-use crate::support::{Answer, Client, TestHub};
+use crate::support::{Answer, Client, TestWeb};
 
 /// RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
@@ -56,7 +56,7 @@ async fn code(browser: &Client, more: &[(&str, &str)]) -> String {
 }
 
 /// What a server sends to get a token; `None` leaves a field out.
-async fn exchange(hub: &TestHub, changes: &[(&str, Option<&str>)]) -> Answer {
+async fn exchange(hub: &TestWeb, changes: &[(&str, Option<&str>)]) -> Answer {
     let secret = hub.server_token();
     let usual = [
         ("client_id", "jupyterhub-user-river"),
@@ -81,7 +81,7 @@ async fn exchange(hub: &TestHub, changes: &[(&str, Option<&str>)]) -> Answer {
 
 #[tokio::test]
 async fn a_visitor_gets_a_token_with_pkce() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     hub.start("river").await;
     let code = code(&browser, &PKCE).await;
@@ -125,7 +125,7 @@ async fn a_visitor_gets_a_token_with_pkce() {
 
 #[tokio::test]
 async fn older_servers_send_no_challenge() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     hub.start("river").await;
 
@@ -152,7 +152,7 @@ async fn older_servers_send_no_challenge() {
 
 #[tokio::test]
 async fn requests_that_cannot_be_trusted_get_a_page_and_no_redirect() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     hub.start("river").await;
 
@@ -189,7 +189,7 @@ async fn requests_that_cannot_be_trusted_get_a_page_and_no_redirect() {
 
 #[tokio::test]
 async fn other_mistakes_are_sent_back_to_the_server() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     hub.start("river").await;
 
@@ -229,7 +229,7 @@ async fn other_mistakes_are_sent_back_to_the_server() {
 
 #[tokio::test]
 async fn a_code_is_good_for_one_token_and_a_mistake_does_not_use_it_up() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     hub.start("river").await;
     let code = code(&browser, &PKCE).await;
@@ -300,7 +300,7 @@ async fn a_code_is_good_for_one_token_and_a_mistake_does_not_use_it_up() {
 
 #[tokio::test]
 async fn a_code_ends_after_five_minutes() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     hub.start("river").await;
     let code = code(&browser, &[]).await;
@@ -312,7 +312,7 @@ async fn a_code_ends_after_five_minutes() {
 
 #[tokio::test]
 async fn another_server_cannot_redeem_a_code_or_use_the_secret() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     hub.start("river").await;
     let river_secret = hub.server_token();
@@ -336,7 +336,7 @@ async fn another_server_cannot_redeem_a_code_or_use_the_secret() {
 
 #[tokio::test]
 async fn signing_out_ends_the_tokens_and_codes_of_the_session_at_once() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let elsewhere = hub.session("river").await;
     hub.start("river").await;
@@ -376,7 +376,7 @@ async fn signing_out_ends_the_tokens_and_codes_of_the_session_at_once() {
 
 #[tokio::test]
 async fn stopping_a_server_ends_all_tokens_that_it_got() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     hub.start("river").await;
     let code = code(&browser, &[]).await;
@@ -401,7 +401,7 @@ async fn stopping_a_server_ends_all_tokens_that_it_got() {
 
 #[tokio::test]
 async fn others_are_told_that_they_may_not() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let wash = hub.browser("wash").await;
     hub.start("river").await;
 
@@ -422,7 +422,7 @@ async fn others_are_told_that_they_may_not() {
 
 #[tokio::test]
 async fn an_admin_is_asked_once_before_another_persons_server_learns_who_they_are() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.admin("zoe").await;
     let zoe = hub.session("zoe").await;
     hub.start("river").await;
@@ -463,7 +463,7 @@ async fn an_admin_is_asked_once_before_another_persons_server_learns_who_they_ar
 
 #[tokio::test]
 async fn revoking_one_token_of_a_server_revokes_all_of_them() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     hub.start("river").await;
     let mut visitors = Vec::new();
@@ -490,7 +490,7 @@ async fn revoking_one_token_of_a_server_revokes_all_of_them() {
 
 #[tokio::test]
 async fn an_absolute_redirect_address_must_be_on_the_public_host() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         recipe.settings.public_url = Some("https://hub.test/".parse().expect("a URL"));
     })
     .await;
@@ -519,7 +519,7 @@ async fn an_absolute_redirect_address_must_be_on_the_public_host() {
 
 #[tokio::test]
 async fn rights_that_are_lost_are_lost_for_tokens_too() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let zoe_user = hub.admin("zoe").await;
     let zoe = hub.session("zoe").await;
     hub.start("river").await;

@@ -14,7 +14,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, Recipe, TestHub};
+use crate::support::{Answer, Client, Recipe, TestWeb};
 
 const DEVICE_CODE: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const ISSUER: &str = "http://127.0.0.1:8000/hub/oidc";
@@ -45,18 +45,18 @@ fn archive(recipe: &mut Recipe) {
     clients.insert("archive".to_owned(), service);
 }
 
-async fn hub() -> TestHub {
-    TestHub::with(archive).await
+async fn hub() -> TestWeb {
+    TestWeb::with(archive).await
 }
 
 /// A program, which has no cookies.
 struct Program<'h> {
-    hub: &'h TestHub,
+    hub: &'h TestWeb,
     client: Client,
 }
 
 impl<'h> Program<'h> {
-    fn of(hub: &'h TestHub) -> Self {
+    fn of(hub: &'h TestWeb) -> Self {
         Self {
             hub,
             client: hub.anonymous(),
@@ -126,7 +126,7 @@ async fn answer(browser: &Client, begun: &Value, answer: &str) -> Answer {
 }
 
 /// Checks a token as a service does: with the metadata and the keys and nothing else.
-async fn verified(hub: &TestHub, token: &str, algorithm: Algorithm) -> Value {
+async fn verified(hub: &TestWeb, token: &str, algorithm: Algorithm) -> Value {
     let anyone = hub.anonymous();
     let document = anyone
         .get("/hub/oidc/.well-known/openid-configuration")
@@ -158,7 +158,7 @@ async fn a_program_gets_a_token_that_a_service_can_check() {
         (SignatureAlgorithm::Es256, Algorithm::ES256),
         (SignatureAlgorithm::Rs256, Algorithm::RS256),
     ] {
-        let hub = TestHub::with(|recipe| {
+        let hub = TestWeb::with(|recipe| {
             archive(recipe);
             recipe.settings.issuer.algorithm = algorithm;
         })
@@ -464,7 +464,7 @@ async fn a_token_that_has_ended_was_taken_back_or_is_not_ours_is_not_active() {
 
 #[tokio::test]
 async fn a_client_without_a_secret_gives_back_only_its_own_tokens() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         archive(recipe);
         let public = IssuerClient::default();
         let clients = &mut recipe.settings.issuer.clients;

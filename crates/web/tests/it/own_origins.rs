@@ -3,13 +3,13 @@
 use serde_json::json;
 use url::Url;
 
-use crate::support::{PASSWORD, TestHub};
+use crate::support::{PASSWORD, TestWeb};
 
 const HUB: &str = "https://hub.test:8443";
 const OWN: &str = "https://river.hub.test:8443/user/river/";
 
-async fn apart() -> TestHub {
-    TestHub::with(|recipe| {
+async fn apart() -> TestWeb {
+    TestWeb::with(|recipe| {
         recipe.settings.subdomain_host = Url::parse(HUB).ok();
         recipe.settings.public_url = Url::parse(HUB).ok();
     })

@@ -7,11 +7,11 @@ use axum::http::{Request, StatusCode};
 use jansky_web::Peer;
 use tower::ServiceExt as _;
 
-use crate::support::TestHub;
+use crate::support::TestWeb;
 
 #[tokio::test]
 async fn a_request_that_comes_from_nowhere_is_a_defect_of_the_hub() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let local = Peer {
         address: [127, 0, 0, 1].into(),
         connection: [127, 0, 0, 1].into(),

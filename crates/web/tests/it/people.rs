@@ -1,28 +1,14 @@
 //! The account page, the administration page, and the API behind them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_model::{ManualClock, Timestamp};
 use serde_json::Value;
 
-use crate::support::{Client, OpenId, TestHub};
+use crate::support::{Client, OpenId, TestWeb, until};
 
-async fn hub_with_provider() -> (TestHub, OpenId) {
-    let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
-    let home = OpenId::start("home", &clock).await;
-    let hub = TestHub::with(|recipe| {
-        recipe.clock = Arc::clone(&clock);
-        recipe.providers = vec![home.configured(&clock)];
-    })
-    .await;
-    (hub, home)
-}
-
-async fn signed_in(hub: &TestHub, home: &OpenId, subject: &str) -> Client {
-    let browser = hub.anonymous();
-    home.sign_in(&browser, subject).await.must_be(302);
-    browser
+async fn hub_with_provider() -> (TestWeb, OpenId) {
+    let (home, hub) = OpenId::with_hub(|_| {}).await;
+    (TestWeb::of(hub), home)
 }
 
 async fn sign_ins(client: &Client, user: &str) -> Value {
@@ -37,11 +23,11 @@ async fn people_see_their_browsers_and_end_the_others() {
     let here = hub
         .anonymous()
         .with_agent("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0");
-    home.follow(&here, link, "subject-1").await.must_be(302);
+    here.follow(link, &home, "subject-1").await.must_be(302);
     let there = hub
         .anonymous()
         .with_agent("Mozilla/5.0 (iPhone) Safari/605");
-    home.follow(&there, link, "subject-1").await.must_be(302);
+    there.follow(link, &home, "subject-1").await.must_be(302);
 
     let page = here.get("/hub/account").await.must_be(200);
     let text = page.text();
@@ -61,7 +47,7 @@ async fn people_see_their_browsers_and_end_the_others() {
     there.get("/hub/home").await.must_be(302);
     here.get("/hub/home").await.must_be(200);
     // Of others one can end nothing, and learns nothing.
-    let wash = signed_in(&hub, &home, "subject-2").await;
+    let wash = hub.browser_at(&home, "subject-2").await;
     let of_river = here.cookie("jupyterhub-session-id").expect("a session");
     let end = format!("/hub/account/sessions/{of_river}/end");
     wash.post(&end, &[]).await.must_be(404);
@@ -71,8 +57,8 @@ async fn people_see_their_browsers_and_end_the_others() {
 #[tokio::test]
 async fn signing_out_everywhere_ends_every_browser_and_gives_everything_back() {
     let (hub, home) = hub_with_provider().await;
-    let here = signed_in(&hub, &home, "subject-1").await;
-    let there = signed_in(&hub, &home, "subject-1").await;
+    let here = hub.browser_at(&home, "subject-1").await;
+    let there = hub.browser_at(&home, "subject-1").await;
     let token = home.op.script().records.latest("refresh");
 
     let answer = here.post("/hub/account/sign-out-everywhere", &[]).await;
@@ -94,7 +80,7 @@ async fn who_ended_somebodys_sign_ins_is_written_down() {
     let token = hub.token("zoe", &["inherit"]).await;
     let api = async |method, path| token.api(method, path, None).await.must_be(204);
 
-    signed_in(&hub, &home, "subject-1").await;
+    hub.browser_at(&home, "subject-1").await;
     zoe.post("/hub/admin/users/river/reauthenticate", &[])
         .await
         .must_be(302);
@@ -103,7 +89,7 @@ async fn who_ended_somebodys_sign_ins_is_written_down() {
         .await
         .must_be(302);
     api("DELETE", "/hub/api/users/river/sessions").await;
-    let river = signed_in(&hub, &home, "subject-1").await;
+    let river = hub.browser_at(&home, "subject-1").await;
     river
         .post("/hub/account/sign-out-everywhere", &[])
         .await
@@ -135,7 +121,7 @@ async fn who_ended_somebodys_sign_ins_is_written_down() {
 #[tokio::test]
 async fn an_admin_finds_people_and_sees_how_they_are_signed_in() {
     let (hub, home) = hub_with_provider().await;
-    signed_in(&hub, &home, "subject-1").await;
+    hub.browser_at(&home, "subject-1").await;
     hub.start("river").await;
     for number in 0..60 {
         hub.user(&format!("crew-{number:02}")).await;
@@ -176,7 +162,7 @@ async fn an_admin_finds_people_and_sees_how_they_are_signed_in() {
 
 #[tokio::test]
 async fn the_administration_page_is_for_who_may_open_it() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.session("river").await;
 
     river.get("/hub/admin").await.must_be(403);
@@ -191,7 +177,7 @@ async fn the_administration_page_is_for_who_may_open_it() {
 #[tokio::test]
 async fn whoever_has_to_sign_in_again_keeps_their_server_and_gets_tokens_afterwards() {
     let (hub, home) = hub_with_provider().await;
-    let browser = signed_in(&hub, &home, "subject-1").await;
+    let browser = hub.browser_at(&home, "subject-1").await;
     hub.start("river").await;
     hub.admin("zoe").await;
     let river = hub.user("river").await;
@@ -216,7 +202,7 @@ async fn whoever_has_to_sign_in_again_keeps_their_server_and_gets_tokens_afterwa
     assert_eq!(state["state"], "reauth");
     assert_eq!(state["outcome"], "sign_in_demanded");
 
-    home.sign_in(&browser, "subject-1").await.must_be(302);
+    browser.sign_in_at(&home, "subject-1").await.must_be(302);
     ask().await.expect("tokens again");
     assert_eq!(hub.spawner.running(), 1);
     // Nobody does this to themselves or to others without the scope.
@@ -229,7 +215,7 @@ async fn whoever_has_to_sign_in_again_keeps_their_server_and_gets_tokens_afterwa
 #[tokio::test]
 async fn the_api_ends_all_sessions_of_a_user() {
     let (hub, home) = hub_with_provider().await;
-    let browser = signed_in(&hub, &home, "subject-1").await;
+    let browser = hub.browser_at(&home, "subject-1").await;
     let token = hub.token("river", &["self"]).await;
 
     token
@@ -244,7 +230,7 @@ async fn the_api_ends_all_sessions_of_a_user() {
 #[tokio::test]
 async fn what_the_api_says_about_sign_ins_holds_no_token() {
     let (hub, home) = hub_with_provider().await;
-    let browser = signed_in(&hub, &home, "subject-1").await;
+    let browser = hub.browser_at(&home, "subject-1").await;
 
     let text = browser
         .api("GET", "/hub/api/users/river/sign-ins", None)
@@ -268,7 +254,7 @@ async fn what_the_api_says_about_sign_ins_holds_no_token() {
 #[tokio::test]
 async fn nothing_that_a_provider_gave_outlives_a_user_who_is_deleted() {
     let (hub, home) = hub_with_provider().await;
-    let river = signed_in(&hub, &home, "subject-1").await;
+    let river = hub.browser_at(&home, "subject-1").await;
     let session = river.cookie("jupyterhub-session-id").expect("a session");
     let refresh = home.op.script().records.latest("refresh");
     let user = hub.user("river").await;
@@ -281,10 +267,8 @@ async fn nothing_that_a_provider_gave_outlives_a_user_who_is_deleted() {
     river.get("/hub/home").await.must_be(302);
     // A server of somebody else may believe in the session for minutes.
     assert!(hub.hub.ended_sessions().contains(&session));
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_secs(5);
-    while !home.op.script().records.is_revoked(&refresh) {
-        let in_time = tokio::time::Instant::now() < deadline;
-        assert!(in_time, "the refresh token is not taken back");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    until("the refresh token is taken back", async || {
+        home.op.script().records.is_revoked(&refresh)
+    })
+    .await;
 }

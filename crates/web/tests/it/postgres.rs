@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use crate::support::{Database, TestHub};
+use crate::support::{Database, TestWeb};
 
 #[tokio::test]
 async fn the_whole_way_works_on_postgres() {
-    let hub = TestHub::on(Database::postgres().await, |_| {}).await;
+    let hub = TestWeb::on(Database::postgres().await, |_| {}).await;
     let browser = hub.browser("river").await;
 
     let server = "/hub/api/users/river/server";

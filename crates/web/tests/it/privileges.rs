@@ -4,12 +4,12 @@
 use jansky_hub::Role;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, TestHub};
+use crate::support::{Answer, Client, TestWeb};
 
 /// A hub in which `mallory` holds these scopes by a role, `boss` would be an administrator, `wash` has
 /// the role `pilots` by name and the group `/pilots` has it, too.
-async fn hub_of(scopes: &[&str]) -> (TestHub, Client) {
-    let hub = TestHub::with(|recipe| {
+async fn hub_of(scopes: &[&str]) -> (TestWeb, Client) {
+    let hub = TestWeb::with(|recipe| {
         let mallorys = Role {
             scopes: scopes.iter().map(|&scope| scope.to_owned()).collect(),
             users: ["mallory".to_owned()].into(),

@@ -1,20 +1,15 @@
 //! What providers tell the hub by themselves: logout tokens (D46) and security events (D48).
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_hub::{AdmissionRules, ConfiguredProvider, NoLongerAllowed};
+use jansky_hub::{ConfiguredProvider, NoLongerAllowed};
 use jansky_identity::oidc::SecurityEventSettings;
-use jansky_identity::{OidcProvider, OidcSettings, http_client};
-use jansky_model::{ManualClock, Secret, Timestamp};
-use jansky_testing::provider::{CLIENT_ID, CLIENT_SECRET, Instead};
-use jansky_testing::{Person, ScriptedProvider};
+use jansky_model::Secret;
+use jansky_testing::{Instead, ScriptedProvider};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use url::Url;
 
-use crate::support::{Answer, Client, Database, TestHub};
+use crate::support::{Answer, Client, Database, OpenId, TestWeb, World, until};
 
 const AUDIENCE: &str = "https://hub.test";
 const AGREED: &str = "Bearer agreed with the transmitter";
@@ -24,60 +19,35 @@ const CREDENTIAL: &str = "https://schemas.openid.net/secevent/caep/event-type/cr
 const DISABLED: &str = "https://schemas.openid.net/secevent/risc/event-type/account-disabled";
 const VERIFICATION: &str = "https://schemas.openid.net/secevent/ssf/event-type/verification";
 
-/// A provider that two people have accounts at, and its clock.
-async fn provider() -> ScriptedProvider {
-    let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
-    let op = ScriptedProvider::start(clock).await;
-    op.script().people = vec![
-        Person::new("subject-1", "river").with("groups", json!(["crew", "officers"])),
-        Person::new("subject-2", "wash").with("groups", json!(["crew"])),
-    ];
-    op
-}
-
-/// Our side of it.
-fn configured(op: &ScriptedProvider, change: impl FnOnce(&mut OidcSettings)) -> ConfiguredProvider {
-    let id = "op".parse().expect("a valid id");
-    let mut settings = OidcSettings::new(id, &op.issuer, CLIENT_ID);
-    settings.client_secrets = vec![Secret::new(CLIENT_SECRET)];
-    settings.security_events = Some(SecurityEventSettings {
+/// Two people have accounts there, and the hub believes what it tells by itself.
+fn tells(home: &mut OpenId) {
+    home.only_groups("crew", "officers");
+    home.set_groups("subject-1", Some(&["crew", "officers"]));
+    home.set_groups("subject-2", Some(&["crew"]));
+    home.settings.security_events = Some(SecurityEventSettings {
         audience: AUDIENCE.to_owned(),
         issuer: None,
         jwks: None,
         authorization: Some(Secret::new(AGREED)),
     });
-    change(&mut settings);
-    let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
-    let http = http_client().expect("a client");
-    let provider = OidcProvider::new(settings, http, clock).expect("the settings are right");
-    let mut rules = AdmissionRules {
-        allowed_groups: BTreeSet::from(["crew".to_owned()]),
-        admin_groups: BTreeSet::from(["officers".to_owned()]),
-        ..AdmissionRules::default()
-    };
-    rules.groups.claims = vec!["groups".to_owned()];
-    ConfiguredProvider {
-        client_id: CLIENT_ID.to_owned(),
-        ..ConfiguredProvider::new(Arc::new(provider), rules)
-    }
+}
+
+/// A provider that tells the hubs of a world.
+async fn provider(world: &World) -> OpenId {
+    let mut home = OpenId::start("op", world).await;
+    tells(&mut home);
+    home
 }
 
 /// A provider, and a hub that believes it.
-async fn scene() -> (ScriptedProvider, TestHub) {
-    let op = provider().await;
-    let ours = configured(&op, |_| {});
-    let hub = TestHub::with(|recipe| recipe.providers.push(ours)).await;
-    (op, hub)
+async fn scene() -> (OpenId, TestWeb) {
+    let (home, hub) = OpenId::with_hub(tells).await;
+    (home, TestWeb::of(hub))
 }
 
 /// A browser in which somebody has signed in at the provider.
-async fn sign_in(op: &ScriptedProvider, hub: &TestHub, subject: &str) -> Client {
-    let browser = hub.anonymous();
-    let answer = browser.get("/hub/oauth_login?idp=op").await.must_be(302);
-    let authorize = Url::parse(answer.location()).expect("an address");
-    let query = op.sign_in_as(&authorize, subject);
-    let back = browser.call("GET", &format!("/hub/oauth_callback?{query}"));
-    back.navigating().send().await.must_be(302);
+async fn sign_in(home: &OpenId, hub: &TestWeb, subject: &str) -> Client {
+    let browser = hub.browser_at(home, subject).await;
     browser.get("/hub/home").await.must_be(200);
     browser
 }
@@ -92,7 +62,7 @@ fn event(op: &ScriptedProvider, event: &str) -> String {
 }
 
 /// Pushes a security event token as its transmitter does.
-async fn push(hub: &TestHub, token: &str) -> Answer {
+async fn push(hub: &TestWeb, token: &str) -> Answer {
     let transmitter = hub.anonymous();
     let call = transmitter.call("POST", "/hub/oidc/security-events");
     call.header("content-type", "application/secevent+jwt")
@@ -102,7 +72,7 @@ async fn push(hub: &TestHub, token: &str) -> Answer {
         .await
 }
 
-async fn log_out(hub: &TestHub, token: &str) -> Answer {
+async fn log_out(hub: &TestWeb, token: &str) -> Answer {
     let provider = hub.anonymous();
     let call = provider.call("POST", "/hub/oidc/backchannel-logout");
     call.form(&[("logout_token", token)]).send().await
@@ -114,7 +84,7 @@ fn sid(op: &ScriptedProvider, subject: &str) -> String {
     sessions.last().expect("they have signed in").clone()
 }
 
-async fn grants_of(hub: &TestHub, name: &str) -> usize {
+async fn grants_of(hub: &TestWeb, name: &str) -> usize {
     let user = hub.user(name).await;
     let grants = hub.hub.store().grants_of(user.id).await;
     grants.expect("the database answers").len()
@@ -122,7 +92,7 @@ async fn grants_of(hub: &TestHub, name: &str) -> usize {
 
 #[tokio::test]
 async fn garbage_of_one_network_is_refused_after_a_while_and_nobody_else_is_held_up() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let send = async |address: [u8; 4]| {
         let client = hub.anonymous().moved_to(address);
         let call = client.call("POST", "/hub/oidc/backchannel-logout");
@@ -152,20 +122,20 @@ async fn garbage_of_one_network_is_refused_after_a_while_and_nobody_else_is_held
 
 #[tokio::test]
 async fn a_revoked_session_ends_here_and_nothing_else_does() {
-    let (op, hub) = scene().await;
-    let first = sign_in(&op, &hub, "subject-1").await;
-    let of_first = sid(&op, "subject-1");
-    let second = sign_in(&op, &hub, "subject-1").await;
-    let other = sign_in(&op, &hub, "subject-2").await;
+    let (home, hub) = scene().await;
+    let first = sign_in(&home, &hub, "subject-1").await;
+    let of_first = sid(&home.op, "subject-1");
+    let second = sign_in(&home, &hub, "subject-1").await;
+    let other = sign_in(&home, &hub, "subject-2").await;
     let session = json!({
         "format": "complex",
-        "user": person(&op, "subject-1"),
+        "user": person(&home.op, "subject-1"),
         "session": { "format": "opaque", "id": of_first },
     });
 
     let answer = push(
         &hub,
-        &op.security_event(AUDIENCE, REVOKED, &session, |_| {}),
+        &home.op.security_event(AUDIENCE, REVOKED, &session, |_| {}),
     )
     .await;
 
@@ -180,7 +150,7 @@ async fn a_revoked_session_ends_here_and_nothing_else_does() {
         "that of the second sign-in"
     );
 
-    push(&hub, &event(&op, REVOKED)).await.must_be(202);
+    push(&hub, &event(&home.op, REVOKED)).await.must_be(202);
 
     second.get("/hub/home").await.must_be(302);
     assert_eq!(grants_of(&hub, "river").await, 0);
@@ -190,14 +160,24 @@ async fn a_revoked_session_ends_here_and_nothing_else_does() {
 
 #[tokio::test]
 async fn an_event_that_comes_late_leaves_alone_what_began_since() {
-    let (op, hub) = scene().await;
-    let late = op.security_event(AUDIENCE, REVOKED, &person(&op, "subject-1"), |claims| {
-        claims["iat"] = json!(1_800_000_000 - 3600);
-    });
-    let disabled = op.security_event(AUDIENCE, DISABLED, &person(&op, "subject-1"), |claims| {
-        claims["iat"] = json!(1_800_000_000 - 3600);
-    });
-    let browser = sign_in(&op, &hub, "subject-1").await;
+    let (home, hub) = scene().await;
+    let late = home.op.security_event(
+        AUDIENCE,
+        REVOKED,
+        &person(&home.op, "subject-1"),
+        |claims| {
+            claims["iat"] = json!(1_800_000_000 - 3600);
+        },
+    );
+    let disabled = home.op.security_event(
+        AUDIENCE,
+        DISABLED,
+        &person(&home.op, "subject-1"),
+        |claims| {
+            claims["iat"] = json!(1_800_000_000 - 3600);
+        },
+    );
+    let browser = sign_in(&home, &hub, "subject-1").await;
 
     push(&hub, &late).await.must_be(202);
     push(&hub, &disabled).await.must_be(202);
@@ -210,10 +190,10 @@ async fn an_event_that_comes_late_leaves_alone_what_began_since() {
 
 #[tokio::test]
 async fn a_token_that_comes_again_is_taken_and_does_nothing() {
-    let (op, hub) = scene().await;
-    let token = event(&op, REVOKED);
+    let (home, hub) = scene().await;
+    let token = event(&home.op, REVOKED);
     push(&hub, &token).await.must_be(202);
-    let browser = sign_in(&op, &hub, "subject-1").await;
+    let browser = sign_in(&home, &hub, "subject-1").await;
 
     push(&hub, &token).await.must_be(202);
 
@@ -223,18 +203,17 @@ async fn a_token_that_comes_again_is_taken_and_does_nothing() {
 #[tokio::test]
 async fn whose_account_is_disabled_is_no_longer_allowed() {
     for policy in [NoLongerAllowed::Keep, NoLongerAllowed::Stop] {
-        let op = provider().await;
-        let ours = configured(&op, |_| {});
-        let hub = TestHub::with(|recipe| {
-            recipe.providers.push(ours);
+        let world = World::new().await;
+        let home = provider(&world).await;
+        let hub = TestWeb::of(world.hub_with(|recipe| {
+            recipe.providers.push(home.configured());
             recipe.settings.no_longer_allowed = policy;
-        })
-        .await;
+        }));
         hub.listen().await;
-        let browser = sign_in(&op, &hub, "subject-1").await;
+        let browser = sign_in(&home, &hub, "subject-1").await;
         hub.start("river").await;
 
-        push(&hub, &event(&op, DISABLED)).await.must_be(202);
+        push(&hub, &event(&home.op, DISABLED)).await.must_be(202);
 
         browser.get("/hub/home").await.must_be(302);
         assert_eq!(grants_of(&hub, "river").await, 0);
@@ -247,11 +226,8 @@ async fn whose_account_is_disabled_is_no_longer_allowed() {
             .await
             .expect("an answer");
         assert_eq!(groups, Vec::<String>::new());
-        let server = hub.server("river", "").await.expect("it is known");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while policy == NoLongerAllowed::Stop && hub.spawner.running() > 0 {
-            assert!(Instant::now() < deadline, "{server:?} was not stopped");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        if policy == NoLongerAllowed::Stop {
+            until("the server is stopped", async || hub.spawner.running() == 0).await;
         }
         let expected = usize::from(policy == NoLongerAllowed::Keep);
         assert_eq!(hub.spawner.running(), expected);
@@ -260,26 +236,26 @@ async fn whose_account_is_disabled_is_no_longer_allowed() {
 
 #[tokio::test]
 async fn rights_are_read_again_at_once() {
-    let (op, hub) = scene().await;
-    let browser = sign_in(&op, &hub, "subject-1").await;
+    let (home, hub) = scene().await;
+    let browser = sign_in(&home, &hub, "subject-1").await;
     let model = browser.api("GET", "/hub/api/user", None).await.json();
     assert_eq!(
         (&model["admin"], &model["groups"]),
         (&json!(true), &json!(["crew", "officers"]))
     );
 
-    op.script().person("subject-1").claims["groups"] = json!(["crew"]);
-    push(&hub, &event(&op, CLAIMS)).await.must_be(202);
+    home.op.script().person("subject-1").claims["groups"] = json!(["crew"]);
+    push(&hub, &event(&home.op, CLAIMS)).await.must_be(202);
 
     let model = browser.api("GET", "/hub/api/user", None).await.json();
     assert_eq!(
         (&model["admin"], &model["groups"]),
         (&json!(false), &json!(["crew"]))
     );
-    assert_eq!(op.refresh_calls(), 1);
+    assert_eq!(home.op.refresh_calls(), 1);
 
-    op.script().person("subject-1").claims["groups"] = json!([]);
-    push(&hub, &event(&op, CREDENTIAL)).await.must_be(202);
+    home.op.script().person("subject-1").claims["groups"] = json!([]);
+    push(&hub, &event(&home.op, CREDENTIAL)).await.must_be(202);
 
     browser.get("/hub/home").await.must_be(302);
     assert_eq!(
@@ -291,31 +267,32 @@ async fn rights_are_read_again_at_once() {
 
 #[tokio::test]
 async fn rights_are_read_again_without_a_refresh_token() {
-    let (op, hub) = scene().await;
-    op.script()
+    let (home, hub) = scene().await;
+    home.op
+        .script()
         .token_answer
         .insert("refresh_token", Value::Null);
-    let browser = sign_in(&op, &hub, "subject-1").await;
+    let browser = sign_in(&home, &hub, "subject-1").await;
 
-    op.script().person("subject-1").claims["groups"] = json!(["crew"]);
-    push(&hub, &event(&op, CLAIMS)).await.must_be(202);
+    home.op.script().person("subject-1").claims["groups"] = json!(["crew"]);
+    push(&hub, &event(&home.op, CLAIMS)).await.must_be(202);
 
     let model = browser.api("GET", "/hub/api/user", None).await.json();
     assert_eq!(
         (&model["admin"], &model["groups"]),
         (&json!(false), &json!(["crew"]))
     );
-    assert_eq!(op.refresh_calls(), 0);
+    assert_eq!(home.op.refresh_calls(), 0);
 }
 
 #[tokio::test]
 async fn a_provider_that_is_down_does_not_hold_up_its_own_event() {
-    let (op, hub) = scene().await;
-    let browser = sign_in(&op, &hub, "subject-1").await;
-    op.script().instead.insert("/token", Instead::Silence);
+    let (home, hub) = scene().await;
+    let browser = sign_in(&home, &hub, "subject-1").await;
+    home.op.script().instead.insert("/token", Instead::Silence);
     let began = Instant::now();
 
-    push(&hub, &event(&op, CLAIMS)).await.must_be(202);
+    push(&hub, &event(&home.op, CLAIMS)).await.must_be(202);
 
     assert!(
         began.elapsed() < Duration::from_secs(5),
@@ -327,16 +304,20 @@ async fn a_provider_that_is_down_does_not_hold_up_its_own_event() {
 
 #[tokio::test]
 async fn an_event_about_somebody_unknown_or_of_no_meaning_is_taken() {
-    let (op, hub) = scene().await;
-    let browser = sign_in(&op, &hub, "subject-1").await;
+    let (home, hub) = scene().await;
+    let browser = sign_in(&home, &hub, "subject-1").await;
     let stream = json!({ "format": "opaque", "id": "stream-1" });
     let tokens = [
-        op.security_event(AUDIENCE, REVOKED, &person(&op, "nobody"), |_| {}),
-        op.security_event(AUDIENCE, DISABLED, &person(&op, "nobody"), |_| {}),
-        op.security_event(AUDIENCE, CLAIMS, &person(&op, "nobody"), |_| {}),
-        op.security_event(AUDIENCE, VERIFICATION, &stream, |_| {}),
+        home.op
+            .security_event(AUDIENCE, REVOKED, &person(&home.op, "nobody"), |_| {}),
+        home.op
+            .security_event(AUDIENCE, DISABLED, &person(&home.op, "nobody"), |_| {}),
+        home.op
+            .security_event(AUDIENCE, CLAIMS, &person(&home.op, "nobody"), |_| {}),
+        home.op
+            .security_event(AUDIENCE, VERIFICATION, &stream, |_| {}),
         event(
-            &op,
+            &home.op,
             "https://schemas.openid.net/secevent/caep/event-type/device-compliance-change",
         ),
     ];
@@ -350,15 +331,20 @@ async fn an_event_about_somebody_unknown_or_of_no_meaning_is_taken() {
 
 #[tokio::test]
 async fn bad_tokens_are_refused_in_the_words_of_the_standard() {
-    let (op, hub) = scene().await;
-    let browser = sign_in(&op, &hub, "subject-1").await;
+    let (home, hub) = scene().await;
+    let browser = sign_in(&home, &hub, "subject-1").await;
     let with = |claim: &'static str, value: Value| {
-        op.security_event(AUDIENCE, REVOKED, &person(&op, "subject-1"), |claims| {
-            claims[claim] = value;
-        })
+        home.op.security_event(
+            AUDIENCE,
+            REVOKED,
+            &person(&home.op, "subject-1"),
+            |claims| {
+                claims[claim] = value;
+            },
+        )
     };
     let forged = {
-        let token = event(&op, REVOKED);
+        let token = event(&home.op, REVOKED);
         let (message, _) = token.rsplit_once('.').expect("three parts");
         format!("{message}.AAAA")
     };
@@ -380,7 +366,10 @@ async fn bad_tokens_are_refused_in_the_words_of_the_standard() {
         (&with("iat", json!(1_700_000_000)), "invalid_request"),
         (&with("events", json!({})), "invalid_request"),
         (&with("sub_id", email), "invalid_request"),
-        (&op.logout_token(Some("subject-1"), None), "invalid_request"),
+        (
+            &home.op.logout_token(Some("subject-1"), None),
+            "invalid_request",
+        ),
     ];
     for (number, (token, expected)) in cases.into_iter().enumerate() {
         let answer = push(&hub, token).await.must_be(400);
@@ -399,8 +388,8 @@ async fn bad_tokens_are_refused_in_the_words_of_the_standard() {
 
 #[tokio::test]
 async fn a_push_has_the_type_and_the_header_that_were_agreed() {
-    let (op, hub) = scene().await;
-    let token = event(&op, REVOKED);
+    let (home, hub) = scene().await;
+    let token = event(&home.op, REVOKED);
     let send = async |kind: &str, authorization: &str| {
         let transmitter = hub.anonymous();
         let call = transmitter.call("POST", "/hub/oidc/security-events");
@@ -421,11 +410,11 @@ async fn a_push_has_the_type_and_the_header_that_were_agreed() {
 
 #[tokio::test]
 async fn keys_that_cannot_be_read_make_the_transmitter_try_again() {
-    let (op, hub) = scene().await;
+    let (home, hub) = scene().await;
     let away = Instead::Status(503, String::new());
-    op.script().instead.insert("/jwks", away);
+    home.op.script().instead.insert("/jwks", away);
 
-    let answer = push(&hub, &event(&op, REVOKED)).await.must_be(503);
+    let answer = push(&hub, &event(&home.op, REVOKED)).await.must_be(503);
 
     assert_ne!(answer.header("retry-after"), "");
     assert!(answer.json()["err"].is_string());
@@ -433,20 +422,19 @@ async fn keys_that_cannot_be_read_make_the_transmitter_try_again() {
 
 #[tokio::test]
 async fn without_a_stream_there_is_nothing_to_push_to() {
-    let op = provider().await;
-    let ours = configured(&op, |settings| settings.security_events = None);
-    let hub = TestHub::with(|recipe| recipe.providers.push(ours)).await;
+    let (home, hub) = OpenId::with_hub(|_| {}).await;
+    let hub = TestWeb::of(hub);
 
-    push(&hub, &event(&op, REVOKED)).await.must_be(404);
+    push(&hub, &event(&home.op, REVOKED)).await.must_be(404);
 }
 
 #[tokio::test]
 async fn a_logout_token_ends_what_it_names_once() {
-    let (op, hub) = scene().await;
-    let first = sign_in(&op, &hub, "subject-1").await;
-    let of_first = sid(&op, "subject-1");
-    let second = sign_in(&op, &hub, "subject-1").await;
-    let by_session = op.logout_token(None, Some(&of_first));
+    let (home, hub) = scene().await;
+    let first = sign_in(&home, &hub, "subject-1").await;
+    let of_first = sid(&home.op, "subject-1");
+    let second = sign_in(&home, &hub, "subject-1").await;
+    let by_session = home.op.logout_token(None, Some(&of_first));
 
     let answer = log_out(&hub, &by_session).await.must_be(200);
 
@@ -455,7 +443,7 @@ async fn a_logout_token_ends_what_it_names_once() {
     second.get("/hub/home").await.must_be(200);
     log_out(&hub, &by_session).await.must_be(400);
 
-    let by_person = op.logout_token(Some("subject-1"), None);
+    let by_person = home.op.logout_token(Some("subject-1"), None);
     log_out(&hub, &by_person).await.must_be(200);
 
     second.get("/hub/home").await.must_be(302);
@@ -464,17 +452,22 @@ async fn a_logout_token_ends_what_it_names_once() {
 
 #[tokio::test]
 async fn a_lone_session_in_a_logout_token_is_the_whole_person_where_that_is_configured() {
-    let op = provider().await;
-    let mut ours = configured(&op, |_| {});
-    ours.widens_logout = true;
-    let hub = TestHub::with(|recipe| recipe.providers.push(ours)).await;
+    let world = World::new().await;
+    let home = provider(&world).await;
+    let hub = TestWeb::of(world.hub_with(|recipe| {
+        let widens_logout = true;
+        recipe.providers.push(ConfiguredProvider {
+            widens_logout,
+            ..home.configured()
+        });
+    }));
     for named in [None, Some("subject-1")] {
-        let first = sign_in(&op, &hub, "subject-1").await;
-        let of_first = sid(&op, "subject-1");
-        let second = sign_in(&op, &hub, "subject-1").await;
-        let other = sign_in(&op, &hub, "subject-2").await;
+        let first = sign_in(&home, &hub, "subject-1").await;
+        let of_first = sid(&home.op, "subject-1");
+        let second = sign_in(&home, &hub, "subject-1").await;
+        let other = sign_in(&home, &hub, "subject-2").await;
 
-        let token = op.logout_token(named, Some(&of_first));
+        let token = home.op.logout_token(named, Some(&of_first));
         log_out(&hub, &token).await.must_be(200);
 
         first.get("/hub/home").await.must_be(302);
@@ -486,19 +479,21 @@ async fn a_lone_session_in_a_logout_token_is_the_whole_person_where_that_is_conf
 
 #[tokio::test]
 async fn a_provider_that_is_silent_holds_up_no_logout_token_of_another() {
-    let (silent, op) = (provider().await, provider().await);
+    let world = World::new().await;
+    let home = provider(&world).await;
+    let mut silent = OpenId::start("silent", &world).await;
+    tells(&mut silent);
     silent
+        .op
         .script()
         .instead
         .insert("/.well-known/openid-configuration", Instead::Silence);
-    let other = configured(&silent, |settings| {
-        settings.id = "silent".parse().expect("a valid id");
-    });
-    let ours = configured(&op, |_| {});
-    let hub = TestHub::with(|recipe| recipe.providers.extend([other, ours])).await;
-    let browser = sign_in(&op, &hub, "subject-1").await;
+    let hub = TestWeb::of(world.hub_with(|recipe| {
+        recipe.providers = vec![silent.configured(), home.configured()];
+    }));
+    let browser = sign_in(&home, &hub, "subject-1").await;
 
-    let token = op.logout_token(Some("subject-1"), None);
+    let token = home.op.logout_token(Some("subject-1"), None);
     let taken = tokio::time::timeout(Duration::from_secs(5), log_out(&hub, &token)).await;
 
     taken.expect("nobody waits for the other one").must_be(200);
@@ -507,17 +502,19 @@ async fn a_provider_that_is_silent_holds_up_no_logout_token_of_another() {
 
 #[tokio::test]
 async fn a_session_whose_name_the_provider_did_not_say_ends_with_any_of_the_person() {
-    let (op, hub) = scene().await;
-    op.script().tweak = Some(Box::new(|_, claims| {
+    let (home, hub) = scene().await;
+    home.op.script().tweak = Some(Box::new(|_, claims| {
         claims.as_object_mut().expect("claims").remove("sid");
     }));
-    let unnamed = sign_in(&op, &hub, "subject-1").await;
-    let sid_of_unnamed = sid(&op, "subject-1");
-    op.script().tweak = None;
-    let named = sign_in(&op, &hub, "subject-1").await;
-    let other = sign_in(&op, &hub, "subject-2").await;
+    let unnamed = sign_in(&home, &hub, "subject-1").await;
+    let sid_of_unnamed = sid(&home.op, "subject-1");
+    home.op.script().tweak = None;
+    let named = sign_in(&home, &hub, "subject-1").await;
+    let other = sign_in(&home, &hub, "subject-2").await;
 
-    let token = op.logout_token(Some("subject-1"), Some(&sid_of_unnamed));
+    let token = home
+        .op
+        .logout_token(Some("subject-1"), Some(&sid_of_unnamed));
     log_out(&hub, &token).await.must_be(200);
 
     unnamed.get("/hub/home").await.must_be(302);
@@ -528,21 +525,20 @@ async fn a_session_whose_name_the_provider_did_not_say_ends_with_any_of_the_pers
 
 #[tokio::test]
 async fn an_event_that_reaches_one_process_holds_in_all() {
-    let op = provider().await;
     let database = Database::postgres().await;
-    let second = Database::shared(&database);
-    let (ours, theirs) = (configured(&op, |_| {}), configured(&op, |_| {}));
-    let one = TestHub::on(database, |recipe| recipe.providers.push(ours)).await;
-    let other = TestHub::on(second, |recipe| recipe.providers.push(theirs)).await;
+    let world = World::on(database.clone()).await;
+    let home = provider(&world).await;
+    let one = TestWeb::of(world.hub_with(|recipe| recipe.providers.push(home.configured())));
+    let other = TestWeb::on(database, |recipe| recipe.providers.push(home.configured())).await;
     other.hub.spawn_listening().await.expect("it listens");
-    let browser = sign_in(&op, &one, "subject-1").await;
+    let browser = sign_in(&home, &one, "subject-1").await;
     let session_id = browser.cookie("jupyterhub-session-id").expect("a session");
     let cookie = browser.cookie("jupyterhub-hub-login").expect("a session");
     let there = other.anonymous();
     there.keep("jupyterhub-hub-login", &cookie, "/hub/");
     there.get("/hub/home").await.must_be(200);
 
-    push(&one, &event(&op, REVOKED)).await.must_be(202);
+    push(&one, &event(&home.op, REVOKED)).await.must_be(202);
 
     let deadline = Instant::now() + Duration::from_secs(5);
     while there.get("/hub/home").await.status != 302 {

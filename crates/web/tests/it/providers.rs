@@ -9,18 +9,11 @@ use jansky_model::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::support::{Answer, Client, PASSWORD, PROVIDER, ScriptedProvider, TestHub};
+use crate::support::{Answer, Client, PASSWORD, PROVIDER, ScriptedProvider, TestWeb, everybody};
 
-fn everybody() -> AdmissionRules {
-    AdmissionRules {
-        allow_all: true,
-        ..AdmissionRules::default()
-    }
-}
-
-async fn hub_with(rules: AdmissionRules, claims: &Value) -> TestHub {
+async fn hub_with(rules: AdmissionRules, claims: &Value) -> TestWeb {
     let provider = ScriptedProvider::new(claims).with_rules(rules);
-    TestHub::with(|recipe| recipe.providers.push(provider)).await
+    TestWeb::with(|recipe| recipe.providers.push(provider)).await
 }
 
 /// Leaves for the provider; the state that it would send back.
@@ -355,7 +348,7 @@ async fn an_unknown_provider_is_told_on_the_sign_in_page() {
 async fn a_provider_that_cannot_be_used_is_shown_as_that() {
     let provider = ScriptedProvider::new(&json!({}));
     let configured = provider.with_rules(everybody());
-    let hub = TestHub::with(|recipe| recipe.providers.push(configured)).await;
+    let hub = TestWeb::with(|recipe| recipe.providers.push(configured)).await;
     let now = Timestamp::from_seconds(0);
 
     for status in [
@@ -439,9 +432,9 @@ async fn where_a_provider_has_an_address_of_its_own_nothing_else_counts() {
     let own = "http://hub.test/hub/oauth_callback/observatory";
     let mut configured = ScriptedProvider::new(&json!({})).with_rules(everybody());
     configured.callback_url = Some(own.to_owned());
-    let hub = TestHub::with(|recipe| recipe.providers.push(configured)).await;
+    let hub = TestWeb::with(|recipe| recipe.providers.push(configured)).await;
     let shared = hub_with(everybody(), &json!({})).await;
-    let back = async |hub: &TestHub, path: &str| {
+    let back = async |hub: &TestWeb, path: &str| {
         let browser = hub.anonymous();
         let state = leave(&browser, "").await;
         let path = format!("/hub/{path}?state={state}&code=s1:river");
@@ -461,7 +454,7 @@ async fn auto_login_leaves_at_once_unless_the_provider_is_away() {
     let provider = ScriptedProvider::new(&json!({}));
     let mut configured = provider.with_rules(everybody());
     configured.auto_login = true;
-    let hub = TestHub::with(|recipe| recipe.providers.push(configured)).await;
+    let hub = TestWeb::with(|recipe| recipe.providers.push(configured)).await;
 
     let answer = hub
         .anonymous()

@@ -1,28 +1,21 @@
 //! A new sign-in that was asked for is more than a look at the session that the provider has.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use jansky_model::{ManualClock, Timestamp};
+use jansky_model::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::support::{Answer, Client, OpenId, TestHub};
+use crate::support::{Answer, Client, OpenId, TestWeb};
 
 const NOW: i64 = 1_800_000_000;
 
 /// Somebody who signed in long ago at a provider that does not ask again by itself.
-async fn scene() -> (TestHub, OpenId, Client) {
-    let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(NOW)));
-    let home = OpenId::start("home", &clock).await;
-    home.op.script().signed_in_since = Some(NOW - 3600);
-    let hub = TestHub::with(|recipe| {
-        recipe.clock = Arc::clone(&clock);
-        recipe.providers = vec![home.configured(&clock)];
-    })
-    .await;
-    let browser = hub.anonymous();
-    home.sign_in(&browser, "subject-1").await.must_be(302);
+async fn scene() -> (TestWeb, OpenId, Client) {
+    let (home, hub) =
+        OpenId::with_hub(|home| home.op.script().signed_in_since = Some(NOW - 3600)).await;
+    let hub = TestWeb::of(hub);
+    let browser = hub.browser_at(&home, "subject-1").await;
     (hub, home, browser)
 }
 
@@ -35,13 +28,6 @@ fn told(answer: &Answer) -> (Option<String>, Option<String>) {
 
 fn to_ask() -> (Option<String>, Option<String>) {
     (Some("login".to_owned()), Some("0".to_owned()))
-}
-
-/// Comes back from where an answer leads.
-async fn go(home: &OpenId, browser: &Client, answer: &Answer) -> Answer {
-    let url = Url::parse(answer.location()).expect("an address at the provider");
-    let query = home.op.sign_in_as(&url, "subject-1");
-    browser.get(&format!("/hub/oauth_callback?{query}")).await
 }
 
 async fn is_in(browser: &Client) -> bool {
@@ -59,16 +45,22 @@ async fn who_was_made_to_sign_in_again_has_to_prove_it_at_the_provider() {
         .expect("demanded");
 
     // Nobody knows yet who is there, so the provider is not told to ask.
-    let again = home.sign_in(&browser, "subject-1").await.must_be(302);
+    let again = browser.sign_in_at(&home, "subject-1").await.must_be(302);
 
     assert_eq!(told(&again), to_ask());
     assert!(!is_in(&browser).await);
-    go(&home, &browser, &again).await.must_be(302);
+    browser
+        .come_back_from(&again, &home, "subject-1")
+        .await
+        .must_be(302);
     assert!(is_in(&browser).await);
     let usual = hub.anonymous();
     let answer = usual.get("/hub/oauth_login?idp=home").await.must_be(302);
     assert_eq!(told(&answer), (None, None), "once is enough");
-    go(&home, &usual, &answer).await.must_be(302);
+    usual
+        .come_back_from(&answer, &home, "subject-1")
+        .await
+        .must_be(302);
     assert!(is_in(&usual).await);
 }
 
@@ -89,7 +81,10 @@ async fn a_browser_whose_session_waits_for_a_sign_in_is_asked_at_once() {
     let answer = browser.get("/hub/oauth_login?idp=home").await.must_be(302);
 
     assert_eq!(told(&answer), to_ask());
-    go(&home, &browser, &answer).await.must_be(302);
+    browser
+        .come_back_from(&answer, &home, "subject-1")
+        .await
+        .must_be(302);
     assert!(is_in(&browser).await);
 }
 
@@ -114,17 +109,23 @@ async fn a_provider_that_was_told_to_ask_and_did_not_lets_nobody_in() {
     };
     for at in [json!(NOW - 3600), json!(1_799_996_400.5)] {
         says(Some(at));
-        let again = home.sign_in(&browser, "subject-1").await.must_be(302);
+        let again = browser.sign_in_at(&home, "subject-1").await.must_be(302);
 
-        let refused = go(&home, &browser, &again).await.must_be(403);
+        let refused = browser
+            .come_back_from(&again, &home, "subject-1")
+            .await
+            .must_be(403);
 
         assert!(refused.text().contains("before it was asked to let you"));
         assert!(!is_in(&browser).await);
     }
     // One that does not say when is believed.
     says(None);
-    let again = home.sign_in(&browser, "subject-1").await.must_be(302);
+    let again = browser.sign_in_at(&home, "subject-1").await.must_be(302);
     assert_eq!(told(&again), to_ask());
-    go(&home, &browser, &again).await.must_be(302);
+    browser
+        .come_back_from(&again, &home, "subject-1")
+        .await
+        .must_be(302);
     assert!(is_in(&browser).await);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jansky_hub::{Event, SignUpRule};
 use serde_json::{Value, json};
 
-use crate::support::{Client, PASSWORD, TestHub};
+use crate::support::{Client, PASSWORD, TestWeb};
 
 /// Of every route that may change something: what stands in the audit trail afterwards, or why nothing
 /// does. A route without an answer to that question fails the test.
@@ -139,7 +139,7 @@ struct Auditor {
 }
 
 impl Auditor {
-    async fn new(hub: &TestHub) -> Self {
+    async fn new(hub: &TestWeb) -> Self {
         hub.admin("auditor").await;
         let program = hub.token("auditor", &["inherit"]).await;
         let mut auditor = Self { program, seen: 0 };
@@ -179,7 +179,7 @@ const HERE: [u8; 4] = [198, 51, 100, 7];
 
 #[tokio::test]
 async fn sign_ins_and_refusals_are_on_record() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.account("river").await;
     let mut auditor = Auditor::new(&hub).await;
     let browser = hub
@@ -216,7 +216,7 @@ async fn sign_ins_and_refusals_are_on_record() {
 
 #[tokio::test]
 async fn a_flood_of_refusals_is_a_few_events_and_a_number() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.account("river").await;
     let mut auditor = Auditor::new(&hub).await;
     let stranger = hub.anonymous().moved_to(HERE);
@@ -247,7 +247,7 @@ type Step = (
 
 #[tokio::test]
 async fn what_administrators_change_is_on_record() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let mut auditor = Auditor::new(&hub).await;
     hub.admin("zoe").await;
     let zoe = hub.token("zoe", &["inherit"]).await.moved_to(HERE);
@@ -373,7 +373,7 @@ async fn what_administrators_change_is_on_record() {
 
 #[tokio::test]
 async fn what_people_change_for_themselves_is_on_record() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let mut auditor = Auditor::new(&hub).await;
     hub.start("river").await;
     hub.user("wash").await;
@@ -421,7 +421,7 @@ async fn what_people_change_for_themselves_is_on_record() {
 
 #[tokio::test]
 async fn the_first_administrator_is_on_record() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let code = hub
         .hub
         .people
@@ -450,7 +450,7 @@ async fn the_first_administrator_is_on_record() {
 
 #[tokio::test]
 async fn somebody_who_asks_for_an_account_is_on_record() {
-    let hub = TestHub::with(|recipe| recipe.settings.sign_up = SignUpRule::Approval).await;
+    let hub = TestWeb::with(|recipe| recipe.settings.sign_up = SignUpRule::Approval).await;
     let mut auditor = Auditor::new(&hub).await;
     let browser = hub.anonymous().moved_to(HERE);
 
@@ -462,7 +462,7 @@ async fn somebody_who_asks_for_an_account_is_on_record() {
 
 #[tokio::test]
 async fn addresses_are_kept_for_a_time_and_the_trail_holds_without_them() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         recipe.settings.poll_interval = Duration::from_millis(20);
     })
     .await;
@@ -499,7 +499,7 @@ async fn addresses_are_kept_for_a_time_and_the_trail_holds_without_them() {
 
 #[tokio::test]
 async fn an_operator_who_keeps_no_addresses_has_none() {
-    let hub = TestHub::with(|recipe| recipe.settings.keep_addresses = Duration::ZERO).await;
+    let hub = TestWeb::with(|recipe| recipe.settings.keep_addresses = Duration::ZERO).await;
     hub.account("river").await;
     let mut auditor = Auditor::new(&hub).await;
     let browser = hub.anonymous().moved_to(HERE);

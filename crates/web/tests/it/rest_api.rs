@@ -8,7 +8,7 @@ use jansky_web::{Operation, operations};
 use serde_json::json;
 
 use crate::routes::{Row, Things, delete_made, rows, send};
-use crate::support::TestHub;
+use crate::support::TestWeb;
 
 const HEAD: &str = "\
 # The REST API
@@ -83,7 +83,7 @@ fn the_page_about_the_rest_api_is_as_new_as_its_routes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_scope_that_the_page_names_is_enough_and_none_is_needed_where_it_names_none() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.admin("zoe").await;
     let mut wrong = Vec::new();
     for (number, operation) in operations().iter().enumerate() {

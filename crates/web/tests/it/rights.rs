@@ -1,21 +1,19 @@
 //! Rights follow the provider, and what becomes of those whom it no longer lets in.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_hub::{NoLongerAllowed, Role};
 use jansky_identity::oidc::ClaimsSource;
-use jansky_model::{ManualClock, Timestamp};
 use jansky_testing::Instead;
 use serde_json::{Value, json};
 
-use crate::support::{Client, OpenId, Recipe, TestHub};
+use crate::support::{Client, OpenId, Recipe, TestWeb, World};
 
 /// How often the provider is asked in these tests.
 const INTERVAL: Duration = Duration::from_mins(5);
 
 struct Scene {
-    hub: TestHub,
+    hub: TestWeb,
     home: OpenId,
     river: Client,
 }
@@ -27,22 +25,18 @@ impl Scene {
     }
 
     async fn with(home_is: impl FnOnce(&mut OpenId), hub_is: impl FnOnce(&mut Recipe)) -> Self {
-        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
-        let mut home = OpenId::start("home", &clock)
-            .await
-            .only_groups("/radio", "/operators");
+        let world = World::new().await;
+        let mut home = OpenId::start("home", &world).await;
+        home.only_groups("/radio", "/operators");
         home.op.script().lifetimes.access = 3600;
         home.set_groups("subject-1", Some(&["/radio", "/operators"]));
         home_is(&mut home);
-        let hub = TestHub::with(|recipe| {
-            recipe.clock = Arc::clone(&clock);
-            recipe.providers = vec![home.configured(&clock)];
+        let hub = TestWeb::of(world.hub_with(|recipe| {
+            recipe.providers = vec![home.configured()];
             recipe.settings.rights_refresh = INTERVAL;
             hub_is(recipe);
-        })
-        .await;
-        let river = hub.anonymous();
-        home.sign_in(&river, "subject-1").await.must_be(302);
+        }));
+        let river = hub.browser_at(&home, "subject-1").await;
         Self { hub, home, river }
     }
 
@@ -68,7 +62,7 @@ async fn a_group_that_is_taken_away_is_noticed_long_before_the_token_ends() {
         ClaimsSource::UserInfo,
         ClaimsSource::IdToken,
     ] {
-        let scene = Scene::with(|home| home.claims_source = source, |_| {}).await;
+        let scene = Scene::with(|home| home.settings.claims_source = source, |_| {}).await;
         scene.look_again().await;
         let both = json!({ "admin": true, "groups": ["/operators", "/radio"] });
         assert_eq!(scene.rights().await, both, "{source:?}");
@@ -103,7 +97,10 @@ async fn groups_that_cannot_be_read_take_nothing_away_and_give_nothing() {
 
         // A new sign-in shows no group that lets her in, and ends nothing of what she has.
         let other = scene.hub.anonymous();
-        let refused = scene.home.sign_in(&other, "subject-1").await.must_be(403);
+        let refused = other
+            .sign_in_at(&scene.home, "subject-1")
+            .await
+            .must_be(403);
         let text = refused.text();
         assert!(text.contains("where a list of texts is expected"), "{text}");
         assert_eq!(scene.rights().await, both, "{shape}");
@@ -111,7 +108,7 @@ async fn groups_that_cannot_be_read_take_nothing_away_and_give_nothing() {
 
         scene.home.say("subject-2", "groups", shape.clone());
         let wash = scene.hub.anonymous();
-        scene.home.sign_in(&wash, "subject-2").await.must_be(403);
+        wash.sign_in_at(&scene.home, "subject-2").await.must_be(403);
     }
 }
 
@@ -137,7 +134,10 @@ async fn a_domain_that_cannot_be_read_takes_nothing_away_and_gives_nothing() {
         assert_eq!(scene.rights().await, both, "{claim} {value}");
         scene.river.get("/hub/home").await.must_be(200);
         let other = scene.hub.anonymous();
-        scene.home.sign_in(&other, "subject-1").await.must_be(403);
+        other
+            .sign_in_at(&scene.home, "subject-1")
+            .await
+            .must_be(403);
     }
 }
 
@@ -167,7 +167,10 @@ async fn a_name_that_cannot_be_read_takes_nothing_away() {
 async fn rights_in_one_browser_follow_on_after_signing_out_of_another() {
     let scene = Scene::new().await;
     let other = scene.hub.anonymous();
-    scene.home.sign_in(&other, "subject-1").await.must_be(302);
+    other
+        .sign_in_at(&scene.home, "subject-1")
+        .await
+        .must_be(302);
     let refresh = scene.home.op.script().records.latest("refresh");
     other.post("/hub/logout", &[]).await;
     other.get("/hub/home").await.must_be(302);
@@ -186,7 +189,11 @@ async fn rights_in_one_browser_follow_on_after_signing_out_of_another() {
 
 #[tokio::test]
 async fn userinfo_is_asked_at_a_sign_in_only_for_what_the_id_token_lacks() {
-    let scene = Scene::with(|home| home.claims_source = ClaimsSource::Auto, |_| {}).await;
+    let scene = Scene::with(
+        |home| home.settings.claims_source = ClaimsSource::Auto,
+        |_| {},
+    )
+    .await;
     let both = json!({ "admin": true, "groups": ["/operators", "/radio"] });
     assert_eq!(scene.rights().await, both);
     assert_eq!(scene.home.op.calls("/userinfo"), 0);
@@ -195,7 +202,10 @@ async fn userinfo_is_asked_at_a_sign_in_only_for_what_the_id_token_lacks() {
     let said = json!({ "sub": "subject-1", "preferred_username": "river", "groups": ["/radio"] });
     scene.home.op.script().userinfo = Some(said);
     let other = scene.hub.anonymous();
-    scene.home.sign_in(&other, "subject-1").await.must_be(302);
+    other
+        .sign_in_at(&scene.home, "subject-1")
+        .await
+        .must_be(302);
 
     let one = json!({ "admin": false, "groups": ["/radio"] });
     assert_eq!(scene.rights().await, one);
@@ -272,7 +282,11 @@ async fn what_the_api_changes_in_groups_lasts_until_the_provider_says_its_word()
 
 #[tokio::test]
 async fn a_claim_that_is_not_there_takes_nothing_and_gives_nothing() {
-    let scene = Scene::with(|home| home.claims_source = ClaimsSource::IdToken, |_| {}).await;
+    let scene = Scene::with(
+        |home| home.settings.claims_source = ClaimsSource::IdToken,
+        |_| {},
+    )
+    .await;
     let both = json!({ "admin": true, "groups": ["/operators", "/radio"] });
     scene.home.set_groups("subject-1", None);
     let before = scene.home.op.calls("/userinfo");
@@ -348,16 +362,16 @@ async fn servers_of_somebody_who_may_not_come_in_any_more_are_drained() {
     assert_eq!(scene.hub.spawner.running(), 0);
     scene.river.get("/hub/home").await.must_be(302);
     scene
-        .home
-        .sign_in(&scene.river, "subject-1")
+        .river
+        .sign_in_at(&scene.home, "subject-1")
         .await
         .must_be(403);
 
     // Let in again, everything is as before.
     scene.home.set_groups("subject-1", Some(&["/radio"]));
     scene
-        .home
-        .sign_in(&scene.river, "subject-1")
+        .river
+        .sign_in_at(&scene.home, "subject-1")
         .await
         .must_be(302);
     scene.river.post("/hub/spawn/river", &[]).await.must_be(302);
@@ -393,9 +407,8 @@ async fn a_refused_sign_in_ends_what_goes_on_in_other_browsers() {
     scene.home.set_groups("subject-1", Some(&[]));
 
     let elsewhere = scene.hub.anonymous();
-    scene
-        .home
-        .sign_in(&elsewhere, "subject-1")
+    elsewhere
+        .sign_in_at(&scene.home, "subject-1")
         .await
         .must_be(403);
 
@@ -452,8 +465,8 @@ async fn whoever_has_to_sign_in_again_does_so_before_a_server_starts() {
     );
     scene.river.get(answer.location()).await.must_be(200);
     scene
-        .home
-        .sign_in(&scene.river, "subject-1")
+        .river
+        .sign_in_at(&scene.home, "subject-1")
         .await
         .must_be(302);
     scene.river.post("/hub/spawn/river", &[]).await.must_be(302);
@@ -546,7 +559,7 @@ async fn a_change_at_the_provider_is_known_within_the_interval_wherever_it_falls
             };
             scene.hub.clock.advance(look / 4 * quarter);
             scene.home.set_groups("subject-1", Some(&["/radio"]));
-            let changed_at = scene.hub.clock_now();
+            let changed_at = scene.hub.now();
 
             let mut looks = 0;
             while groups().await.len() > 1 {
@@ -556,7 +569,7 @@ async fn a_change_at_the_provider_is_known_within_the_interval_wherever_it_falls
                 assert!(looks < 100, "it is never noticed");
             }
 
-            let after = scene.hub.clock_now().since(changed_at);
+            let after = scene.hub.now().since(changed_at);
             assert!(after <= interval, "{after:?} of {interval:?}, {quarter}");
             assert!(
                 after > interval / 4,

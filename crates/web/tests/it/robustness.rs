@@ -1,6 +1,6 @@
 //! Nothing that comes in makes the hub fail.
 
-use crate::support::{Client, Database, TestHub};
+use crate::support::{Client, Database, TestWeb};
 
 /// A small generator: the same numbers every time, spread well enough.
 struct Dice(u64);
@@ -145,7 +145,7 @@ const QUERIES: &[&str] = &[
 ];
 
 /// Sends every body and every query to every route, as one who may do everything.
-async fn throw_everything_at(hub: &TestHub) {
+async fn throw_everything_at(hub: &TestWeb) {
     hub.admin("zoe").await;
     let browser = hub.session("zoe").await;
     let program = hub.token("zoe", &["inherit"]).await;
@@ -214,13 +214,13 @@ async fn check(client: &Client, method: &str, path: &str, body: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_path_query_or_body_is_an_internal_error_on_sqlite() {
-    throw_everything_at(&TestHub::new().await).await;
+    throw_everything_at(&TestWeb::new().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_path_query_or_body_is_an_internal_error_on_postgres() {
     let database = Database::postgres().await;
-    throw_everything_at(&TestHub::on(database, |_| {}).await).await;
+    throw_everything_at(&TestWeb::on(database, |_| {}).await).await;
 }
 
 /// Every address that reads a body, with who may send one.
@@ -236,10 +236,10 @@ const BODIES: &[(&str, &str)] = &[
 
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused_with_the_limit() {
-    let small = TestHub::with(|recipe| recipe.settings.max_body_size = 100_000).await;
+    let small = TestWeb::with(|recipe| recipe.settings.max_body_size = 100_000).await;
     for (hub, limit, words) in [
         (
-            TestHub::new().await,
+            TestWeb::new().await,
             1 << 20,
             "larger than 1 MiB (hub.max_body_size)",
         ),
@@ -272,7 +272,7 @@ async fn a_body_that_is_too_large_is_refused_with_the_limit() {
 
 #[tokio::test]
 async fn cookies_that_make_no_sense_are_passed_over() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let good = browser
         .cookie("jupyterhub-hub-login")
@@ -305,7 +305,7 @@ async fn cookies_that_make_no_sense_are_passed_over() {
 
 #[tokio::test]
 async fn a_host_that_makes_no_sense_does_not_matter() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.session("river").await;
     for host in ["", "[", "a b", "evil.test:99999", "user@evil.test"] {
         let call = browser

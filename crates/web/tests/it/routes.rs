@@ -7,7 +7,7 @@ use jansky_model::ServerName;
 use jansky_model::name::escape_path;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Client, TestHub};
+use crate::support::{Answer, Client, TestWeb};
 
 /// The kinds of callers, in the order of the columns.
 ///
@@ -264,7 +264,7 @@ pub(crate) struct Things {
 
 impl Things {
     /// Makes a user with two stopped servers, a token and a group.
-    pub(crate) async fn make(hub: &TestHub, owner: &str) -> Self {
+    pub(crate) async fn make(hub: &TestWeb, owner: &str) -> Self {
         let user = hub.user(owner).await;
         for (name, title) in [("", "nebula default"), ("gpu", "nebula gpu")] {
             let name: ServerName = name.parse().expect("a valid name");
@@ -329,7 +329,7 @@ impl Things {
 }
 
 /// Sends the request of a route as one of the [`CALLERS`].
-async fn ask(hub: &TestHub, things: &Things, method: &str, route: &str, caller: &str) -> Answer {
+async fn ask(hub: &TestWeb, things: &Things, method: &str, route: &str, caller: &str) -> Answer {
     let owner = things.owner.as_str();
     let client = match caller {
         "anon" => hub.anonymous(),
@@ -381,7 +381,7 @@ async fn forge(client: &Client, method: &str, path: &str, sent: Sent) -> Answer 
     }
 }
 
-async fn expired_token(hub: &TestHub, owner: &str) -> String {
+async fn expired_token(hub: &TestWeb, owner: &str) -> String {
     let user = hub.user(owner).await;
     let request = jansky_hub::NewApiToken {
         lifetime: Some(std::time::Duration::ZERO),
@@ -396,7 +396,7 @@ async fn expired_token(hub: &TestHub, owner: &str) -> String {
 }
 
 /// Deletes the users that routes make, so that they are not in the way of the next request.
-pub(crate) async fn delete_made(hub: &TestHub) {
+pub(crate) async fn delete_made(hub: &TestWeb) {
     for name in ["inara", "kaylee"] {
         if let Some(user) = hub
             .hub
@@ -420,7 +420,7 @@ fn word_of(answer: &Answer) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_route_answers_every_caller_as_the_table_says() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.admin("zoe").await;
     let known: BTreeMap<_, _> = rows()
         .into_iter()
@@ -469,7 +469,7 @@ async fn every_route_answers_every_caller_as_the_table_says() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_who_exists_looks_to_others_like_one_who_does_not() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = Things::make(&hub, "river").await;
     let ghost = Things {
         owner: "ghost".to_owned(),

@@ -7,7 +7,7 @@ use jansky_spawn::{Choice, Offer};
 use serde_json::json;
 
 use crate::html::Document;
-use crate::support::{Client, TestHub};
+use crate::support::{Client, TestWeb};
 
 /// The addresses that the forms of a page post to.
 fn actions(page: &Document) -> Vec<String> {
@@ -15,8 +15,8 @@ fn actions(page: &Document) -> Vec<String> {
     forms.map(str::to_owned).collect()
 }
 
-async fn slow_hub() -> TestHub {
-    let hub = TestHub::new().await;
+async fn slow_hub() -> TestWeb {
+    let hub = TestWeb::new().await;
     hub.spawner.behave(FakeBehaviour {
         start_delay: Duration::from_hours(1),
         ..FakeBehaviour::default()
@@ -37,7 +37,7 @@ async fn until_ready(browser: &Client, page: &str) -> String {
 
 #[tokio::test]
 async fn home_starts_opens_and_stops_a_server() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let home = browser.get("/hub/home").await.must_be(200).html();
     assert!(actions(&home).contains(&"/hub/spawn/river".to_owned()));
@@ -67,7 +67,7 @@ async fn home_starts_opens_and_stops_a_server() {
 
 #[tokio::test]
 async fn the_address_of_jupyterhub_starts_with_its_options() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
 
     let path = "/hub/spawn?opt-memory=2G&cpu=1&next=%2Fuser%2Friver%2Flab";
@@ -114,7 +114,7 @@ async fn the_waiting_page_shows_what_happened_and_where_more_comes_from() {
 
 #[tokio::test]
 async fn a_start_that_fails_shows_the_end_of_the_log() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.spawner.behave(FakeBehaviour {
         start: FakeStart::Fails("the command ended with status 1".to_owned()),
         log: "ImportError: no <module>".to_owned(),
@@ -142,7 +142,7 @@ async fn a_start_that_fails_shows_the_end_of_the_log() {
 
 #[tokio::test]
 async fn named_servers_are_added_and_removed_at_home() {
-    let hub = TestHub::with(|recipe| recipe.settings.named_server_limit_per_user = 1).await;
+    let hub = TestWeb::with(|recipe| recipe.settings.named_server_limit_per_user = 1).await;
     let browser = hub.browser("river").await;
 
     let bad = browser
@@ -189,7 +189,7 @@ async fn named_servers_are_added_and_removed_at_home() {
 
 #[tokio::test]
 async fn a_stopped_server_is_424_as_a_page_and_for_programs() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
 
     let page = browser
@@ -251,7 +251,7 @@ async fn a_visit_while_starting_or_ready_leads_on() {
 
 #[tokio::test]
 async fn everything_outside_leads_into_the_hub() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let anonymous = hub.anonymous();
 
     for (path, target) in [
@@ -266,7 +266,7 @@ async fn everything_outside_leads_into_the_hub() {
         assert_eq!(answer.location(), target);
     }
     anonymous.get("/hub/somewhere").await.must_be(404);
-    let based = TestHub::with(|recipe| recipe.settings.base = "/sky/".to_owned()).await;
+    let based = TestWeb::with(|recipe| recipe.settings.base = "/sky/".to_owned()).await;
     for (path, target) in [
         ("/", "/sky/hub/?from-outside=1"),
         ("/sky/", "/sky/hub/"),
@@ -280,7 +280,7 @@ async fn everything_outside_leads_into_the_hub() {
 
 #[tokio::test]
 async fn pages_below_another_base_find_their_way_back() {
-    let hub = TestHub::with(|recipe| recipe.settings.base = "/sky/".to_owned()).await;
+    let hub = TestWeb::with(|recipe| recipe.settings.base = "/sky/".to_owned()).await;
     let browser = hub.anonymous();
     let river = hub.user("river").await;
     let provider = "local".parse().expect("an id");
@@ -310,7 +310,7 @@ async fn pages_below_another_base_find_their_way_back() {
 
 #[tokio::test]
 async fn a_shared_link_opens_the_same_page_on_ones_own_server() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river@x").await;
 
     let answer = browser
@@ -326,7 +326,7 @@ async fn a_shared_link_opens_the_same_page_on_ones_own_server() {
 
 #[tokio::test]
 async fn an_admin_stops_the_server_of_another() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.admin("zoe").await;
     let zoe = hub.session("zoe").await;
     hub.start("river").await;
@@ -338,8 +338,8 @@ async fn an_admin_stops_the_server_of_another() {
 }
 
 /// A hub whose servers can begin with `lab`, with `casa`, and, for the crew, with `dev`.
-async fn hub_with_images() -> TestHub {
-    let hub = TestHub::new().await;
+async fn hub_with_images() -> TestWeb {
+    let hub = TestWeb::new().await;
     let offer = |value: &str, title: &str| Offer {
         value: value.to_owned(),
         title: title.to_owned(),
@@ -439,7 +439,7 @@ async fn nobody_starts_with_an_image_that_is_not_for_them() {
     assert!(hub.spawner.starts().is_empty());
 
     let crew = ["crew".to_owned()];
-    let now = hub.clock_now();
+    let now = hub.now();
     let set = hub.hub.store().set_groups(river.id, &crew, now).await;
     set.expect("a user");
     start("dev").await.must_be(201);

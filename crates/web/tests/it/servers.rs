@@ -5,7 +5,7 @@ use std::time::Duration;
 use jansky_spawn::fake::{FakeBehaviour, FakeStart};
 use serde_json::{Value, json};
 
-use crate::support::TestHub;
+use crate::support::TestWeb;
 
 const SERVER: &str = "/hub/api/users/river/server";
 const GPU: &str = "/hub/api/users/river/servers/gpu";
@@ -26,12 +26,12 @@ fn slow() -> FakeBehaviour {
 }
 
 /// A hub whose API waits for a moment only.
-async fn impatient() -> TestHub {
-    TestHub::with(|recipe| recipe.settings.call_patience = Duration::from_millis(50)).await
+async fn impatient() -> TestWeb {
+    TestWeb::with(|recipe| recipe.settings.call_patience = Duration::from_millis(50)).await
 }
 
 /// Waits until the row of a server says something.
-async fn until(hub: &TestHub, name: &str, wanted: &str) {
+async fn until(hub: &TestWeb, name: &str, wanted: &str) {
     for _ in 0..500 {
         let server = hub.server("river", name).await;
         if server
@@ -50,7 +50,7 @@ async fn until(hub: &TestHub, name: &str, wanted: &str) {
 
 #[tokio::test]
 async fn a_server_is_started_looked_at_and_stopped() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
     river.api("GET", SERVER, None).await.must_be(404);
 
@@ -84,7 +84,7 @@ async fn a_server_is_started_looked_at_and_stopped() {
 
 #[tokio::test]
 async fn a_server_gets_the_environment_that_the_contract_names() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         recipe.settings.base = "/sky/".to_owned();
         recipe.settings.public_url = Some("https://hub.test/sky/".parse().expect("a URL"));
         recipe.settings.api_url = "http://hub:8081/sky/hub/api".to_owned();
@@ -133,7 +133,7 @@ async fn a_server_gets_the_environment_that_the_contract_names() {
 
 #[tokio::test]
 async fn a_server_that_does_not_come_up_says_why() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
 
     for (start, word) in [
@@ -205,7 +205,7 @@ async fn a_slow_stop_is_accepted() {
 
 #[tokio::test]
 async fn options_are_kept_and_used_again() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
     let mut expected = json!({});
 
@@ -246,7 +246,7 @@ async fn options_are_kept_and_used_again() {
 
 #[tokio::test]
 async fn a_named_server_is_made_changed_started_and_removed() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
     let body = json!({ "display_name": "Big one" });
 
@@ -306,7 +306,7 @@ async fn a_named_server_is_made_changed_started_and_removed() {
 
 #[tokio::test]
 async fn a_renamed_server_answers_under_its_new_name() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
     river.api("PUT", GPU, None).await.must_be(201);
 
@@ -330,7 +330,7 @@ async fn a_renamed_server_answers_under_its_new_name() {
 
 #[tokio::test]
 async fn the_plural_address_without_a_name_is_the_default_server() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
     let plural = "/hub/api/users/river/servers/";
 
@@ -344,7 +344,7 @@ async fn the_plural_address_without_a_name_is_the_default_server() {
 
 #[tokio::test]
 async fn named_servers_can_be_switched_off_and_limited() {
-    let off = TestHub::with(|recipe| recipe.settings.allow_named_servers = false).await;
+    let off = TestWeb::with(|recipe| recipe.settings.allow_named_servers = false).await;
     let river = off.token("river", &["inherit"]).await;
     for method in ["PUT", "POST", "DELETE", "GET"] {
         let answer = river.api(method, GPU, None).await.must_be(400);
@@ -352,7 +352,7 @@ async fn named_servers_can_be_switched_off_and_limited() {
     }
     river.api("POST", SERVER, None).await.must_be(201);
 
-    let one = TestHub::with(|recipe| recipe.settings.named_server_limit_per_user = 1).await;
+    let one = TestWeb::with(|recipe| recipe.settings.named_server_limit_per_user = 1).await;
     let river = one.token("river", &["inherit"]).await;
     river.api("POST", SERVER, None).await.must_be(201);
     river.api("PUT", GPU, None).await.must_be(201);
@@ -371,7 +371,7 @@ async fn named_servers_can_be_switched_off_and_limited() {
 
 #[tokio::test]
 async fn too_many_starts_and_servers_have_to_wait() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         recipe.settings.concurrent_spawn_limit = 1;
         recipe.settings.active_server_limit = 2;
         recipe.settings.call_patience = Duration::from_millis(50);
@@ -455,7 +455,7 @@ async fn progress_ends_with_ready() {
 
 #[tokio::test]
 async fn progress_ends_with_failed() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
     let progress = format!("{GPU}/progress");
     hub.spawner.behave(FakeBehaviour {
@@ -495,7 +495,7 @@ async fn progress_ends_when_the_start_is_cancelled() {
 
 #[tokio::test]
 async fn the_state_of_the_spawner_is_for_admins() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.admin("zoe").await;
     hub.start("river").await;
 
@@ -515,7 +515,7 @@ async fn the_state_of_the_spawner_is_for_admins() {
 
 #[tokio::test]
 async fn no_limit_on_starts_means_any_number() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         recipe.settings.concurrent_spawn_limit = 0;
         recipe.settings.active_server_limit = 0;
         recipe.settings.named_server_limit_per_user = 0;
@@ -533,7 +533,7 @@ async fn no_limit_on_starts_means_any_number() {
 
 #[tokio::test]
 async fn every_field_of_a_server_that_is_made_or_started_is_kept() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
     let options = json!({ "size": "large" });
     let made = json!({ "display_name": "Big one", "user_options": options });

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::support::{PASSWORD, TestHub};
+use crate::support::{PASSWORD, TestWeb};
 
 #[tokio::test]
 async fn the_link_makes_one_admin_and_signs_them_in() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let code = hub
         .hub
         .people
@@ -67,7 +67,7 @@ async fn the_link_makes_one_admin_and_signs_them_in() {
 
 #[tokio::test]
 async fn two_people_with_the_link_make_one_admin() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let code = hub
         .hub
         .people
@@ -91,7 +91,7 @@ async fn two_people_with_the_link_make_one_admin() {
 
 #[tokio::test]
 async fn a_wrong_or_old_link_is_refused() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let code = hub
         .hub
         .people

@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestHub};
+use crate::support::{Client, TestWeb};
 
 const CODES: &str = "/hub/api/share-codes/river/";
 const USE: &str = "access:servers!server=river/";
 
 /// A hub where `river` has a ready server and `zoe` is an admin, and zoe's client.
-async fn house() -> (TestHub, Client) {
-    let hub = TestHub::new().await;
+async fn house() -> (TestWeb, Client) {
+    let hub = TestWeb::new().await;
     hub.admin("zoe").await;
     hub.start("river").await;
     hub.user("wash").await;
@@ -170,7 +170,7 @@ async fn people_share_their_own_servers_once_their_role_lets_them() {
             ..jansky_hub::Role::default()
         };
         async move {
-            let hub = TestHub::with(|hub| {
+            let hub = TestWeb::with(|hub| {
                 hub.settings.roles.0.insert("user".to_owned(), role);
             })
             .await;

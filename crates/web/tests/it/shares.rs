@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Answer, Client, TestHub};
+use crate::support::{Answer, Client, TestWeb};
 
 const USE: &str = "access:servers!server=river/";
 
@@ -13,8 +13,8 @@ async fn share(client: &Client, body: serde_json::Value) -> Answer {
 }
 
 /// A hub where `river` has a ready server and `zoe` is an admin, and zoe's client.
-async fn house() -> (TestHub, Client) {
-    let hub = TestHub::new().await;
+async fn house() -> (TestWeb, Client) {
+    let hub = TestWeb::new().await;
     hub.admin("zoe").await;
     hub.start("river").await;
     hub.user("wash").await;

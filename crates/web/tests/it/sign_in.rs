@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use jansky_web::Peer;
-
-use crate::support::{Client, PASSWORD, TestHub};
+use crate::support::{Client, PASSWORD, TestWeb};
 
 #[tokio::test]
 async fn a_good_password_opens_a_session_with_its_cookies() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.account("river").await;
     let browser = hub.anonymous();
 
@@ -42,14 +40,9 @@ async fn a_good_password_opens_a_session_with_its_cookies() {
 
 #[tokio::test]
 async fn cookies_are_secure_when_the_browser_uses_tls() {
-    let by_request = TestHub::with(|recipe| {
-        recipe.peer = Peer {
-            secure: true,
-            ..recipe.peer
-        };
-    })
-    .await;
-    let by_setting = TestHub::with(|recipe| {
+    let mut by_request = TestWeb::new().await;
+    by_request.peer.secure = true;
+    let by_setting = TestWeb::with(|recipe| {
         recipe.settings.public_url = Some("https://hub.test/".parse().expect("a URL"));
     })
     .await;
@@ -67,7 +60,7 @@ async fn cookies_are_secure_when_the_browser_uses_tls() {
 
 #[tokio::test]
 async fn cookies_stay_below_the_path_of_the_hub() {
-    let hub = TestHub::with(|recipe| recipe.settings.base = "/sky/".to_owned()).await;
+    let hub = TestWeb::with(|recipe| recipe.settings.base = "/sky/".to_owned()).await;
     hub.account("river").await;
     let browser = hub.anonymous();
     let page = browser.get("/sky/hub/login").await.must_be(200);
@@ -104,7 +97,7 @@ async fn cookies_stay_below_the_path_of_the_hub() {
 
 #[tokio::test]
 async fn a_wrong_password_and_a_wrong_name_give_the_same_page() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.account("river").await;
     let browser = hub.anonymous();
 
@@ -135,7 +128,7 @@ async fn a_wrong_password_and_a_wrong_name_give_the_same_page() {
 
 #[tokio::test]
 async fn too_many_attempts_have_to_wait() {
-    let hub = TestHub::with(|recipe| recipe.settings.sign_in_attempts_per_minute = 2).await;
+    let hub = TestWeb::with(|recipe| recipe.settings.sign_in_attempts_per_minute = 2).await;
     hub.account("river").await;
     let browser = hub.anonymous();
     let wrong = [("username", "river"), ("password", "wrong")];
@@ -153,7 +146,7 @@ async fn too_many_attempts_have_to_wait() {
 
 #[tokio::test]
 async fn the_form_needs_its_token() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.account("river").await;
     let fields = [("username", "river"), ("password", PASSWORD)];
 
@@ -179,7 +172,7 @@ async fn the_form_needs_its_token() {
 
 #[tokio::test]
 async fn a_form_that_is_too_old_loses_nothing_but_the_password() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.account("river").await;
     let fields = [
         ("username", "river"),
@@ -212,7 +205,7 @@ async fn a_form_that_is_too_old_loses_nothing_but_the_password() {
 
 #[tokio::test]
 async fn next_stays_on_this_host() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.account("river").await;
 
     for (next, target) in [
@@ -248,7 +241,7 @@ async fn next_stays_on_this_host() {
 
 #[tokio::test]
 async fn a_page_leads_through_the_sign_in_and_back() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let answer = hub
         .anonymous()
         .get("/hub/token?x=%2F&y=1")
@@ -264,7 +257,7 @@ async fn a_page_leads_through_the_sign_in_and_back() {
 
 #[tokio::test]
 async fn sessions_end_in_their_time() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let lifetime = hub.hub.settings().session_lifetime;
     let almost = lifetime.saturating_sub(Duration::from_secs(1));
@@ -279,7 +272,7 @@ async fn sessions_end_in_their_time() {
 
 #[tokio::test]
 async fn signing_in_anew_ends_the_session_before() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let cookie = browser
         .cookie("jupyterhub-hub-login")
@@ -297,7 +290,7 @@ async fn signing_in_anew_ends_the_session_before() {
 
 #[tokio::test]
 async fn signing_out_asks_first_and_then_ends_the_session() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let cookie = browser
         .cookie("jupyterhub-hub-login")
@@ -325,7 +318,7 @@ async fn signing_out_asks_first_and_then_ends_the_session() {
 
 #[tokio::test]
 async fn signing_out_stops_servers_where_that_is_wanted() {
-    let hub = TestHub::with(|recipe| recipe.settings.shutdown_on_sign_out = true).await;
+    let hub = TestWeb::with(|recipe| recipe.settings.shutdown_on_sign_out = true).await;
     hub.listen().await;
     let server = hub.start("river").await;
     let browser = hub.session("river").await;
@@ -350,7 +343,7 @@ async fn signing_out_stops_servers_where_that_is_wanted() {
 
 #[tokio::test]
 async fn a_stop_by_signing_out_of_which_nobody_heard_is_found_by_the_next_look() {
-    let hub = TestHub::with(|recipe| recipe.settings.shutdown_on_sign_out = true).await;
+    let hub = TestWeb::with(|recipe| recipe.settings.shutdown_on_sign_out = true).await;
     let server = hub.start("river").await;
     let browser = hub.session("river").await;
 
@@ -373,7 +366,7 @@ async fn a_stop_by_signing_out_of_which_nobody_heard_is_found_by_the_next_look()
 
 #[tokio::test]
 async fn without_local_accounts_there_is_no_form() {
-    let hub = TestHub::with(|recipe| recipe.has_local_accounts = false).await;
+    let hub = TestWeb::with(|recipe| recipe.has_local_accounts = false).await;
     hub.account("river").await;
     let browser = hub.anonymous();
 
@@ -397,7 +390,7 @@ async fn without_local_accounts_there_is_no_form() {
 #[tokio::test]
 async fn people_land_on_their_server_if_it_runs_and_else_on_the_home_page() {
     for (redirects, running) in [(true, "/user/river/"), (false, "/hub/home")] {
-        let hub = TestHub::with(|recipe| recipe.settings.redirect_to_server = redirects).await;
+        let hub = TestWeb::with(|recipe| recipe.settings.redirect_to_server = redirects).await;
         let browser = hub.browser("river").await;
 
         let stopped = browser.get("/hub/").await.must_be(302);

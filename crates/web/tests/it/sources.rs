@@ -1,99 +1,37 @@
 //! Where the broker's tokens come from, with a scripted provider behind it: D27, D28, D29, D30, D32.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_hub::{
-    AdmissionRules, Audience, AudienceRules, BrokerMode, CallbackOutcome, CallbackQuery,
-    ConfiguredProvider, NotObtained, SignOutAtProvider, Source, User,
-};
+use jansky_hub::{Audience, AudienceRules, BrokerMode, NotObtained, Source, User};
 use jansky_identity::oidc::OidcKind;
-use jansky_identity::{OidcProvider, OidcSettings, http_client};
-use jansky_model::{Clock, ManualClock, ProviderId, Secret, Timestamp};
-use jansky_testing::provider::{
-    Audience as KnownService, BrokerMode as Way, Brokered, CLIENT_ID, CLIENT_SECRET,
-    ScriptedProvider, Service,
-};
+use jansky_testing::provider::{Audience as KnownService, BrokerMode as Way, Brokered, Service};
 use jansky_testing::signing::decode;
 use serde_json::{Value, json};
 
-use crate::support::{TestAgent, TestHub};
-
-const CALLBACK: &str = "http://127.0.0.1:8000/hub/oauth_callback";
+use crate::support::{OpenId, TestAgent, TestWeb, World, audience};
 
 /// A hub with a provider of this kind, and these audiences.
 struct Scene {
-    hub: TestHub,
-    op: ScriptedProvider,
-}
-
-fn audience(id: &str, source: Source) -> Audience {
-    Audience {
-        id: id.to_owned(),
-        title: id.to_owned(),
-        source,
-        scopes: Vec::new(),
-        rules: AudienceRules {
-            allow_all: true,
-            ..AudienceRules::default()
-        },
-        shared: false,
-        token_file: false,
-    }
+    hub: TestWeb,
+    home: OpenId,
 }
 
 impl Scene {
     async fn new(kind: OidcKind, audiences: Vec<Audience>) -> Self {
-        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
-        let op = ScriptedProvider::start(Arc::clone(&clock) as Arc<dyn Clock>).await;
-        let id: ProviderId = "op".parse().expect("it is a provider id");
-        let mut settings = OidcSettings::new(id, &op.issuer, CLIENT_ID);
-        settings.kind = kind;
-        settings.client_secrets = vec![Secret::new(CLIENT_SECRET)];
-        let http = http_client().expect("the client is made");
-        let made = OidcProvider::new(settings, http, Arc::clone(&clock) as Arc<dyn Clock>);
-        let rules = AdmissionRules {
-            allow_all: true,
-            ..AdmissionRules::default()
-        };
-        let configured = ConfiguredProvider {
-            client_id: CLIENT_ID.to_owned(),
-            sign_out: SignOutAtProvider::Provider,
-            ..ConfiguredProvider::new(Arc::new(made.expect("the settings are right")), rules)
-        };
-        let hub = TestHub::with(|recipe| {
-            recipe.clock = clock;
-            recipe.providers.push(configured);
+        let world = World::new().await;
+        let mut home = OpenId::start("op", &world).await;
+        home.settings.kind = kind;
+        let hub = TestWeb::of(world.hub_with(|recipe| {
+            recipe.providers.push(home.configured());
             recipe.settings.broker.audiences = audiences;
-        })
-        .await;
-        Self { hub, op }
+        }));
+        Self { hub, home }
     }
 
     /// Somebody signs in at the provider.
     async fn sign_in(&self) -> User {
-        let hub = &self.hub.hub;
-        let departure = hub
-            .people
-            .begin_sign_in("op", CALLBACK.to_owned(), None, BTreeMap::new(), &[])
-            .await
-            .expect("the provider is up");
-        let back = self.op.sign_in(&departure.url);
-        let query = CallbackQuery::parse(&back).expect("the callback is well formed");
-        let back = hub
-            .people
-            .finish_sign_in(query, None, &[departure.browser], None)
-            .await
-            .expect("everybody may come in");
-        let CallbackOutcome::SignedIn(arrival) = back else {
-            panic!("nobody links anything")
-        };
-        hub.people
-            .open_session_of(&arrival)
-            .await
-            .expect("a session is opened");
-        arrival.user().clone()
+        self.home.sign_in(&self.hub, "subject-1").await.0
     }
 
     /// River signs in and starts a server, whose agent comes in.
@@ -140,18 +78,19 @@ async fn an_exchanged_token_is_for_one_service_and_a_refusal_says_why() {
         lifetime: 120,
     };
     scene
+        .home
         .op
         .script()
         .audiences
         .insert("rs-a".to_owned(), service);
     let agent = scene.agent().await;
-    let before = scene.op.calls("/token");
+    let before = scene.home.op.calls("/token");
 
     let token = agent.token("archive").await.must_be(200).json();
     let again = agent.token("archive").await.must_be(200).json();
-    let calls = scene.op.calls("/token") - before;
+    let calls = scene.home.op.calls("/token") - before;
     let closed = agent.token("closed").await.must_be(403).json();
-    let after_closed = scene.op.calls("/token") - before;
+    let after_closed = scene.home.op.calls("/token") - before;
     let nowhere = agent.token("nowhere").await.must_be(400).json();
     let strange = agent.token("strange").await.must_be(400).json();
     scene.wait(110);
@@ -170,7 +109,7 @@ async fn an_exchanged_token_is_for_one_service_and_a_refusal_says_why() {
     assert_eq!(closed["error"], "invalid_target");
     assert_eq!(nowhere["error"], "invalid_target");
     assert_eq!(strange["error"], "invalid_scope");
-    assert_eq!(scene.op.refresh_calls(), 0);
+    assert_eq!(scene.home.op.refresh_calls(), 0);
 }
 
 fn external(alias: &str, mode: BrokerMode) -> Audience {
@@ -197,6 +136,7 @@ async fn an_external_token_comes_in_the_way_that_there_is_and_the_operator_sees_
         let scene = Scene::new(OidcKind::Keycloak, vec![external("ext", BrokerMode::Auto)]).await;
         let brokered = behind(&[way], None);
         scene
+            .home
             .op
             .script()
             .brokered
@@ -228,7 +168,7 @@ async fn each_external_token_is_renewed_by_itself_and_a_broken_one_harms_nothing
     let audiences = aliases.map(|alias| external(alias, BrokerMode::Auto));
     let scene = Scene::new(OidcKind::Keycloak, audiences.to_vec()).await;
     {
-        let mut script = scene.op.script();
+        let mut script = scene.home.op.script();
         script.lifetimes.access = 3600;
         for alias in aliases {
             let status = (alias == "broken").then_some(500);
@@ -255,11 +195,11 @@ async fn each_external_token_is_renewed_by_itself_and_a_broken_one_harms_nothing
         assert!((5..=8).contains(&tokens.len()), "{alias}: {}", tokens.len());
     }
     assert_eq!(
-        scene.op.refresh_calls(),
+        scene.home.op.refresh_calls(),
         0,
         "the internal one is good for an hour"
     );
-    let broken = scene.op.calls("/broker/broken/token");
+    let broken = scene.home.op.calls("/broker/broken/token");
     assert!(broken < 30, "the broken one is left alone: {broken} calls");
     assert!(agent.audiences().await.must_be(200).json()["state"] == "active");
 }
@@ -281,7 +221,7 @@ async fn a_token_that_came_along_is_given_and_renewed_with_its_own_refresh_token
     )
     .await;
     {
-        let mut script = scene.op.script();
+        let mut script = scene.home.op.script();
         script.rotates = true;
         script.services = vec![Service {
             name: TRANSFER.to_owned(),
@@ -297,7 +237,7 @@ async fn a_token_that_came_along_is_given_and_renewed_with_its_own_refresh_token
     let overview = agent.audiences().await.must_be(200).json();
 
     assert_ne!(first["access_token"], second["access_token"]);
-    assert_eq!(scene.op.refresh_calls(), 1);
+    assert_eq!(scene.home.op.refresh_calls(), 1);
     assert_eq!(missing["error"], "reauth_required");
     let states: Vec<(&Value, &Value)> = overview["audiences"]
         .as_array()
@@ -339,7 +279,11 @@ async fn a_token_of_jansky_itself_names_the_server_that_asked() {
     assert_eq!(claims["client_id"], "jupyterhub-user-river");
     assert_eq!(claims["preferred_username"], "river");
     assert_eq!(token["expires_in"], 600);
-    assert_eq!(scene.op.calls("/token"), 0, "nobody signed in anywhere");
+    assert_eq!(
+        scene.home.op.calls("/token"),
+        0,
+        "nobody signed in anywhere"
+    );
 }
 
 /// The part of D33 that needs no batch system: the hub's own account is for the hub.

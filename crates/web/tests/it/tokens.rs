@@ -7,13 +7,13 @@ use jansky_model::Clock as _;
 use jansky_store::{NewToken, TokenKind};
 use serde_json::json;
 
-use crate::support::{PASSWORD, TestHub};
+use crate::support::{PASSWORD, TestWeb};
 
 const TOKENS: &str = "/hub/api/users/river/tokens";
 
 #[tokio::test]
 async fn a_token_is_made_listed_used_and_revoked() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
 
     let body = json!({ "note": "laptop", "expires_in": 3600, "scopes": ["read:users!user"] });
@@ -66,7 +66,7 @@ async fn a_token_is_made_listed_used_and_revoked() {
 
 #[tokio::test]
 async fn a_token_ends_in_its_time() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let body = json!({ "expires_in": 60 });
     let made = browser
@@ -86,7 +86,7 @@ async fn a_token_ends_in_its_time() {
 
 #[tokio::test]
 async fn wishes_that_cannot_be_met_are_refused() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
 
     for (body, word) in [
@@ -110,7 +110,7 @@ async fn wishes_that_cannot_be_met_are_refused() {
 
 #[tokio::test]
 async fn without_a_wish_a_token_inherits() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
 
     for body in [
@@ -129,7 +129,7 @@ async fn without_a_wish_a_token_inherits() {
 
 #[tokio::test]
 async fn inherited_rights_follow_their_owner_at_once() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let zoe = hub.admin("zoe").await;
     let program = hub.token("zoe", &["inherit"]).await;
     program
@@ -153,7 +153,7 @@ async fn inherited_rights_follow_their_owner_at_once() {
 
 #[tokio::test]
 async fn an_admin_makes_tokens_for_others_with_the_rights_of_those() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.admin("zoe").await;
     hub.user("river").await;
     let zoe = hub.session("zoe").await;
@@ -179,7 +179,7 @@ async fn an_admin_makes_tokens_for_others_with_the_rights_of_those() {
 
 #[tokio::test]
 async fn a_password_in_the_body_makes_a_token() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.account("river").await;
     let stranger = hub.anonymous();
     let ask = async |user: &str, name: &str, password: &str| {
@@ -206,7 +206,7 @@ async fn a_password_in_the_body_makes_a_token() {
 
 #[tokio::test]
 async fn the_page_makes_shows_once_and_revokes() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
 
     let fields = [("note", "for <laptop>"), ("expires_in", "3600")];
@@ -252,7 +252,7 @@ async fn the_page_makes_shows_once_and_revokes() {
 
 #[tokio::test]
 async fn what_is_kept_of_a_token_has_its_bounds() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
     let path = "/hub/api/users/river/tokens";
 
@@ -279,7 +279,7 @@ async fn what_is_kept_of_a_token_has_its_bounds() {
 
 #[tokio::test]
 async fn nobody_has_more_than_a_thousand_tokens_at_once() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
     let owner = hub.hub.people.user("river").await.expect("it reads");
     let owner = owner.expect("river is there");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, TestHub};
+use crate::support::{Client, TestWeb};
 
 const PAGED: &str = "application/jupyterhub-pagination+json";
 
@@ -15,14 +15,14 @@ fn names(list: &Value) -> Vec<&str> {
         .collect()
 }
 
-async fn admin(hub: &TestHub) -> Client {
+async fn admin(hub: &TestWeb) -> Client {
     hub.admin("zoe").await;
     hub.token("zoe", &["inherit"]).await
 }
 
 #[tokio::test]
 async fn without_the_header_a_list_is_plain() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let zoe = admin(&hub).await;
     for name in ["river", "wash"] {
         hub.user(name).await;
@@ -37,7 +37,7 @@ async fn without_the_header_a_list_is_plain() {
 
 #[tokio::test]
 async fn pages_lead_to_the_next_one_over_the_way_the_caller_came() {
-    let hub = TestHub::with(|recipe| {
+    let hub = TestWeb::with(|recipe| {
         recipe.settings.public_url = Some("https://public.test/".parse().expect("a URL"));
     })
     .await;
@@ -84,7 +84,7 @@ async fn pages_lead_to_the_next_one_over_the_way_the_caller_came() {
 
 #[tokio::test]
 async fn users_are_filtered_by_what_their_servers_do() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let zoe = admin(&hub).await;
     hub.user("wash").await;
     hub.start("river").await;
@@ -115,7 +115,7 @@ async fn users_are_filtered_by_what_their_servers_do() {
 
 #[tokio::test]
 async fn a_filtered_scope_lists_whom_it_names() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     admin(&hub).await;
     hub.user("river").await;
     let some = hub.token("zoe", &["list:users!user=river"]).await;
@@ -133,7 +133,7 @@ async fn a_filtered_scope_lists_whom_it_names() {
 
 #[tokio::test]
 async fn many_users_are_made_at_once_and_known_ones_passed_over() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let zoe = admin(&hub).await;
     let make = async |body: Value| zoe.api("POST", "/hub/api/users", Some(body)).await;
 
@@ -166,7 +166,7 @@ async fn many_users_are_made_at_once_and_known_ones_passed_over() {
 
 #[tokio::test]
 async fn one_user_is_made_with_the_name_as_it_stands() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let zoe = admin(&hub).await;
     let made = zoe
         .api("POST", "/hub/api/users/Eve%20X", None)
@@ -194,7 +194,7 @@ async fn one_user_is_made_with_the_name_as_it_stands() {
 
 #[tokio::test]
 async fn only_an_admin_makes_admins_whatever_the_token_says() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let zoe = admin(&hub).await;
     hub.user("river").await;
 
@@ -218,7 +218,7 @@ async fn only_an_admin_makes_admins_whatever_the_token_says() {
 
 #[tokio::test]
 async fn an_unchanged_name_changes_nothing_and_a_new_one_keeps_everything() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let zoe = admin(&hub).await;
     let program = hub.token("river", &["inherit"]).await;
     hub.user("wash").await;
@@ -245,7 +245,7 @@ async fn an_unchanged_name_changes_nothing_and_a_new_one_keeps_everything() {
 
 #[tokio::test]
 async fn a_user_with_a_running_server_is_not_renamed() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let zoe = admin(&hub).await;
     hub.start("river").await;
     let body = json!({ "name": "tam" });
@@ -274,7 +274,7 @@ async fn a_user_with_a_running_server_is_not_renamed() {
 
 #[tokio::test]
 async fn deleting_a_user_stops_all_their_servers_first() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let zoe = admin(&hub).await;
     hub.start("river").await;
     zoe.api("POST", "/hub/api/users/river/servers/gpu", None)
@@ -304,7 +304,7 @@ async fn deleting_a_user_stops_all_their_servers_first() {
 
 #[tokio::test]
 async fn activity_only_moves_forward_and_not_into_the_future() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.start("river").await;
     hub.start("wash").await;
     let zoe = admin(&hub).await;

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use crate::support::TestHub;
+use crate::support::TestWeb;
 
 const WHOAMI: &str = "/hub/api/user";
 
 #[tokio::test]
 async fn unknown_tokens_are_403_and_never_401() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let long = "x".repeat(1000);
 
     for token in ["x", "jky_unknown", long.as_str(), ""] {
@@ -22,7 +22,7 @@ async fn unknown_tokens_are_403_and_never_401() {
 
 #[tokio::test]
 async fn both_schemes_are_taken_and_a_token_wins_over_a_cookie() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let token = hub.new_token("river", &["inherit"]).await;
     let wash = hub.session("wash").await;
     let ask = async |value: String| {
@@ -42,7 +42,7 @@ async fn both_schemes_are_taken_and_a_token_wins_over_a_cookie() {
 
 #[tokio::test]
 async fn an_api_token_shows_its_user_and_its_expanded_scopes() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let program = hub
         .token(
             "river",
@@ -77,7 +77,7 @@ async fn an_api_token_shows_its_user_and_its_expanded_scopes() {
 
 #[tokio::test]
 async fn a_servers_own_token_may_report_and_open_its_server() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     hub.start("river").await;
     let server = hub.bearer(&hub.server_token());
 
@@ -109,7 +109,7 @@ async fn a_servers_own_token_may_report_and_open_its_server() {
 
 #[tokio::test]
 async fn a_browser_shows_its_session_and_what_runs() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     let before = browser.api("GET", WHOAMI, None).await.must_be(200).json();
     assert_eq!(before["servers"], json!({}));
@@ -127,7 +127,7 @@ async fn a_browser_shows_its_session_and_what_runs() {
 
 #[tokio::test]
 async fn a_query_is_answered_also_when_the_plain_answer_is_remembered() {
-    let hub = TestHub::new().await;
+    let hub = TestWeb::new().await;
     let user = hub.user("river").await;
     let name = "gpu".parse().expect("a valid name");
     hub.hub

@@ -7,7 +7,7 @@ use jansky_crypto::dpop::{ProofKey, Request};
 use jansky_model::{Clock, ManualClock};
 use serde_json::json;
 
-use super::{Answer, Client, TestHub};
+use super::{Answer, Client, TestWeb};
 
 /// Where agents reach the broker, according to the usual settings.
 pub(crate) const BROKER: &str = "http://127.0.0.1:8000/hub/broker/v1/";
@@ -26,7 +26,7 @@ pub(crate) struct TestAgent {
 
 impl TestAgent {
     /// One that has not come in yet.
-    pub(crate) fn new(hub: &TestHub) -> Self {
+    pub(crate) fn new(hub: &TestWeb) -> Self {
         Self {
             client: hub.anonymous(),
             key: ProofKey::generate(),
@@ -37,7 +37,7 @@ impl TestAgent {
     }
 
     /// The agent of the server that was started last, come in with its ticket.
-    pub(crate) async fn of_last_server(hub: &TestHub) -> Self {
+    pub(crate) async fn of_last_server(hub: &TestWeb) -> Self {
         let ticket = hub.ticket();
         let mut agent = Self::new(hub);
         let answer = agent.enroll(&ticket).await.must_be(200).json();
@@ -46,7 +46,7 @@ impl TestAgent {
     }
 
     /// The same agent, which now asks another process.
-    pub(crate) fn at(mut self, hub: &TestHub) -> Self {
+    pub(crate) fn at(mut self, hub: &TestWeb) -> Self {
         self.client = hub.anonymous();
         self
     }
@@ -144,11 +144,10 @@ impl TestAgent {
     }
 }
 
-impl TestHub {
+impl TestWeb {
     /// The ticket that the spawner was given last.
     pub(crate) fn ticket(&self) -> String {
-        let starts = self.spawner.starts();
-        let spec = starts.last().expect("a server was started");
+        let spec = self.last_start();
         let agent = spec.agent.as_ref().expect("there is something to ask for");
         assert_eq!(agent.broker_url, BROKER);
         agent.ticket.expose().to_owned()
