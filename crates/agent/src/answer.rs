@@ -32,7 +32,7 @@ impl Answer {
         }
     }
 
-    /// There are no tokens until the hub says otherwise; the hub's own answer looks like this, too.
+    /// The session is frozen, in the same form as the hub says it.
     pub(crate) fn frozen(reason: &str, description: &str) -> Self {
         let body = json!({
             "error": "session_frozen",

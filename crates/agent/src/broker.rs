@@ -133,7 +133,8 @@ impl Broker {
         path: &str,
         content: Option<Content>,
     ) -> Result<Answer, NoResponse> {
-        // An enrolment must not be sent twice, so it does not go where the hub may have hung up.
+        // An enrolment must not be sent twice, so it needs a connection that the hub has not closed: a
+        // new one.
         let new_connection = self.session.get().is_none();
         in_time(async {
             let sent = self

@@ -148,7 +148,7 @@ where
     let (sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(io::Error::other)?;
-    // It ends when its sender is gone; what goes wrong on it is said to who waits for the response.
+    // It ends when its sender is dropped, and reports errors to whoever waits for the response.
     tokio::spawn(connection);
     Ok(sender)
 }

@@ -24,8 +24,8 @@ const PASSED_ON: [Signal; 7] = [
     Signal::WINCH,
 ];
 
-/// Waits for `first`, starts the command with exactly this environment, and becomes its parent:
-/// passes signals on, reaps what nobody else does, and returns how it ended, as a shell would.
+/// Waits for `first`, then starts the command with exactly this environment. Passes signals on to it,
+/// reaps orphans, and returns its exit status as a shell would.
 pub(crate) async fn run(
     command: &[String],
     environment: &BTreeMap<String, Secret>,
@@ -47,7 +47,7 @@ async fn supervise(
     first: impl Future<Output = ()>,
 ) -> io::Result<u8> {
     let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    // Before there is anything to miss.
+    // Listen before the command starts, so that no signal is missed.
     let mut ended = signal(SignalKind::child())?;
     let mut passed_on = PASSED_ON
         .into_iter()
@@ -61,7 +61,7 @@ async fn supervise(
             }
         }
     }
-    // Where something else is the first process, orphans come here all the same.
+    // Orphans go to the first process of the container, which may be another; have them come here.
     let own = rustix::process::getpid();
     let _ = rustix::process::set_child_subreaper(Some(own));
     let child = Command::new(program)

@@ -7,7 +7,7 @@ use jansky_handover::{ReadError, StartDocument};
 use jansky_model::Secret;
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-/// How long nothing may come. Where somebody starts a container again by hand, nothing ever does.
+/// How long to wait for input. None ever comes when somebody restarts a container by hand.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 60,
     tv_nsec: 0,
@@ -44,8 +44,8 @@ pub(crate) fn whole_environment(document: &StartDocument) -> BTreeMap<String, Se
     whole
 }
 
-/// Removes the places in which the agent answered, where nobody else will: on a machine that other
-/// servers use as well. What is not empty is not ours and stays.
+/// Removes the socket and the directories of the agent. On a machine that other servers use as well,
+/// nothing else would. A directory that is not empty is not the agent's alone and stays.
 pub(crate) fn remove_places(document: &StartDocument) {
     let _ = std::fs::remove_file(&document.socket);
     for place in [document.socket.parent(), document.token_dir.as_deref()] {

@@ -1,4 +1,4 @@
-//! What the agent says goes to the log of its server, and there is little of it.
+//! The agent writes to standard error, which is the log of its server; so it writes little.
 
 use std::io::Write as _;
 

@@ -58,7 +58,7 @@ impl TokenFiles {
         forget(&self.path(audience)?)
     }
 
-    /// Says whose token the programs get that know of one file only.
+    /// Links the file that programs look for by default to that of an audience, or removes the link.
     pub(crate) fn point_at(&self, audience: Option<&str>) -> io::Result<()> {
         let link = self.0.join(TOKEN_FILE);
         let Some(audience) = audience else {

@@ -11,26 +11,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer::Answer;
 
-/// A token that has less of its life left than this share is renewed, in percent.
+/// A token is renewed when less than this share of its lifetime is left, in percent.
 const RENEWED_AT: u64 = 20;
 
-/// Agents do not all renew at the same moment: some do so earlier by up to this share, in percent.
+/// By up to how much earlier than that an agent renews, so that not all do so at the same moment; in
+/// percent of the lifetime.
 const SPREAD: u64 = 5;
 
-/// How much of a token's life may be asked for: of tokens that never live long enough each request
-/// would otherwise need a new one.
+/// The largest share of a token's lifetime that `min_ttl` can ask for, in percent. Without it, asking for
+/// more than tokens ever have would get a new token with every request.
 const MOST: u64 = 90;
 
-/// How long a token lives for sure when nobody says how long it shall, in seconds.
+/// For how long a token is good at least when a request has no `min_ttl`, in seconds.
 const USUAL_MIN_TTL: u64 = 60;
 
-/// What is left of a token that is handed out while there is no other, in seconds.
+/// A token with less than this left is not handed out even when no newer one can be had, in seconds.
 const LEAST_LEFT: u64 = 5;
 
 /// How long the hub is not asked again after it could not give a token.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// More different wishes than any notebook has; then all begin anew.
+/// How many different tokens are held, more than any notebook asks for. With one more, all are dropped.
 const MOST_SLOTS: usize = 1000;
 
 /// What a token is wanted for.
@@ -49,12 +50,12 @@ pub(crate) struct Tokens {
 
 #[derive(Default)]
 struct Held {
-    /// Counts how often everything was dropped: what was asked for before is not kept after.
+    /// How often everything was dropped. An answer to a request from before is not kept.
     round: u64,
     slots: HashMap<TokenKey, Arc<TokenSlot>>,
 }
 
-/// The token for one wish, and the turn to renew it.
+/// The token for one audience and scope. Whoever holds `turn` may renew it.
 #[derive(Default)]
 struct TokenSlot {
     turn: tokio::sync::Mutex<()>,
@@ -64,9 +65,9 @@ struct TokenSlot {
 #[derive(Default)]
 struct State {
     token: Option<Token>,
-    /// Why there is no newer one, until when it is not asked for again, and when that was.
+    /// What the hub answered instead of a newer one, and until when it is not asked again.
     failure: Option<(Answer, Timestamp)>,
-    /// Counts the answers of the hub.
+    /// How often the hub has answered, for those who waited for their turn.
     answers: u64,
 }
 
@@ -74,7 +75,7 @@ struct Token {
     answer: TokenAnswer,
     expires_at: Timestamp,
     lifetime: u64,
-    /// With less left than this it is renewed, in seconds.
+    /// It is renewed when less than this is left, in seconds.
     floor: u64,
 }
 
@@ -98,7 +99,7 @@ impl Tokens {
         }
     }
 
-    /// Forgets everything, also what is being asked for at this moment.
+    /// Drops all tokens, and those that the hub is being asked for at this moment.
     pub(crate) fn clear(&self) {
         let mut held = self.held();
         held.round += 1;
@@ -107,8 +108,8 @@ impl Tokens {
 
     /// Hands out a token, or what the hub says instead. `ask` asks the hub.
     ///
-    /// With `min_ttl` it lives for so many seconds at least, as far as its whole life is longer.
-    /// Without it, and while the hub cannot be asked, it is one that has not ended.
+    /// With `min_ttl` the token is good for at least so many seconds, or for most of its lifetime if that
+    /// is shorter. Without it, any token that has not expired will do while the hub cannot be asked.
     pub(crate) async fn get<Asking: Future<Output = Answer>>(
         &self,
         wanted: &TokenKey,
@@ -118,7 +119,7 @@ impl Tokens {
         loop {
             let (round, slot) = self.slot(wanted);
             let answer = self.of_slot(&slot, min_ttl, &ask).await;
-            // Otherwise it was asked for by rules that hold no longer.
+            // If all tokens were dropped meanwhile, this one was given by rules that no longer hold.
             if self.held().round == round {
                 return answer;
             }
@@ -149,7 +150,7 @@ impl Tokens {
                 return state.without_hub(min_ttl, now, failure);
             }
         }
-        // Of a service whose tokens live for less than usual that would be too much to ask for.
+        // The usual minimum is more than some services ever give.
         let asked = min_ttl.unwrap_or_else(|| slot.state().usual());
         let answer = ask(asked).await;
         let now = self.clock.now();
@@ -160,7 +161,7 @@ impl Tokens {
             return state.without_hub(min_ttl, now, &answer);
         }
         state.failure = None;
-        // One of which nobody knows when it ends is not kept.
+        // An answer that does not say when the token expires cannot be read, and is not kept.
         state.token = serde_json::from_slice(&answer.body)
             .ok()
             .map(|fresh| Token::new(fresh, now, self.spread()));
@@ -215,21 +216,21 @@ impl State {
         (left > 0).then_some(left)
     }
 
-    /// The token, if it need not be renewed for somebody who wants `least` seconds.
+    /// The token, if it is good for at least `least` seconds and not due for renewal.
     fn good_for(&self, least: u64, now: Timestamp) -> Option<Answer> {
         let token = self.token.as_ref()?;
         let least = least.min(token.lifetime * MOST / 100).max(token.floor);
         token.answer_with(least, now)
     }
 
-    /// For how long a new token shall live at least when nobody says it: not longer than the last one
-    /// did, and for any time when there was none.
+    /// The `min_ttl` to ask the hub for when the request has none: no more than the last token could
+    /// meet, and nothing when there was none.
     fn usual(&self) -> u64 {
         let last = self.token.as_ref();
         last.map_or(0, |last| USUAL_MIN_TTL.min(last.lifetime * MOST / 100))
     }
 
-    /// The token while there is no newer one, or the failure.
+    /// The answer when no newer token can be had: the present one if it is still good, or the failure.
     fn without_hub(&self, min_ttl: Option<u64>, now: Timestamp, failure: &Answer) -> Answer {
         let held = self.token.as_ref().filter(|_| failure.is_temporary());
         let held = held.and_then(|token| {
@@ -273,7 +274,7 @@ impl Token {
     }
 }
 
-/// What of a token goes to the code of the server.
+/// The token as the code of the server gets it.
 #[derive(Serialize)]
 struct TokenResponse<'a> {
     access_token: &'a str,

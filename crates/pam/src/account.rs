@@ -22,7 +22,7 @@ pub(crate) fn find(name: &str) -> Result<Account, String> {
             groups.push(group.name);
         }
     }
-    // By convention the first of the fields that commas part.
+    // By convention the GECOS field has parts separated by commas, and the name is the first.
     let gecos = user.gecos.to_string_lossy();
     let full_name = gecos.split(',').next().map(str::trim);
     let full_name = full_name.filter(|name| !name.is_empty()).map(str::to_owned);

@@ -32,15 +32,18 @@ impl Step {
         let trouble = || Outcome::Trouble(format!("PAM answered {code} ({meaning}) to {self:?}"));
         Some(match (self, code) {
             (_, SUCCESS)
-            // They need no password for what they have, and rules about it end no work.
+            // Somebody who is signed in already does not need the password now, so one that has expired
+            // takes nothing from them.
             | (Self::Again, NEW_PASSWORD_REQUIRED | PASSWORD_EXPIRED) => return None,
-            // Before the password is known to be right, nothing more may be told.
+            // Strangers must not learn whether an account exists or has expired, so until the password is
+            // known to be right every refusal is the same.
             (
                 Self::Authenticate,
                 PERMISSION_DENIED | AUTHENTICATION_ERROR | USER_UNKNOWN | MAXIMUM_TRIES
                 | ACCOUNT_EXPIRED,
             ) => Outcome::Wrong,
-            // Stacks such as Debian's end with a module that says no to everything in the same way.
+            // Any of these can mean that the account may not be used: Debian's stack ends with
+            // `pam_deny`, which gives the same answer whatever the reason was.
             (
                 Self::Account | Self::Again,
                 PERMISSION_DENIED | AUTHENTICATION_ERROR | USER_UNKNOWN | ACCOUNT_EXPIRED,

@@ -47,8 +47,8 @@ pub enum Outcome {
     Good(Account),
     /// The name or the password is wrong; which of them is not told.
     Wrong,
-    /// Both are right, but the account has expired, or its password has, or it may not come in now.
-    /// Where no password was given: there is no such account, or it has expired, or may not come in.
+    /// Both are right, but the account or its password has expired, or PAM refuses the account now.
+    /// When no password was given, also that there is no such account.
     Unusable(String),
     /// PAM could not tell.
     Trouble(String),
@@ -65,8 +65,8 @@ pub struct Account {
     pub groups: Vec<String>,
 }
 
-/// While one of these files exists, PAM refuses everybody (`pam_nologin`): it says nothing of
-/// accounts.
+/// While one of these files exists, PAM refuses everybody (`pam_nologin`), so its answer tells nothing
+/// about an account.
 const CLOSED: [&str; 2] = ["/etc/nologin", "/run/nologin"];
 
 /// Asks PAM, and the account database for the groups. Blocks, for seconds after a wrong password.
@@ -107,7 +107,7 @@ pub fn check(request: Request) -> Outcome {
             return outcome;
         }
     }
-    // A module may have made another name of the one that was typed.
+    // A module may have replaced the name that was typed, for example by its canonical form.
     match conversation.name() {
         Some(name) => account::find(&name).map_or_else(Outcome::Trouble, Outcome::Good),
         None => Outcome::Trouble("PAM does not say who it was".to_owned()),

@@ -104,9 +104,9 @@ impl Functions {
 pub(crate) struct Conversation {
     functions: Functions,
     handle: *mut Handle,
-    /// What the last question was answered with: modules want to know how it ended.
+    /// PAM's last answer, which `pam_end` passes to the modules.
     last: c_int,
-    // Both are pointed at by the library, so they must neither move nor go before the end.
+    // The library holds pointers to both, so they must neither move nor be dropped before `pam_end`.
     _pam: Box<PamConversation>,
     _password: Box<Password>,
 }
@@ -229,7 +229,7 @@ unsafe extern "C" fn answer(
                 }
             }
             Some(style) if MESSAGES.contains(&style) => SUCCESS,
-            // Nobody is there who could answer anything else.
+            // The person is at a web page and cannot answer other questions.
             _ => CONVERSATION_ERROR,
         };
         if code != SUCCESS {

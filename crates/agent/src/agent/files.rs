@@ -20,7 +20,7 @@ impl Agent {
     /// Keeps a fresh token in the file of each audience that has one.
     pub(super) async fn keep_files(self: Arc<Self>) {
         let Some(files) = &self.files else { return };
-        // When which file is to be written next, and when the token in it ends.
+        // By audience: when its file is to be written next, and when the token in it expires.
         let mut plan = BTreeMap::new();
         let mut ends = BTreeMap::new();
         loop {
@@ -47,7 +47,7 @@ impl Agent {
             let pause = next.map(|next| next.since(self.clock.now()));
             tokio::select! {
                 () = tokio::time::sleep(pause.unwrap_or(Duration::MAX)) => {}
-                // Tokens that were dropped are not to stay in files.
+                // All tokens were dropped, so all files are due now.
                 () = self.files_changed.notified() => plan.values_mut().for_each(|due| *due = Timestamp::from_seconds(0)),
             }
         }
@@ -62,15 +62,15 @@ impl Agent {
             .as_ref()
             .and_then(|known| Known::deserialize(Value::Object(known.clone())).ok());
         let audiences = known.unwrap_or_default().audiences.into_iter();
-        // One that is unavailable may have a token that is still good.
+        // The token of an unavailable one may still be good.
         audiences
             .filter(|one| one.token_file && matches!(one.state.as_str(), "ready" | "unavailable"))
             .map(|one| one.id)
             .collect()
     }
 
-    /// Writes a file, or removes it when there is no token; returns when to do so again. What is in it
-    /// stays to its `end` when a newer one can only not be had for the moment.
+    /// Writes a file, or removes it when there is no token; returns when to do so again. If no newer
+    /// token can be had for the moment, the one in the file stays until it expires, at `end`.
     async fn write_file(
         &self,
         files: &TokenFiles,
@@ -92,7 +92,7 @@ impl Agent {
             .is_none()
             .then(|| serde_json::from_slice::<Token>(&answer.body).ok())
             .flatten();
-        // Nothing waits between this look and the writing, so no freeze comes in between.
+        // There is no await between this check and the writing, so no freeze can come in between.
         let Some(token) = token.filter(|_| self.objection().is_none()) else {
             let is_good = answer.is_temporary() && self.clock.now() < *end;
             if !is_good || self.objection().is_some() {
