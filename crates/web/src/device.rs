@@ -15,7 +15,8 @@ use crate::visit::Visit;
 /// How long a browser is known after the last sign-in that gave it the cookie.
 const LIFETIME: Duration = Duration::from_hours(180 * 24);
 
-/// A cookie that is not older is not replaced: each has attempts of its own.
+/// A younger cookie is not replaced. Each has its own count of attempts, so a new one must not come with
+/// every sign-in.
 const YOUNG: Duration = Duration::from_hours(30 * 24);
 
 /// What the cookie says, apart from the name for which it was given.
@@ -24,8 +25,8 @@ struct Known<'a> {
     age: Duration,
 }
 
-/// What names this browser, if somebody has signed in with this name here before. Without `provider`
-/// it is the one that JupyterHub's form speaks to.
+/// The cookie that tells this browser from others, if somebody has signed in with this name here before.
+/// Without `provider` it is the first one, as for JupyterHub's form.
 pub(crate) fn known<'a>(visit: &'a Visit, provider: Option<&str>, name: &str) -> Option<&'a str> {
     find(visit, provider, name).map(|known| known.cookie)
 }

@@ -88,7 +88,7 @@ impl IntoResponse for ApiError {
         let status = status_of(&self.0);
         let mut body = json!({ "status": status.as_u16(), "message": public_message(&self.0) });
         if matches!(self.0, HubError::SignInAgain(_)) {
-            // The word that the broker has for it, for programs that know what to do then.
+            // The broker's name for this error, which programs know.
             body["error"] = json!("reauth_required");
         }
         with_error_headers((status, Json(body)).into_response(), &self.0)

@@ -183,7 +183,7 @@ fn table() -> Vec<Route> {
         ("POST", "broker/v1/token", post(broker::token)),
         ("GET", "broker/v1/audiences", get(broker::audiences)),
         ("GET", "broker/v1/events", get(broker::events)),
-        // What is no route of the REST API
+        // Paths below that of the API without a route
         ("*", "api/{*path}", any(api::hub::nothing)),
     ];
     let api = api::routes::table().into_iter();
@@ -208,14 +208,14 @@ pub fn router(web: WebState) -> Router {
     for (_, path, handler) in table() {
         router = router.route(&format!("{prefix}{path}"), handler);
     }
-    // Where the operator wants it, below `…/hub`.
+    // The path is a setting, below `…/hub`.
     if let Some(path) = &web.hub.settings().broker.local_user_exposed_path {
         let path = path.trim_start_matches('/');
         router = router.route(&format!("{prefix}{path}"), get(broker::exposed));
     }
     router
         .route(&format!("{base}favicon.ico"), get(assets::logo))
-        // RFC 8414 puts it in front of the path of the issuer.
+        // RFC 8414 puts the well-known part in front of the issuer's path.
         .route(
             &format!("/.well-known/oauth-authorization-server{prefix}oidc"),
             get(oidc::metadata::document),
@@ -253,7 +253,7 @@ async fn wrong_method(method: Method, uri: axum::http::Uri) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// What every answer carries, and how long it took.
+/// Adds the headers that every answer has, and measures how long it took.
 async fn around(State(web): State<WebState>, mut request: Request, next: Next) -> Response {
     let began = tokio::time::Instant::now();
     if !request.body().is_end_stream() {
@@ -281,7 +281,7 @@ async fn around(State(web): State<WebState>, mut request: Request, next: Next) -
     response
 }
 
-/// Methods as labels: callers can invent others, and each would be a series of its own.
+/// A method as a label of metrics. Callers can invent methods, and each would be a series of its own.
 fn known_method(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -303,7 +303,7 @@ fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {
         HeaderValue::from_static(JUPYTERHUB_VERSION),
     );
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // People's servers may be on this origin, and addresses may hold codes that work once.
+    // Addresses may hold one-time codes, and pages of people's servers may be of the same origin.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
     // A page of a server that opens one of ours in a window must not reach into it.
     headers.insert(
@@ -314,7 +314,7 @@ fn add_headers(web: &WebState, is_api: bool, response: &mut Response) {
         ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static("accept, content-type, authorization"),
     );
-    // The consent page is a page among the addresses of the API.
+    // Below the path of the API there is one page, the consent page.
     let is_page = headers
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));

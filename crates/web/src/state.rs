@@ -83,14 +83,14 @@ pub type WebState = Arc<Web>;
 pub struct Peer {
     /// Network address of the browser or program, as far as the proxies in front are believed.
     pub address: IpAddr,
-    /// The other end of the connection itself, whatever it says.
+    /// Address of the other end of the connection, whatever its headers say.
     pub connection: IpAddr,
     /// Whether the browser uses TLS.
     pub secure: bool,
 }
 
 impl Peer {
-    /// The client of a request. Limits and the record are by its address, so none is made up.
+    /// The client of a request. There is no default, because limits and the audit trail use the address.
     ///
     /// # Errors
     /// [`HubError::Internal`] when whoever accepted the connection did not say.

@@ -561,7 +561,7 @@ pub struct IdentityRow {
     pub grant: Option<GrantRow>,
 }
 
-/// What can be expected of a provider.
+/// Whether a provider gives tokens for somebody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GrantPhase {
@@ -578,7 +578,7 @@ pub enum GrantPhase {
 pub struct GrantRow {
     /// What people call the provider.
     pub provider: String,
-    /// What can be expected of it.
+    /// Whether it gives tokens.
     pub state: GrantPhase,
     /// Since when it does not answer.
     pub failing_since: Option<Timestamp>,

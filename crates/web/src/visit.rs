@@ -31,7 +31,7 @@ use crate::xsrf::{self, Surface};
 #[derive(Clone, Copy)]
 pub(crate) struct BodyLimit(pub(crate) usize);
 
-/// A request with its caller. A caller who cannot be found is nobody.
+/// A request with its caller, if that is known.
 pub(crate) struct Visit {
     pub(crate) web: WebState,
     /// Who asks, if it is known.
@@ -91,9 +91,8 @@ impl<E: Into<HubError>> From<E> for Refusal {
     }
 }
 
-/// Makes the answer to a page also say to browsers that its form may lead to other sites: those that
-/// are named, as sources of a content security policy. Browsers hold every redirect that follows a
-/// form against it.
+/// Put into the extensions of an answer whose form may lead to other sites, named as sources of a content
+/// security policy. Browsers check every redirect that follows a form against that policy.
 #[derive(Clone, Debug)]
 pub(crate) struct FormsMayLeadTo(pub(crate) String);
 
@@ -113,8 +112,8 @@ impl FromRequestParts<WebState> for Visit {
                 (None, NoCaller::Unknown)
             }
         };
-        // What a script reads without the token must not show it either, so to all pages it comes
-        // from a stranger. Writes are checked where their body is read.
+        // Pages have the token in them, so a script that does not send the token gets them as a stranger
+        // does. For methods that change something the token is checked where the body is read.
         let session = xsrf::session(actor.as_deref());
         if let Some(session) = session.filter(|_| parts.method.is_safe()) {
             let expected = || xsrf::of_session(web, session);
@@ -148,7 +147,7 @@ impl FromRequestParts<WebState> for Visit {
     }
 }
 
-/// Finds the caller, after what a trusted proxy says about them has had its effect.
+/// Finds the caller. What a trusted proxy says about them is applied first and may end their session.
 async fn find_actor(
     web: &Web,
     headers: &HeaderMap,
@@ -167,7 +166,7 @@ async fn find_actor(
     Ok(found)
 }
 
-/// A token wins over a cookie; a token that does not hold makes the caller nobody.
+/// A token counts before a cookie, and with a token that is not valid no cookie counts.
 async fn known_actor(web: &Web, headers: &HeaderMap) -> Result<Option<SharedActor>, HubError> {
     if let Some(token) = bearer(headers) {
         return web.hub.people.token_caller(token).await;
@@ -188,8 +187,8 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     is_known.then(|| token.trim())
 }
 
-/// Whether a request of this caller counts as a person's that does not say how it came about: where no
-/// page of a server shares the hub's origin, and in a program, where no pages run.
+/// Whether a request of this caller without Fetch Metadata counts as a person's. It does when no server's
+/// pages share the hub's origin, and when the caller is a program, in which no pages run.
 fn is_unsaid_believed(web: &Web, actor: Option<&Actor>) -> bool {
     let credential = actor.map(|actor| &actor.credential);
     let is_browser = matches!(
@@ -203,8 +202,8 @@ fn is_unsaid_believed(web: &Web, actor: Option<&Actor>) -> bool {
 }
 
 impl Visit {
-    /// A request whose caller nobody asked for, so that the answer must leave the cookies alone: the
-    /// browser may be signed in, and has the token of its session.
+    /// A request whose caller was not looked up. The browser may be signed in and have the token of its
+    /// session in a cookie, so the answer sets none.
     pub(crate) fn of_stranger(web: &WebState, head: &Parts, peer: Peer) -> Self {
         Self {
             web: Arc::clone(web),
@@ -412,7 +411,7 @@ impl Visit {
         response
     }
 
-    /// A page with something secret on it, which no browser keeps on its disk.
+    /// A page with something secret on it, which browsers must not store.
     pub(crate) fn secret_page<P: Page>(
         &self,
         status: StatusCode,
@@ -425,8 +424,8 @@ impl Visit {
         response
     }
 
-    /// The browser keeps the token in a cookie too. It is only set when it is not there, and not
-    /// for what a script asks for: that would take the token of the open pages away.
+    /// Sets the cookie with the token unless the browser has it. Not in answers to scripts: the new token
+    /// would replace that of the pages that are open.
     fn set_xsrf_cookie(&self, response: &mut Response) {
         let xsrf = self.xsrf();
         let has_it = cookies::values(&self.headers, cookies::XSRF).any(|value| value == xsrf);
@@ -495,7 +494,7 @@ impl Visit {
             site_name: self.web.site_name.clone(),
             base: self.hub(),
             user,
-            // What something on a page asks for has none, whoever is signed in.
+            // A script, frame or prefetch gets no token, whoever is signed in.
             xsrf: if xsrf::is_navigation(&self.headers) {
                 self.xsrf()
             } else {
@@ -506,7 +505,7 @@ impl Visit {
         }
     }
 
-    /// Turns what a page handler gave into an answer.
+    /// Turns a page handler's result into an answer.
     pub(crate) fn answer(&self, result: PageResult) -> Response {
         match result {
             Ok(response) => response,
@@ -667,14 +666,14 @@ impl Fields {
 
 /// Reads a body of a bounded size.
 pub(crate) async fn read_body(request: Request) -> Result<axum::body::Bytes, HubError> {
-    // Without a limit there is no body.
+    // A request without a limit in its extensions has no body.
     let limit = request.extensions().get::<BodyLimit>();
     let limit = limit.map_or(0, |limit| limit.0);
     let body = axum::body::to_bytes(request.into_body(), limit).await;
     body.map_err(|error| body_error(error.into_inner().as_ref(), limit))
 }
 
-/// Why a body could not be read. It is always whoever sent it, so nothing of it is an error of ours.
+/// Why a body could not be read. The cause is always the client, so it is never an internal error.
 fn body_error(error: &(dyn std::error::Error + 'static), limit: usize) -> HubError {
     let causes = std::iter::successors(Some(error), |error| error.source());
     for cause in causes {
@@ -684,7 +683,7 @@ fn body_error(error: &(dyn std::error::Error + 'static), limit: usize) -> HubErr
                 "The body of the request is larger than {limit} (hub.max_body_size)."
             ));
         }
-        // The proxy tells with these what the client did.
+        // With these kinds of error the proxy says what the client did.
         let kind = cause.downcast_ref().map(std::io::Error::kind);
         if let Some(ErrorKind::TimedOut | ErrorKind::OutOfMemory) = kind {
             return HubError::TooSlow(cause.to_string());

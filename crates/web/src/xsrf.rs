@@ -38,9 +38,9 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// The one that sent a request. Nobody else knows the value of a new one, so no token that was
-    /// made before is good for it. What a script asks for comes from a new one in any case: it must
-    /// not find the token of the browser's own forms in an answer.
+    /// The visitor of a request: the one in the cookie, or a new one. Nobody knows the value of a new one,
+    /// so no token exists for it yet. A script always gets a new one: otherwise it could read in the answer
+    /// the token of the forms that the browser shows.
     pub(crate) fn of(headers: &HeaderMap, random: &dyn Random) -> Self {
         let known = cookies::values(headers, cookies::VISITOR).find(|id| !id.is_empty());
         match known.filter(|_| is_navigation(headers)) {
@@ -70,7 +70,7 @@ pub(crate) fn sent(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
         .map(|(_, value)| value.into_owned())
 }
 
-/// How a request came about, as the browser says it (Fetch Metadata). No script can write that.
+/// What caused a request, as the browser says it (Fetch Metadata). Scripts cannot set these headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sender {
     /// A person, who is going to look at the answer: by a link, a form or the address bar.
@@ -88,7 +88,7 @@ impl Sender {
                 .get(name)
                 .map(|value| value.to_str().unwrap_or_default())
         };
-        // What a page has fetched ahead nobody is looking at, and it may never be shown.
+        // Nobody is looking at what a browser fetches ahead, and it may never be shown.
         let is_ahead = |name| headers.contains_key(name);
         if ["sec-purpose", "purpose", "x-moz"]
             .into_iter()
@@ -107,7 +107,7 @@ impl Sender {
 /// Where an answer goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Surface {
-    /// To a person. Such an answer carries the token, so nothing on a page may have it.
+    /// To a person. The answer has the token in it, so no script on another page may get the answer.
     Pages,
     /// To a program, or to a script of ours, which has the token.
     Api,
@@ -115,9 +115,9 @@ pub(crate) enum Surface {
 
 /// Whether a request that came with a cookie has to carry the token.
 ///
-/// Everything but what a person looks at: pages of people's servers may share the hub's origin, and
-/// would be able to read the answer. `is_unsaid_believed` says whether a request counts as a person's
-/// whose browser does not say.
+/// It has to unless a person is going to look at the answer: pages of people's servers may share the hub's
+/// origin, and their scripts could read it. `is_unsaid_believed` says whether a request without Fetch
+/// Metadata counts as a person's.
 fn is_needed(
     surface: Surface,
     method: &Method,
@@ -234,7 +234,7 @@ mod tests {
                 }
             }
         }
-        // Browsers that did not have the destination yet.
+        // Older browsers do not send `sec-fetch-dest`.
         let older = headers(&[("sec-fetch-mode", "navigate")]);
         assert!(!is_needed(Surface::Pages, &Method::GET, &older, false));
         let opaque = HeaderMap::from_iter([(

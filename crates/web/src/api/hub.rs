@@ -37,7 +37,7 @@ pub(crate) async fn info(visit: Visit) -> ApiResult {
         "jansky": own,
         "authenticator": { "class": "jansky", "version": own },
         "spawner": { "class": visit.web.hub.spawner().kind(), "version": own },
-        // How tokens of providers behind providers came last (Keycloak).
+        // By which of Keycloak's APIs the last token of each provider behind it came.
         "external_tokens": ways.collect::<Vec<_>>(),
     });
     Ok(Json(body).into_response())
@@ -47,7 +47,7 @@ pub(crate) async fn info(visit: Visit) -> ApiResult {
 /// so the answer is kept as long as what is known about the caller.
 pub(crate) async fn whoami(visit: Visit) -> ApiResult {
     let actor = visit.api_caller()?;
-    // What a query asks for may differ, so such an answer is neither kept nor taken from there.
+    // A query can ask for a different answer, so with one the kept answer is neither used nor replaced.
     let is_plain = visit.uri.query().is_none();
     let kept = actor.whoami.get().filter(|_| is_plain);
     let bytes = if let Some(bytes) = kept {

@@ -104,7 +104,7 @@ pub(crate) async fn end(visit: Visit, Path(path): Path<ServerPath>) -> ApiResult
     let (code, id) = (visit.query("code"), visit.query("id"));
     let which = match (&code, &id) {
         (Some(code), _) => WhichCodes::Code(code),
-        // What cannot be an id is the id of no code.
+        // A text that is no id names no code, and -1 is the id of none.
         (None, Some(id)) => WhichCodes::Id(parse_id(id).unwrap_or(-1)),
         (None, None) => WhichCodes::All,
     };

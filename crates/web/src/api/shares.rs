@@ -65,7 +65,7 @@ fn model(visit: &Visit, actor: &Actor, server: &Server, share: &Share) -> Value 
     })
 }
 
-/// One page of what is about servers, each shown with its own.
+/// One page of a list of shares or codes, each shown with the server that it is about.
 pub(crate) async fn page_of<T>(
     visit: &Visit,
     all: &[T],
@@ -79,7 +79,7 @@ pub(crate) async fn page_of<T>(
         .skip(page.offset as usize)
         .take(page.limit as usize)
     {
-        // A server that was deleted a moment ago took this along.
+        // A server that was deleted a moment ago has no shares and codes any more.
         if let Some(server) = visit
             .web
             .hub

@@ -131,12 +131,12 @@ pub(crate) async fn get(visit: Visit, Path(name): Path<String>) -> ApiResult {
     }
     let of_token = visit.web.hub.permit::<SeeAuthState>(actor, &name).await;
     if let Ok(permit) = of_token
-        // A cookie opens no tokens: a page of somebody's server may have sent it along.
+        // A cookie is not enough: a page of somebody's server may have made the browser send it.
         && !actor.is_browser()
         && let Some(token) = visit.web.hub.broker.auth_state(&permit).await?
     {
         model["auth_state"] = json!({
-            // To who holds the scope for it, because the operator turned this on.
+            // Exposed to who holds the scope for it, because the operator turned this on.
             "access_token": token.token.expose(),
             "scope": token.scope.unwrap_or_default().split(' ').collect::<Vec<_>>(),
             "expires_at": token.expires_at,

@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use crate::error::{log, public_message, status_of};
 use crate::state::WebState;
 
-/// Turns what a handler came to into an answer.
+/// Turns a handler's result into an answer.
 pub(super) fn answer(web: &WebState, result: Result<Response, BrokerError>) -> Response {
     let mut response = result.unwrap_or_else(|error| refuse(web, &error));
     let headers = response.headers_mut();
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
-    // With every answer, so that the next request need not be sent twice.
+    // Every answer brings a nonce, so that the next request need not be sent twice to get one.
     if let Ok(nonce) = HeaderValue::from_str(&web.hub.broker.proof_nonce()) {
         headers.insert(HeaderName::from_static("dpop-nonce"), nonce);
     }
@@ -30,7 +30,7 @@ pub(super) fn answer(web: &WebState, result: Result<Response, BrokerError>) -> R
 pub(super) fn page(web: &WebState, path: &str) -> String {
     let settings = web.hub.settings();
     let path = format!("{}{path}", settings.hub_prefix());
-    // It is opened in a window of its own, which is of no use afterwards.
+    // The page is opened in a window of its own, and `signed-in` closes that at the end.
     let end = url::form_urlencoded::Serializer::new(String::new())
         .append_pair("next", &format!("{}signed-in", settings.hub_prefix()))
         .finish();

@@ -1,4 +1,4 @@
-//! How an agent comes in.
+//! How an agent exchanges its ticket for a session.
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -33,7 +33,7 @@ async fn enroll(web: &WebState, request: Request) -> Result<Response, BrokerErro
     let presented = presented("POST", "enroll", &headers, peer);
     let enrolled = web.hub.broker.enroll(&presented, &asked.ticket).await?;
     let body = json!({
-        // To the agent, which is the only one that ever has it.
+        // Exposed to the agent, and to nobody else ever.
         "session": enrolled.session.expose(),
         "user": enrolled.user.name,
         "server": enrolled.server.name,

@@ -52,7 +52,7 @@ impl Follower {
         tokio::select! {
             notice = self.watch.next() => Some(frame(notice?)),
             () = tokio::time::sleep(KEEP_ALIVE) => Some(Bytes::from_static(b":\n\n")),
-            // The agent comes again, to the next process.
+            // The agent connects again, to the next process.
             () = self.web.hub.stopping().cancelled() => None,
         }
     }

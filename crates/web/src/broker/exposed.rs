@@ -37,7 +37,7 @@ async fn exposed(web: &WebState, headers: &HeaderMap) -> Result<Response, Broker
         .collect();
     let body = json!({
         "username": tokens.user.name,
-        // To the server of its user, because the operator turned this on.
+        // Exposed to the server of its user, because the operator turned this on.
         "access_token": tokens.login.token.expose(),
         "exp": tokens.login.expires_at.map(jansky_model::Timestamp::seconds),
         "exchanged_tokens": exchanged,

@@ -28,7 +28,7 @@ async fn token(web: &WebState, request: Request) -> Result<Response, BrokerError
     let asked = read(&read_body(Request::from_parts(head, body)).await?)?;
     let given = web.hub.broker.give_token(&agent, &asked).await?;
     let body = json!({
-        // To the agent that has proved who it is.
+        // Exposed to the agent, which has proved who it is.
         "access_token": given.token.expose(),
         "issued_token_type": ACCESS_TOKEN,
         "token_type": "Bearer",

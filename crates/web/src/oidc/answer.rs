@@ -52,7 +52,7 @@ impl Form {
             .ok_or_else(|| IssuerError::InvalidRequest(format!("`{name}` is missing")))
     }
 
-    /// Who says that they sent it: in the header, or else in the form (RFC 6749 section 2.3.1).
+    /// The client that the request names, in the header or else in the form (RFC 6749 section 2.3.1).
     pub(super) fn client(&self, headers: &HeaderMap) -> Result<ClientCredentials, IssuerError> {
         match headers.get(AUTHORIZATION) {
             Some(value) => basic(value).ok_or(IssuerError::InvalidClient),
@@ -64,7 +64,7 @@ impl Form {
     }
 }
 
-/// Both halves are form-encoded before they are joined.
+/// HTTP Basic, in which OAuth clients form-encode both halves before they join them.
 fn basic(value: &HeaderValue) -> Option<ClientCredentials> {
     let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -83,7 +83,7 @@ fn basic(value: &HeaderValue) -> Option<ClientCredentials> {
     })
 }
 
-/// An answer that nobody may keep.
+/// An answer that no cache may keep.
 pub(super) fn fresh(body: Value) -> Response {
     let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     (no_store, Json(body)).into_response()

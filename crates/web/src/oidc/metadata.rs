@@ -24,7 +24,7 @@ pub(crate) async fn document(State(web): State<WebState>) -> Response {
         "introspection_endpoint": format!("{issuer}/introspect"),
         "revocation_endpoint": format!("{issuer}/revoke"),
         "grant_types_supported": [super::tokens::DEVICE_CODE],
-        // People sign in to the hub, not by way of it: there is no authorization endpoint.
+        // The hub signs nobody in for other applications, so there is no authorization endpoint.
         "response_types_supported": [],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [algorithm],
@@ -43,8 +43,8 @@ pub(crate) async fn keys(State(web): State<WebState>) -> Response {
     }
 }
 
-/// An answer that is the same for everybody, also for scripts of other sites. Keys are published
-/// longer ahead than this is kept.
+/// An answer that is the same for everybody and that scripts of other sites may read. It may be cached
+/// for less time than a new key is published before it signs anything.
 fn public(body: Value) -> Response {
     let headers = [
         (

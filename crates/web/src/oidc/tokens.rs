@@ -1,4 +1,4 @@
-//! The endpoints that programs call: for a token, about one, and to give one back.
+//! The endpoints that programs call: to get a token, to ask about one, and to revoke one.
 
 use axum::extract::{Request, State};
 use axum::response::Response;

@@ -75,7 +75,7 @@ async fn show(visit: &Visit) -> PageResult {
         } else {
             hub.broker.agents_of(actor, user).await?
         };
-        // A link for a password makes its owner of whoever has it.
+        // Whoever has a link for a password can become the user, so the caller must already be allowed to.
         let may_help = actor.may(Scope::ADMIN_USERS, Target::User(user.name.as_str()))
             && hub.privileges().can_become(actor, user).await?;
         let known = Known {
@@ -171,7 +171,7 @@ fn row(visit: &Visit, actor: &Actor, known: &Known<'_>) -> AdminRow {
     } = known;
     let name = user.name.as_str();
     let may = |scope| actor.may(scope, Target::User(name));
-    // How somebody is signed in is what identity providers said about them.
+    // How somebody is signed in comes from identity providers, which this scope is about.
     let may_see = may(Scope::ADMIN_AUTH_STATE);
     let segment = user.name.escaped();
     let act = |what: &str| visit.hub_path(&format!("admin/users/{segment}/{what}"));

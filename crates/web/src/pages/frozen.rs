@@ -10,8 +10,8 @@ pub(crate) fn reason(agents: &[AgentSession], server: &Server) -> Option<FreezeR
     own.find_map(|agent| agent.frozen)
 }
 
-/// What its owner reads on the home page. Nothing about what they did themselves by signing out, nor
-/// about what the page says anyway.
+/// What its owner reads on the home page. Nothing when they signed out themselves, or when the page says
+/// the reason elsewhere.
 pub(crate) const fn for_owner(reason: FreezeReason) -> Option<&'static str> {
     match reason {
         FreezeReason::Tripwire => Some(

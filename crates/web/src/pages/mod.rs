@@ -42,9 +42,9 @@ pub(crate) async fn default_target(visit: &Visit, actor: &Actor) -> Result<Strin
     Ok(visit.hub_path("home"))
 }
 
-/// What the caller may do to the server that a path names; it need not have been started ever.
+/// A permit for the server that a path names. A default server need not have been started ever.
 ///
-/// Who may not know that it exists gets the same answer as when it does not.
+/// Whoever may not know that a server exists gets the same answer as when it does not.
 pub(crate) async fn find_server<'a, A: Action<On = Place>>(
     visit: &Visit,
     actor: &'a Actor,
@@ -61,7 +61,7 @@ pub(crate) async fn find_server<'a, A: Action<On = Place>>(
     Ok(permit)
 }
 
-/// Why somebody may not see something on a page, where it is all the same whether it is there.
+/// The error for a page on which "forbidden" must look like "not found".
 pub(crate) fn as_not_found(error: HubError, words: &str) -> HubError {
     match error {
         HubError::Forbidden(_) | HubError::NotFound(_) | HubError::Invalid(_) => {

@@ -80,7 +80,7 @@ fn is_by_header(visit: &Visit, id: &str) -> bool {
     })
 }
 
-/// A reverse proxy has asked already who is there, so there is nowhere to go.
+/// Signs in whom a trusted proxy names; there is no provider to send the browser to.
 async fn by_header(visit: &Visit, id: &str) -> Result<Response, HubError> {
     let began = tokio::time::Instant::now();
     let hub = &visit.web.hub;
@@ -98,7 +98,7 @@ async fn by_header(visit: &Visit, id: &str) -> Result<Response, HubError> {
     }
 }
 
-/// Without `idp` the choice is only clear when there is one.
+/// Without `idp` the choice is clear only if there is just one provider.
 fn only_provider_elsewhere(visit: &Visit) -> Result<String, HubError> {
     let mut elsewhere = visit
         .web
@@ -149,7 +149,7 @@ async fn finish(visit: &Visit, callback_provider: Option<&str>) -> Response {
         .people
         .finish_sign_in(query, callback_provider, &browsers, actor)
         .await;
-    // Whoever is sent there once more has not signed in yet.
+    // The provider is asked once more, so this is not the end of the sign-in.
     if !matches!(finished, Ok(CallbackOutcome::Again(_))) {
         let is_in = matches!(
             finished,

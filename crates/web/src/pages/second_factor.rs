@@ -84,7 +84,7 @@ async fn send(visit: Visit, request: Request, form: Form) -> Response {
                     .people
                     .turn_off_second_factor(actor, current, &otp, &address);
                 return match off.await {
-                    // Their session has ended, and they set up another one at once.
+                    // Everybody must have one here: the session has ended until another is set up.
                     Ok(Some(cookie)) => Ok(second_step::begin(&visit, &cookie)),
                     Ok(None) => Ok(redirect(&visit.hub_path("account?done=second-factor-off"))),
                     Err(error) => refuse(&visit, actor, form, error).await,

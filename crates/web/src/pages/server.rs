@@ -108,7 +108,7 @@ fn after<'a>(text: &'a str, marker: &str) -> &'a str {
     text.split_once(marker).map_or("", |(_, rest)| rest)
 }
 
-/// `/hub/user-redirect/{*path}`: the same page on everybody's own server.
+/// `/hub/user-redirect/{*path}`: leads to this path on the person's own server.
 pub(crate) async fn user_redirect(visit: Visit) -> Response {
     let result = async {
         let actor = visit.signed_in()?;
@@ -126,7 +126,7 @@ pub(crate) async fn user_redirect(visit: Visit) -> Response {
     visit.answer(result)
 }
 
-/// What a redirect from outside of the base path is marked with, to know it again.
+/// Marks redirects from outside of the base path, so that one that comes back is recognized.
 const FROM_OUTSIDE: &str = "from-outside";
 
 /// A path that does not begin with the base path leads into the hub. If that redirect itself comes

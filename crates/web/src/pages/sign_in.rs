@@ -38,7 +38,7 @@ async fn show(visit: &Visit) -> PageResult {
     let next = visit.query("next").unwrap_or_default();
     let mut page = page(visit, &next, Attempt::default(), None);
     if again {
-        // Whoever gets here posted a form, and browsers let a form lead to no other site.
+        // A form led here, and browsers do not let it lead to another site: `auto_login` does not count.
         page.notice =
             Some("Sign in again to go on. Your running servers are not touched.".to_owned());
         return Ok(visit.page("Sign in", &page));
@@ -107,7 +107,7 @@ fn sign_up_url(visit: &Visit) -> Option<String> {
     is_possible.then(|| visit.hub_path("signup"))
 }
 
-/// The providers that ask elsewhere.
+/// The providers with a sign-in page of their own.
 fn buttons(visit: &Visit, next: &str) -> Vec<ProviderButton> {
     let query = |extra: &[(&str, &str)]| {
         let pairs = extra.iter().copied().chain([("next", next)]);
@@ -225,14 +225,13 @@ fn refuse(visit: &Visit, attempt: Attempt<'_>, next: &str, error: &HubError) -> 
     with_error_headers(response, error)
 }
 
-/// For whoever has signed in already, in another tab or before going back, and reads that something
-/// went wrong.
+/// What the page adds to an error for somebody who is signed in already, for example in another tab.
 fn still_signed_in(visit: &Visit) -> Option<String> {
     let name = &visit.person()?.user.name;
     Some(format!("You are still signed in as {name}."))
 }
 
-/// The longest address to go to afterwards that is kept meanwhile.
+/// The longest `next` that is kept while somebody is at a provider.
 pub(crate) const LONGEST_NEXT: usize = 4096;
 
 /// Begins the session of somebody who has shown who they are and sends them on, or leads them to the
@@ -276,7 +275,7 @@ pub(crate) async fn begin_session(
     mut response: Response,
 ) -> Result<Response, HubError> {
     let hub = &visit.web.hub;
-    // A browser that was signed in, as somebody else perhaps, is that no more.
+    // The browser may have had another session, perhaps of somebody else, which ends.
     if let Some(earlier) = visit.person() {
         hub.people.leave_session(earlier).await?;
     }

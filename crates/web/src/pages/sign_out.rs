@@ -40,7 +40,7 @@ async fn ask(visit: &Visit) -> PageResult {
         can_keep_working: servers.iter().any(|server| server.state.is_active()),
     };
     let mut answer = visit.page("Sign out", &page);
-    // The provider may send the browser on to others behind it before it comes back.
+    // The provider may redirect to providers behind it, whose addresses are not known here.
     if let Some(url) = hub.people.leaves_on_sign_out(actor).await? {
         let sources = format!("https: {}", url.origin().ascii_serialization());
         answer.extensions_mut().insert(FormsMayLeadTo(sources));
@@ -71,7 +71,7 @@ async fn sign_out(visit: &Visit, request: Request) -> PageResult {
             signed_out(visit, None, note)
         }
     };
-    // The way to the provider has the ID token in it.
+    // The address at the provider has the ID token in it.
     let no_store = HeaderValue::from_static("no-store");
     answer.headers_mut().insert(CACHE_CONTROL, no_store);
     Ok(without_cookies(visit, answer))

@@ -44,7 +44,7 @@ pub struct Picture {
     pub path: Secret,
 }
 
-/// What somebody brings into an app.
+/// The secret of a second factor, for an authenticator app.
 #[derive(Clone, Debug, Serialize)]
 pub struct FactorSetUp {
     /// To be scanned.
@@ -60,7 +60,7 @@ pub struct FactorSetUp {
 /// recovery codes, and `current` and `otp` to turn it off.
 #[derive(Clone, Debug, Serialize)]
 pub struct SecondFactorPage {
-    /// What there is.
+    /// Whether there is one.
     pub state: FactorState,
     /// The account page.
     pub account_url: String,
@@ -74,7 +74,7 @@ pub struct SecondFactorPage {
     pub error: Option<String>,
 }
 
-/// What there is of a second factor.
+/// Whether somebody has a second factor.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum FactorState {
