@@ -9,10 +9,10 @@ use jansky_model::Timestamp;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::support::{Answer, Client, PASSWORD, PROVIDER, ScriptedProvider, TestWeb, everybody};
+use crate::support::{Answer, Client, Observatory, PASSWORD, PROVIDER, TestWeb, everybody};
 
 async fn hub_with(rules: AdmissionRules, claims: &Value) -> TestWeb {
-    let provider = ScriptedProvider::new(claims).with_rules(rules);
+    let provider = Observatory::new(claims).with_rules(rules);
     TestWeb::with(|recipe| recipe.providers.push(provider)).await
 }
 
@@ -346,7 +346,7 @@ async fn an_unknown_provider_is_told_on_the_sign_in_page() {
 
 #[tokio::test]
 async fn a_provider_that_cannot_be_used_is_shown_as_that() {
-    let provider = ScriptedProvider::new(&json!({}));
+    let provider = Observatory::new(&json!({}));
     let configured = provider.with_rules(everybody());
     let hub = TestWeb::with(|recipe| recipe.providers.push(configured)).await;
     let now = Timestamp::from_seconds(0);
@@ -430,7 +430,7 @@ async fn a_place_to_go_to_that_is_too_long_is_not_kept() {
 #[tokio::test]
 async fn where_a_provider_has_an_address_of_its_own_nothing_else_counts() {
     let own = "http://hub.test/hub/oauth_callback/observatory";
-    let mut configured = ScriptedProvider::new(&json!({})).with_rules(everybody());
+    let mut configured = Observatory::new(&json!({})).with_rules(everybody());
     configured.callback_url = Some(own.to_owned());
     let hub = TestWeb::with(|recipe| recipe.providers.push(configured)).await;
     let shared = hub_with(everybody(), &json!({})).await;
@@ -451,7 +451,7 @@ async fn where_a_provider_has_an_address_of_its_own_nothing_else_counts() {
 
 #[tokio::test]
 async fn auto_login_leaves_at_once_unless_the_provider_is_away() {
-    let provider = ScriptedProvider::new(&json!({}));
+    let provider = Observatory::new(&json!({}));
     let mut configured = provider.with_rules(everybody());
     configured.auto_login = true;
     let hub = TestWeb::with(|recipe| recipe.providers.push(configured)).await;

@@ -26,7 +26,7 @@ pub(crate) use directory::{Directory, Entry};
 pub(crate) use jansky_testing::hub::{
     Database, OpenId, PASSWORD, Recipe, SOON, World, audience, everybody, until,
 };
-pub(crate) use provider::{PROVIDER, ScriptedProvider};
+pub(crate) use provider::{Observatory, PROVIDER};
 pub(crate) use upstream::{Mood, Upstream};
 
 /// A hub with its surfaces.

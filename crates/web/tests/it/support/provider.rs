@@ -17,13 +17,13 @@ pub(crate) const PROVIDER: &str = "observatory";
 
 /// A provider with a page of its own, in which `code` decides who signs in: `subject` or
 /// `subject:user name`. The code `refused` makes it fail.
-pub(crate) struct ScriptedProvider {
+pub(crate) struct Observatory {
     id: ProviderId,
     claims: Claims,
     status: Mutex<ProviderStatus>,
 }
 
-impl ScriptedProvider {
+impl Observatory {
     /// A provider that sends these claims about everybody.
     pub(crate) fn new(claims: &Value) -> Arc<Self> {
         Arc::new(Self {
@@ -50,7 +50,7 @@ impl ScriptedProvider {
 }
 
 #[async_trait]
-impl IdentityProvider for ScriptedProvider {
+impl IdentityProvider for Observatory {
     fn id(&self) -> &ProviderId {
         &self.id
     }
@@ -69,7 +69,7 @@ impl IdentityProvider for ScriptedProvider {
 }
 
 #[async_trait]
-impl RedirectLogin for ScriptedProvider {
+impl RedirectLogin for Observatory {
     async fn begin(&self, attempt: &LoginAttempt) -> Result<Url, IdentityError> {
         let mut url = Url::parse("https://idp.test/authorize").expect("a constant URL");
         url.query_pairs_mut()
