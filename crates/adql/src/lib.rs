@@ -1,7 +1,7 @@
 //! ADQL, the query language of the Virtual Observatory, in its versions 2.1 (2023-12-15) and 2.0.
 //!
-//! [`parse`] reads a text and gives its [tree](tree), which prints as normal ADQL again. [`resolve`] finds out what
-//! the names of a tree mean in a [catalogue](catalogue) and gives a typed [plan](plan); it is all that an engine
+//! [`parse`] reads a text and gives its [tree], which prints as normal ADQL again. [`resolve()`] finds out what
+//! the names of a tree mean in a [catalogue] and gives a typed [plan]; it is all that an engine
 //! needs, and [`plan::Plan::scans`] is where rows are hidden. Nothing here does I/O, none of it panics, and a query
 //! takes time in proportion to its length, however it is nested. This crate knows nothing of archives or of
 //! Jansky and may use none of our crates.
