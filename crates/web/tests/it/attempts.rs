@@ -14,8 +14,11 @@ async fn hub() -> TestWeb {
 }
 
 async fn tries(browser: &Client, password: &str) -> u16 {
-    let fields = [("username", "river"), ("password", password)];
-    browser.post("/hub/login", &fields).await.status.as_u16()
+    browser
+        .type_password("river", password)
+        .await
+        .status
+        .as_u16()
 }
 
 fn sign_out(browser: &Client) {
@@ -115,18 +118,17 @@ async fn a_device_cookie_is_kept_from_scripts_and_ends() {
     let hub = hub().await;
     hub.account("river").await;
     let browser = hub.anonymous();
-    let fields = [("username", "river"), ("password", PASSWORD)];
 
-    let answer = browser.post("/hub/login", &fields).await.must_be(302);
+    let answer = browser.type_password("river", PASSWORD).await.must_be(302);
 
     let cookie = answer.cookie("jansky-device");
     let attributes = "; Path=/hub/; SameSite=Lax; Max-Age=15552000; HttpOnly";
     assert!(cookie.ends_with(attributes), "{cookie}");
     assert!(!cookie.contains("river"), "{cookie}");
-    let again = browser.post("/hub/login", &fields).await.must_be(302);
+    let again = browser.type_password("river", PASSWORD).await.must_be(302);
     assert_eq!(again.cookie("jansky-device"), "", "it keeps the young one");
     sign_out(&browser);
     hub.clock.advance(std::time::Duration::from_hours(181 * 24));
-    let late = browser.post("/hub/login", &fields).await.must_be(302);
+    let late = browser.type_password("river", PASSWORD).await.must_be(302);
     assert_ne!(late.cookie("jansky-device"), "");
 }

@@ -14,12 +14,7 @@ fn with_directory(recipe: &mut Recipe) -> Arc<Directory> {
 }
 
 async fn sign_in(browser: &Client, provider: &str, name: &str, password: &str) -> u16 {
-    let fields = [
-        ("provider", provider),
-        ("username", name),
-        ("password", password),
-    ];
-    let answer = browser.post("/hub/login", &fields).await;
+    let answer = browser.type_password_at(provider, name, password).await;
     answer.status.as_u16()
 }
 
@@ -45,8 +40,7 @@ async fn each_provider_has_its_own_form_and_a_form_without_one_means_the_first()
         sign_in(&hub.anonymous(), "local", "river", PASSWORD).await,
         302
     );
-    let plain = [("username", "river"), ("password", PASSWORD)];
-    let answer = hub.anonymous().post("/hub/login", &plain).await;
+    let answer = hub.anonymous().type_password("river", PASSWORD).await;
     answer.must_be(302);
     assert_eq!(
         sign_in(&hub.anonymous(), "institute", "river", PASSWORD).await,
@@ -66,10 +60,9 @@ async fn without_local_accounts_the_only_form_is_the_one_of_jupyterhub() {
         with_directory(recipe);
     })
     .await;
-    let plain = [("username", "wash"), ("password", "right")];
     let browser = hub.anonymous();
 
-    browser.post("/hub/login", &plain).await.must_be(302);
+    browser.type_password("wash", "right").await.must_be(302);
 
     assert!(browser.get("/hub/home").await.text().contains("wash"));
 }
@@ -77,13 +70,11 @@ async fn without_local_accounts_the_only_form_is_the_one_of_jupyterhub() {
 #[tokio::test]
 async fn a_wrong_password_is_told_in_the_form_that_it_was_typed_into() {
     let hub = TestWeb::with(|recipe| drop(with_directory(recipe))).await;
-    let fields = [
-        ("provider", "institute"),
-        ("username", "wash"),
-        ("password", "wrong"),
-    ];
 
-    let answer = hub.anonymous().post("/hub/login", &fields).await;
+    let answer = hub
+        .anonymous()
+        .type_password_at("institute", "wash", "wrong")
+        .await;
 
     let page = answer.must_be(403).html();
     let error = page.by_id("institute-error").expect("it says why");
@@ -97,12 +88,10 @@ async fn a_wrong_password_is_told_in_the_form_that_it_was_typed_into() {
 async fn an_account_that_has_expired_is_told_so_only_with_its_password() {
     let hub = TestWeb::with(|recipe| drop(with_directory(recipe))).await;
     let post = async |password| {
-        let fields = [
-            ("provider", "institute"),
-            ("username", "old"),
-            ("password", password),
-        ];
-        let answer = hub.anonymous().post("/hub/login", &fields).await;
+        let answer = hub
+            .anonymous()
+            .type_password_at("institute", "old", password)
+            .await;
         answer.must_be(403).text()
     };
 
@@ -169,13 +158,11 @@ async fn guessing_has_to_wait_at_each_provider_for_itself() {
 async fn the_same_name_of_two_providers_is_not_the_same_person() {
     let hub = TestWeb::with(|recipe| drop(with_directory(recipe))).await;
     hub.account("river").await;
-    let fields = [
-        ("provider", "institute"),
-        ("username", "river"),
-        ("password", "right"),
-    ];
 
-    let answer = hub.anonymous().post("/hub/login", &fields).await;
+    let answer = hub
+        .anonymous()
+        .type_password_at("institute", "river", "right")
+        .await;
 
     assert!(
         answer

@@ -47,8 +47,7 @@ async fn nothing_on_a_page_gets_what_a_person_would_see() {
         .anonymous()
         .with_agent("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0");
     hub.account("river").await;
-    let fields = [("username", "river"), ("password", PASSWORD)];
-    browser.post("/hub/login", &fields).await.must_be(302);
+    browser.type_password("river", PASSWORD).await.must_be(302);
     let xsrf = browser.xsrf().await;
     let by_a_page = [
         ("cors", "empty"),
@@ -103,9 +102,8 @@ async fn a_browser_that_says_nothing_about_its_requests_is_shown_nothing_but_why
         browser.with_agent("Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0")
     };
     hub.account("river").await;
-    let fields = [("username", "river"), ("password", PASSWORD)];
     let browser = in_browser(&hub);
-    browser.post("/hub/login", &fields).await.must_be(302);
+    browser.type_password("river", PASSWORD).await.must_be(302);
     let xsrf = browser.xsrf().await;
 
     for path in ["/hub/home", "/hub/token", "/hub/account"] {
@@ -128,7 +126,7 @@ async fn a_browser_that_says_nothing_about_its_requests_is_shown_nothing_but_why
     let trusting = TestWeb::with(|recipe| recipe.settings.require_fetch_metadata = false).await;
     trusting.account("river").await;
     let browser = in_browser(&trusting);
-    browser.post("/hub/login", &fields).await.must_be(302);
+    browser.type_password("river", PASSWORD).await.must_be(302);
     browser.call("GET", "/hub/home").send().await.must_be(200);
 }
 
@@ -271,12 +269,11 @@ async fn forms_of_strangers_need_the_token_of_their_own_browser() {
 async fn a_form_survives_that_the_address_of_its_browser_changes() {
     let hub = TestWeb::new().await;
     hub.account("river").await;
-    let fields = [("username", "river"), ("password", PASSWORD)];
     let browser = hub.anonymous();
     browser.get("/hub/login").await.must_be(200);
 
     let browser = browser.moved_to([198, 51, 100, 7]).with_agent("updated");
-    browser.post("/hub/login", &fields).await.must_be(302);
+    browser.type_password("river", PASSWORD).await.must_be(302);
 
     let browser = browser.moved_to([203, 0, 113, 9]);
     browser.get("/hub/home").await.must_be(200);

@@ -20,8 +20,7 @@ async fn hub_with(rule: SecondFactorRule) -> TestWeb {
 }
 
 async fn type_password(browser: &Client, name: &str, password: &str) -> Answer {
-    let fields = [("username", name), ("password", password)];
-    browser.post("/hub/login", &fields).await
+    browser.type_password(name, password).await
 }
 
 async fn is_in(browser: &Client) -> bool {

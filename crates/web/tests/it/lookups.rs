@@ -34,12 +34,10 @@ impl Scene {
         })
         .await;
         let river = hub.anonymous();
-        let fields = [
-            ("provider", "institute"),
-            ("username", "river"),
-            ("password", "right"),
-        ];
-        river.post("/hub/login", &fields).await.must_be(302);
+        river
+            .type_password_at("institute", "river", "right")
+            .await
+            .must_be(302);
         Self {
             hub,
             directory,
@@ -101,12 +99,11 @@ async fn whom_the_rules_or_the_directory_no_longer_know_is_drained() {
         let asked = scene.directory.lookups();
         scene.look_again().await;
         assert_eq!(scene.directory.lookups(), asked, "it has said so");
-        let fields = [
-            ("provider", "institute"),
-            ("username", "river"),
-            ("password", "right"),
-        ];
-        let back = scene.hub.anonymous().post("/hub/login", &fields).await;
+        let back = scene
+            .hub
+            .anonymous()
+            .type_password_at("institute", "river", "right")
+            .await;
         back.must_be(403);
     }
 }

@@ -208,8 +208,7 @@ async fn the_cookie_of_a_sign_in_stays_on_the_hubs_host() {
     let hub = apart().await;
     hub.account("river").await;
     let browser = hub.anonymous();
-    let fields = [("username", "river"), ("password", PASSWORD)];
-    let answer = browser.post("/hub/login", &fields).await.must_be(302);
+    let answer = browser.type_password("river", PASSWORD).await.must_be(302);
 
     // Browsers take such a name from the host itself alone, so no page below it can plant one.
     let sign_in = answer.cookie("__Host-jupyterhub-hub-login");

@@ -493,9 +493,8 @@ async fn both_ways_stand_on_one_page_and_work_next_to_each_other() {
     assert!(page.text().contains("Sign in with the Observatory"));
     assert!(page.html().by_id("password").is_some());
 
-    let fields = [("username", "river"), ("password", PASSWORD)];
     hub.anonymous()
-        .post("/hub/login", &fields)
+        .type_password("river", PASSWORD)
         .await
         .must_be(302);
     sign_in(&hub.anonymous(), "s1:wash").await.must_be(302);

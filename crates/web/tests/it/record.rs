@@ -187,8 +187,7 @@ async fn sign_ins_and_refusals_are_on_record() {
         .moved_to(HERE)
         .with_agent("Mozilla/5.0 (X11; Linux) Firefox/130.0");
     let sign_in = async |name: &str, password: &str| {
-        let fields = [("username", name), ("password", password)];
-        browser.post("/hub/login", &fields).await.status.as_u16()
+        browser.type_password(name, password).await.status.as_u16()
     };
 
     assert_eq!(sign_in("river", "wrong").await, 403);
@@ -469,8 +468,7 @@ async fn addresses_are_kept_for_a_time_and_the_trail_holds_without_them() {
     hub.account("river").await;
     let mut auditor = Auditor::new(&hub).await;
     let browser = hub.anonymous().moved_to(HERE);
-    let fields = [("username", "river"), ("password", PASSWORD)];
-    browser.post("/hub/login", &fields).await.must_be(302);
+    browser.type_password("river", PASSWORD).await.must_be(302);
     auditor.expect("sign_in", "river", "river").await;
 
     hub.clock.advance(Duration::from_hours(91 * 24));
@@ -503,8 +501,7 @@ async fn an_operator_who_keeps_no_addresses_has_none() {
     hub.account("river").await;
     let mut auditor = Auditor::new(&hub).await;
     let browser = hub.anonymous().moved_to(HERE);
-    let fields = [("username", "river"), ("password", PASSWORD)];
-    browser.post("/hub/login", &fields).await.must_be(302);
+    browser.type_password("river", PASSWORD).await.must_be(302);
 
     let events = auditor.news().await;
     let entered = events.iter().find(|event| event["event"] == "sign_in");

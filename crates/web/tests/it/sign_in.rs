@@ -10,8 +10,7 @@ async fn a_good_password_opens_a_session_with_its_cookies() {
     hub.account("river").await;
     let browser = hub.anonymous();
 
-    let fields = [("username", "River "), ("password", PASSWORD)];
-    let answer = browser.post("/hub/login", &fields).await.must_be(302);
+    let answer = browser.type_password("River ", PASSWORD).await.must_be(302);
 
     assert_eq!(answer.location(), "/hub/");
     let lasting = "; Path=/hub/; SameSite=Lax; Max-Age=1209600; HttpOnly";
@@ -49,8 +48,7 @@ async fn cookies_are_secure_when_the_browser_uses_tls() {
 
     for hub in [by_request, by_setting] {
         hub.account("river").await;
-        let fields = [("username", "river"), ("password", PASSWORD)];
-        let answer = hub.anonymous().post("/hub/login", &fields).await;
+        let answer = hub.anonymous().type_password("river", PASSWORD).await;
         for name in ["jupyterhub-hub-login", "jupyterhub-session-id", "_xsrf"] {
             let cookie = answer.cookie(name);
             assert!(cookie.ends_with("; Secure"), "{cookie}");
@@ -131,13 +129,11 @@ async fn too_many_attempts_have_to_wait() {
     let hub = TestWeb::with(|recipe| recipe.settings.sign_in_attempts_per_minute = 2).await;
     hub.account("river").await;
     let browser = hub.anonymous();
-    let wrong = [("username", "river"), ("password", "wrong")];
     for _ in 0..2 {
-        browser.post("/hub/login", &wrong).await.must_be(403);
+        browser.type_password("river", "wrong").await.must_be(403);
     }
 
-    let right = [("username", "RIVER"), ("password", PASSWORD)];
-    let answer = browser.post("/hub/login", &right).await.must_be(429);
+    let answer = browser.type_password("RIVER", PASSWORD).await.must_be(429);
 
     let wait: u64 = answer.header("retry-after").parse().expect("seconds");
     assert!((1..=31).contains(&wait), "{wait}");
@@ -279,8 +275,7 @@ async fn signing_in_anew_ends_the_session_before() {
         .expect("it is signed in");
     hub.account("wash").await;
 
-    let fields = [("username", "wash"), ("password", PASSWORD)];
-    browser.post("/hub/login", &fields).await.must_be(302);
+    browser.type_password("wash", PASSWORD).await.must_be(302);
 
     assert!(browser.get("/hub/home").await.text().contains("wash"));
     let old = hub.anonymous();
@@ -378,8 +373,7 @@ async fn without_local_accounts_there_is_no_form() {
             .by_id("password")
             .is_none()
     );
-    let fields = [("username", "river"), ("password", PASSWORD)];
-    let answer = browser.post("/hub/login", &fields).await.must_be(404);
+    let answer = browser.type_password("river", PASSWORD).await.must_be(404);
     assert!(
         answer.text().contains("not configured"),
         "{}",

@@ -5,12 +5,11 @@ use url::Url;
 use super::{Answer, Client, OpenId, PASSWORD, TestWeb};
 
 impl TestWeb {
-    /// A browser in which this person has signed in through the form.
+    /// A browser in which this person has signed in through the form of local accounts.
     pub(crate) async fn browser(&self, name: &str) -> Client {
         self.account(name).await;
         let browser = self.anonymous();
-        let fields = [("username", name), ("password", PASSWORD)];
-        browser.post("/hub/login", &fields).await.must_be(302);
+        browser.type_password(name, PASSWORD).await.must_be(302);
         browser
     }
 
@@ -32,6 +31,27 @@ impl TestWeb {
 }
 
 impl Client {
+    /// Posts the form of local accounts, which is the first one.
+    pub(crate) async fn type_password(&self, name: &str, password: &str) -> Answer {
+        let fields = [("username", name), ("password", password)];
+        self.post("/hub/login", &fields).await
+    }
+
+    /// Posts the form of a provider.
+    pub(crate) async fn type_password_at(
+        &self,
+        provider: &str,
+        name: &str,
+        password: &str,
+    ) -> Answer {
+        let fields = [
+            ("provider", provider),
+            ("username", name),
+            ("password", password),
+        ];
+        self.post("/hub/login", &fields).await
+    }
+
     /// Goes where a link of the hub leads, signs in there and comes back.
     pub(crate) async fn follow(&self, link: &str, provider: &OpenId, subject: &str) -> Answer {
         let answer = self.get(link).await.must_be(302);
