@@ -1,4 +1,4 @@
-//! The agent itself: how it stands with the hub, the tokens it holds, and what it tells whom.
+//! The agent itself: its session at the hub, the tokens it holds, and its answers to the code of the server.
 
 mod files;
 #[cfg(feature = "fuzzing")]
@@ -41,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The hub says something at least every 15 s; after this the connection is dead.
 const SILENCE: Duration = Duration::from_secs(40);
 
-/// How long the hub is left alone after it was not there: at first, and at most.
+/// How long to wait before the hub is tried again: after the first failure, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(3));
 
 /// How long somebody who wants to know the status waits for the hub.
@@ -54,7 +54,7 @@ pub(crate) struct Agent {
     files: Option<TokenFiles>,
     clock: Arc<dyn Clock>,
     session_state: watch::Sender<SessionState>,
-    /// Counts what the hub has told: an answer to an older question is not believed.
+    /// How many events the hub has sent. An answer to a question from before an event may be outdated.
     told: AtomicU64,
     hub_answers: AtomicBool,
     /// What the hub last said about audiences.
@@ -95,7 +95,7 @@ impl Agent {
         )?;
         let files = document.token_dir.as_deref().map(TokenFiles::new);
         let files = files.transpose().unwrap_or_else(|problem| {
-            // Everything else works without.
+            // Everything else works without token files.
             say(&problem);
             None
         });
@@ -119,7 +119,7 @@ impl Agent {
             Ok(socket) => socket,
             Err(problem) => return problem,
         };
-        // They end with this function.
+        // The tasks end when this set is dropped, with the function.
         let mut tasks = JoinSet::new();
         tasks.spawn(Arc::clone(&self).keep_in_touch(ticket));
         tasks.spawn(Arc::clone(&self).keep_looking());
@@ -159,7 +159,7 @@ impl Agent {
         }
         let ask = |least| self.ask(wanted, least);
         let answer = self.tokens.get(wanted, min_ttl, ask).await;
-        // It may have been frozen meanwhile.
+        // The session may have been frozen meanwhile.
         self.objection().unwrap_or(answer)
     }
 
@@ -282,7 +282,7 @@ impl Agent {
                     let error = answer.error().unwrap_or_default();
                     break format!("the hub did not accept the ticket of its agent ({error})");
                 }
-                // Sent twice, it would look like theft.
+                // The hub takes a ticket that comes twice for a stolen one.
                 Err(problem) if !problem.not_sent => break problem.reason,
                 Err(problem) => problem.reason,
             };
@@ -321,7 +321,7 @@ impl Agent {
         }
     }
 
-    /// Everything that was given is gone when this returns.
+    /// When this returns, no token is left in memory or in files.
     fn freeze(&self, reason: String) {
         self.told.fetch_add(1, Ordering::Relaxed);
         self.session_state
@@ -361,7 +361,7 @@ impl Agent {
         }
     }
 
-    /// Asks the hub how things stand, and believes it unless it has told something newer meanwhile.
+    /// Asks the hub for the state of session and audiences; once more if an event came meanwhile.
     async fn look(&self) {
         loop {
             let told = self.told.load(Ordering::Relaxed);

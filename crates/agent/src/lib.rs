@@ -70,7 +70,7 @@ pub fn run() -> ExitCode {
     match runtime {
         Ok(runtime) => {
             let code = runtime.block_on(serve(document));
-            // A file system that does not answer must not hold up the end.
+            // Do not wait for a task that hangs in a file system that does not answer.
             runtime.shutdown_background();
             code
         }
@@ -102,14 +102,14 @@ async fn serve(mut document: StartDocument) -> ExitCode {
             say("there is no ticket in the document");
             return ExitCode::FAILURE;
         };
-        // There is no service here that a token could be for.
+        // Without a ticket there are no tokens to be had, and there is only the command to run.
         return entry_point::run(&command, &environment, async {}).await;
     };
     let agent = match Agent::new(&document, Arc::new(SystemClock), Arc::new(SystemRandom)) {
         Ok(agent) => Arc::new(agent),
         Err(problem) => {
             say(&problem);
-            // In a container this is the server, which shall run without tokens rather than not.
+            // The agent is the entry point of a container: better a server without tokens than none.
             return match command {
                 Some(command) => entry_point::run(&command, &environment, async {}).await,
                 None => ExitCode::FAILURE,

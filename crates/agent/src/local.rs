@@ -46,7 +46,7 @@ pub(crate) async fn serve(agent: Arc<Agent>, stream: UnixStream) {
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(16 << 10)
         .serve_connection(TokioIo::new(stream), service);
-    // Whoever hangs up in the middle knows it.
+    // A client that hangs up in the middle needs no message.
     let _ = connection.await;
 }
 

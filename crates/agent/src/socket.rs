@@ -18,7 +18,7 @@ pub(crate) struct Socket {
     listener: UnixListener,
     own: Uid,
     other: Option<u32>,
-    /// The log of the server is not filled with it.
+    /// Whether a refusal was logged: one is enough for the log of the server.
     has_complained: AtomicBool,
 }
 
@@ -40,16 +40,16 @@ impl Socket {
         })
     }
 
-    /// Waits for somebody who may ask.
+    /// Waits for a connection of a process that may ask.
     ///
     /// # Errors
-    /// In words for the log, when there will be nobody any more.
+    /// In words for the log, when the socket takes no connections any more.
     pub(crate) async fn accept(&self) -> Result<UnixStream, String> {
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) if self.may_ask(&stream) => return Ok(stream),
                 Ok(_) => {}
-                // Others may hang up, and files may be scarce for a while.
+                // A client has hung up, or there are too few file descriptors for a while.
                 Err(error) if is_temporary(&error) => {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
@@ -93,7 +93,7 @@ fn bind(path: &Path, give_to: Option<u32>) -> io::Result<UnixListener> {
     if !found.is_dir() || !ours || found.mode() & 0o077 != 0 {
         return Err(io::Error::other("its directory is not closed to others"));
     }
-    // Taken back while something is made in it: whoever owns it could put a link in our way.
+    // The directory is ours while the socket is made, as its owner could put a link there instead.
     let place = jansky_guard::Place::open(directory)?;
     place.give_to(own)?;
     let bound = bind_in(&place, path);

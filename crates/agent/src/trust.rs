@@ -1,4 +1,4 @@
-//! Whom the agent believes when the hub is asked over TLS.
+//! The certificate authorities that the agent trusts when it asks the hub over TLS.
 
 use std::sync::Arc;
 
