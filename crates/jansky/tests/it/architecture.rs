@@ -21,6 +21,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["guard", "model"]),
     ("identity", &["model", "pam"]),
     ("pam", &[]),
+    // Formats of files, which know nothing of ours.
+    ("votable", &[]),
     ("spawn", &["guard", "handover", "model", "settings"]),
     ("spawn-docker", &["handover", "model", "settings", "spawn"]),
     (
