@@ -14,6 +14,76 @@ export async function createNotebook(page) {
   await notebookReady(page);
 }
 
+/** Opens a console beside what is open and waits until its kernel listens. */
+export async function openConsole(page) {
+  await fromLauncher(page, "Console", "Python 3 (ipykernel)");
+  await page
+    .locator(`${CONSOLE} .jp-CodeConsole-promptCell .cm-content`)
+    .waitFor({ timeout: 60_000 });
+  await connected(page);
+}
+
+/** Runs code in the open console, which shows nothing of it. */
+export async function runInConsole(page, code) {
+  await connected(page);
+  const content = page.locator(`${CONSOLE} .jp-CodeConsole-promptCell .cm-content`);
+  await until("the console does not take the code", async () => {
+    await content.click({ timeout: 2000 });
+    await page.keyboard.press("Control+a");
+    await page.keyboard.insertText(code);
+    return (await content.innerText({ timeout: 2000 })).trim() === code;
+  });
+  await content.press("Shift+Enter");
+}
+
+/** Opens a terminal beside what is open. */
+export async function openTerminal(page) {
+  await fromLauncher(page, "Other", "Terminal");
+  await page.locator(`${TERMINAL} .xterm-screen`).waitFor({ timeout: 60_000 });
+}
+
+/** Runs a command in the terminal, once more as long as `hasRun` is not true: it may be typed elsewhere. */
+export async function runInTerminal(page, command, hasRun) {
+  const input = page.locator(`${TERMINAL} .xterm-helper-textarea`);
+  await until(`the terminal did not run ${command}`, async () => {
+    await turnTo(page, "Terminal");
+    await input.focus({ timeout: 2000 });
+    await page.keyboard.insertText(command);
+    await input.press("Enter", { timeout: 2000 });
+    return until("it does not yet", hasRun, 5);
+  });
+}
+
+/** Turns to what has this name on its tab. */
+export function turnTo(page, name) {
+  const tab = page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab", { hasText: name });
+  return tab.click({ timeout: 10_000 });
+}
+
+/**
+ * Takes down the text of each dialog from now on until the page is loaded again, also of one that is closed
+ * in passing.
+ */
+export function recordDialogs(page) {
+  return page.evaluate(() => {
+    globalThis.dialogs = new Map();
+    new MutationObserver(() => {
+      for (const dialog of document.querySelectorAll(".jp-Dialog-content")) {
+        const before = globalThis.dialogs.get(dialog) ?? "";
+        // It comes and goes in pieces.
+        if (dialog.innerText.length >= before.length) {
+          globalThis.dialogs.set(dialog, dialog.innerText);
+        }
+      }
+    }).observe(document.body, { childList: true, subtree: true });
+  });
+}
+
+/** The dialogs of which `recordDialogs` knows. */
+export function dialogs(page) {
+  return page.evaluate(() => [...globalThis.dialogs.values()]);
+}
+
 /** Opens a notebook that exists and waits until its kernel listens. */
 export async function openNotebook(page, server, path) {
   await page.goto(new URL(`lab/tree/${path}?reset`, server).href);
@@ -90,6 +160,15 @@ export async function save(page) {
   });
 }
 
+/** Saves the open notebook where that fails, and returns what JupyterLab says of it. */
+export async function saveInVain(page) {
+  await menu(page, "File", "docmanager:save");
+  const dialog = page.locator(".jp-Dialog", { hasText: "Save Error" });
+  const text = await dialog.locator(".jp-Dialog-content").innerText();
+  await dialog.getByRole("button").last().click();
+  return text;
+}
+
 /** Signs out from the menu; what comes then is the hub's own page. */
 export function logOut(page) {
   return menu(page, "File", "hub:logout");
@@ -119,6 +198,8 @@ export function api(page, path) {
 }
 
 const NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)";
+const CONSOLE = ".jp-ConsolePanel:not(.lm-mod-hidden)";
+const TERMINAL = ".jp-MainAreaWidget:not(.lm-mod-hidden) .jp-Terminal";
 const CELLS = `${NOTEBOOK} .jp-CodeCell`;
 const TAB = ".lm-DockPanel-tabBar .lm-TabBar-tab.lm-mod-current";
 const HAS_RUN = /^\[\d+\]:$/;
@@ -154,6 +235,17 @@ async function connected(page) {
     const session = (await api(page, "sessions")).find((session) => session.name === name);
     return session?.kernel.connections > 0 && session.kernel.execution_state === "idle";
   });
+}
+
+async function fromLauncher(page, category, title) {
+  const card = page.locator(`.jp-LauncherCard[data-category="${category}"]`, { hasText: title });
+  await until("there is no launcher", async () => {
+    if (!(await card.first().isVisible())) {
+      await page.locator(".lm-DockPanel-tabBar .lm-TabBar-addButton").first().click();
+    }
+    return card.first().isVisible();
+  });
+  await card.first().click();
 }
 
 // A menu closes again when JupyterLab sets the focus somewhere else, as it does while it restores a

@@ -27,8 +27,6 @@ describe("a notebook whose hub is restarted", () => {
   const step = story(() => [page].filter(Boolean));
   const live = () => sockets.filter(({ url, isOpen }) => /\/api\/kernels\//.test(url) && isOpen);
 
-  const dialogs = () => page.evaluate(() => globalThis.dialogs);
-
   before(
     async () => {
       const [python, port] = await Promise.all([demoPython(), freePort()]);
@@ -74,15 +72,7 @@ describe("a notebook whose hub is restarted", () => {
 
     assert.match(text, /^\d+$/);
     assert.ok(live().length > 0, JSON.stringify(sockets));
-    // From here on a dialog stays until the end, also one that would be closed in passing.
-    await page.evaluate(() => {
-      globalThis.dialogs = [];
-      new MutationObserver(() => {
-        for (const dialog of document.querySelectorAll(".jp-Dialog")) {
-          globalThis.dialogs.push(dialog.textContent);
-        }
-      }).observe(document.body, { childList: true, subtree: true });
-    });
+    await lab.recordDialogs(page);
     page.problems.length = 0;
     page.on("requestfailed", (request) => failed.push(request.url()));
   });
@@ -144,7 +134,7 @@ describe("a notebook whose hub is restarted", () => {
   });
 
   step("shows no dialog", async () => {
-    assert.deepEqual(await dialogs(), []);
+    assert.deepEqual(await lab.dialogs(page), []);
     assert.deepEqual(failed, []);
     assert.deepEqual(
       page.problems.filter((problem) => !/WebSocket/.test(problem)),
@@ -154,8 +144,8 @@ describe("a notebook whose hub is restarted", () => {
 
   step("would show it if the hub were gone", async () => {
     await hub.kill();
-    await until("there is no dialog", async () => (await dialogs()).length > 0);
+    await until("there is no dialog", async () => (await lab.dialogs(page)).length > 0);
 
-    assert.match((await dialogs())[0], /is not running/);
+    assert.match((await lab.dialogs(page))[0], /is not running/);
   });
 });

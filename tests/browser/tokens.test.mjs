@@ -4,7 +4,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { describe } from "node:test";
@@ -35,6 +35,19 @@ describe("tokens in a notebook", () => {
   const item = () => page.locator("button.jp-Jansky-item");
   const popup = () => page.getByRole("dialog", { name: "Identities and services" });
   const home = () => join(hub.folder, "homes/grote");
+  /** What is in a file at home, and nothing when there is none. */
+  const written = (name) =>
+    existsSync(join(home(), name)) ? readFileSync(join(home(), name), "utf8") : "";
+  /** Looks at the session of the terminal. */
+  const terminal = async (look) => {
+    const session = await page.evaluateHandle(() => {
+      const widgets = [...globalThis.jupyterapp.shell.widgets("main")];
+      return widgets.map(({ content }) => content?.session).find((session) => session?.reconnect);
+    });
+    return session.evaluate(look);
+  };
+  /** The kernels of which JupyterLab may not hear. */
+  const refused = [];
 
   before(
     async () => {
@@ -49,6 +62,11 @@ describe("tokens in a notebook", () => {
             // The test asks the agent itself, which answers only what is in the server's control group.
             spawner: {
               default_url: "/lab",
+              arguments: [
+                ...(process.getuid() === 0 ? ["--allow-root"] : []),
+                // So that its terminals can be told to lose their patience.
+                "--LabApp.expose_app_in_browser=True",
+              ],
               home_dir: join(folder, "homes/{username}"),
               cgroups: "off",
             },
@@ -72,6 +90,12 @@ describe("tokens in a notebook", () => {
       }).start();
       browser = await launch();
       page = await openPage(browser);
+      page.on("response", (response) => {
+        const kernel = /\/api\/kernels\/([^/?]+)\?/.exec(response.url());
+        if (kernel && response.status() === 403) {
+          refused.push(kernel[1]);
+        }
+      });
       await setUp(page, { ...ADMIN, url: await hub.setUpLink() });
       token = await makeToken(page, { hub: hub.hub, note: "for the tests" });
     },
@@ -132,6 +156,22 @@ print(os.environ["JANSKY_AGENT_SOCKET"])`;
     await page.keyboard.press("Escape");
   });
 
+  step("a console and a terminal work beside the notebook", async () => {
+    await lab.openTerminal(page);
+    await lab.runInTerminal(
+      page,
+      `dish=9.5; echo $dish > ${home()}/terminal`,
+      () => written("terminal") === "9.5\n",
+    );
+    // It gives up when it was refused once then, and not only after two minutes.
+    await terminal((session) => (session._reconnectLimit = 1));
+    await lab.openConsole(page);
+    await lab.runInConsole(page, 'dish = "9.5"; open("console", "w").write(dish)');
+    await until("the console does nothing", () => written("console") === "9.5");
+    await lab.turnTo(page, "Untitled.ipynb");
+    await lab.recordDialogs(page);
+  });
+
   step("signing out ends it within a second", async () => {
     assert.equal((await ask(socket)).status, 200);
     const other = await signOutBeside(page, { hub: hub.hub });
@@ -147,45 +187,58 @@ print(os.environ["JANSKY_AGENT_SOCKET"])`;
     assert.equal(refusal.body.error, "session_frozen");
     assert.equal(refusal.body.access_token, undefined);
     await closePage(other);
+  });
 
+  step("which JupyterLab says in the status bar, and nothing that is not so anywhere", async () => {
     await until("the item does not say so", async () => {
       return (await item().innerText()).trim() === "Signed out";
     });
-    const signInAgain = popup().getByRole("button", { name: "Sign in again" });
-    await until("it does not offer to sign in again", async () => {
-      // JupyterLab may have noticed first, and say over everything else what it makes of it.
-      for (const dialog of await page.locator(".jp-Dialog-footer button:last-child").all()) {
-        await dialog.click({ timeout: 2000 });
-      }
-      if (!(await popup().isVisible())) {
-        await item().click({ timeout: 2000 });
-      }
-      return signInAgain.isVisible();
+    await until("JupyterLab does not ask for both kernels", () => new Set(refused).size > 1);
+    await until("the terminal does not give up", async () => {
+      return (await terminal((session) => session.connectionStatus)) === "disconnected";
     });
+    assert.deepEqual(await lab.dialogs(page), []);
+    const said = await lab.saveInVain(page);
+    assert.match(said, /^File Save Error for Untitled.ipynb\s+You are signed out of the gateway\./);
+    assert.deepEqual(await lab.dialogs(page), [said]);
+
+    await item().click();
+    await popup().getByRole("button", { name: "Sign in again" }).waitFor();
     await screenshot(page, "tokens-2-signed-out-dark");
   });
 
-  step(
-    "signing in again in a window of its own brings it back, and the notebook goes on",
-    async () => {
-      const opening = page.waitForEvent("popup");
-      await popup().getByRole("button", { name: "Sign in again" }).click();
-      const window = await opening;
-      await window.getByLabel("User name").fill(ADMIN.name);
-      await window.getByLabel("Password").fill(ADMIN.password);
-      await window.getByRole("button", { name: "Sign in", exact: true }).click();
-      await until("the window does not close itself", () => window.isClosed());
+  step("signing in again in a window of its own brings it back", async () => {
+    const opening = page.waitForEvent("popup");
+    await popup().getByRole("button", { name: "Sign in again" }).click();
+    const window = await opening;
+    await window.getByLabel("User name").fill(ADMIN.name);
+    await window.getByLabel("Password").fill(ADMIN.password);
+    await window.getByRole("button", { name: "Sign in", exact: true }).click();
+    await until("the window does not close itself", () => window.isClosed());
 
-      await until("the item does not say so", async () => {
-        return (await item().innerText()).trim() === "Tokens: 1 of 1";
-      });
-      await page.keyboard.press("Escape");
-      // The connections to the kernel ended with the session; the kernel itself did not.
-      const { text } = await lab.runAgain(page, "print(session.get(archive).text)");
-      assert.match(text, /^grote may read/);
-      await screenshot(page, "tokens-3-again-dark");
-    },
-  );
+    await until("the item does not say so", async () => {
+      return (await item().innerText()).trim() === "Tokens: 1 of 1";
+    });
+    await page.keyboard.press("Escape");
+  });
+
+  step("the notebook, the console and the terminal go on with what they had", async () => {
+    const { text } = await lab.runAgain(page, "print(session.get(archive).text)");
+    assert.match(text, /^grote may read/);
+    await screenshot(page, "tokens-3-again-dark");
+    await lab.save(page);
+
+    await lab.turnTo(page, "Console 1");
+    await lab.runInConsole(page, 'open("console", "w").write(dish + " again")');
+    await until("the console does nothing", () => written("console") === "9.5 again");
+
+    await lab.runInTerminal(
+      page,
+      `echo $dish again > ${home()}/terminal`,
+      () => written("terminal") === "9.5 again\n",
+    );
+    assert.equal((await lab.dialogs(page)).length, 1);
+  });
 });
 
 /** Asks the agent, as the code of the server does. */

@@ -2,10 +2,11 @@
 
 /** @import { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application" */
 /** @import { IStatusBar as StatusBar } from "@jupyterlab/statusbar" */
+/** @import { Terminals } from "./signed_out.js" */
 
 import { StatusItem } from "./item.js";
-import { reconnect } from "./reconnect.js";
-import { IStatusBar } from "./shared.js";
+import { IStatusBar, ITerminalTracker } from "./shared.js";
+import { keepQuiet } from "./signed_out.js";
 import { UNKNOWN } from "./standing.js";
 import { Watch } from "./watch.js";
 
@@ -15,10 +16,14 @@ const plugin = {
   description: "Shows which identities and services are live, and offers to sign in again.",
   autoStart: true,
   requires: [IStatusBar],
-  activate: (/** @type {JupyterFrontEnd} */ app, /** @type {StatusBar} */ statusBar) => {
+  optional: [ITerminalTracker],
+  activate: (
+    /** @type {JupyterFrontEnd} */ app,
+    /** @type {StatusBar} */ statusBar,
+    /** @type {Terminals | null} */ terminals,
+  ) => {
     const watch = new Watch(app.serviceManager.serverSettings);
-    // One that does not work is tried again after the next answer.
-    watch.answered.connect(() => void reconnect(app).catch(console.warn));
+    keepQuiet(app, watch, terminals);
     const item = new StatusItem(watch);
     statusBar.registerStatusItem("jansky-lab:status", {
       item,

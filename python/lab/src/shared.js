@@ -23,11 +23,12 @@ async function take(name) {
   return factory();
 }
 
-const [coreutils, services, statusbar, polling, signaling, widgets] = await Promise.all(
+const [coreutils, services, statusbar, terminal, polling, signaling, widgets] = await Promise.all(
   [
     "@jupyterlab/coreutils",
     "@jupyterlab/services",
     "@jupyterlab/statusbar",
+    "@jupyterlab/terminal",
     "@lumino/polling",
     "@lumino/signaling",
     "@lumino/widgets",
@@ -40,6 +41,8 @@ export const { PageConfig, URLExt } = coreutils;
 export const { ServerConnection } = services;
 /** @type {typeof import("@jupyterlab/statusbar")} */
 export const { IStatusBar, showPopup } = statusbar;
+/** @type {{ ITerminalTracker: import("@lumino/coreutils").Token<unknown> }} */
+export const { ITerminalTracker } = terminal;
 /** @type {typeof import("@lumino/polling")} */
 export const { Poll } = polling;
 /** @type {typeof import("@lumino/signaling")} */

@@ -63,7 +63,7 @@ export function signedOut(signIn) {
     ...UNKNOWN,
     colour: "stopped",
     title: "Signed out",
-    explanation: "You have signed out of the gateway. Your notebook is still here.",
+    explanation: "You are signed out of the gateway. Your notebook is still here.",
     signIn,
   };
 }

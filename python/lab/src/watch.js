@@ -16,14 +16,21 @@ export class Watch {
   #poll;
   /** Emits when something is to be shown differently. */
   changed = /** @type {import("@lumino/signaling").Signal<this, void>} */ (new Signal(this));
+  /** Emits when `isSignedOut` has changed. */
+  signedOutChanged = /** @type {import("@lumino/signaling").Signal<this, void>} */ (
+    new Signal(this)
+  );
+  /** Whether the server refused who asks when it was asked last. */
+  isSignedOut = false;
   /** Emits whenever the server has answered who asks. */
-  answered = /** @type {import("@lumino/signaling").Signal<this, void>} */ (new Signal(this));
+  #answered = /** @type {import("@lumino/signaling").Signal<this, void>} */ (new Signal(this));
   /** @type {Standing} */
   standing = UNKNOWN;
 
   /** @param {Connection.ISettings} settings */
   constructor(settings) {
-    this.#settings = settings;
+    // As they are now: what others make of a refusal is not for who looks for one.
+    this.#settings = { ...settings };
     this.#poll = new Poll({
       name: "jansky-lab:status",
       factory: () => this.#ask(),
@@ -42,6 +49,31 @@ export class Watch {
     void this.#poll.refresh();
   }
 
+  /** Whether the server knows who asks, of which it is asked when it is not known that it does not. */
+  async isKnown() {
+    return !this.isSignedOut && this.#ask().catch(() => false);
+  }
+
+  /** Waits until the server answers who asks. */
+  answers() {
+    return new Promise((resolve) => {
+      const once = () => {
+        this.#answered.disconnect(once);
+        resolve(undefined);
+      };
+      this.#answered.connect(once);
+    });
+  }
+
+  /**
+   * Asks the server, of which `url` is an address.
+   *
+   * @param {string} url
+   */
+  request(url) {
+    return ServerConnection.makeRequest(url, {}, this.#settings);
+  }
+
   /** Where people sign in to the gateway. */
   static signInUrl() {
     const host = PageConfig.getOption("hubHost") || window.location.origin;
@@ -51,16 +83,24 @@ export class Watch {
     return login.href;
   }
 
+  /**
+   * Asks the server and shows what it says; returns whether it answered who asks.
+   *
+   * @returns {Promise<boolean>}
+   */
   async #ask() {
     const url = URLExt.join(this.#settings.baseUrl, "jansky/status");
-    const response = await ServerConnection.makeRequest(url, {}, this.#settings).catch(() => null);
+    const response = await this.request(url).catch(() => null);
     if (response === null) {
       this.#show(UNREACHABLE);
       throw new Error("the server does not answer");
     }
     if (response.status === 401 || response.status === 403) {
       this.#show(signedOut(Watch.signInUrl()));
-      return;
+      this.#setSignedOut(true);
+      // Where there is no agent nobody has asked any more.
+      void this.#poll.start();
+      return false;
     }
     /** @type {unknown} */
     const answer = response.ok ? await response.json().catch(() => null) : null;
@@ -68,13 +108,14 @@ export class Watch {
       this.#show(UNREACHABLE);
       throw new Error(`the server answered ${response.status}`);
     }
-    this.answered.emit();
     const standing = read(answer, Watch.signInUrl());
     if (standing === ABSENT) {
       void this.#poll.stop();
-      return;
     }
-    this.#show(standing);
+    this.#show(standing === ABSENT ? UNKNOWN : standing);
+    this.#setSignedOut(false);
+    this.#answered.emit();
+    return true;
   }
 
   /** @param {Standing} standing */
@@ -82,6 +123,14 @@ export class Watch {
     if (JSON.stringify(standing) !== JSON.stringify(this.standing)) {
       this.standing = standing;
       this.changed.emit();
+    }
+  }
+
+  /** @param {boolean} isSignedOut */
+  #setSignedOut(isSignedOut) {
+    if (isSignedOut !== this.isSignedOut) {
+      this.isSignedOut = isSignedOut;
+      this.signedOutChanged.emit();
     }
   }
 }
