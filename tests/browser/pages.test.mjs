@@ -37,27 +37,34 @@ let names;
 let requests = [];
 /** What the next connections to the event stream get; without an entry they are refused. */
 let streams = [];
+/** How long the samples may take to be built, beside whatever else is built. */
+const BUILD_SECONDS = 1200;
+
 /** The connection that got `HOLD` and stays open. */
 let held;
 
 const HOLD = Symbol("stay open");
 
-before(async () => {
-  folder = mkdtempSync(join(tmpdir(), "jansky-pages-"));
-  const root = join(import.meta.dirname, "../..");
-  // Without `-p`, so that it is built with the same features as everything else.
-  execFileSync("cargo", ["run", "-q", "--example", "pages", "--", folder], {
-    cwd: root,
-    stdio: "inherit",
-  });
-  names = readdirSync(folder)
-    .filter((name) => extname(name) === ".html")
-    .map((name) => name.slice(0, -".html".length));
-  server = createServer(answer);
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  site = `http://127.0.0.1:${server.address().port}/`;
-  browser = await launch();
-});
+before(
+  async () => {
+    folder = mkdtempSync(join(tmpdir(), "jansky-pages-"));
+    const root = join(import.meta.dirname, "../..");
+    // Without `-p`, so that it is built with the same features as everything else.
+    execFileSync("cargo", ["run", "-q", "--example", "pages", "--", folder], {
+      cwd: root,
+      stdio: "inherit",
+      timeout: BUILD_SECONDS * 1000,
+    });
+    names = readdirSync(folder)
+      .filter((name) => extname(name) === ".html")
+      .map((name) => name.slice(0, -".html".length));
+    server = createServer(answer);
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    site = `http://127.0.0.1:${server.address().port}/`;
+    browser = await launch();
+  },
+  { seconds: BUILD_SECONDS },
+);
 
 after(async () => {
   await browser?.close();
