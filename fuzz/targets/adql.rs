@@ -48,6 +48,7 @@ fuzz_target!(|data: &[u8]| {
     match (resolve(&tree, &*ARCHIVE), resolve(&again, &*ARCHIVE)) {
         (Ok(mut plan), Ok(same)) => {
             assert_eq!(plan.root, same.root, "{printed}");
+            assert_eq!(plan.check(), Ok(()), "{plan}");
             for output in &plan.output {
                 assert_eq!(
                     plan.field(output.id).about.is_some(),

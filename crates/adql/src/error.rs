@@ -409,6 +409,9 @@ pub enum Hint {
     /// `OVER`.
     #[error("ADQL has no window functions")]
     NoWindows,
+    /// `WITH RECURSIVE`.
+    #[error("a common table of ADQL does not use itself")]
+    NotRecursive,
     /// `CROSS JOIN`.
     #[error("two tables without a condition are separated by a comma")]
     CrossJoin,

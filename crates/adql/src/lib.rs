@@ -34,6 +34,7 @@
 //! - A name before a function (`prefix.function(…)`) is refused; the prefix is a part of the function's name.
 
 pub mod catalogue;
+mod check;
 mod error;
 mod explain;
 mod function;

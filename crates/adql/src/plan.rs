@@ -550,6 +550,27 @@ impl Rel {
     }
 
     /// The values and conditions that it has itself.
+    pub fn expressions(&self) -> Vec<&Expr> {
+        match self {
+            Self::Scan(scan) => scan.filter.iter().collect(),
+            Self::Filter { condition, .. } => vec![condition],
+            Self::Join { condition, .. } => condition.iter().collect(),
+            Self::Group {
+                keys, aggregates, ..
+            } => {
+                let keys = keys.iter().map(|(_, key)| key);
+                let arguments = aggregates.iter().flat_map(|(_, call)| &call.arguments);
+                keys.chain(arguments).collect()
+            }
+            Self::Project { columns, .. } => columns.iter().map(|(_, value)| value).collect(),
+            Self::Sort { keys, .. } => keys.iter().map(|key| &key.value).collect(),
+            Self::Common { .. } | Self::Distinct { .. } | Self::Limit { .. } | Self::Set { .. } => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// The same, to change them.
     pub(crate) fn expressions_mut<E>(
         &mut self,
         visit: &mut impl FnMut(&mut Expr) -> Result<(), E>,

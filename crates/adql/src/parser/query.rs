@@ -37,7 +37,10 @@ impl Parser<'_> {
     fn common_table(&mut self) -> Result<Node<CommonTable>> {
         let start = self.span();
         let name = self.name("the name of a common table")?;
-        self.expect_word(Word::As)?;
+        if !self.eat_word(Word::As) {
+            let is_recursive = name.text.eq_ignore_ascii_case("recursive");
+            return Err(self.unexpected_with(is_recursive.then_some(Hint::NotRecursive)));
+        }
         let query = self.subquery()?;
         Ok(Node::new(CommonTable { name, query }, self.since(start)))
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::geometry::check;
+use super::geometry::{arity as arity_of, check};
 use super::scope::Scope;
 use super::value::wrong_type;
 use super::{Resolver, Result, common};
@@ -25,6 +25,12 @@ impl Resolver<'_> {
         scope: &Scope<'_>,
         span: Span,
     ) -> Result<Expr> {
+        let takes_frame = usize::from(function.takes_frame());
+        let arity = function.arity();
+        let most = arity.end().saturating_add(takes_frame);
+        if !(*arity.start()..=most).contains(&arguments.len()) {
+            return Err(arity_of(function, arguments.len(), span));
+        }
         if function.is_spatial() {
             return self.geometry(function, arguments, scope, span);
         }

@@ -25,10 +25,11 @@ impl Resolver<'_> {
         let arguments = self.without_frame(function, arguments)?;
         let arguments = self.values(arguments, scope)?;
         match function {
-            Builtin::Point => {
+            Builtin::Point if arguments.len() == 2 => {
                 check(function, "a number", &arguments, Type::is_numeric)?;
                 Ok(call(function, arguments, Type::Point, span))
             }
+            Builtin::Point => Err(arity(function, arguments.len(), span)),
             Builtin::Circle => self.shape(function, arguments, 1, Type::Circle, span),
             Builtin::Box => {
                 self.note("BOX is deprecated in ADQL 2.1; use POLYGON", span);
@@ -109,7 +110,14 @@ impl Resolver<'_> {
         ty: Type,
         span: Span,
     ) -> Result<Expr> {
-        let sizes = arguments.split_off(arguments.len() - numbers);
+        let Some(center) = arguments
+            .len()
+            .checked_sub(numbers)
+            .filter(|center| *center > 0)
+        else {
+            return Err(arity(function, arguments.len(), span));
+        };
+        let sizes = arguments.split_off(center);
         let mut parts = vec![match arguments.len() {
             1 => {
                 check(function, "a point", &arguments, is_point)?;
@@ -212,7 +220,7 @@ fn polygon(arguments: Vec<Expr>, span: Span) -> Result<Expr> {
     Ok(call(function, points, Type::Polygon, span))
 }
 
-fn arity(function: Builtin, found: usize, span: Span) -> crate::Error {
+pub(super) fn arity(function: Builtin, found: usize, span: Span) -> crate::Error {
     let kind = ErrorKind::Arity {
         function: function.text().to_owned(),
         expected: function.takes().to_owned(),

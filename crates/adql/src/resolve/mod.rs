@@ -29,7 +29,7 @@ pub const MAX_COLUMNS: usize = 2000;
 /// How many values a query may group or sort by.
 pub const MAX_KEYS: usize = 200;
 
-/// Finds out what a query means.
+/// Finds out what a query means. Trees come from [`parse`](crate::parse), which bounds how deep they are.
 ///
 /// # Errors
 /// The first thing that has no meaning, or more than one.

@@ -91,6 +91,7 @@ fn meaning(query: &str) -> Result<String, String> {
     let again = parse(&tree.to_string()).map_err(|error| error.to_string())?;
     let again = resolve(&again, &archive).map_err(|error| error.to_string())?;
     assert_eq!(plan.root, again.root, "{query}\n{tree}");
+    assert_eq!(plan.check(), Ok(()), "{query}\n{plan}");
     Ok(plan.to_string())
 }
 
