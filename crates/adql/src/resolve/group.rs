@@ -4,7 +4,10 @@ use std::ops::Range;
 
 use super::{Resolver, Result};
 use crate::error::ErrorKind;
-use crate::plan::{ColumnId, Expr, ExprKind, Rel};
+use crate::function::Builtin;
+use crate::plan::{ColumnId, Cone, Expr, ExprKind, Rel};
+use crate::tree::Comparison;
+use crate::types::Type;
 
 impl Resolver<'_> {
     /// Gives a number to each value that rows are grouped by.
@@ -33,6 +36,11 @@ impl Resolver<'_> {
             value.kind = ExprKind::Column(*id);
             return Ok(());
         }
+        if let ExprKind::Cone(cone) = &value.kind
+            && let Some(kind) = cone_by_key(cone, keys)
+        {
+            value.kind = kind;
+        }
         if let ExprKind::Column(id) = &value.kind
             && own.contains(id)
         {
@@ -58,4 +66,55 @@ impl Resolver<'_> {
         }
         Ok(())
     }
+}
+
+/// A cone whose distance, or whose `CONTAINS`, rows are grouped by: a condition on that key.
+fn cone_by_key(cone: &Cone, keys: &[(ColumnId, Expr)]) -> Option<ExprKind> {
+    // The two points change places where the centre is no constant.
+    let is_between = |a: &Expr, b: &Expr| {
+        (a, b) == (&cone.position, &cone.center) || (b, a) == (&cone.position, &cone.center)
+    };
+    keys.iter().find_map(|(id, key)| {
+        let ExprKind::Call(function, arguments) = &key.kind else {
+            return None;
+        };
+        let span = key.span;
+        let column = Expr {
+            kind: ExprKind::Column(*id),
+            ty: key.ty,
+            span,
+        };
+        let (comparison, other) = match (function, arguments.as_slice()) {
+            (Builtin::Distance, [a, b]) if is_between(a, b) => {
+                let comparison = if cone.inclusive {
+                    Comparison::LessEqual
+                } else {
+                    Comparison::Less
+                };
+                (comparison, cone.radius.clone())
+            }
+            (Builtin::Contains, [point, circle]) => match &circle.kind {
+                ExprKind::Call(Builtin::Circle, parts)
+                    if cone.inclusive
+                        && parts.len() == 2
+                        && is_between(point, &parts[0])
+                        && parts[1] == cone.radius =>
+                {
+                    let one = Expr {
+                        kind: ExprKind::Integer(1),
+                        ty: Type::Integer,
+                        span,
+                    };
+                    (Comparison::Equal, one)
+                }
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(ExprKind::Compare(
+            comparison,
+            Box::new(column),
+            Box::new(other),
+        ))
+    })
 }

@@ -313,11 +313,15 @@ fn check_keys(count: usize, last: Option<Span>) -> Result<()> {
     Ok(())
 }
 
-/// The column of the result that a whole number names.
+/// The column of the result that a number names.
 fn at_position(key: &tree::Expr, selected: &[Selected]) -> Result<Option<Expr>> {
     let tree::ExprKind::Number(number) = &key.it else {
         return Ok(None);
     };
+    // Other numbers are values, if strange ones.
+    if !number.text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Ok(None);
+    }
     let position: Option<usize> = number.text.parse().ok();
     let index = position.and_then(|position| position.checked_sub(1));
     let found = index.and_then(|index| selected.get(index));

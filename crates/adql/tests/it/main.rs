@@ -6,3 +6,4 @@ mod meaning;
 mod restriction;
 mod round_trip;
 mod syntax;
+mod valid;
