@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
-use http::{Response, StatusCode, request};
+use http::{Response, request};
 use jansky_hub::{RouteTable, ServerRoute};
 use jansky_model::{Clock, ServerId, Timestamp};
 use jansky_proxy::{
@@ -121,19 +121,19 @@ impl RouteTable for ProxyRoutes {
 pub(crate) struct HubPages(pub(crate) WebState);
 
 impl ErrorPages for HubPages {
-    fn page(&self, refusal: Refusal, head: &request::Parts) -> Response<ProxyBody> {
-        let Some(peer) = head.extensions.get::<ClientInfo>().map(peer_of) else {
-            error!("could not tell from where a request came, for the page that it gets");
-            let mut response = Response::new(ProxyBody::empty());
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            return response;
-        };
+    fn page(
+        &self,
+        refusal: Refusal,
+        head: &request::Parts,
+        client: &ClientInfo,
+    ) -> Response<ProxyBody> {
         let words = match refusal {
             Refusal::NoAnswer => {
                 "The server does not answer. It may have ended: look at the home page.".to_owned()
             }
             other => other.to_string(),
         };
+        let peer = peer_of(client);
         jansky_web::proxy_page(&self.0, refusal.status(), &words, head, peer).map(ProxyBody::new)
     }
 }

@@ -3,10 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Response, request};
 use tokio::time::Instant;
 
+use crate::exchange::ResponseBody;
 use crate::headers;
+use crate::refusal::Refusal;
 use crate::route::ClientInfo;
 use crate::settings::ProxySettings;
 use crate::turns::Turns;
@@ -62,6 +64,13 @@ impl Client {
             peer: self.peer.ip(),
             secure: secure.unwrap_or(self.tls),
         }
+    }
+
+    /// The page for an answer of the proxy itself to one of its requests.
+    pub(crate) fn page(&self, refusal: Refusal, head: &request::Parts) -> Response<ResponseBody> {
+        let client = self.info(&head.headers);
+        let pages = &self.worker.proxy.pages;
+        pages.page(refusal, head, &client).map(Into::into)
     }
 
     /// The client for which a trusted peer speaks, if it is another machine.

@@ -52,7 +52,7 @@ pub(crate) async fn answer(
     let (client, worker) = (turn.client(), turn.client().worker.as_ref());
     let mut response = match admitted.and_then(|()| route(worker, &mut head)) {
         Err(refusal) => {
-            let mut page = worker.page(refusal, &head);
+            let mut page = client.page(refusal, &head);
             // Where such a request ends, and so where the next one begins, is not known for sure.
             if refusal == Refusal::Malformed && head.version < Version::HTTP_2 {
                 let close = HeaderValue::from_static("close");
@@ -329,7 +329,7 @@ fn no_answer(
             error = error as &dyn std::error::Error,
             "the body of a request did not come as a whole"
         );
-        return exchange.worker().page(refusal, head);
+        return exchange.client.page(refusal, head);
     }
     exchange.worker().proxy.stats.upstream_errors.add(1);
     tracing::warn!(
@@ -338,7 +338,7 @@ fn no_answer(
         "server `{}` behind a route did not answer",
         exchange.authority
     );
-    exchange.worker().page(Refusal::NoAnswer, head)
+    exchange.client.page(Refusal::NoAnswer, head)
 }
 
 /// Answers 101 and joins both sockets as soon as the client's has left HTTP as well.

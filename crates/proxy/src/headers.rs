@@ -1,7 +1,7 @@
 //! What happens to headers on their way: hop-by-hop fields end here, `X-Forwarded-*` begin here.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::uri::{PathAndQuery, Uri};
@@ -20,7 +20,7 @@ const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port")
 
 /// Checks what hyper does not, and reduces the target of the request to its path.
 ///
-/// After it, the request has exactly one `Host` and an origin-form target.
+/// After it, the request has exactly one `Host`, at most one `Cookie`, and an origin-form target.
 ///
 /// # Errors
 /// [`Refusal::Malformed`] for a request that two servers could understand differently (RFC 9112 sections
@@ -40,12 +40,13 @@ pub(crate) fn normalize(
     if path.len() > settings.uri_limit {
         return Err(Refusal::UriTooLong(settings.uri_limit));
     }
-    let (mut size, mut hosts, mut codings) = (path.len(), 0, 0);
+    let (mut size, mut hosts, mut codings, mut cookies) = (path.len(), 0, 0, 0);
     // To go through all headers once costs less than to look two of them up.
     for (name, value) in &head.headers {
         size += name.as_str().len() + value.len() + ": \r\n".len();
         match *name {
             HOST => hosts += 1,
+            COOKIE => cookies += 1,
             // hyper decodes `chunked` alone, so nothing else may be announced further on.
             TRANSFER_ENCODING if !is_chunked(value) => return Err(Refusal::Malformed),
             TRANSFER_ENCODING => codings += 1,
@@ -61,6 +62,22 @@ pub(crate) fn normalize(
     if head.headers.len() > settings.header_fields {
         return Err(Refusal::TooManyFields(settings.header_fields));
     }
+    if cookies > 1 {
+        join_cookies(&mut head.headers)?;
+    }
+    Ok(())
+}
+
+/// Makes one field of several: browsers split it in HTTP/2, and servers read the first (RFC 9113
+/// section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) -> Result<(), Refusal> {
+    let fields: Vec<_> = headers
+        .get_all(COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    let joined = HeaderValue::from_bytes(&fields.join(&b"; "[..]));
+    headers.insert(COOKIE, joined.map_err(|_| Refusal::Malformed)?);
     Ok(())
 }
 

@@ -5,14 +5,20 @@ use http::{HeaderValue, Response, StatusCode, request};
 
 use crate::body::ProxyBody;
 use crate::refusal::Refusal;
+use crate::route::ClientInfo;
 
 /// Makes the pages for the answers of the proxy itself.
 ///
 /// The status of the returned response is what the client gets, so an implementation should keep that of
 /// the [`Refusal`], and show its text: it names the limit that was met.
 pub trait ErrorPages: Send + Sync {
-    /// Makes the response; `head` is the request as the client sent it.
-    fn page(&self, refusal: Refusal, head: &request::Parts) -> Response<ProxyBody>;
+    /// Makes the response; `head` is the request as `client` sent it.
+    fn page(
+        &self,
+        refusal: Refusal,
+        head: &request::Parts,
+        client: &ClientInfo,
+    ) -> Response<ProxyBody>;
 }
 
 /// One plain sentence for each refusal.
@@ -20,7 +26,12 @@ pub trait ErrorPages: Send + Sync {
 pub struct PlainPages;
 
 impl ErrorPages for PlainPages {
-    fn page(&self, refusal: Refusal, _head: &request::Parts) -> Response<ProxyBody> {
+    fn page(
+        &self,
+        refusal: Refusal,
+        _head: &request::Parts,
+        _client: &ClientInfo,
+    ) -> Response<ProxyBody> {
         plain(refusal.status(), &refusal.to_string())
     }
 }

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use http::{Response, request};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,7 +21,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::addresses::Place;
 use crate::client::Client;
-use crate::exchange::ResponseBody;
 use crate::forward;
 use crate::io::{ClientIo, refusal_in};
 use crate::pool::{Pool, SWEEP_INTERVAL};
@@ -120,11 +118,6 @@ impl Worker {
             http2,
             proxy,
         }
-    }
-
-    /// The page for an answer of the proxy itself.
-    pub(crate) fn page(&self, refusal: Refusal, head: &request::Parts) -> Response<ResponseBody> {
-        self.proxy.pages.page(refusal, head).map(Into::into)
     }
 
     /// Serves until `shutdown`, then drains; returns how many connections had to be cut.

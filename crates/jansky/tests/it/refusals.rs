@@ -2,6 +2,9 @@
 
 use std::net::TcpListener;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use crate::house::{House, run, told};
 
 #[tokio::test]
@@ -114,4 +117,52 @@ async fn a_configuration_with_mistakes_is_refused_with_all_of_them() {
     assert!(told.contains("hub.bind"), "{told}");
     assert!(told.contains("session.lifetime"), "{told}");
     assert!(!house.path().join("data").exists(), "it made its directory");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_the_clients_fault_and_is_not_logged() {
+    let house = House::new();
+    let hub = house.start(&[]).await;
+    let address = hub.url.trim_start_matches("http://").trim_end_matches('/');
+    let many = "X-Field: 1\r\n".repeat(300);
+    let long = "x".repeat(70_000);
+
+    for (request, status) in [
+        ("GET /hub/login HTTP/1.1\r\n\r\n".to_owned(), 400),
+        (
+            "GET /hub/login HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n".to_owned(),
+            400,
+        ),
+        ("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        ("CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), 400),
+        (
+            "POST /hub/login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity, chunked\r\n\r\n"
+                .to_owned(),
+            400,
+        ),
+        (
+            format!("GET /hub/login HTTP/1.1\r\nHost: a\r\n{many}\r\n"),
+            431,
+        ),
+        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414),
+    ] {
+        let mut wire = TcpStream::connect(address).await.expect("it listens");
+        wire.write_all(request.as_bytes())
+            .await
+            .expect("it is taken");
+        wire.shutdown().await.expect("it is open");
+        let mut answer = String::new();
+        wire.read_to_string(&mut answer)
+            .await
+            .expect("it is answered");
+        let what = &request[..request.len().min(80)];
+        let line = answer.lines().next().unwrap_or_default();
+        assert!(
+            line.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{what:?}: {line}"
+        );
+        assert!(answer.contains("</html>"), "{what:?}: {answer}");
+    }
+    let said = house.said("stderr");
+    assert!(!said.contains("ERROR"), "{said}");
 }

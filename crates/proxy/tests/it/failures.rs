@@ -1,16 +1,21 @@
 use std::sync::Arc;
 
 use http::{Response, request};
-use jansky_proxy::{ErrorPages, ProxyBody, Refusal};
+use jansky_proxy::{ClientInfo, ErrorPages, ProxyBody, Refusal};
 
 use crate::support::{TestProxy, backend, nobody, settings, soon, until};
 
 struct Pages;
 
 impl ErrorPages for Pages {
-    fn page(&self, refusal: Refusal, head: &request::Parts) -> Response<ProxyBody> {
+    fn page(
+        &self,
+        refusal: Refusal,
+        head: &request::Parts,
+        client: &ClientInfo,
+    ) -> Response<ProxyBody> {
         let status = refusal.status();
-        let text = format!("{} {} {status}", head.method, head.uri);
+        let text = format!("{} {} {status} {}", head.method, head.uri, client.peer);
         let mut response = Response::new(ProxyBody::full(text));
         *response.status_mut() = status;
         response
@@ -26,9 +31,12 @@ async fn pages_of_the_program_are_shown() {
     let unknown = proxy.get("/other").await;
 
     assert_eq!(refused.status, 503);
-    assert_eq!(refused.body, "GET /dead/x?y 503 Service Unavailable");
+    assert_eq!(
+        refused.body,
+        "GET /dead/x?y 503 Service Unavailable 127.0.0.1"
+    );
     assert_eq!(unknown.status, 404);
-    assert_eq!(unknown.body, "GET /other 404 Not Found");
+    assert_eq!(unknown.body, "GET /other 404 Not Found 127.0.0.1");
     assert_eq!(proxy.stats.upstream_errors.get(), 1);
     assert_eq!(
         proxy

@@ -108,6 +108,28 @@ async fn http2_over_tls_reaches_a_server_that_speaks_http1() {
 }
 
 #[tokio::test]
+async fn cookies_in_several_fields_reach_a_server_as_one() {
+    let (proxy, roots) = tls_proxy();
+    proxy.route("/", mirror().await);
+    let mut sender = http2(connect(&proxy, roots, "h2").await).await;
+
+    let request = Request::get("https://hub.test/")
+        .header("cookie", "a=b")
+        .header("cookie", "c=d")
+        .header("x-other", "1")
+        .header("cookie", "e=\"f\"");
+    let (status, head) = send(&mut sender, request, "").await;
+
+    assert_eq!(status, 200);
+    assert_eq!(header(&head, "cookie"), Some("a=b; c=d; e=\"f\""), "{head}");
+    assert_eq!(
+        head.to_lowercase().matches("\r\ncookie:").count(),
+        1,
+        "{head}"
+    );
+}
+
+#[tokio::test]
 async fn streams_of_one_connection_go_their_own_ways() {
     let (proxy, roots) = tls_proxy();
     proxy.route("/one", answers("one").await);
