@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         telemetry::say_error(&anyhow::anyhow!(error).context("could not hide the memory"));
         return ExitCode::FAILURE;
     }
+    jansky_guard::keep_descriptors();
     // Roles that are for a process without threads. The launcher gives up rights, which a process can
     // only do as a whole; the agent hides its memory before there is anything in it; modules of PAM
     // fork.
