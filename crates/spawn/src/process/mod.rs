@@ -31,7 +31,7 @@ use async_trait::async_trait;
 use jansky_model::{ProgressEvent, ServerId, StartId};
 use rustix::process::Signal;
 use tokio::process::Child;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     AddressOwner, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError,
@@ -224,6 +224,12 @@ impl Spawner for ProcessSpawner {
         };
         if let Some(status) = self.exit_status(&handle) {
             return exited(Some(status));
+        }
+        let log = self.machine.records.log(handle.server, handle.start);
+        let shortened = self.blocking(move |_| Ok(record::shorten(&log)));
+        if let Ok(Err(error)) = shortened.await {
+            let server = handle.server;
+            warn!(server.id = %server, error = %error, "could not shorten the log of a server");
         }
         match self.machine.is_running(&handle) {
             Ok(true) => PollStatus::Running,

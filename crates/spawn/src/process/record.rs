@@ -3,7 +3,7 @@
 //! The launcher writes the record itself, under a lock, before it becomes the server. So there is
 //! no moment at which a server runs and cannot be found, and never a second one beside it.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use jansky_guard::Place;
@@ -14,6 +14,10 @@ use super::table::{ProcessId, ProcessTable};
 
 /// How much of a log is shown.
 const TAIL: u64 = 8 * 1024;
+/// How long a log may be when somebody looks at it, in bytes.
+const LOG_LIMIT: u64 = 16 << 20;
+/// What is left then of one that is longer.
+const LOG_KEPT: u64 = 1 << 20;
 /// Of how many starts the logs are kept.
 const KEPT_STARTS: usize = 3;
 
@@ -135,6 +139,26 @@ impl Records {
     }
 }
 
+/// Drops the older part of a log that has become long, and says so at its beginning.
+///
+/// The log lies beside the hub's database, and a server writes what it likes.
+pub(crate) fn shorten(log: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(log) {
+        Ok(found) if found.len() > LOG_LIMIT => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => return Ok(()),
+    }
+    let (directory, name) = place_of(log)?;
+    let mut log = Place::open(directory)?.append(name, 0o600)?;
+    let dropped = log.metadata()?.len().saturating_sub(LOG_KEPT);
+    log.seek(SeekFrom::Start(dropped))?;
+    let mut kept = Vec::new();
+    (&log).take(LOG_KEPT).read_to_end(&mut kept)?;
+    log.set_len(0)?;
+    let first = format!("[{dropped} bytes before this line were dropped: the log was too long]\n");
+    log.write_all(&[first.as_bytes(), &kept].concat())
+}
+
 /// The directory of a file of ours, and its name there.
 pub(crate) fn place_of(path: &Path) -> io::Result<(&Path, &str)> {
     let name = path.file_name().and_then(|name| name.to_str());
@@ -200,6 +224,32 @@ mod tests {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), bytes).expect("written");
         tail(file.path()).expect("readable")
+    }
+
+    #[test]
+    fn a_log_that_is_too_long_keeps_its_end_and_goes_on() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("1.log");
+        shorten(&path).expect("it is not there yet");
+        let mut log = Place::open(directory.path())
+            .and_then(|place| place.append("1.log", 0o600))
+            .expect("a file of ours");
+        log.write_all(&vec![b'x'; 16 << 20]).expect("there is room");
+        shorten(&path).expect("it is ours");
+        assert_eq!(log.metadata().expect("it is open").len(), 16 << 20);
+        log.write_all(b"the last line\n").expect("there is room");
+
+        shorten(&path).expect("it is ours");
+        log.write_all(b"after it\n").expect("it is still open");
+
+        let text = std::fs::read_to_string(&path).expect("it is text");
+        assert!(text.len() < 2 << 20, "{}", text.len());
+        assert!(
+            text.starts_with("[15728654 bytes before this line"),
+            "{}",
+            &text[..80]
+        );
+        assert!(text.ends_with("xthe last line\nafter it\n"));
     }
 
     #[test]
