@@ -1,5 +1,6 @@
 //! The cookies of the hub, with JupyterHub's names and paths.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -10,16 +11,19 @@ use jansky_hub::Settings;
 /// Proves that a browser is signed in.
 pub(crate) const SIGN_IN: &str = "jupyterhub-hub-login";
 
-/// The same where servers have hosts of their own and browsers use TLS. Browsers take it from the hub's
-/// host alone; anything else a page on a host below that one could set for all.
-const SIGN_IN_OF_HOST: &str = "__Host-jupyterhub-hub-login";
-
-/// The name and the path of the cookie that proves that a browser is signed in.
-pub(crate) fn sign_in(settings: &Settings) -> (&'static str, String) {
+/// The name and the path of a cookie that the hub alone reads, which is otherwise sent below `path`.
+///
+/// Where servers have hosts of their own and browsers use TLS, browsers take it from the hub's host alone:
+/// anything else a page on a host below that one could set for all.
+pub(crate) fn own<'a>(
+    settings: &Settings,
+    name: &'a str,
+    path: &'a str,
+) -> (Cow<'a, str>, &'a str) {
     if settings.subdomain_host.is_some() && settings.is_public_secure() {
-        (SIGN_IN_OF_HOST, "/".to_owned())
+        (Cow::Owned(format!("__Host-{name}")), "/")
     } else {
-        (SIGN_IN, settings.hub_prefix())
+        (Cow::Borrowed(name), path)
     }
 }
 
@@ -56,10 +60,10 @@ pub(crate) const SECOND_STEP: &str = "jansky-second-step";
 /// All values of a cookie in a request: a browser sends several when paths overlap.
 pub(crate) fn values<'a>(
     headers: &'a HeaderMap,
-    name: &'a str,
+    name: impl AsRef<str> + 'a,
 ) -> impl Iterator<Item = &'a str> + 'a {
     pairs(headers)
-        .filter(move |(key, _)| *key == name)
+        .filter(move |(key, _)| *key == name.as_ref())
         .map(|(_, value)| value)
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::response::Response;
 use jansky_model::Timestamp;
 
-use crate::cookies::{self, SetCookie};
+use crate::cookies;
 use crate::visit::Visit;
 
 /// How long a browser is known after the last sign-in that gave it the cookie.
@@ -34,7 +34,7 @@ pub(crate) fn known<'a>(visit: &'a Visit, provider: Option<&str>, name: &str) ->
 fn find<'a>(visit: &'a Visit, provider: Option<&str>, name: &str) -> Option<Known<'a>> {
     let (provider, name) = visit.web.hub.people.counted_name(provider, name)?;
     let now = visit.web.hub.clock().now();
-    cookies::values(&visit.headers, cookies::DEVICE).find_map(|cookie| {
+    visit.own_cookies(cookies::DEVICE).find_map(|cookie| {
         let (text, signature) = cookie.rsplit_once('.')?;
         let signed = ["device", provider.as_str(), &name, text];
         let (seconds, _) = text.split_once('.')?;
@@ -59,13 +59,12 @@ pub(crate) fn remember(visit: &Visit, response: &mut Response, provider: Option<
         .web
         .key
         .sign(&["device", provider.as_str(), &name, &text]);
-    let cookie = SetCookie {
-        name: cookies::DEVICE,
-        value: &format!("{text}.{signature}"),
-        path: &visit.hub(),
-        secure: visit.is_secure(),
-        http_only: true,
-        max_age: Some(LIFETIME),
-    };
-    visit.set_cookie(response, &cookie.to_header());
+    let value = format!("{text}.{signature}");
+    visit.set_own_cookie(
+        response,
+        cookies::DEVICE,
+        &value,
+        &visit.hub(),
+        Some(LIFETIME),
+    );
 }

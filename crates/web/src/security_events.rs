@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_LANGUAGE, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jansky_hub::EventRefusal;
@@ -19,22 +19,21 @@ const MEDIA_TYPE: &str = "application/secevent+jwt";
 /// Takes a token and answers 202 when what follows from it holds. No browser is involved, so no
 /// cookie counts.
 pub(crate) async fn post(State(web): State<WebState>, request: Request) -> Response {
-    let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     let in_english = [(CONTENT_LANGUAGE, HeaderValue::from_static("en"))];
     if !web.hub.people.expects_security_events() {
         let body = json!({ "status": 404, "message": "no provider sends security events here" });
         return (StatusCode::NOT_FOUND, Json(body)).into_response();
     }
     match take(&web, request).await {
-        Ok(()) => (StatusCode::ACCEPTED, no_store).into_response(),
+        Ok(()) => StatusCode::ACCEPTED.into_response(),
         Err(EventRefusal::Invalid { code, description }) => {
             let body = json!({ "err": code, "description": description });
-            (StatusCode::BAD_REQUEST, no_store, in_english, Json(body)).into_response()
+            (StatusCode::BAD_REQUEST, in_english, Json(body)).into_response()
         }
         Err(EventRefusal::Hub(error)) => {
             log(&error);
             let body = json!({ "err": "invalid_request", "description": public_message(&error) });
-            let response = (status_of(&error), no_store, in_english, Json(body)).into_response();
+            let response = (status_of(&error), in_english, Json(body)).into_response();
             with_error_headers(response, &error)
         }
     }

@@ -2,11 +2,12 @@
 
 use std::io::ErrorKind;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE, USER_AGENT,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, LOCATION, SET_COOKIE, USER_AGENT,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -171,7 +172,7 @@ async fn known_actor(web: &Web, headers: &HeaderMap) -> Result<Option<SharedActo
     if let Some(token) = bearer(headers) {
         return web.hub.people.token_caller(token).await;
     }
-    let (name, _) = cookies::sign_in(web.hub.settings());
+    let (name, _) = cookies::own(web.hub.settings(), cookies::SIGN_IN, "");
     for cookie in cookies::values(headers, name) {
         if let Some(actor) = web.hub.people.session_caller(cookie).await? {
             return Ok(Some(actor));
@@ -283,13 +284,15 @@ impl Visit {
         Ok(fields)
     }
 
-    /// Whether a form carries the token against forgery that this browser was given.
+    /// Whether a person sent a form that carries the token against forgery which this browser was given.
+    /// A script that found the token would read the answer.
     pub(crate) fn is_our_form(&self, fields: &Fields) -> bool {
         let sent = fields.get("_xsrf").map(str::to_owned);
         let sent = sent.or_else(|| xsrf::sent(&self.headers, self.uri.query()));
         let expected = self.xsrf();
         let is_sent = sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &expected));
-        is_sent && !xsrf::is_from_elsewhere(&self.headers)
+        let is_by_person = xsrf::is_navigation(&self.headers);
+        is_sent && is_by_person && !xsrf::is_from_elsewhere(&self.headers)
     }
 
     /// The prefix of the hub's pages.
@@ -366,9 +369,10 @@ impl Visit {
     }
 
     fn visitor(&self) -> &xsrf::Visitor {
-        let random = self.web.hub.random();
-        let find = || xsrf::Visitor::of(&self.headers, random);
-        self.visitor.get_or_init(find)
+        self.visitor.get_or_init(|| {
+            let known = self.own_cookies(cookies::VISITOR).find(|id| !id.is_empty());
+            xsrf::Visitor::of(&self.headers, known, self.web.hub.random())
+        })
     }
 
     /// The address of this request on the wire: path and query.
@@ -411,19 +415,6 @@ impl Visit {
         response
     }
 
-    /// A page with something secret on it, which browsers must not store.
-    pub(crate) fn secret_page<P: Page>(
-        &self,
-        status: StatusCode,
-        title: &str,
-        page: &P,
-    ) -> Response {
-        let mut response = self.page_with_status(status, title, page);
-        let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
-    }
-
     /// Sets the cookie with the token unless the browser has it. Not in answers to scripts: the new token
     /// would replace that of the pages that are open.
     fn set_xsrf_cookie(&self, response: &mut Response) {
@@ -433,15 +424,7 @@ impl Visit {
             return;
         }
         if let Some(visitor) = self.visitor.get().filter(|visitor| visitor.is_new) {
-            let cookie = SetCookie {
-                name: cookies::VISITOR,
-                value: &visitor.id,
-                path: &self.hub(),
-                secure: self.is_secure(),
-                http_only: true,
-                max_age: None,
-            };
-            self.set_cookie(response, &cookie.to_header());
+            self.set_own_cookie(response, cookies::VISITOR, &visitor.id, &self.hub(), None);
         }
         self.set_cookie(response, &self.xsrf_cookie(&xsrf));
     }
@@ -472,6 +455,38 @@ impl Visit {
         if let Ok(value) = HeaderValue::from_str(cookie) {
             response.headers_mut().append(SET_COOKIE, value);
         }
+    }
+
+    /// The values that this browser has of a cookie that the hub alone reads.
+    pub(crate) fn own_cookies<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let (name, _) = cookies::own(self.web.hub.settings(), name, "");
+        cookies::values(&self.headers, name)
+    }
+
+    /// Sets such a cookie, for `max_age` or until the browser closes.
+    pub(crate) fn set_own_cookie(
+        &self,
+        response: &mut Response,
+        name: &str,
+        value: &str,
+        path: &str,
+        max_age: Option<Duration>,
+    ) {
+        let (name, path) = cookies::own(self.web.hub.settings(), name, path);
+        let cookie = SetCookie {
+            name: &name,
+            value,
+            path,
+            secure: self.is_secure(),
+            http_only: true,
+            max_age,
+        };
+        self.set_cookie(response, &cookie.to_header());
+    }
+
+    /// Takes such a cookie away.
+    pub(crate) fn remove_own_cookie(&self, response: &mut Response, name: &str, path: &str) {
+        self.set_own_cookie(response, name, "", path, Some(Duration::ZERO));
     }
 
     fn frame(&self, title: &str) -> Frame {

@@ -10,7 +10,6 @@ use axum::http::{HeaderMap, Method};
 use jansky_crypto::Random;
 use jansky_hub::Actor;
 
-use crate::cookies;
 use crate::state::Web;
 
 /// The token of a browser session.
@@ -38,11 +37,10 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// The visitor of a request: the one in the cookie, or a new one. Nobody knows the value of a new one,
+    /// The visitor of a request: the one in the cookie, `known`, or a new one. Nobody knows the value of a new one,
     /// so no token exists for it yet. A script always gets a new one: otherwise it could read in the answer
     /// the token of the forms that the browser shows.
-    pub(crate) fn of(headers: &HeaderMap, random: &dyn Random) -> Self {
-        let known = cookies::values(headers, cookies::VISITOR).find(|id| !id.is_empty());
+    pub(crate) fn of(headers: &HeaderMap, known: Option<&str>, random: &dyn Random) -> Self {
         match known.filter(|_| is_navigation(headers)) {
             Some(id) => Self {
                 id: id.to_owned(),

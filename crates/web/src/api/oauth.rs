@@ -2,8 +2,6 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::HeaderValue;
-use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use jansky_hub::{TokenError, TokenExchange};
 use serde_json::json;
@@ -42,6 +40,5 @@ async fn exchange(web: &WebState, request: Request) -> Result<Response, TokenErr
         "token_type": "Bearer",
         "scope": granted.scopes.join(" "),
     });
-    let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((no_store, Json(body)).into_response())
+    Ok(Json(body).into_response())
 }

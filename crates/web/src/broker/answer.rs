@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Json;
-use axum::http::header::{CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jansky_hub::{BrokerError, ProofRefusal};
@@ -16,9 +16,6 @@ use crate::state::WebState;
 pub(super) fn answer(web: &WebState, result: Result<Response, BrokerError>) -> Response {
     let mut response = result.unwrap_or_else(|error| refuse(web, &error));
     let headers = response.headers_mut();
-    headers
-        .entry(CACHE_CONTROL)
-        .or_insert(HeaderValue::from_static("no-store"));
     // Every answer brings a nonce, so that the next request need not be sent twice to get one.
     if let Ok(nonce) = HeaderValue::from_str(&web.hub.broker.proof_nonce()) {
         headers.insert(HeaderName::from_static("dpop-nonce"), nonce);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use jansky_hub::{AgentNotice, AgentWatch, BrokerError};
@@ -35,11 +35,8 @@ async fn events(web: &WebState, request: Request) -> Result<Response, BrokerErro
         let bytes = follower.next().await?;
         Some((Ok::<_, Infallible>(bytes), follower))
     });
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    Ok((headers, Body::from_stream(frames)).into_response())
+    let kind = HeaderValue::from_static("text/event-stream");
+    Ok(([(CONTENT_TYPE, kind)], Body::from_stream(frames)).into_response())
 }
 
 struct Follower {

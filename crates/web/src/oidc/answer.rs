@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use jansky_hub::{ClientCredentials, IssuerError};
 use jansky_model::Secret;
 use percent_encoding::percent_decode_str;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::error::{log, retry_after, status_of};
 
@@ -83,12 +83,6 @@ fn basic(value: &HeaderValue) -> Option<ClientCredentials> {
     })
 }
 
-/// An answer that no cache may keep.
-pub(super) fn fresh(body: Value) -> Response {
-    let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    (no_store, Json(body)).into_response()
-}
-
 /// An error in OAuth's words.
 pub(super) fn refusal(error: &IssuerError) -> Response {
     let (status, description) = match error {
@@ -101,7 +95,7 @@ pub(super) fn refusal(error: &IssuerError) -> Response {
         other => (StatusCode::BAD_REQUEST, other.to_string()),
     };
     let body = json!({ "error": error.code(), "error_description": description });
-    let mut response = fresh(body);
+    let mut response = Json(body).into_response();
     *response.status_mut() = status;
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {

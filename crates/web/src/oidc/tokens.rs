@@ -1,12 +1,13 @@
 //! The endpoints that programs call: to get a token, to ask about one, and to revoke one.
 
+use axum::Json;
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use jansky_hub::{DeviceAuthorizationRequest, IssuerError};
 use jansky_model::Secret;
 use serde_json::json;
 
-use crate::oidc::answer::{Form, fresh, refusal};
+use crate::oidc::answer::{Form, refusal};
 use crate::state::{Peer, WebState};
 use crate::visit::read_body;
 
@@ -35,14 +36,15 @@ pub(crate) async fn begin(State(web): State<WebState>, request: Request) -> Resp
         };
         let begun = web.hub.broker.begin_device_request(&asked).await?;
         let page = format!("{}/device", web.hub.broker.issuer());
-        Ok(fresh(json!({
+        Ok(Json(json!({
             "device_code": begun.device_code.expose(),
             "user_code": begun.user_code,
             "verification_uri": page,
             "verification_uri_complete": format!("{page}?user_code={}", begun.user_code),
             "expires_in": begun.expires_in.as_secs(),
             "interval": begun.pause.as_secs(),
-        })))
+        }))
+        .into_response())
     };
     answer(result.await)
 }
@@ -64,12 +66,13 @@ pub(crate) async fn token(State(web): State<WebState>, request: Request) -> Resp
             .device_token(&client, &code, verifier.as_ref())
             .await?;
         let left = issued.expires_at.since(web.hub.clock().now());
-        Ok(fresh(json!({
+        Ok(Json(json!({
             "access_token": issued.token.expose(),
             "token_type": "Bearer",
             "expires_in": left.as_secs(),
             "scope": issued.scope,
-        })))
+        }))
+        .into_response())
     };
     answer(result.await)
 }
@@ -81,7 +84,7 @@ pub(crate) async fn introspect(State(web): State<WebState>, request: Request) ->
         let form = Form::read(&read_body(request).await?)?;
         let client = form.client(&headers)?;
         let token = Secret::new(form.get("token").unwrap_or_default());
-        Ok(fresh(web.hub.broker.introspect(&client, &token).await?))
+        Ok(Json(web.hub.broker.introspect(&client, &token).await?).into_response())
     };
     answer(result.await)
 }
@@ -94,7 +97,7 @@ pub(crate) async fn revoke(State(web): State<WebState>, request: Request) -> Res
         let client = form.client(&headers)?;
         let token = Secret::new(form.get("token").unwrap_or_default());
         web.hub.broker.revoke_issued(&client, &token).await?;
-        Ok(fresh(json!({})))
+        Ok(Json(json!({})).into_response())
     };
     answer(result.await)
 }

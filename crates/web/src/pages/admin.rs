@@ -305,7 +305,7 @@ pub(crate) async fn password_link(
             link: Secret::new(visit.absolute(&path)),
             back_url,
         };
-        Ok(visit.secret_page(StatusCode::OK, "Link for a password", &page))
+        Ok(visit.page_with_status(StatusCode::OK, "Link for a password", &page))
     }
     .await;
     visit.answer(result)

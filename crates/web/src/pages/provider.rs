@@ -7,7 +7,7 @@ use jansky_hub::HubError;
 use jansky_hub::{CallbackOutcome, CallbackQuery, LoginMethod, ProviderRedirect};
 use jansky_model::Secret;
 
-use crate::cookies::{self, SetCookie};
+use crate::cookies;
 use crate::pages::{account, sign_in};
 use crate::visit::{Refusal, Visit, redirect};
 
@@ -48,8 +48,7 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
             .begin_link(actor, &chosen, callback.into(), next)
             .await?
     } else {
-        let (name, _) = cookies::sign_in(visit.web.hub.settings());
-        let cookies: Vec<&str> = cookies::values(&visit.headers, name).collect();
+        let cookies: Vec<&str> = visit.own_cookies(cookies::SIGN_IN).collect();
         hub.people
             .begin_sign_in(&chosen, callback.into(), next, hints, &cookies)
             .await?
@@ -61,15 +60,9 @@ async fn begin(visit: &Visit) -> Result<Response, HubError> {
 fn send_away(visit: &Visit, departure: &ProviderRedirect) -> Response {
     let mut response = redirect(departure.url.as_str());
     let name = attempt_cookie(&departure.state);
-    let cookie = SetCookie {
-        name: &name,
-        value: departure.browser.expose(),
-        path: &visit.hub(),
-        secure: visit.is_secure(),
-        http_only: true,
-        max_age: Some(visit.web.hub.settings().sign_in_timeout),
-    };
-    visit.set_cookie(&mut response, &cookie.to_header());
+    let (value, path) = (departure.browser.expose(), visit.hub());
+    let max_age = Some(visit.web.hub.settings().sign_in_timeout);
+    visit.set_own_cookie(&mut response, &name, value, &path, max_age);
     response
 }
 
@@ -139,9 +132,7 @@ async fn finish(visit: &Visit, callback_provider: Option<&str>) -> Response {
         }
     };
     let name = attempt_cookie(query.state.as_deref().unwrap_or_default());
-    let browsers: Vec<Secret> = cookies::values(&visit.headers, &name)
-        .map(Secret::new)
-        .collect();
+    let browsers: Vec<Secret> = visit.own_cookies(&name).map(Secret::new).collect();
     let began = tokio::time::Instant::now();
     let actor = visit.person().map(|actor| &**actor);
     let hub = &visit.web.hub;
@@ -177,8 +168,7 @@ async fn finish(visit: &Visit, callback_provider: Option<&str>) -> Response {
         Err(Refusal::SignIn | Refusal::SignInAgain) => redirect(&visit.hub_path("login")),
     };
     if !browsers.is_empty() {
-        let gone = cookies::removal(&name, &visit.hub(), visit.is_secure());
-        visit.set_cookie(&mut response, &gone);
+        visit.remove_own_cookie(&mut response, &name, &visit.hub());
     }
     response
 }

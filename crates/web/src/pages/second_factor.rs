@@ -95,7 +95,7 @@ async fn send(visit: Visit, request: Request, form: Form) -> Response {
             Ok(codes) => {
                 let is_new = form == Form::On;
                 let page = codes_page(codes, is_new, visit.hub_path("account"));
-                Ok(visit.secret_page(StatusCode::OK, "Recovery codes", &page))
+                Ok(visit.page_with_status(StatusCode::OK, "Recovery codes", &page))
             }
             Err(error) => refuse(&visit, actor, form, error).await,
         }
@@ -166,7 +166,7 @@ async fn show(visit: &Visit, actor: &Actor, form: &str, error: Option<&FormError
         error: whole(error),
     };
     let status = error.map_or(StatusCode::OK, |error| status_of(&error.error));
-    let response = visit.secret_page(status, "Second factor", &page);
+    let response = visit.page_with_status(status, "Second factor", &page);
     Ok(match error {
         Some(error) => with_error_headers(response, &error.error),
         None => response,

@@ -9,7 +9,7 @@ use jansky_hub::{
 };
 use jansky_model::Secret;
 
-use crate::cookies::{self, SetCookie};
+use crate::cookies;
 use crate::device;
 use crate::error::{log, status_of, with_error_headers};
 use crate::pages::password::{at, whole};
@@ -23,28 +23,19 @@ const PATH: &str = "login/second-step";
 /// Leads a browser whose password was right to this page; `cookie` is the value of its cookie.
 pub(crate) fn begin(visit: &Visit, cookie: &Secret) -> Response {
     let mut response = redirect(&visit.hub_path(PATH));
-    let cookie = SetCookie {
-        name: cookies::SECOND_STEP,
-        value: cookie.expose(),
-        path: &visit.hub_path("login"),
-        secure: visit.is_secure(),
-        http_only: true,
-        max_age: None,
-    };
-    visit.set_cookie(&mut response, &cookie.to_header());
+    let (value, path) = (cookie.expose(), visit.hub_path("login"));
+    visit.set_own_cookie(&mut response, cookies::SECOND_STEP, value, &path, None);
     response
 }
 
 /// Takes the cookie away.
 fn end(visit: &Visit, response: &mut Response) {
-    let path = visit.hub_path("login");
-    let gone = cookies::removal(cookies::SECOND_STEP, &path, visit.is_secure());
-    visit.set_cookie(response, &gone);
+    visit.remove_own_cookie(response, cookies::SECOND_STEP, &visit.hub_path("login"));
 }
 
 /// The step of this browser, with the value of its cookie.
 async fn under_way(visit: &Visit) -> Result<Option<(Secret, SecondStepUnderWay)>, HubError> {
-    for value in cookies::values(&visit.headers, cookies::SECOND_STEP) {
+    for value in visit.own_cookies(cookies::SECOND_STEP) {
         let cookie = Secret::new(value);
         if let Some(step) = visit.web.hub.people.second_step(&cookie).await? {
             return Ok(Some((cookie, step)));
@@ -102,7 +93,7 @@ async fn finish(visit: &Visit, request: Request) -> PageResult {
         redirect(&target)
     } else {
         let page = codes_page(finished.recovery_codes, true, target);
-        visit.secret_page(StatusCode::OK, "Recovery codes", &page)
+        visit.page_with_status(StatusCode::OK, "Recovery codes", &page)
     };
     let mut response = sign_in::begin_session(visit, &finished.session, response).await?;
     end(visit, &mut response);
@@ -143,7 +134,7 @@ async fn show(
         error: whole(error),
     };
     let status = error.map_or(StatusCode::OK, |error| status_of(&error.error));
-    let response = visit.secret_page(status, "Sign in", &page);
+    let response = visit.page_with_status(status, "Sign in", &page);
     Ok(match error {
         Some(error) => with_error_headers(response, &error.error),
         None => response,

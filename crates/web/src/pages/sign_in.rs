@@ -280,15 +280,9 @@ pub(crate) async fn begin_session(
         hub.people.leave_session(earlier).await?;
     }
     let settings = hub.settings();
-    let (name, path) = cookies::sign_in(settings);
-    let sign_in = SetCookie {
-        name,
-        value: session.cookie.expose(),
-        path: &path,
-        secure: visit.is_secure(),
-        http_only: true,
-        max_age: Some(settings.session_lifetime),
-    };
+    let (cookie, path) = (session.cookie.expose(), visit.hub());
+    let max_age = Some(settings.session_lifetime);
+    visit.set_own_cookie(&mut response, cookies::SIGN_IN, cookie, &path, max_age);
     let session_id = SetCookie {
         name: cookies::SESSION_ID,
         value: &session.session_id,
@@ -297,7 +291,6 @@ pub(crate) async fn begin_session(
         http_only: true,
         max_age: None,
     };
-    visit.set_cookie(&mut response, &sign_in.to_header());
     let session_id = cookies::for_servers(&session_id.to_header(), settings);
     visit.set_cookie(&mut response, &session_id);
     visit.set_cookie(

@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jansky_hub::{HubError, ProviderSignOut};
 use jansky_model::Secret;
@@ -63,7 +62,7 @@ async fn sign_out(visit: &Visit, request: Request) -> PageResult {
     let back_to = visit.absolute(&visit.hub_path("logout"));
     let hub = &visit.web.hub;
     let provider_sign_out = hub.people.sign_out(actor, &back_to, keep_working).await?;
-    let mut answer = match provider_sign_out {
+    let answer = match provider_sign_out {
         ProviderSignOut::Leave(url) => redirect(url.as_str()),
         ProviderSignOut::Offer(url) => signed_out(visit, Some(url), None),
         ProviderSignOut::Done => {
@@ -71,9 +70,6 @@ async fn sign_out(visit: &Visit, request: Request) -> PageResult {
             signed_out(visit, None, note)
         }
     };
-    // The address at the provider has the ID token in it.
-    let no_store = HeaderValue::from_static("no-store");
-    answer.headers_mut().insert(CACHE_CONTROL, no_store);
     Ok(without_cookies(visit, answer))
 }
 
@@ -101,8 +97,7 @@ fn signed_out(visit: &Visit, provider_sign_out: Option<Url>, note: Option<&str>)
 fn without_cookies(visit: &Visit, mut response: Response) -> Response {
     let settings = visit.web.hub.settings();
     let secure = visit.is_secure();
-    let (name, path) = cookies::sign_in(settings);
-    visit.set_cookie(&mut response, &cookies::removal(name, &path, secure));
+    visit.remove_own_cookie(&mut response, cookies::SIGN_IN, &visit.hub());
     let session_id = cookies::removal(cookies::SESSION_ID, &settings.base, secure);
     visit.set_cookie(&mut response, &cookies::for_servers(&session_id, settings));
     response
@@ -111,16 +106,15 @@ fn without_cookies(visit: &Visit, mut response: Response) -> Response {
 /// `POST /hub/oidc/backchannel-logout`: a provider says that sessions have ended (OpenID Connect
 /// Back-Channel Logout 1.0 section 2.5). No browser is involved, so no cookie counts.
 pub(crate) async fn back_channel_logout(State(web): State<WebState>, request: Request) -> Response {
-    let no_store = [(CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     match receive_logout_token(&web, request).await {
-        Ok(()) => (StatusCode::OK, no_store).into_response(),
+        Ok(()) => StatusCode::OK.into_response(),
         Err(error) => {
             let body = json!({
                 "error": "invalid_request",
                 "error_description": public_message(&error),
             });
             log(&error);
-            let response = (status_of(&error), no_store, Json(body)).into_response();
+            let response = (status_of(&error), Json(body)).into_response();
             with_error_headers(response, &error)
         }
     }

@@ -46,6 +46,11 @@ async fn every_answer_carries_version_policy_and_protections() {
             );
             let allowed = answer.header("access-control-allow-headers");
             assert_eq!(allowed, "accept, content-type, authorization", "{path}");
+            // A script on this origin could read what a browser keeps, with no request to the hub.
+            let kept = answer.header("cache-control");
+            let is_public = path.contains("static/style.css") || path == "/favicon.ico";
+            let expected = if is_public { "no-cache" } else { "no-store" };
+            assert_eq!(kept, expected, "{path}");
             let policy = answer.header("content-security-policy");
             assert!(
                 policy.contains("frame-ancestors 'none'"),

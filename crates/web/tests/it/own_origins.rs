@@ -204,6 +204,39 @@ async fn a_page_on_the_same_site_changes_nothing_even_with_the_token() {
 }
 
 #[tokio::test]
+async fn no_host_below_the_hubs_can_plant_a_cookie_that_the_hub_reads() {
+    let hub = apart().await;
+    hub.account("river").await;
+    let browser = hub.anonymous();
+    let page = browser.get("/hub/login").await.must_be(200);
+    let form = [("username", "river"), ("password", PASSWORD)];
+    let entered = browser.post("/hub/login", &form).await.must_be(302);
+
+    let mut names = Vec::new();
+    for answer in [page, entered] {
+        for cookie in answer.cookies() {
+            let (name, _) = cookie.split_once('=').expect("a cookie has a name");
+            names.push(name.to_owned());
+            // The one says only who has gone, and the other has to fit a session or a visitor.
+            if matches!(name, "jupyterhub-session-id" | "_xsrf") {
+                continue;
+            }
+            assert!(name.starts_with("__Host-"), "{cookie}");
+            assert!(cookie.contains("; Path=/;"), "{cookie}");
+            assert!(cookie.contains("; Secure"), "{cookie}");
+            assert!(!cookie.contains("Domain"), "{cookie}");
+        }
+    }
+    for name in [
+        "__Host-jansky-visitor",
+        "__Host-jansky-device",
+        "__Host-jupyterhub-hub-login",
+    ] {
+        assert!(names.iter().any(|found| found == name), "{names:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_cookie_of_a_sign_in_stays_on_the_hubs_host() {
     let hub = apart().await;
     hub.account("river").await;

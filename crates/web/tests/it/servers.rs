@@ -421,7 +421,7 @@ async fn progress_ends_with_ready() {
     let watched = river.api("GET", &progress, None).await.must_be(200);
 
     assert_eq!(watched.header("content-type"), "text/event-stream");
-    assert_eq!(watched.header("cache-control"), "no-cache");
+    assert_eq!(watched.header("cache-control"), "no-store");
     assert!(watched.text().starts_with("\n\n"), "{:?}", watched.text());
     assert!(watched.text().ends_with("\n\n"));
     let events = watched.events();

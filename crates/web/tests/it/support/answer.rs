@@ -58,11 +58,15 @@ impl Answer {
 
     /// The line that sets a cookie, empty when there is none.
     pub(crate) fn cookie(&self, name: &str) -> &str {
-        let lines = self.headers.get_all(SET_COOKIE).iter();
-        lines
-            .map(|line| line.to_str().expect("a cookie in ASCII"))
+        self.cookies()
             .find(|line| line.starts_with(&format!("{name}=")))
             .unwrap_or_default()
+    }
+
+    /// All cookies that are set.
+    pub(crate) fn cookies(&self) -> impl Iterator<Item = &str> {
+        let lines = self.headers.get_all(SET_COOKIE).iter();
+        lines.map(|line| line.to_str().expect("a cookie in ASCII"))
     }
 
     /// The events of an event stream.
