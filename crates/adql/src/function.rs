@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::tree::{Expr, ExprKind};
 use crate::word::Word;
 
 macro_rules! builtins {
@@ -116,6 +117,20 @@ impl Builtin {
     /// Whether its first argument may be the name of a coordinate system, which ADQL 2.1 deprecates.
     pub fn takes_frame(self) -> bool {
         matches!(self, Self::Box | Self::Circle | Self::Point | Self::Polygon)
+    }
+
+    /// Whether the first of these arguments is a coordinate system: a text, or `NULL` that is one too many.
+    pub(crate) fn has_frame(self, arguments: &[Expr]) -> bool {
+        let is_too_many = match self {
+            Self::Polygon => arguments.len() > 6 && arguments.len() % 2 == 1,
+            _ => arguments.len() > *self.arity().end(),
+        };
+        self.takes_frame()
+            && match arguments.first().map(|first| &first.it) {
+                Some(ExprKind::Text(_)) => true,
+                Some(ExprKind::Null) => is_too_many,
+                _ => false,
+            }
     }
 }
 

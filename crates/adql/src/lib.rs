@@ -11,6 +11,7 @@
 //! A query of the standard means what the standard says. Beyond it, because people write it and nothing
 //! else can be meant:
 //!
+//! - `NULL` may stand for the coordinate system, where it is one argument too many.
 //! - `IS NULL` follows any value, not columns alone.
 //! - `TRUE` and `FALSE` are values, as tables have boolean columns.
 //! - `INT`, `DOUBLE` and `FLOAT` are targets of `CAST` beside `INTEGER` and `DOUBLE PRECISION`.
@@ -28,6 +29,8 @@
 //!
 //! - `EXISTS (a JOIN b)` and `IN (a JOIN b)`, which the grammar has for want of a better rule, are refused:
 //!   a sub-query is a `SELECT`.
+//! - A `JOIN` needs a condition, as in SQL-92; the grammar leaves it out, and so makes every forgotten one a product.
+//! - Texts in single quotes that stand on two lines are two texts, and no number touches a name (`89x`, `2desc`).
 //! - Joins whose conditions come after several of them (`a JOIN b JOIN c ON … ON …`) need brackets.
 //! - Only ICRS is taken for a coordinate system (or nothing, or `UNKNOWNFRAME`): another one is refused, not ignored.
 //! - `SUM(x)` of a text, `LIKE` of a number and the like are refused before an engine sees them.

@@ -56,7 +56,7 @@ impl Parser<'_> {
             self.expect(Kind::Close)?;
             JoinConstraint::Using(columns)
         } else {
-            JoinConstraint::None
+            return Err(self.unexpected_with(Some(Hint::NeedsCondition)));
         };
         Ok(Some(Join {
             kind,

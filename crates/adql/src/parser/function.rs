@@ -13,9 +13,7 @@ impl Parser<'_> {
     pub(super) fn call(&mut self, function: Builtin) -> Result<ExprKind> {
         let start = self.advance().span;
         let arguments = self.arguments()?;
-        let has_frame = function.takes_frame()
-            && matches!(arguments.first(), Some(first) if matches!(first.it, ExprKind::Text(_)));
-        let found = arguments.len() - usize::from(has_frame);
+        let found = arguments.len() - usize::from(function.has_frame(&arguments));
         if !function.arity().contains(&found) {
             let kind = ErrorKind::Arity {
                 function: function.text().to_owned(),

@@ -193,7 +193,6 @@ impl Resolver<'_> {
         range: [usize; 3],
     ) -> Result<(Option<Expr>, Vec<usize>)> {
         match &join.constraint {
-            JoinConstraint::None => Ok((None, Vec::new())),
             JoinConstraint::On(condition) => {
                 self.groupings.push(super::Grouping::refused("ON"));
                 let condition = self.condition(condition, scope);

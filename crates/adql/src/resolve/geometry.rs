@@ -83,17 +83,18 @@ impl Resolver<'_> {
         let Some((first, rest)) = arguments.split_first() else {
             return Ok(arguments);
         };
-        let tree::ExprKind::Text(frame) = &first.it else {
-            return Ok(arguments);
-        };
-        if !function.takes_frame() {
+        if !function.has_frame(arguments) {
             return Ok(arguments);
         }
+        let frame = match &first.it {
+            tree::ExprKind::Text(frame) => frame.as_str(),
+            _ => "",
+        };
         // A reference position may follow, as in `ICRS GEOCENTER`.
         let name = frame.split_whitespace().next().unwrap_or_default();
         let is_known = FRAMES.iter().any(|known| known.eq_ignore_ascii_case(name));
         if !is_known {
-            return Err(ErrorKind::UnknownFrame(frame.clone()).at(first.span));
+            return Err(ErrorKind::UnknownFrame(frame.to_owned()).at(first.span));
         }
         let text = "the coordinate system is deprecated in ADQL 2.1; coordinates are ICRS";
         self.note(text, first.span);
