@@ -415,11 +415,6 @@ pub enum Hint {
     /// `CROSS JOIN`.
     #[error("two tables without a condition are separated by a comma")]
     CrossJoin,
-    /// `a JOIN b`.
-    #[error(
-        "a JOIN has ON or USING after it, or NATURAL before it; tables without a condition are separated by a comma"
-    )]
-    NeedsCondition,
     /// A derived table without a name.
     #[error("a sub-query in FROM needs a name: `(SELECT …) AS name`")]
     NameDerived,

@@ -29,7 +29,6 @@
 //!
 //! - `EXISTS (a JOIN b)` and `IN (a JOIN b)`, which the grammar has for want of a better rule, are refused:
 //!   a sub-query is a `SELECT`.
-//! - A `JOIN` needs a condition, as in SQL-92; the grammar leaves it out, and so makes every forgotten one a product.
 //! - Texts in single quotes that stand on two lines are two texts, and no number touches a name (`89x`, `2desc`).
 //! - Joins whose conditions come after several of them (`a JOIN b JOIN c ON … ON …`) need brackets.
 //! - Only ICRS is taken for a coordinate system (or nothing, or `UNKNOWNFRAME`): another one is refused, not ignored.

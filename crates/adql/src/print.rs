@@ -152,7 +152,7 @@ impl Display for Join {
         };
         write!(f, "{natural}{kind} JOIN {}", self.table.it)?;
         match &self.constraint {
-            JoinConstraint::Natural => Ok(()),
+            JoinConstraint::None | JoinConstraint::Natural => Ok(()),
             JoinConstraint::On(condition) => write!(f, " ON {condition}"),
             JoinConstraint::Using(columns) => {
                 f.write_str(" USING (")?;

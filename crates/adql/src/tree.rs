@@ -170,6 +170,8 @@ pub enum JoinKind {
 /// Which rows of two tables fit.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JoinConstraint {
+    /// All.
+    None,
     /// Those whose columns of the same name are equal.
     Natural,
     /// Those that meet a condition.

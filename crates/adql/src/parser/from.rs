@@ -56,7 +56,7 @@ impl Parser<'_> {
             self.expect(Kind::Close)?;
             JoinConstraint::Using(columns)
         } else {
-            return Err(self.unexpected_with(Some(Hint::NeedsCondition)));
+            JoinConstraint::None
         };
         Ok(Some(Join {
             kind,

@@ -193,6 +193,11 @@ impl Resolver<'_> {
         range: [usize; 3],
     ) -> Result<(Option<Expr>, Vec<usize>)> {
         match &join.constraint {
+            JoinConstraint::None => {
+                let text = "this JOIN has no condition: it pairs each row with each";
+                self.note(text, join.table.span);
+                Ok((None, Vec::new()))
+            }
             JoinConstraint::On(condition) => {
                 self.groupings.push(super::Grouping::refused("ON"));
                 let condition = self.condition(condition, scope);
