@@ -68,9 +68,9 @@ impl Table {
         }
     }
 
-    /// The columns that a name may mean.
-    pub(crate) fn find(&self, name: &Ident) -> impl Iterator<Item = usize> {
-        let found = self.by_name.get(&name.text.to_lowercase());
+    /// The columns that a name may mean, which is `lower` in lower case.
+    pub(crate) fn find(&self, name: &Ident, lower: &str) -> impl Iterator<Item = usize> {
+        let found = self.by_name.get(lower);
         let found = found.map_or(&[][..], Vec::as_slice);
         let is_meant = |index: &usize| name.means(&self.columns[*index].name);
         // Of names that differ in case alone, a plain name means the one that is written like it.

@@ -1,7 +1,9 @@
 //! Tables and joins.
 
-use super::scope::{Binding, Columns, Found, Merged, Scope, Shape, is_in};
-use super::{Resolver, Result, common};
+use std::collections::HashSet;
+
+use super::scope::{Binding, Columns, Found, Merged, NamedColumns, Place, Scope, Shape, is_in};
+use super::{MAX_COLUMNS, Resolver, Result, common};
 use crate::error::ErrorKind;
 use crate::function::Builtin;
 use crate::nearest;
@@ -65,7 +67,7 @@ impl Resolver<'_> {
                 let columns = columns.map(|column| (column.name.into(), column.id));
                 let binding = Binding {
                     alias: Some(alias.text.clone()),
-                    columns: Columns::Named(columns.collect()),
+                    columns: Columns::Named(NamedColumns::new(columns.collect())),
                 };
                 (rows.rel, binding)
             }
@@ -82,7 +84,7 @@ impl Resolver<'_> {
             let (rel, columns) = self.rows_of_common(index);
             let binding = Binding {
                 alias: alias_text.or_else(|| Some(name.text.clone())),
-                columns: Columns::Named(columns),
+                columns: Columns::Named(NamedColumns::new(columns)),
             };
             return Ok((rel, binding));
         }
@@ -225,22 +227,24 @@ impl Resolver<'_> {
         let mut conditions = Vec::new();
         let mut merged = Vec::new();
         for name in names {
-            let left = self.side(name, scope, start, middle)?;
-            let right = self.side(name, scope, middle, end)?;
+            let (left, left_place) = self.side(name, scope, start, middle)?;
+            let (right, right_place) = self.side(name, scope, middle, end)?;
+            if scope.merged.len() == MAX_COLUMNS {
+                return Err(ErrorKind::TooManyColumns(MAX_COLUMNS).at(name.span));
+            }
             let value = merged_value(kind, &left, &right)?;
             let span = name.span;
             let (left, right) = self.comparable("USING", left, right)?;
             let sides = (Box::new(left), Box::new(right));
             let kind = ExprKind::Compare(Comparison::Equal, sides.0, sides.1);
             conditions.push(Expr::condition(kind, span));
-            hide(name, scope, start, end);
-            merged.push(scope.merged.len());
-            scope.merged.push(Merged {
+            let column = Merged {
                 name: name.text.as_str().into(),
                 value,
                 start,
                 is_visible: true,
-            });
+            };
+            merged.push(scope.merge(column, [left_place, right_place]));
         }
         let span = names.first().map(|name| name.span).unwrap_or_default();
         let condition = match conditions.len() {
@@ -250,24 +254,31 @@ impl Resolver<'_> {
         Ok((condition, merged))
     }
 
-    /// The column of that name among some of the tables.
-    fn side(&self, name: &Name, scope: &Scope<'_>, from: usize, to: usize) -> Result<Expr> {
-        match scope.find_plain(name, from, to)? {
-            Some(Found::Column(id)) => Ok(self.column(id, name.span)),
-            Some(Found::Value(value)) => Ok(value),
-            None => {
-                let tables = scope.bindings[from..to].iter();
-                let columns: Vec<_> = tables.clone().flat_map(Binding::all).collect();
-                let names = columns.iter().map(|(name, _)| name.as_ref());
-                let table: Vec<String> = tables.map(Binding::name).collect();
-                let kind = ErrorKind::UnknownColumn {
-                    name: name.text.clone(),
-                    table: Some(table.join(", ")),
-                    nearest: nearest::names(&name.text, names),
-                };
-                Err(kind.at(name.span))
-            }
+    /// The column of that name among some of the tables, and where it is.
+    fn side(
+        &self,
+        name: &Name,
+        scope: &Scope<'_>,
+        from: usize,
+        to: usize,
+    ) -> Result<(Expr, Place)> {
+        if let Some(place) = scope.find_place(name, from, to)? {
+            let value = match scope.at(place) {
+                Found::Column(id) => self.column(id, name.span),
+                Found::Value(value) => value,
+            };
+            return Ok((value, place));
         }
+        let tables = scope.bindings[from..to].iter();
+        let columns: Vec<_> = tables.clone().flat_map(Binding::all).collect();
+        let names = columns.iter().map(|(name, _)| name.as_ref());
+        let table: Vec<String> = tables.map(Binding::name).collect();
+        let kind = ErrorKind::UnknownColumn {
+            name: name.text.clone(),
+            table: Some(table.join(", ")),
+            nearest: nearest::names(&name.text, names),
+        };
+        Err(kind.at(name.span))
     }
 }
 
@@ -293,26 +304,11 @@ fn merged_value(kind: JoinKind, left: &Expr, right: &Expr) -> Result<Expr> {
     })
 }
 
-/// Hides what a merged column stands for.
-fn hide(name: &Name, scope: &mut Scope<'_>, start: usize, end: usize) {
-    for merged in &mut scope.merged {
-        if (start..end).contains(&merged.start) && name.means(&merged.name) {
-            merged.is_visible = false;
-        }
-    }
-    for binding in &scope.bindings[start..end] {
-        for (column, id) in binding.all() {
-            if name.means(&column) {
-                scope.hidden.insert(id);
-            }
-        }
-    }
-}
-
 /// The names that both sides of a join have.
 fn names_in_common(scope: &Scope<'_>, range: [usize; 3], span: Span) -> Result<Vec<Name>> {
     let [start, middle, end] = range;
     let mut names: Vec<Name> = Vec::new();
+    let mut known = HashSet::new();
     for binding in &scope.bindings[middle..end] {
         for (column, id) in binding.all() {
             let ident = Ident {
@@ -320,10 +316,9 @@ fn names_in_common(scope: &Scope<'_>, range: [usize; 3], span: Span) -> Result<V
                 quoted: false,
             };
             let name = Node::new(ident, span);
-            let is_known = names.iter().any(|known| known.means(&column));
-            if !is_known
-                && !scope.hidden.contains(&id)
-                && scope.find_plain(&name, start, middle)?.is_some()
+            if !scope.is_hidden(id)
+                && scope.find_place(&name, start, middle)?.is_some()
+                && known.insert(column.to_lowercase())
             {
                 names.push(name);
             }
@@ -337,7 +332,7 @@ fn names_in_common(scope: &Scope<'_>, range: [usize; 3], span: Span) -> Result<V
             quoted: false,
         };
         let name = Node::new(ident, span);
-        if is_right && scope.find_plain(&name, start, middle)?.is_some() {
+        if is_right && scope.find_place(&name, start, middle)?.is_some() {
             names.push(name);
         }
     }

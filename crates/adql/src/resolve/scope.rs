@@ -1,6 +1,6 @@
 //! Which column a name is.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Result;
@@ -16,10 +16,11 @@ pub(super) struct Scope<'p> {
     pub(super) bindings: Vec<Binding>,
     /// Columns that two tables have in common, by `USING` or `NATURAL`.
     pub(super) merged: Vec<Merged>,
+    merged_by_name: HashMap<String, Vec<usize>>,
     /// How the tables are joined, for the order of `*`.
     pub(super) shapes: Vec<Shape>,
     /// Columns that have become a part of a merged one.
-    pub(super) hidden: HashSet<ColumnId>,
+    hidden: HashSet<ColumnId>,
     /// The first table that is seen: while a join is read, its own tables alone.
     pub(super) visible_from: usize,
     /// Columns of the result. They are seen where nothing else has their name.
@@ -39,7 +40,32 @@ pub(super) enum Columns {
     /// Those of a table, with numbers from this one on.
     Of(Arc<Table>, ColumnId),
     /// Those of a sub-query or of a common table.
-    Named(Vec<(Arc<str>, ColumnId)>),
+    Named(NamedColumns),
+}
+
+/// Columns with names.
+pub(super) struct NamedColumns {
+    list: Vec<(Arc<str>, ColumnId)>,
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+impl NamedColumns {
+    pub(super) fn new(list: Vec<(Arc<str>, ColumnId)>) -> Self {
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, (name, _)) in list.iter().enumerate() {
+            by_name.entry(name.to_lowercase()).or_default().push(index);
+        }
+        Self { list, by_name }
+    }
+}
+
+/// Where a column is.
+#[derive(Clone, Copy)]
+pub(super) enum Place {
+    /// Among those that two tables have in common.
+    Merged(usize),
+    /// In a table.
+    Column(ColumnId),
 }
 
 /// A column that two tables have in common.
@@ -72,6 +98,7 @@ impl<'p> Scope<'p> {
         Self {
             bindings: Vec::new(),
             merged: Vec::new(),
+            merged_by_name: HashMap::new(),
             shapes: Vec::new(),
             hidden: HashSet::new(),
             visible_from: 0,
@@ -131,21 +158,65 @@ impl<'p> Scope<'p> {
 
     /// A column of some of the tables.
     pub(super) fn find_plain(&self, name: &Name, from: usize, to: usize) -> Result<Option<Found>> {
-        let mut found = Vec::new();
-        for merged in &self.merged {
+        let place = self.find_place(name, from, to)?;
+        Ok(place.map(|place| self.at(place)))
+    }
+
+    /// What is at a place.
+    pub(super) fn at(&self, place: Place) -> Found {
+        match place {
+            Place::Merged(index) => Found::Value(self.merged[index].value.clone()),
+            Place::Column(id) => Found::Column(id),
+        }
+    }
+
+    /// Where the only column of that name of some of the tables is.
+    pub(super) fn find_place(&self, name: &Name, from: usize, to: usize) -> Result<Option<Place>> {
+        let lower = name.text.to_lowercase();
+        let mut places = Vec::new();
+        for index in self.merged_by_name.get(&lower).into_iter().flatten() {
+            let merged = &self.merged[*index];
             let is_here = merged.is_visible && (from..to).contains(&merged.start);
             if is_here && name.means(&merged.name) {
-                found.push((merged.name.to_string(), Found::Value(merged.value.clone())));
+                places.push((None, Place::Merged(*index)));
             }
         }
         for binding in &self.bindings[from..to] {
-            for (column, id) in binding.find(name) {
+            for (_, id) in binding.find(name, &lower) {
                 if !self.hidden.contains(&id) {
-                    found.push((format!("{}.{column}", binding.name()), Found::Column(id)));
+                    places.push((Some(binding), Place::Column(id)));
                 }
             }
         }
-        only(name, found)
+        if places.len() > 1 {
+            let label = |binding: Option<&Binding>| match binding {
+                Some(binding) => format!("{}.{}", binding.name(), name.text),
+                None => name.text.clone(),
+            };
+            let kind = ErrorKind::AmbiguousColumn {
+                name: name.text.clone(),
+                candidates: places.iter().map(|(one, _)| label(*one)).collect(),
+            };
+            return Err(kind.at(name.span));
+        }
+        Ok(places.pop().map(|(_, place)| place))
+    }
+
+    /// Makes one column of those at two places.
+    pub(super) fn merge(&mut self, merged: Merged, places: [Place; 2]) -> usize {
+        for place in places {
+            match place {
+                Place::Merged(index) => self.merged[index].is_visible = false,
+                Place::Column(id) => {
+                    self.hidden.insert(id);
+                }
+            }
+        }
+        let index = self.merged.len();
+        let lower = merged.name.to_lowercase();
+        self.merged_by_name.entry(lower).or_default().push(index);
+        self.merged.push(merged);
+        index
     }
 
     fn find_qualified(&self, name: &Name, qualifier: &[Name]) -> Result<Option<Found>> {
@@ -153,10 +224,19 @@ impl<'p> Scope<'p> {
         let Some(binding) = binding(qualifier, visible)? else {
             return Ok(None);
         };
-        let found = binding.find(name).into_iter();
-        let found = found.map(|(column, id)| (column.to_string(), Found::Column(id)));
-        let found = only(name, found.collect())?;
-        if found.is_none() {
+        let found = binding.find(name, &name.text.to_lowercase());
+        if found.len() > 1 {
+            let kind = ErrorKind::AmbiguousColumn {
+                name: name.text.clone(),
+                candidates: vec![format!(
+                    "one of {} columns of `{}`",
+                    found.len(),
+                    binding.name()
+                )],
+            };
+            return Err(kind.at(name.span));
+        }
+        if found.is_empty() {
             let names: Vec<Arc<str>> = binding.names().collect();
             let kind = ErrorKind::UnknownColumn {
                 name: name.text.clone(),
@@ -165,7 +245,12 @@ impl<'p> Scope<'p> {
             };
             return Err(kind.at(name.span));
         }
-        Ok(found)
+        Ok(found.first().map(|(_, id)| Found::Column(*id)))
+    }
+
+    /// Whether a column has become a part of a merged one.
+    pub(super) fn is_hidden(&self, id: ColumnId) -> bool {
+        self.hidden.contains(&id)
     }
 
     /// The columns of `*`, with their names.
@@ -282,18 +367,6 @@ fn binding<'b>(qualifier: &[Name], among: &'b [Binding]) -> Result<Option<&'b Bi
     }
 }
 
-/// The only one of some, if there is one.
-fn only(name: &Name, mut found: Vec<(String, Found)>) -> Result<Option<Found>> {
-    if found.len() > 1 {
-        let kind = ErrorKind::AmbiguousColumn {
-            name: name.text.clone(),
-            candidates: found.into_iter().map(|(label, _)| label).collect(),
-        };
-        return Err(kind.at(name.span));
-    }
-    Ok(found.pop().map(|(_, found)| found))
-}
-
 impl Binding {
     /// What the query calls it.
     pub(super) fn name(&self) -> String {
@@ -324,16 +397,20 @@ impl Binding {
         }
     }
 
-    /// Columns that a name may mean.
-    fn find(&self, name: &Ident) -> Vec<(Arc<str>, ColumnId)> {
+    /// Columns that a name may mean, which is `lower` in lower case.
+    fn find(&self, name: &Ident, lower: &str) -> Vec<(Arc<str>, ColumnId)> {
         match &self.columns {
             Columns::Of(table, first) => {
-                let found = table.find(name);
+                let found = table.find(name, lower);
                 found.map(|index| column_of(table, *first, index)).collect()
             }
             Columns::Named(columns) => {
-                let found = columns.iter().filter(|(column, _)| name.means(column));
-                found.cloned().collect()
+                let found = columns.by_name.get(lower).into_iter().flatten();
+                let found = found.map(|index| &columns.list[*index]);
+                found
+                    .filter(|(column, _)| name.means(column))
+                    .cloned()
+                    .collect()
             }
         }
     }
@@ -344,7 +421,7 @@ impl Binding {
                 let all = 0..table.columns.len();
                 all.map(|index| column_of(table, *first, index)).collect()
             }
-            Columns::Named(columns) => columns.clone(),
+            Columns::Named(columns) => columns.list.clone(),
         }
     }
 

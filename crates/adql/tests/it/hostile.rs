@@ -291,3 +291,47 @@ fn what_is_long_is_understood_in_proportion_to_its_length() {
         assert!(begun.elapsed() < Duration::from_secs(10), "{query:.100}");
     }
 }
+
+#[test]
+fn wide_tables_are_joined_and_searched_in_time() {
+    let columns: Vec<String> = (0..MAX_COLUMNS)
+        .map(|number| format!("1 AS c{number}"))
+        .collect();
+    let wide = format!("WITH w AS (SELECT {} FROM t)", columns.join(", "));
+    let names: Vec<String> = (0..99).map(|number| format!("w AS w{number}")).collect();
+    let references = vec!["C1999 = c0"; 20_000].join(" OR ");
+    for (query, is_too_wide) in [
+        (
+            format!("{wide} SELECT 1 AS y FROM {}", names.join(" NATURAL JOIN ")),
+            true,
+        ),
+        (
+            format!(
+                "{wide} SELECT 1 AS y FROM {}",
+                names.join(" NATURAL FULL JOIN ")
+            ),
+            true,
+        ),
+        (
+            format!("{wide} SELECT c5 FROM w NATURAL FULL JOIN w AS v WHERE {references}"),
+            false,
+        ),
+        (
+            format!(
+                "{wide} SELECT 1 AS y FROM {} WHERE w98.c1999 = w0.c0",
+                names.join(", ")
+            ),
+            false,
+        ),
+    ] {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "this measures, and nothing waits"
+        )]
+        let begun = Instant::now();
+        let tree = parse(&query).expect("it is a query");
+        let plan = resolve(&tree, &nothing());
+        assert_eq!(plan.is_err(), is_too_wide, "{:?}", plan.err());
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}
