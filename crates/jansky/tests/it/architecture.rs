@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pam", &[]),
     // Formats of files, which know nothing of ours.
     ("votable", &[]),
+    ("fits", &[]),
     ("spawn", &["guard", "handover", "model", "settings"]),
     ("spawn-docker", &["handover", "model", "settings", "spawn"]),
     (

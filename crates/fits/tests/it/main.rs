@@ -1,0 +1,7 @@
+//! Tests of the FITS reader and writer.
+
+mod foreign;
+mod headers;
+mod idi;
+mod malformed;
+mod tables;
