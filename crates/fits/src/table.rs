@@ -69,8 +69,12 @@ impl Table {
                 "there are no more than 999 columns",
             ));
         }
-        // This is not more than the size of the data, which was looked at.
-        let main = row_bytes * rows;
+        let main = row_bytes
+            .checked_mul(rows)
+            .filter(|main| *main <= hdu.bytes);
+        let Some(main) = main else {
+            return Err(wrong(number, "NAXIS2", "the rows are not within the data"));
+        };
         let heap = match header.value("THEAP") {
             Some(_) => header.count(number, "THEAP")?,
             None => main,

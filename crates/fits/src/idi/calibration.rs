@@ -21,6 +21,11 @@ const TABLES: [&str; 8] = [
     "BANDPASS",
 ];
 
+/// Rows that are looked at together.
+const CHUNK: usize = 64 << 10;
+/// There are no more stations or set-ups.
+const MOST_NUMBERS: usize = 100_000;
+
 /// A table to calibrate with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Calibration {
@@ -38,18 +43,31 @@ pub(super) fn read<R: Read + Seek>(fits: &mut Fits<R>) -> Result<Vec<Calibration
     let mut all = Vec::new();
     for name in TABLES {
         for number in fits.named(name) {
-            let mut rows = Rows::new(fits, number)?;
+            // Of these there may be very many rows.
+            let table = fits.table(number)?;
             let mut numbers = |names: &[&str]| -> Result<BTreeSet<i64>, FitsError> {
-                let cells = rows.any(names)?;
-                let all = cells.map(|cells| cells.integers()).unwrap_or_default();
-                Ok(all.into_iter().flatten().collect())
+                let mut found = BTreeSet::new();
+                let Some(column) = names.iter().find_map(|name| table.column(name)) else {
+                    return Ok(found);
+                };
+                for start in (0..table.rows).step_by(CHUNK) {
+                    let end = table.rows.min(start + CHUNK as u64);
+                    for cells in fits.read(&table, &[column], start..end)? {
+                        found.extend(cells.integers().into_iter().flatten());
+                    }
+                    if found.len() > MOST_NUMBERS {
+                        let (what, limit) = ("stations or set-ups", MOST_NUMBERS as u64);
+                        return Err(FitsError::Limit { what, limit });
+                    }
+                }
+                Ok(found)
             };
             // In FLAG there are two for each baseline.
             let stations = numbers(&["ANTENNA_NO", "ANTS"])?;
             let setups = numbers(&["FREQID"])?;
             all.push(Calibration {
                 table: name.to_owned(),
-                rows: rows.table.rows,
+                rows: table.rows,
                 stations,
                 setups,
             });

@@ -76,11 +76,10 @@ pub(super) fn read<R: Read + Seek>(fits: &mut Fits<R>) -> Result<Vec<Setup>, Fit
                 channel_width: at(&width, widths.cell(row), band),
                 bandwidth: at(&bandwidth, bandwidths.cell(row), band),
                 sideband: match (&sidebands, &sideband) {
-                    (Some(cells), Some(all)) => all
-                        .get(cells.cell(row).start + band)
-                        .copied()
-                        .flatten()
-                        .unwrap_or(1),
+                    (Some(cells), Some(all)) => {
+                        let cell = all.get(cells.cell(row)).unwrap_or_default();
+                        cell.get(band).copied().flatten().unwrap_or(1)
+                    }
                     _ => 1,
                 },
             });

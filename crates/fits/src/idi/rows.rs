@@ -8,8 +8,8 @@ use crate::file::Fits;
 use crate::header::Header;
 use crate::table::Table;
 
-/// More rows than this has no table beside the visibilities.
-const MOST_ROWS: u64 = 1_000_000;
+/// More rows than this has no table of stations, sources or set-ups.
+const MOST_ROWS: u64 = 10_000;
 
 /// A table whose columns are read whole.
 pub(super) struct Rows<'f, R> {
@@ -22,7 +22,7 @@ impl<'f, R: Read + Seek> Rows<'f, R> {
     pub(super) fn new(fits: &'f mut Fits<R>, number: usize) -> Result<Self, FitsError> {
         let table = fits.table(number)?;
         if table.rows > MOST_ROWS {
-            let (what, limit) = ("rows of a table beside the visibilities", MOST_ROWS);
+            let (what, limit) = ("rows of a table of stations, sources or set-ups", MOST_ROWS);
             return Err(FitsError::Limit { what, limit });
         }
         let header = fits.hdus()[number].header.clone();

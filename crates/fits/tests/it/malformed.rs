@@ -32,6 +32,11 @@ fn read(file: Vec<u8>) -> Result<(), FitsError> {
 fn what_is_wrong_with_a_header_is_said_with_its_keyword() {
     for (from, to, expected) in [
         (
+            "NAXIS   =                    2",
+            "NAXIS   =                    0",
+            "NAXIS2: the rows are not within the data",
+        ),
+        (
             "SIMPLE  =",
             "SAMPLE  =",
             "this is no FITS file: it does not begin with SIMPLE",

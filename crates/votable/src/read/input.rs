@@ -70,7 +70,13 @@ impl<R: Read> Input<R> {
         self.offset += self.end as u64;
         self.start = 0;
         self.end = 0;
-        self.end = self.inner.read(&mut self.buffer)?.min(BUFFER);
+        self.end = loop {
+            match self.inner.read(&mut self.buffer) {
+                Ok(count) => break count.min(BUFFER),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        };
         Ok(())
     }
 }
