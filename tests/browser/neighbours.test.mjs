@@ -161,6 +161,40 @@ for (const isApart of [false, true]) {
       return page.getByRole("heading", { name: "My server" }).isVisible();
     };
 
+    step("finds no page of the hub in what the browser keeps", async () => {
+      // Such a read makes no request, so nothing but the hub's own answers can prevent it.
+      const paths = ["hub/token", "hub/account", "hub/admin", "hub/home"];
+      for (const path of paths) {
+        await page.goto(base + path);
+      }
+      const xsrf = await xsrfOf(page);
+      assert.ok(xsrf);
+      const seen = await evil.evaluate(
+        async ([base, paths]) => {
+          const seen = [];
+          for (const path of paths) {
+            for (const cache of ["only-if-cached", "force-cache"]) {
+              try {
+                const answer = await fetch(base + path, { mode: "same-origin", cache });
+                seen.push(await answer.text());
+              } catch (error) {
+                seen.push(String(error));
+              }
+            }
+          }
+          return seen;
+        },
+        [base, paths],
+      );
+
+      assert.equal(seen.length, 8);
+      for (const text of seen) {
+        assert.ok(!text.includes(xsrf), text);
+        assert.ok(!/name="_xsrf" value="\S/.test(text), text);
+        assert.ok(!text.includes("grote"), text);
+      }
+    });
+
     step("reads no page of the hub by any request that a script can make", async () => {
       const xsrf = await xsrfOf(page);
       assert.ok(xsrf);
