@@ -126,6 +126,15 @@ impl Access {
         if let Some(actor) = self.recall(&digest, now) {
             return Ok(Some(actor));
         }
+        // Most callers are known, so what it takes to look one up is not moved with every request.
+        Box::pin(self.look_token_up(digest, now)).await
+    }
+
+    async fn look_token_up(
+        &self,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Result<Option<SharedActor>, AccessError> {
         let changes = self.changes.load(Ordering::SeqCst);
         let Some((token, user)) = self.store.token_by_digest(&digest, now).await? else {
             return Ok(None);
@@ -168,10 +177,22 @@ impl Access {
         }
         let digest = digest_text(cookie);
         let now = self.clock.now();
-        if let Some(actor) = self.recall(&digest, now) {
+        let found = match self.recall(&digest, now) {
+            Some(actor) => Some(actor),
+            // As with tokens.
+            None => Box::pin(self.look_session_up(digest, now)).await?,
+        };
+        if let Some(actor) = &found {
             lock(&self.seen).insert(actor.user.id, now);
-            return Ok(Some(actor));
         }
+        Ok(found)
+    }
+
+    async fn look_session_up(
+        &self,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Result<Option<SharedActor>, AccessError> {
         let changes = self.changes.load(Ordering::SeqCst);
         let Some((session, user)) = self.store.session_by_digest(&digest, now).await? else {
             return Ok(None);
@@ -189,7 +210,6 @@ impl Access {
             return Ok(None);
         };
         self.remember(digest, &actor, changes, Some(expires_at));
-        lock(&self.seen).insert(actor.user.id, now);
         Ok(Some(actor))
     }
 

@@ -253,7 +253,7 @@ impl People {
         if !is_by_api_token(&actor) || self.is_confirmed(&actor.user) {
             return Ok(Some(actor));
         }
-        self.must_be_good(&actor).await?;
+        Box::pin(self.must_be_good(&actor)).await?;
         // The answer may have changed what the caller may do.
         Ok(self.access.by_token(token).await?)
     }

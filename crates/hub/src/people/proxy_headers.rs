@@ -66,7 +66,8 @@ impl People {
             if self.proxy_headers.is_known(session_id, &words) {
                 continue;
             }
-            self.follow_proxy(actor, configured, &identity).await?;
+            // Seldom, so what it takes is not moved with every request.
+            Box::pin(self.follow_proxy(actor, configured, &identity)).await?;
             self.proxy_headers.remember(session_id, words);
             is_new = true;
         }

@@ -5,10 +5,10 @@
 //! request, and no use case can forget to hand it on. Work in the background has no origin.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 tokio::task_local! {
-    static CONTEXT: Arc<RequestContext>;
+    static CONTEXT: RequestContext;
 }
 
 struct RequestContext {
@@ -22,7 +22,7 @@ pub async fn with_request_context<F: Future>(address: IpAddr, answer: F) -> F::O
         address,
         actor: OnceLock::new(),
     };
-    CONTEXT.scope(Arc::new(context), answer).await
+    CONTEXT.scope(context, answer).await
 }
 
 /// Says who turned out to make the request that is being answered.

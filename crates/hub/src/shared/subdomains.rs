@@ -48,16 +48,16 @@ impl Settings {
 
     /// Whether a `Host` header names the host of somebody's servers, on which the hub shows nothing.
     pub fn is_server_host(&self, host: &str) -> bool {
-        let hub = self.subdomain_host.as_ref().and_then(Url::host_str);
+        let Some(hub) = self.subdomain_host.as_ref().and_then(Url::host_str) else {
+            return false;
+        };
         let name = match host.rsplit_once(':') {
             Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
             _ => host,
         };
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        hub.is_some_and(|hub| {
-            let label = name.strip_suffix(hub);
-            label.is_some_and(|label| label.ends_with('.'))
-        })
+        let label = name.strip_suffix(hub);
+        label.is_some_and(|label| label.ends_with('.'))
     }
 
     /// The hosts of all servers as a source of a content security policy.

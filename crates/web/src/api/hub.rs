@@ -53,7 +53,7 @@ pub(crate) async fn whoami(visit: Visit) -> ApiResult {
     let bytes = if let Some(bytes) = kept {
         bytes.clone()
     } else {
-        let mut model = models::load_user(&visit, actor, &actor.user).await?;
+        let mut model = Box::pin(models::load_user(&visit, actor, &actor.user)).await?;
         if let Value::Object(fields) = &mut model {
             fields.insert("scopes".to_owned(), json!(actor.scopes.to_texts()));
             fields.insert("session_id".to_owned(), json!(actor.session_id()));
