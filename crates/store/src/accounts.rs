@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use jansky_model::{Timestamp, UserId, UserName};
 
+use crate::audit::{Record, commit_on_record};
 use crate::db::Transaction;
 use crate::links::use_link;
 use crate::statement::{Composed, Statement, sql};
@@ -57,6 +58,7 @@ impl Store {
         user: UserId,
         hash: &str,
         at: Timestamp,
+        record: Option<Record>,
     ) -> Result<bool, StoreError> {
         let mut transaction = self.db.begin().await?;
         if transaction.execute(use_link(link, at)).await? == 0 {
@@ -64,7 +66,7 @@ impl Store {
         }
         transaction.execute(insert_password(user, hash, at)).await?;
         end_what_rests_on_the_password(&mut transaction, user).await?;
-        transaction.commit().await?;
+        commit_on_record(transaction, record).await?;
         Ok(true)
     }
 
@@ -76,6 +78,7 @@ impl Store {
         old: &str,
         new: &str,
         at: Timestamp,
+        record: Option<Record>,
     ) -> Result<bool, StoreError> {
         let statement = sql("UPDATE passwords SET hash = $3, changed_at = $4
              WHERE user_id = $1 AND hash = $2")
@@ -88,7 +91,7 @@ impl Store {
             return Ok(false);
         }
         end_what_rests_on_the_password(&mut transaction, user).await?;
-        transaction.commit().await?;
+        commit_on_record(transaction, record).await?;
         Ok(true)
     }
 

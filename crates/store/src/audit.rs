@@ -70,6 +70,34 @@ impl EventAddress {
     }
 }
 
+/// An event that goes on record in the transaction of what it is about: both are in the database, or
+/// neither is.
+#[derive(Debug)]
+pub struct Record {
+    event: NewAuditEvent,
+    hash: fn(&[u8]) -> Digest,
+}
+
+impl Record {
+    /// An event, and what makes its hash; see [`Store::append_audit`].
+    pub const fn new(event: NewAuditEvent, hash: fn(&[u8]) -> Digest) -> Self {
+        Self { event, hash }
+    }
+}
+
+/// Commits a transaction with what is to go on record of it.
+///
+/// That comes last, after the change feed: all who write wait for the end of the trail.
+pub(crate) async fn commit_on_record(
+    mut transaction: Transaction,
+    record: Option<Record>,
+) -> Result<(), StoreError> {
+    if let Some(Record { event, hash }) = record {
+        append(&mut transaction, vec![event], hash).await?;
+    }
+    transaction.commit().await
+}
+
 /// An event of the trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEvent {
@@ -201,38 +229,7 @@ impl Store {
             return Ok(());
         }
         let mut transaction = self.db.begin().await?;
-        let first = sql("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, $1)
-             ON CONFLICT (id) DO UPDATE SET seq = audit_head.seq RETURNING seq, hash")
-        .bind(&NOTHING);
-        let head = transaction.fetch_one(first).await?;
-        let mut seq: i64 = head.get("seq")?;
-        let mut last: Digest = head.get("hash")?;
-        let rows: Vec<_> = events
-            .into_iter()
-            .map(|new| {
-                seq += 1;
-                let mut event = AuditEvent {
-                    seq,
-                    at: new.at,
-                    event: new.event.to_owned(),
-                    actor: storable(&new.actor),
-                    user_id: new.user_id,
-                    user_name: storable(&new.user_name),
-                    server: storable(&new.server),
-                    outcome: storable(&new.outcome),
-                    detail: new.detail.to_string(),
-                    address: new.address,
-                    previous: last,
-                    hash: NOTHING,
-                };
-                event.hash = hash(&event.covered());
-                last = event.hash;
-                event
-            })
-            .collect();
-        insert(&mut transaction, &rows).await?;
-        let end = sql("UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1");
-        transaction.execute(end.bind(seq).bind(&last)).await?;
+        append(&mut transaction, events, hash).await?;
         transaction.commit().await
     }
 
@@ -346,6 +343,46 @@ impl Store {
         })
         .transpose()
     }
+}
+
+async fn append(
+    transaction: &mut Transaction,
+    events: Vec<NewAuditEvent>,
+    hash: impl Fn(&[u8]) -> Digest + Send,
+) -> Result<(), StoreError> {
+    let first = sql("INSERT INTO audit_head (id, seq, hash) VALUES (1, 0, $1)
+         ON CONFLICT (id) DO UPDATE SET seq = audit_head.seq RETURNING seq, hash")
+    .bind(&NOTHING);
+    let head = transaction.fetch_one(first).await?;
+    let mut seq: i64 = head.get("seq")?;
+    let mut last: Digest = head.get("hash")?;
+    let rows: Vec<_> = events
+        .into_iter()
+        .map(|new| {
+            seq += 1;
+            let mut event = AuditEvent {
+                seq,
+                at: new.at,
+                event: new.event.to_owned(),
+                actor: storable(&new.actor),
+                user_id: new.user_id,
+                user_name: storable(&new.user_name),
+                server: storable(&new.server),
+                outcome: storable(&new.outcome),
+                detail: new.detail.to_string(),
+                address: new.address,
+                previous: last,
+                hash: NOTHING,
+            };
+            event.hash = hash(&event.covered());
+            last = event.hash;
+            event
+        })
+        .collect();
+    insert(transaction, &rows).await?;
+    let end = sql("UPDATE audit_head SET seq = $1, hash = $2 WHERE id = 1");
+    transaction.execute(end.bind(seq).bind(&last)).await?;
+    Ok(())
 }
 
 async fn insert(transaction: &mut Transaction, events: &[AuditEvent]) -> Result<(), StoreError> {

@@ -64,7 +64,9 @@ mod users;
 pub use accounts::LocalAccount;
 pub use agents::{AgentSession, AgentSessionId, Agents, Enrolment, FreezeReason, NewTicket};
 pub use attempts::LoginAttemptRow;
-pub use audit::{AuditCheck, AuditEvent, AuditHead, AuditQuery, EventAddress, NewAuditEvent};
+pub use audit::{
+    AuditCheck, AuditEvent, AuditHead, AuditQuery, EventAddress, NewAuditEvent, Record,
+};
 pub use changes::{Change, GRANT_CHANGED, SERVERS_STOPPING, SESSION_ENDED, USER_CHANGED};
 pub use codes::{Challenge, Code};
 pub use database_lock::DatabaseLock;

@@ -3,6 +3,7 @@
 
 use jansky_model::{Timestamp, UserId};
 
+use crate::audit::{Record, commit_on_record};
 use crate::statement::{Statement, sql};
 use crate::users::user_columns;
 use crate::{Digest, Store, StoreError, User};
@@ -44,6 +45,7 @@ impl Store {
         purpose: &str,
         user: UserId,
         expires_at: Timestamp,
+        record: Option<Record>,
     ) -> Result<(), StoreError> {
         let clear = sql("DELETE FROM links WHERE user_id = $1 AND purpose = $2")
             .bind(user)
@@ -60,7 +62,7 @@ impl Store {
             .execute(insert)
             .await
             .map_err(|error| error.naming(|| "a link with this digest".to_owned()))?;
-        transaction.commit().await
+        commit_on_record(transaction, record).await
     }
 
     /// The user that a link is for, if it is valid; it is not used up.

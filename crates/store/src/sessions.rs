@@ -2,6 +2,7 @@
 
 use jansky_model::{ProviderId, Timestamp, UserId};
 
+use crate::audit::{Record, commit_on_record};
 use crate::changes::{SESSION_ENDED, record_named_change, record_users};
 use crate::db::Transaction;
 use crate::grants::put_grant;
@@ -105,9 +106,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] when the user or the grant is gone.
-    pub async fn create_session(&self, new: NewSession) -> Result<Session, StoreError> {
-        let transaction = self.db.begin().await?;
-        insert_session(transaction, new).await
+    pub async fn create_session(
+        &self,
+        new: NewSession,
+        record: Option<Record>,
+    ) -> Result<Session, StoreError> {
+        let mut transaction = self.db.begin().await?;
+        let session = insert_session(&mut transaction, new).await?;
+        commit_on_record(transaction, record).await?;
+        Ok(session)
     }
 
     /// Makes a session together with the grant that came of the same sign-in; see
@@ -120,11 +127,13 @@ impl Store {
         mut new: NewSession,
         grant: &NewGrant,
         seal: impl Fn(GrantId) -> SealedTokens + Send,
+        record: Option<Record>,
     ) -> Result<(Session, Grant), StoreError> {
         let mut transaction = self.db.begin().await?;
         let grant = put_grant(&mut transaction, grant, seal).await?;
         new.grant_id = Some(grant.id);
-        let session = insert_session(transaction, new).await?;
+        let session = insert_session(&mut transaction, new).await?;
+        commit_on_record(transaction, record).await?;
         Ok((session, grant))
     }
 
@@ -258,42 +267,60 @@ impl Store {
     }
 
     /// Ends a session, and with it all tokens and codes that were given out in it; says whether
-    /// there was one.
+    /// there was one. Only then it goes on record.
     ///
     /// The foreign keys of those see to it, also for one that is being given out right now.
     pub async fn delete_session(
         &self,
         session_id: &str,
         at: Timestamp,
+        record: Option<Record>,
     ) -> Result<bool, StoreError> {
         let statement = sql("DELETE FROM sessions WHERE session_id = $1
              RETURNING user_id, session_id");
-        Ok(self.end_sessions(statement.bind(session_id), at).await? > 0)
+        let mut transaction = self.db.begin().await?;
+        let ended = end_sessions(&mut transaction, statement.bind(session_id), at).await?;
+        let record = record.filter(|_| !ended.is_empty());
+        commit_on_record(transaction, record).await?;
+        Ok(!ended.is_empty())
     }
 
-    /// Ends all sessions of a user as [`Store::delete_session`] does; says how many there were.
-    pub async fn delete_sessions_of(&self, user: UserId, at: Timestamp) -> Result<u64, StoreError> {
+    /// Ends all sessions of a user as [`Store::delete_session`] does; says which they were. It goes on
+    /// record also where there was none.
+    pub async fn delete_sessions_of(
+        &self,
+        user: UserId,
+        at: Timestamp,
+        record: Option<Record>,
+    ) -> Result<Vec<String>, StoreError> {
         let statement = sql("DELETE FROM sessions WHERE user_id = $1
              RETURNING user_id, session_id");
-        self.end_sessions(statement.bind(user), at).await
-    }
-
-    async fn end_sessions(&self, statement: Statement, at: Timestamp) -> Result<u64, StoreError> {
         let mut transaction = self.db.begin().await?;
-        let rows = transaction.fetch_all(statement).await?;
-        record_users(&mut transaction, user_ids(&rows)?, at).await?;
-        for row in &rows {
-            let session: String = row.get("session_id")?;
-            record_named_change(&mut transaction, SESSION_ENDED, &session, at).await?;
-        }
-        transaction.commit().await?;
-        Ok(rows.len() as u64)
+        let ended = end_sessions(&mut transaction, statement.bind(user), at).await?;
+        commit_on_record(transaction, record).await?;
+        Ok(ended)
     }
 }
 
-/// Makes a session as the last thing in a transaction.
+/// Ends sessions as the last thing in a transaction.
+async fn end_sessions(
+    transaction: &mut Transaction,
+    statement: Statement,
+    at: Timestamp,
+) -> Result<Vec<String>, StoreError> {
+    let rows = transaction.fetch_all(statement).await?;
+    record_users(transaction, user_ids(&rows)?, at).await?;
+    let mut ended = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let session: String = row.get("session_id")?;
+        record_named_change(transaction, SESSION_ENDED, &session, at).await?;
+        ended.push(session);
+    }
+    Ok(ended)
+}
+
 async fn insert_session(
-    mut transaction: Transaction,
+    transaction: &mut Transaction,
     new: NewSession,
 ) -> Result<Session, StoreError> {
     transaction
@@ -321,7 +348,6 @@ async fn insert_session(
         .execute(statement)
         .await
         .map_err(|error| error.naming(|| format!("session `{}`", new.session_id)))?;
-    transaction.commit().await?;
     Ok(Session {
         session_id: new.session_id,
         user_id: new.user_id,

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use jansky_model::{ServerId, Timestamp, UserId};
 
+use crate::audit::{Record, commit_on_record};
 use crate::bound_scopes::{bind, name};
 use crate::changes::{USER_CHANGED, record_change};
 use crate::db::Transaction;
@@ -187,6 +188,22 @@ impl Store {
         Ok(token)
     }
 
+    /// Makes a token as [`Store::create_token`] does, and puts it on record.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn create_token_on_record(
+        &self,
+        new: NewToken,
+        record: impl FnOnce(&Token) -> Record + Send,
+    ) -> Result<Token, StoreError> {
+        let mut transaction = self.db.begin().await?;
+        let token = insert_token(&mut transaction, new).await?;
+        let record = record(&token);
+        commit_on_record(transaction, Some(record)).await?;
+        Ok(token)
+    }
+
     /// How many tokens for the API a user has that are not expired.
     pub async fn count_api_tokens(&self, user: UserId, now: Timestamp) -> Result<u64, StoreError> {
         let statement = sql("SELECT COUNT(*) AS total FROM tokens WHERE user_id = $1
@@ -275,7 +292,7 @@ impl Store {
         self.read_tokens(&rows).await
     }
 
-    /// Takes back a token of a user; says whether there was one.
+    /// Takes back a token of a user; says whether there was one. Only then it goes on record.
     ///
     /// Taking back an OAuth token takes back everything that its client holds of the user.
     pub async fn delete_token(
@@ -283,6 +300,7 @@ impl Store {
         user: UserId,
         id: TokenId,
         at: Timestamp,
+        record: Option<Record>,
     ) -> Result<bool, StoreError> {
         let statement = sql("DELETE FROM tokens WHERE user_id = $1 AND (id = $2
              OR (kind = 'oauth' AND client_id IN (SELECT client_id FROM tokens
@@ -294,7 +312,7 @@ impl Store {
         if deleted > 0 {
             record_change(&mut transaction, USER_CHANGED, user.0, at).await?;
         }
-        transaction.commit().await?;
+        commit_on_record(transaction, record.filter(|_| deleted > 0)).await?;
         Ok(deleted > 0)
     }
 

@@ -164,7 +164,7 @@ async fn what_is_ones_own_is_so_at_a_browser_and_not_for_a_token() {
     };
     scene
         .store
-        .create_session(session)
+        .create_session(session, None)
         .await
         .expect("a session");
     let browser = scene.access.by_session(secret.expose()).await;

@@ -12,8 +12,7 @@ use tracing::info;
 
 use crate::people::People;
 use crate::shared::error::{FormError, HubError};
-use crate::shared::record::AccountChange;
-use crate::shared::record::SignInRefusal;
+use crate::shared::record::{Event, SignInRefusal};
 use jansky_access::action::{Action, ChangeUser};
 use jansky_access::{Actor, OnBehalfOf, Permit};
 use jansky_model::scope::Target;
@@ -112,9 +111,13 @@ impl People {
         }
         let hash = self.hash_of(new).await?;
         let now = self.clock.now();
+        let by = user.name.as_str();
+        let record = self
+            .audit
+            .record_of(by, Event::PasswordChanged, user, json!({}));
         if !self
             .store
-            .replace_password(user.id, &old, &hash, now)
+            .replace_password(user.id, &old, &hash, now, Some(record))
             .await?
         {
             return Err(HubError::conflict(
@@ -124,14 +127,6 @@ impl People {
         }
         self.end_other_sessions(actor).await?;
         info!(user.name = %user.name, "changed their password");
-        self.audit
-            .audit_account(AccountChange {
-                event: "password_changed",
-                actor: user.name.as_str(),
-                user: Some(user),
-                detail: json!({}),
-            })
-            .await?;
         Ok(())
     }
 
@@ -162,18 +157,19 @@ impl People {
         self.privileges.may_become(by, user).await?;
         let code = self.random.secret("");
         let expires_at = self.clock.now().plus(LINK_LIFETIME);
+        let record = self
+            .audit
+            .record_of(by.name(), Event::PasswordLink, user, json!({}));
         self.store
-            .create_user_link(&digest(&code), NEW_PASSWORD, user.id, expires_at)
+            .create_user_link(
+                &digest(&code),
+                NEW_PASSWORD,
+                user.id,
+                expires_at,
+                Some(record),
+            )
             .await?;
         info!(user.name = %user.name, actor = by.name(), "made a link for a new password");
-        self.audit
-            .audit_account(AccountChange {
-                event: "password_link",
-                actor: by.name(),
-                user: Some(user),
-                detail: json!({}),
-            })
-            .await?;
         Ok(code)
     }
 
@@ -204,23 +200,19 @@ impl People {
         let now = self.clock.now();
         // Used up with the choice: of two who have it one chooses, and nobody loses it for nothing.
         let link = (&digest(code), NEW_PASSWORD);
+        let by = user.name.as_str();
+        let record = self
+            .audit
+            .record_of(by, Event::PasswordChosen, &user, json!({}));
         let chosen = self
             .store
-            .set_password_with_link(link, user.id, &hash, now)
+            .set_password_with_link(link, user.id, &hash, now, Some(record))
             .await?;
         if !chosen {
             return Err(unusable().into());
         }
         self.end_sessions_of(user.id).await?;
         info!(user.name = %user.name, "chose a password with a link");
-        self.audit
-            .audit_account(AccountChange {
-                event: "password_chosen",
-                actor: user.name.as_str(),
-                user: Some(&user),
-                detail: json!({}),
-            })
-            .await?;
         Ok(user)
     }
 }

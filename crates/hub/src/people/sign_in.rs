@@ -650,15 +650,18 @@ impl People {
                 .map(|token| self.grants.seal_for_session(&session_id, token)),
             browser: browser.map(presentable),
         };
+        let detail = json!({ "provider": provider, "browser": session.browser });
+        let by = user.name.as_str();
+        let record = self.audit.record_of(by, Event::SignIn, user, detail);
         match (identity, configured) {
             (Some(identity), Some(configured)) if !identity.tokens.is_none() => {
                 let client_id = &configured.client_id;
                 self.grants
-                    .keep_with_session(user, session, identity, client_id)
+                    .keep_with_session(user, session, identity, client_id, record)
                     .await?;
             }
             _ => {
-                self.store.create_session(session).await?;
+                self.store.create_session(session, Some(record)).await?;
             }
         }
         // The grant may have needed a new sign-in, which other sessions of it know.
@@ -668,11 +671,6 @@ impl People {
         info!(
             client.address = %address, user.name = %user.name, provider.id = %provider, "signed in"
         );
-        let detail = json!({ "provider": provider, "browser": browser.map(presentable) });
-        let by = user.name.as_str();
-        self.audit
-            .record_by(by, Event::SignIn, Some(user), detail)
-            .await?;
         Ok(NewBrowserSession { cookie, session_id })
     }
 }

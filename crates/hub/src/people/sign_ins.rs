@@ -12,7 +12,6 @@ use tracing::info;
 
 use crate::people::People;
 use crate::shared::error::HubError;
-use crate::shared::record::AccountChange;
 use crate::shared::record::Event;
 use jansky_access::action::{Action, DemandSignIn, ListUsers, SeeSignIns};
 use jansky_access::{Actor, OnBehalfOf, Permit};
@@ -152,11 +151,14 @@ impl People {
         {
             return Err(HubError::not_found("You have no such session."));
         }
-        self.end_session(actor.user.id, session_id).await?;
-        info!(user.name = %actor.user.name, "ended a session in another browser");
-        self.audit
-            .record(Event::SessionEnded, Some(&actor.user), json!({}))
-            .await
+        let user = &actor.user;
+        let record = self
+            .audit
+            .record_of(user.name.as_str(), Event::SessionEnded, user, json!({}));
+        self.end_session_on_record(user.id, session_id, Some(record))
+            .await?;
+        info!(user.name = %user.name, "ended a session in another browser");
+        Ok(())
     }
 
     /// Makes somebody sign in again: their browsers lead to the sign-in page and nothing that a
@@ -173,7 +175,10 @@ impl People {
         self.privileges.may_act_against(by, user).await?;
         let by = by.name();
         let now = self.clock.now();
-        self.end_sessions_of(user.id).await?;
+        let record = self
+            .audit
+            .record_of(by, Event::SignInDemanded, user, json!({}));
+        self.end_sessions_on_record(user.id, Some(record)).await?;
         for grant in self.store.grants_of(user.id).await? {
             self.store.demand_sign_in(grant.id, DEMANDED, now).await?;
             // The tokens as they were: the row has none any more.
@@ -181,13 +186,6 @@ impl People {
         }
         self.access.forget(user.id);
         info!(user.name = %user.name, by, "has to sign in again");
-        self.audit
-            .audit_account(AccountChange {
-                event: DEMANDED,
-                actor: by,
-                user: Some(user),
-                detail: json!({}),
-            })
-            .await
+        Ok(())
     }
 }

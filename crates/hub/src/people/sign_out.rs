@@ -4,14 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_model::{Outage, Secret, UserId};
-use jansky_store::{FreezeReason, Grant, Session, StoreError};
+use jansky_store::{FreezeReason, Grant, Record, Session, StoreError};
 use serde_json::json;
 use tracing::{info, warn};
 use url::Url;
 
 use crate::people::People;
 use crate::shared::error::HubError;
-use crate::shared::record::AccountChange;
 use crate::shared::record::Event;
 use jansky_access::action::EndSessions;
 use jansky_access::{Actor, Permit};
@@ -76,11 +75,13 @@ impl People {
         if self.settings.shutdown_on_sign_out && !keep_working {
             self.stop_servers_of(actor.user.id).await?;
         }
-        self.audit
-            .record(Event::SignOut, Some(&actor.user), json!({}))
-            .await?;
         // Last of all: with the session the person can ask again if something before did not work.
-        self.end_session(actor.user.id, session_id).await?;
+        let user = &actor.user;
+        let record = self
+            .audit
+            .record_of(user.name.as_str(), Event::SignOut, user, json!({}));
+        self.end_session_on_record(user.id, session_id, Some(record))
+            .await?;
         info!(user.name = %actor.user.name, keep_working, "signed out");
         if let Some(grant) = grant {
             self.revoke_soon(grant).await;
@@ -113,8 +114,18 @@ impl People {
 
     /// Ends a session in the database, in what is remembered, and at the running servers.
     pub(crate) async fn end_session(&self, user: UserId, session_id: &str) -> Result<(), HubError> {
+        self.end_session_on_record(user, session_id, None).await
+    }
+
+    /// Ends a session, and puts that on record unless it had ended before.
+    pub(crate) async fn end_session_on_record(
+        &self,
+        user: UserId,
+        session_id: &str,
+        record: Option<Record>,
+    ) -> Result<(), HubError> {
         let now = self.clock.now();
-        self.store.delete_session(session_id, now).await?;
+        self.store.delete_session(session_id, now, record).await?;
         self.ended.insert(session_id, now);
         self.access.forget(user);
         Ok(())
@@ -122,10 +133,21 @@ impl People {
 
     /// Ends all sessions of a user.
     pub(crate) async fn end_sessions_of(&self, user: UserId) -> Result<(), HubError> {
+        self.end_sessions_on_record(user, None).await
+    }
+
+    /// Ends all sessions of a user, and puts on record why.
+    pub(crate) async fn end_sessions_on_record(
+        &self,
+        user: UserId,
+        record: Option<Record>,
+    ) -> Result<(), HubError> {
         self.store.delete_second_steps_of(user).await?;
-        for session in self.store.sessions_of(user).await? {
-            self.end_session(user, &session.session_id).await?;
+        let now = self.clock.now();
+        for session_id in self.store.delete_sessions_of(user, now, record).await? {
+            self.ended.insert(&session_id, now);
         }
+        self.access.forget(user);
         Ok(())
     }
 
@@ -254,18 +276,14 @@ impl People {
         self.freeze_user(user, FreezeReason::SignedOut, by).await?;
         let grants = self.store.grants_of(user.id).await?;
         // Last of all: with their session the person can ask again if something before did not work.
-        self.end_sessions_of(user.id).await?;
+        let record = self
+            .audit
+            .record_of(by, Event::SignedOutEverywhere, user, json!({}));
+        self.end_sessions_on_record(user.id, Some(record)).await?;
         for grant in grants {
             self.revoke_soon(grant).await;
         }
         info!(user.name = %user.name, by, "signed out everywhere");
-        self.audit
-            .audit_account(AccountChange {
-                event: "signed_out_everywhere",
-                actor: by,
-                user: Some(user),
-                detail: json!({}),
-            })
-            .await
+        Ok(())
     }
 }

@@ -87,35 +87,37 @@ impl People {
             )));
         }
         let secret = self.random.secret(API_TOKEN_PREFIX);
+        let new = NewToken {
+            digest: digest(&secret),
+            kind: TokenKind::Api,
+            user_id: owner.id,
+            server_id: None,
+            client_id: None,
+            session_id: request.session_id,
+            scopes,
+            note: request.note,
+            created_at: now,
+            expires_at: request.lifetime.map(|lifetime| now.plus(lifetime)),
+        };
+        let record = |token: &Token| {
+            let detail = json!({
+                "id": token.id.0,
+                "note": token.note,
+                "scopes": some_of(&token.scopes),
+                "until": token.expires_at,
+            });
+            self.audit
+                .record_of(by.name(), Event::ApiTokenMade, owner, detail)
+        };
         let token = self
             .store
-            .create_token(NewToken {
-                digest: digest(&secret),
-                kind: TokenKind::Api,
-                user_id: owner.id,
-                server_id: None,
-                client_id: None,
-                session_id: request.session_id,
-                scopes,
-                note: request.note,
-                created_at: now,
-                expires_at: request.lifetime.map(|lifetime| now.plus(lifetime)),
-            })
+            .create_token_on_record(new, record)
             .await
             .map_err(|error| match error {
                 // A scope for somebody who is not there would be one for whoever comes next.
                 StoreError::NotFound { .. } => HubError::invalid(error.to_string()),
                 other => other.into(),
             })?;
-        let detail = json!({
-            "id": token.id.0,
-            "note": token.note,
-            "scopes": some_of(&token.scopes),
-            "until": token.expires_at,
-        });
-        self.audit
-            .record_by(by.name(), Event::ApiTokenMade, Some(owner), detail)
-            .await?;
         Ok((token, secret))
     }
 
@@ -136,18 +138,19 @@ impl People {
     ) -> Result<(), HubError> {
         let (by, owner) = permit.parts();
         self.privileges.may_act_against(by, owner).await?;
+        let detail = json!({ "id": id.0 });
+        let record = self
+            .audit
+            .record_of(by.name(), Event::ApiTokenRevoked, owner, detail);
         let existed = self
             .store
-            .delete_token(owner.id, id, self.clock.now())
+            .delete_token(owner.id, id, self.clock.now(), Some(record))
             .await?;
         self.access.forget(owner.id);
         if !existed {
             return Err(HubError::not_found("No such token."));
         }
-        let detail = json!({ "id": id.0 });
-        self.audit
-            .record_by(by.name(), Event::ApiTokenRevoked, Some(owner), detail)
-            .await
+        Ok(())
     }
 
     /// Everything that a user may do now.

@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use jansky_model::UserId;
-use jansky_store::{AuditEvent, AuditQuery, Digest, EventAddress, NewAuditEvent, Store};
+use jansky_store::testing::Failing;
+use jansky_store::{
+    AuditEvent, AuditQuery, Digest, EventAddress, NewAuditEvent, NewToken, Record, Store,
+    StoreError, TokenId, TokenKind,
+};
 use serde_json::json;
 
-use crate::harness::{TestStore, at, on_both};
+use crate::harness::{TestStore, at, digest, on_both};
 
 on_both! {
     events_are_chained_in_the_order_in_which_they_came,
@@ -16,6 +20,8 @@ on_both! {
     whoever_tampers_with_the_trail_is_found_out,
     a_trail_can_be_read_while_it_is_written,
     addresses_can_be_forgotten_and_the_trail_holds,
+    a_change_and_its_record_are_there_together_or_not_at_all,
+    what_was_not_there_to_be_ended_is_not_on_record,
 }
 
 /// Not a hash that is good for anything, but one that differs.
@@ -254,4 +260,161 @@ async fn addresses_can_be_forgotten_and_the_trail_holds(store: TestStore) {
     assert_eq!(addresses().await, [both[0].clone(), None, None]);
     let check = store.check_audit(hash).await.expect("the database");
     assert_eq!((check.events, check.broken), (3, None));
+}
+
+fn record(user: UserId) -> Record {
+    Record::new(event(1, user.0), hash)
+}
+
+/// What goes on record with what it is about.
+#[derive(Clone, Copy, Debug)]
+enum Change {
+    TokenMade,
+    TokenRevoked,
+    SessionEnded,
+    AllSessionsEnded,
+    PasswordLinkMade,
+    PasswordChosen,
+    PasswordChanged,
+}
+
+impl Change {
+    const ALL: [Self; 7] = [
+        Self::TokenMade,
+        Self::TokenRevoked,
+        Self::SessionEnded,
+        Self::AllSessionsEnded,
+        Self::PasswordLinkMade,
+        Self::PasswordChosen,
+        Self::PasswordChanged,
+    ];
+
+    /// Makes what is there before it.
+    async fn prepare(self, store: &TestStore, user: UserId) -> TokenId {
+        store.add_session(user, "s").await;
+        let password = store.set_password(user, "one", at(0)).await;
+        password.expect("set");
+        let link = digest("link");
+        let made = store.create_user_link(&link, "new", user, at(100), None);
+        made.await.expect("made");
+        let made = store.create_token(token("before", user)).await;
+        made.expect("made").id
+    }
+
+    async fn make(self, store: &Store, user: UserId, before: TokenId) -> Result<(), StoreError> {
+        let about = record(user);
+        let link = digest("link");
+        match self {
+            Self::TokenMade => {
+                let made = store.create_token_on_record(token("made", user), |_| about);
+                made.await.map(drop)
+            }
+            Self::TokenRevoked => {
+                let revoked = store.delete_token(user, before, at(1), Some(about));
+                revoked.await.map(drop)
+            }
+            Self::SessionEnded => {
+                let ended = store.delete_session("s", at(1), Some(about));
+                ended.await.map(drop)
+            }
+            Self::AllSessionsEnded => {
+                let ended = store.delete_sessions_of(user, at(1), Some(about));
+                ended.await.map(drop)
+            }
+            Self::PasswordLinkMade => {
+                let digest = digest("made");
+                let made = store.create_user_link(&digest, "new", user, at(100), Some(about));
+                made.await
+            }
+            Self::PasswordChosen => {
+                let link = (&link, "new");
+                let chosen = store.set_password_with_link(link, user, "two", at(1), Some(about));
+                chosen.await.map(drop)
+            }
+            Self::PasswordChanged => {
+                let changed = store.replace_password(user, "one", "two", at(1), Some(about));
+                changed.await.map(drop)
+            }
+        }
+    }
+
+    async fn is_made(self, store: &Store, user: UserId, before: TokenId) -> bool {
+        let tokens = store.tokens_of(user, at(0)).await.expect("they are read");
+        match self {
+            Self::TokenMade => tokens.len() == 2,
+            Self::TokenRevoked => tokens.iter().all(|token| token.id != before),
+            Self::SessionEnded | Self::AllSessionsEnded => {
+                store.sessions_of(user).await.expect("read").is_empty()
+            }
+            Self::PasswordLinkMade => {
+                let there = store.link_exists(&digest("made"), "new", at(1)).await;
+                there.expect("read")
+            }
+            Self::PasswordChosen | Self::PasswordChanged => {
+                let accounts = store.local_accounts(&[user]).await.expect("read");
+                accounts[&user].changed_at == at(1)
+            }
+        }
+    }
+}
+
+fn token(seed: &str, user: UserId) -> NewToken {
+    NewToken {
+        digest: digest(seed),
+        kind: TokenKind::Api,
+        user_id: user,
+        server_id: None,
+        client_id: None,
+        session_id: None,
+        scopes: Vec::new(),
+        note: String::new(),
+        created_at: at(0),
+        expires_at: None,
+    }
+}
+
+async fn a_change_and_its_record_are_there_together_or_not_at_all(store: TestStore) {
+    for change in Change::ALL {
+        for failing in [Failing::Everything, Failing::Changes, Failing::Answers] {
+            for works in 0.. {
+                let user = store.add_user("river").await;
+                let before = change.prepare(&store, user.id).await;
+                store.faults().begin(failing, works);
+                let made = change.make(&store, user.id, before).await;
+                let failed = store.faults().end();
+
+                let query = AuditQuery {
+                    user: Some(user.id),
+                    limit: 10,
+                    ..AuditQuery::default()
+                };
+                let events = store.audit_events(&query).await.expect("they are read");
+                let is_made = change.is_made(&store, user.id, before).await;
+                let case = format!("{change:?}, {failing:?} after {works}");
+                assert_eq!(events.len(), usize::from(is_made), "{case}");
+                assert_eq!(made.is_ok(), failed == 0, "{case}");
+                store.delete_user(user.id, at(2)).await.expect("deleted");
+                if failed == 0 {
+                    assert!(is_made, "{case}");
+                    break;
+                }
+            }
+        }
+    }
+    assert!(is_chained(&all(&store).await));
+}
+
+async fn what_was_not_there_to_be_ended_is_not_on_record(store: TestStore) {
+    let user = store.add_user("river").await.id;
+    let ended = store.delete_session("s", at(1), Some(record(user))).await;
+    assert!(!ended.expect("an answer"));
+    let revoked = store.delete_token(user, TokenId(7), at(1), Some(record(user)));
+    assert!(!revoked.await.expect("an answer"));
+    let changed = store.replace_password(user, "one", "two", at(1), Some(record(user)));
+    assert!(!changed.await.expect("an answer"));
+    let link = digest("link");
+    let chosen = store.set_password_with_link((&link, "new"), user, "x", at(1), Some(record(user)));
+    assert!(!chosen.await.expect("an answer"));
+
+    assert_eq!(all(&store).await, []);
 }

@@ -82,16 +82,16 @@ async fn whatever_takes_a_right_away_is_a_change_of_the_user(store: TestStore) {
             .map(|id| (SESSION_ENDED.to_owned(), (*id).to_owned()));
         one.iter().cloned().chain(sessions).collect::<Changes>()
     };
-    let change = changes_of(&store, store.delete_session("s1", at(5))).await;
+    let change = changes_of(&store, store.delete_session("s1", at(5), None)).await;
     assert_eq!(change, ended(&["s1"]));
-    let mut change = changes_of(&store, store.delete_sessions_of(river, at(5))).await;
+    let mut change = changes_of(&store, store.delete_sessions_of(river, at(5), None)).await;
     change[1..].sort();
     assert_eq!(
         change,
         ended(&["s2", "s3"]),
         "one for the user, and one for each"
     );
-    let change = changes_of(&store, store.delete_token(river, a, at(5))).await;
+    let change = changes_of(&store, store.delete_token(river, a, at(5), None)).await;
     assert_eq!(change, one);
     let change = changes_of(&store, store.set_admin(river, true, at(5))).await;
     assert_eq!(change, one);
@@ -142,8 +142,11 @@ async fn what_changes_nothing_is_no_change(store: TestStore) {
 
     store.set_admin(river, true, at(5)).await.expect("set");
     store.set_groups(river, &crew, at(5)).await.expect("set");
-    store.delete_session("s1", at(5)).await.expect("none");
-    store.delete_sessions_of(river, at(5)).await.expect("none");
+    store.delete_session("s1", at(5), None).await.expect("none");
+    store
+        .delete_sessions_of(river, at(5), None)
+        .await
+        .expect("none");
     store.delete_user(UserId(999), at(5)).await.expect("none");
     store.forget_grants_of(river, at(5)).await.expect("none");
     begin(&store, &server).await;
@@ -390,7 +393,9 @@ async fn a_session_that_ends_in_one_process_is_a_change_in_the_other() {
     one.add_session(river, "s1").await;
     let last = other.last_change().await.expect("an answer");
 
-    one.delete_session("s1", at(5)).await.expect("deleted");
+    one.delete_session("s1", at(5), None)
+        .await
+        .expect("deleted");
 
     let found = other.wait_for_changes(last, 10, BOUND).await;
     let changes = found.expect("it waits");

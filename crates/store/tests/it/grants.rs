@@ -211,13 +211,20 @@ async fn a_grant_outlives_its_session_and_a_session_its_grant(store: TestStore) 
         browser: None,
     };
     for session_id in ["s1", "s2"] {
-        let made = store.create_session(session(session_id, grant.id)).await;
+        let made = store
+            .create_session(session(session_id, grant.id), None)
+            .await;
         assert_eq!(made.expect("made").grant_id, Some(grant.id));
     }
-    let of_nothing = store.create_session(session("s3", GrantId(999))).await;
+    let of_nothing = store
+        .create_session(session("s3", GrantId(999)), None)
+        .await;
     assert!(matches!(of_nothing, Err(StoreError::NotFound { .. })));
 
-    store.delete_session("s1", at(1)).await.expect("deleted");
+    store
+        .delete_session("s1", at(1), None)
+        .await
+        .expect("deleted");
     assert_eq!(store.read_grant(grant.id).await, grant);
 
     store
@@ -442,7 +449,7 @@ async fn sessions_are_found_by_the_session_at_the_provider(store: TestStore) {
             id_token: None,
             browser: None,
         };
-        let made = store.create_session(new).await.expect("made");
+        let made = store.create_session(new, None).await.expect("made");
         let found = store.session_by_digest(&digest(id), at(1)).await;
         let found = found.expect("an answer").map(|(session, _)| session);
         assert_eq!(found, Some(made));

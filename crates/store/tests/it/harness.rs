@@ -119,7 +119,9 @@ impl TestStore {
             id_token: None,
             browser: Some(format!("browser of {session_id}")),
         };
-        self.create_session(new).await.expect("the id is free");
+        self.create_session(new, None)
+            .await
+            .expect("the id is free");
     }
 
     /// A code whose secret is `seed`.

@@ -278,7 +278,7 @@ async fn sign_ins_of_an_identity_only_move_forward(store: TestStore) {
             id_token: None,
             browser: None,
         };
-        store.create_session(session).await.expect("made");
+        store.create_session(session, None).await.expect("made");
         let identities = store.identities_of(river.id).await.expect("read");
         assert_eq!(identities[0].last_login_at, at(expected));
     }

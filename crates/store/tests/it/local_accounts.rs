@@ -74,7 +74,9 @@ async fn a_password_is_replaced_only_by_who_knew_the_last_one(store: TestStore) 
         .expect("set");
 
     let replace = async |old: &str, new: &str| {
-        let replaced = store.replace_password(river.id, old, new, at(1)).await;
+        let replaced = store
+            .replace_password(river.id, old, new, at(1), None)
+            .await;
         replaced.expect("an answer")
     };
     assert!(replace("one", "two").await);
@@ -88,7 +90,7 @@ async fn a_new_password_ends_links_and_sign_ins_under_way(store: TestStore) {
     let river = store.add_user("river").await;
     let begin = async || {
         store
-            .create_user_link(&digest("link"), "new", river.id, at(100))
+            .create_user_link(&digest("link"), "new", river.id, at(100), None)
             .await
             .expect("kept");
         store
@@ -112,7 +114,7 @@ async fn a_new_password_ends_links_and_sign_ins_under_way(store: TestStore) {
 
     begin().await;
     store
-        .replace_password(river.id, "one", "two", at(1))
+        .replace_password(river.id, "one", "two", at(1), None)
         .await
         .expect("set");
     assert!(is_over().await);
@@ -123,7 +125,7 @@ async fn a_link_of_a_user_works_once_and_only_the_last_one(store: TestStore) {
     let wash = store.add_user("wash").await;
     for (seed, user) in [("first", &river), ("of wash", &wash), ("second", &river)] {
         store
-            .create_user_link(&digest(seed), "new", user.id, at(100))
+            .create_user_link(&digest(seed), "new", user.id, at(100), None)
             .await
             .expect("kept");
     }
@@ -145,13 +147,13 @@ async fn a_link_of_a_user_works_once_and_only_the_last_one(store: TestStore) {
     assert_eq!(whose("second", "new", at(100)).await, None);
     let take = async || {
         let link = (&digest("second"), "new");
-        let taken = store.set_password_with_link(link, river.id, "hash", at(1));
+        let taken = store.set_password_with_link(link, river.id, "hash", at(1), None);
         taken.await.expect("an answer")
     };
     assert!(take().await);
     assert!(!take().await);
     let nobody = store
-        .create_user_link(&digest("x"), "new", UserId(999), at(100))
+        .create_user_link(&digest("x"), "new", UserId(999), at(100), None)
         .await;
     assert!(matches!(nobody, Err(StoreError::NotFound { .. })));
 }

@@ -142,9 +142,12 @@ async fn a_session_that_ends_is_told_by_its_id(store: TestStore) {
         Some("browser of first")
     );
 
-    store.delete_session("first", at(5)).await.expect("ended");
     store
-        .delete_sessions_of(river.id, at(6))
+        .delete_session("first", at(5), None)
+        .await
+        .expect("ended");
+    store
+        .delete_sessions_of(river.id, at(6), None)
         .await
         .expect("ended");
 

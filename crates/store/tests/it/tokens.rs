@@ -140,19 +140,19 @@ async fn a_token_is_deleted_by_its_owner_only(store: TestStore) {
 
     assert!(
         !store
-            .delete_token(wash.id, a, at(5))
+            .delete_token(wash.id, a, at(5), None)
             .await
             .expect("an answer")
     );
     assert!(
         store
-            .delete_token(river.id, a, at(5))
+            .delete_token(river.id, a, at(5), None)
             .await
             .expect("an answer")
     );
     assert!(
         !store
-            .delete_token(river.id, a, at(5))
+            .delete_token(river.id, a, at(5), None)
             .await
             .expect("an answer")
     );
@@ -179,7 +179,7 @@ async fn deleting_an_oauth_token_takes_all_of_its_client(store: TestStore) {
 
     assert!(
         store
-            .delete_token(river.id, first, at(5))
+            .delete_token(river.id, first, at(5), None)
             .await
             .expect("deleted")
     );

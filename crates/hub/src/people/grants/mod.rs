@@ -23,7 +23,7 @@ use jansky_crypto::sealed::{KeyRing, OpenError, Place, RowId};
 use jansky_identity::{ExternalIdentity, UpstreamTokens};
 use jansky_model::{Clock, Secret};
 use jansky_store::{
-    Grant, GrantId, GrantKind, NewGrant, NewSession, Sealed, SealedTokens, Store, User,
+    Grant, GrantId, GrantKind, NewGrant, NewSession, Record, Sealed, SealedTokens, Store, User,
 };
 use tracing::warn;
 
@@ -96,12 +96,13 @@ impl Grants {
         session: NewSession,
         identity: &ExternalIdentity,
         client_id: &str,
+        record: Record,
     ) -> Result<(), HubError> {
         let new = self.login(user, Some(&session.session_id), identity, client_id);
         let seal = |id| self.seal_all(id, &identity.tokens);
         let (_, grant) = self
             .store
-            .create_session_with_grant(session, &new, seal)
+            .create_session_with_grant(session, &new, seal, Some(record))
             .await?;
         self.keep_services(&grant, &identity.tokens.other).await
     }

@@ -682,7 +682,11 @@ async fn the_id_token_of_a_session_is_sealed_for_it_and_sealed_again_with_a_new_
             id_token: Some(token),
             browser: None,
         };
-        scene.store.create_session(new).await.expect("a session");
+        scene
+            .store
+            .create_session(new, None)
+            .await
+            .expect("a session");
     }
     assert_eq!(open(&old, "s1").await.as_deref(), Some("id token"));
     assert_eq!(

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jansky_crypto::token::digest_bytes;
 use jansky_store::{
-    AuditCheck, AuditEvent, AuditQuery, EventAddress, NewAuditEvent, Server, Store, StoreError,
-    User,
+    AuditCheck, AuditEvent, AuditQuery, EventAddress, NewAuditEvent, Record, Server, Store,
+    StoreError, User,
 };
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
@@ -130,10 +130,34 @@ impl AuditWriter {
 
 impl AuditTrail {
     /// Writes something down and returns when it is in the database.
+    pub(crate) async fn write_audit(&self, about: AuditEntry<'_>) -> Result<(), HubError> {
+        self.writer.write(self.event(about)).await
+    }
+
+    /// What an account change is on record with, for the transaction that makes it.
+    pub(crate) fn record_of(
+        &self,
+        actor: &str,
+        event: Event,
+        user: &User,
+        detail: Value,
+    ) -> Record {
+        let event = self.event(AuditEntry {
+            event: event.as_str(),
+            actor: actor.to_owned(),
+            user: Some(user),
+            server: None,
+            outcome: "ok",
+            detail,
+        });
+        Record::new(event, digest_bytes)
+    }
+
+    /// The event that says something.
     ///
     /// A network address in `detail`, or that of the request if it is about an account, is kept apart
     /// and for a time: it is about a person, and the trail is for ever. The event holds a seal of it.
-    pub(crate) async fn write_audit(&self, about: AuditEntry<'_>) -> Result<(), HubError> {
+    fn event(&self, about: AuditEntry<'_>) -> NewAuditEvent {
         debug_assert!(
             Event::ALL.iter().any(|event| event.as_str() == about.event),
             "`{}` is no event",
@@ -157,7 +181,7 @@ impl AuditTrail {
             let seal = address.seal(digest_bytes);
             fields.insert(EventAddress::SEAL.to_owned(), json!(seal));
         }
-        let event = NewAuditEvent {
+        NewAuditEvent {
             at: self.clock.now(),
             event: about.event,
             actor: about.actor,
@@ -167,8 +191,7 @@ impl AuditTrail {
             outcome: about.outcome.to_owned(),
             detail,
             address,
-        };
-        self.writer.write(event).await
+        }
     }
 
     /// Writes down what was done with an account.
