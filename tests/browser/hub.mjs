@@ -75,7 +75,7 @@ export async function askHub(page, path) {
  * `onChoice` is for hubs that ask what to start with: it chooses on the page that does. Returns what the
  * page showed on the way: messages in their order and every percentage.
  */
-export async function startServer(page, { hub, seconds = 120, onChoice, onPending }) {
+export async function startServer(page, { hub, seconds = 110, onChoice, onPending }) {
   await page.goto(`${hub}home`);
   const mine = page.locator("section", { has: page.locator("h1") });
   await mine.getByRole("button", { name: /^Start( again)?$/ }).click();

@@ -255,6 +255,8 @@ export function configuration(folder, { port, python, providers = {}, ...section
       command: [join(python, "bin/jupyterhub-singleuser")],
       // Jupyter refuses to run as root unless it is told that this is meant.
       arguments: process.getuid() === 0 ? ["--allow-root"] : [],
+      // On a machine that is busy otherwise.
+      http_timeout: "2m",
       ...(isProcess && {
         run_as: "hub",
         users_are_trusted_with_everything: true,

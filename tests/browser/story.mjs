@@ -29,7 +29,7 @@ export function story(pages = () => []) {
 }
 
 /** Like `test` of the runner. */
-export function test(name, work, { seconds = 120, pages = () => [] } = {}) {
+export function test(name, work, { seconds = 180, pages = () => [] } = {}) {
   const photograph = async () => {
     for (const [index, page] of pages().entries()) {
       const picture = `FAILED-${name.replace(/\W+/g, "-")}-${index}`;

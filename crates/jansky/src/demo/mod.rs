@@ -145,7 +145,9 @@ fn configuration(home: &Path, python: &Path, port: u16) -> anyhow::Result<Loaded
          environment = {{ PATH = {path} }}\n\
          home_dir = {homes}\n\
          default_url = \"/lab/tree/{NOTEBOOK_NAME}\"\n\
-         poll_interval = \"5s\"\n\n\
+         poll_interval = \"5s\"\n\
+         # The first server reads all of JupyterLab from the disk, on a machine that may be busy.\n\
+         http_timeout = \"2m\"\n\n\
          [log]\n\
          filter = \"warn\"\n",
         data = quoted(&home.join("data")),
