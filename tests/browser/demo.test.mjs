@@ -60,7 +60,10 @@ describe("the demo", () => {
           { name: "reber", admin: false },
         ],
       );
-      const said = demo.said();
+      // It is ready before it has said everything.
+      const said = await until("it does not say how to go on", () => {
+        return /found again at the next start\.$/m.test(demo.said()) && demo.said();
+      });
       assert.match(said, /^Preparing JupyterLab/m);
       assert.match(said, /^Preparing JupyterLab: downloading and installing/m);
       assert.match(said, /^JupyterLab is prepared \(\d+ s\)$/m);
