@@ -254,7 +254,7 @@ impl<W: Write + Seek> IdiWriter<W> {
                 arrays("UFLUX", bands, flux(), Some("JY")),
                 arrays("VFLUX", bands, flux(), Some("JY")),
                 arrays("ALPHA", bands, flux(), None),
-                arrays("FREQOFF", bands, zeros(bands), Some("HZ")),
+                arrays("FREQOFF", bands, flux(), Some("HZ")),
                 arrays(
                     "RAEPO",
                     1,

@@ -339,3 +339,45 @@ fn of_a_file_of_ten_gigabytes_no_visibility_is_read() {
         counting.bytes
     );
 }
+
+#[test]
+fn casacore_reads_what_we_write() {
+    let program = std::env::var("JANSKY_TEST_VO_CASACORE")
+        .unwrap_or_else(|_| panic!("JANSKY_TEST_VO_CASACORE is not set: see tests/services/vo"));
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| directory.path().join(name);
+    for bands in [1, 4] {
+        std::fs::write(path("x.idi"), file(1, bands)).expect("it can be written");
+        let mut command = std::process::Command::new(&program);
+        command.arg(path("x.idi")).arg(path(&format!("{bands}.ms")));
+
+        let output = command
+            .current_dir(directory.path())
+            .output()
+            .expect("it starts");
+
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{complaint}");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let found: Vec<&str> = said
+            .lines()
+            .filter_map(|line| line.strip_prefix("= "))
+            .collect();
+        let sum = 12 * bands * 32 * 2;
+        let mut expected = vec![
+            format!("rows {}", 12 * bands),
+            // A MeasurementSet has the conjugates.
+            format!("sum {sum} {sum}"),
+            "times 5184021600 5184021622".to_owned(),
+            "antenna EF 100".to_owned(),
+            "antenna WB 0".to_owned(),
+            "antenna JB 76".to_owned(),
+            "source 3C84".to_owned(),
+            "source J0006-0623".to_owned(),
+        ];
+        expected.extend(
+            (0..bands).map(|band| format!("band {} 32", 1_600_000_000 + 16_000_000 * band)),
+        );
+        assert_eq!(found, expected, "{said}");
+    }
+}
