@@ -13,8 +13,8 @@ use jansky_model::Clock;
 use crate::addresses::Addresses;
 use crate::pages::{ErrorPages, PlainPages};
 use crate::route::Route;
-use crate::routes::Routes;
 use crate::stats::{LogLimit, ProxyStats};
+use crate::table::Routes;
 use crate::unfinished::Unfinished;
 
 /// Limits and trust. The defaults are those of the configuration.
