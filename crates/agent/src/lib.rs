@@ -24,8 +24,6 @@ mod input;
 mod listening;
 mod local;
 mod log;
-mod peer;
-mod session_state;
 mod socket;
 mod token_files;
 mod tokens;

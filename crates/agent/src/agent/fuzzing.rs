@@ -12,10 +12,9 @@ use jansky_handover::StartDocument;
 use jansky_model::SystemClock;
 use serde_json::json;
 
-use super::Agent;
+use super::{Agent, SessionState};
 use crate::answer::Answer;
 use crate::local;
-use crate::session_state::SessionState;
 use crate::tokens::TokenKey;
 
 /// The only service that there is a token for.
