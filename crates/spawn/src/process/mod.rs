@@ -7,15 +7,12 @@
 mod account;
 mod cgroup;
 mod check;
-mod environment;
 mod family;
 mod handle;
 mod home;
-mod launch;
 mod left_over;
 mod machine;
 mod new_account;
-mod port_owner;
 mod ports;
 mod record;
 mod runtime;
@@ -33,6 +30,7 @@ use rustix::process::Signal;
 use tokio::process::Child;
 use tracing::{info, warn};
 
+use crate::launcher::{Launched, launch};
 use crate::{
     AddressOwner, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError,
     SpawnHandle, Spawner, Started, StopMode,
@@ -41,7 +39,6 @@ pub use account::problem_with_name;
 use cgroup::Cgroups;
 use family::Family;
 use handle::{Handle, KIND};
-use launch::Launched;
 pub use left_over::remove_left_over;
 use machine::Machine;
 use ports::PortPicker;
@@ -50,7 +47,7 @@ pub(crate) use record::{Record, place_of};
 use runtime::RuntimeDirs;
 pub use settings::{HomePolicy, ProcessSettings};
 use table::ProcessId;
-pub(crate) use table::ProcessTable;
+pub(crate) use table::{Marker, ProcessTable};
 
 /// Runs each server as a process that outlives the hub.
 ///
@@ -187,7 +184,7 @@ impl Spawner for ProcessSpawner {
         progress.send(ProgressEvent::step(30, "Starting the server"));
         let request = self.machine.request(&plan, server, start, url);
         let marker = self.machine.marker(server, start);
-        let launched = launch::launch(&self.machine.settings.launcher, &request, &marker).await;
+        let launched = launch(&self.machine.settings.launcher, &request, &marker).await;
         match launched {
             Ok(Launched::Began(child, record)) => {
                 let mut children = self.children();
