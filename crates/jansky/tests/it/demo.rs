@@ -2,14 +2,19 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Child;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
 
 use crate::browser::Browser;
-use crate::house::{jansky, run, told, until};
+use crate::house::{PATIENCE, binary, jansky, run, told, unconfigured, until, until_within};
 use crate::processes::{self, Process};
 
 /// The admin of the demo.
@@ -47,20 +52,25 @@ impl Place {
     }
 
     async fn start(&self) -> Demo {
+        self.start_by(jansky(&["demo"]), PATIENCE).await
+    }
+
+    /// Starts the demo by a program that takes its arguments.
+    async fn start_by(&self, mut program: Command, patience: Duration) -> Demo {
         let (home, python) = (self.path("home"), self.path("python"));
         let ready = self.path("ready.json");
         // What an earlier demo has told is no news.
         let _ = std::fs::remove_file(&ready);
         let log = std::fs::File::create(self.path("log")).expect("the directory is ours");
-        let arguments = ["demo", "--port=0", "--home", &home, "--no-input"];
-        let child = jansky(&arguments)
+        let child = program
+            .args(["--port=0", "--home", &home, "--no-input"])
             .args(["--python", &python, "--ready-file", &ready])
             .stdout(std::fs::File::create(self.path("said")).expect("ours"))
             .stderr(log)
             .kill_on_drop(true)
             .spawn()
             .expect("it was built");
-        let told: Value = until("the demo is not ready", async || {
+        let told: Value = until_within(patience, "the demo is not ready", async || {
             let text = std::fs::read_to_string(&ready).ok()?;
             serde_json::from_str(&text).ok()
         })
@@ -187,6 +197,74 @@ async fn a_demo_that_can_download_nothing_says_what_to_do() {
         assert!(told.contains(words), "no `{words}` in {told}");
     }
     assert!(!ready.exists(), "it is not ready: {told}");
+}
+
+/// A cargo that leaves out what takes minutes: the real one says what it would build, and the program of
+/// the tests is put where that would be.
+const CARGO: &str = r#"#!/usr/bin/env bash
+set -euo pipefail
+RUSTC_BOOTSTRAP=1 "$REAL_CARGO" "$@" --offline -Z unstable-options --unit-graph >/dev/null
+while [ $# -gt 0 ]; do
+  case $1 in --profile) profile=$2 ;; --target-dir) target=$2 ;; --bin) bin=$2 ;; esac
+  shift
+done
+mkdir -p "$target/$profile"
+ln -s "$BUILT" "$target/$profile/$bin"
+"#;
+
+/// A package index that has nothing, and the paths that it was asked for.
+async fn empty_index() -> (String, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let seen = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut request = [0; 8192];
+            let length = client.read(&mut request).await.unwrap_or_default();
+            let request = String::from_utf8_lossy(&request[..length]);
+            let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
+            seen.lock().expect("nobody panics").push(path);
+            let none = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            let _ = client.write_all(none).await;
+        }
+    });
+    (format!("http://{address}/simple/"), asked)
+}
+
+#[tokio::test]
+async fn the_first_command_builds_jansky_asks_for_jupyterlab_meanwhile_and_starts_the_demo() {
+    let place = Place::new();
+    let programs = place.0.path().join("programs");
+    std::fs::create_dir(&programs).expect("the directory is ours");
+    std::fs::write(programs.join("cargo"), CARGO).expect("the directory is ours");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(programs.join("cargo"), mode).expect("the file is ours");
+    let (index, asked) = empty_index().await;
+    let path = std::env::var("PATH").unwrap_or_default();
+
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../demo");
+    let mut command = unconfigured(script.into());
+    command
+        .env("PATH", format!("{}:{path}", programs.display()))
+        .env("REAL_CARGO", env!("CARGO"))
+        .env("BUILT", binary())
+        .env("CARGO_TARGET_DIR", place.path("target"))
+        .env("XDG_CACHE_HOME", place.path("cache"))
+        .env("PIP_INDEX_URL", index)
+        .env_remove("PIP_FIND_LINKS")
+        .env_remove("PIP_EXTRA_INDEX_URL")
+        .stdin(Stdio::null());
+    // Python makes a place for uv, which is work.
+    let demo = place.start_by(command, 5 * PATIENCE).await;
+
+    Browser::new(&demo.url).get("hub/login").await.must_be(200);
+    let asked = asked.lock().expect("nobody panics").clone();
+    assert!(asked.iter().any(|path| path == "/simple/uv/"), "{asked:?}");
+    let said = std::fs::read_to_string(place.path("said")).expect("it was written");
+    let first = "Building Jansky and getting JupyterLab. This takes some minutes, once.";
+    assert!(said.starts_with(first), "{said}");
+    demo.kill().await;
 }
 
 #[tokio::test]

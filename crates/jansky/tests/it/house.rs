@@ -280,13 +280,14 @@ pub(crate) fn jansky(arguments: &[&str]) -> Command {
     command
 }
 
-fn binary() -> OsString {
+/// The program that was built for the tests.
+pub(crate) fn binary() -> OsString {
     let given = std::env::var_os("JANSKY_TEST_BINARY");
     given.unwrap_or(env!("CARGO_BIN_EXE_jansky").into())
 }
 
 /// A program, without anything of this process's environment that could configure ours.
-fn unconfigured(program: OsString) -> Command {
+pub(crate) fn unconfigured(program: OsString) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("JANSKY_") {
@@ -320,8 +321,17 @@ pub(crate) fn told(output: &Output) -> String {
 }
 
 /// Asks `look` again and again until it finds something; fails with `what` at the deadline.
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, look).await
+}
+
+/// The same for what takes longer where much else is going on.
+pub(crate) async fn until_within<T>(
+    patience: Duration,
+    what: &str,
+    mut look: impl AsyncFnMut() -> Option<T>,
+) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = look().await {
             return found;
