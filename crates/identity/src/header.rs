@@ -15,45 +15,82 @@ use crate::identity::ExternalIdentity;
 use crate::oidc::same;
 use crate::provider::{HeaderLogin, IdentityProvider, LoginMethod, ProviderStatus};
 
-/// The settings of one trusted proxy.
+/// How a trusted proxy is used: the section of the configuration, and the secret that was read for it.
 #[derive(Clone, Debug)]
 pub struct HeaderSettings {
     /// The provider's id in the configuration.
     pub id: ProviderId,
-    /// The text on its sign-in button.
-    pub title: String,
-    /// The addresses from which the proxy connects.
-    pub trusted_addresses: Vec<IpNet>,
-    /// The header with the secret that proves a request comes through the proxy, and the secret.
-    pub secret: Option<(HeaderName, Secret)>,
-    /// The header with the name of the person, who is bound to it.
-    pub user_header: HeaderName,
-    /// The header with their e-mail address.
-    pub email_header: Option<HeaderName>,
-    /// The header with their groups. What stands between two of them is for
-    /// [`GroupRules`](crate::claim_rules::GroupRules) to know.
-    pub groups_header: Option<HeaderName>,
+    /// What the operator wrote.
+    pub section: jansky_settings::HeaderProvider,
+    /// The secret that proves a request comes through the proxy.
+    pub secret: Option<Secret>,
+}
+
+/// A key of the section that is to name a header, and does not.
+#[derive(Debug, thiserror::Error)]
+#[error("{key}: `{text}` is not the name of a header")]
+pub struct NoHeaderName {
+    /// The key.
+    pub key: &'static str,
+    /// What stands there.
+    pub text: String,
 }
 
 /// A trusted proxy, seen from us.
 pub struct HeaderProvider {
-    settings: HeaderSettings,
+    id: ProviderId,
+    title: String,
     issuer: String,
+    /// The addresses from which the proxy connects.
+    trusted_addresses: Vec<IpNet>,
+    /// The header with the secret, and the secret.
+    secret: Option<(HeaderName, Secret)>,
+    /// The header with the name of the person, who is bound to it.
+    user_header: HeaderName,
+    /// The header with their e-mail address.
+    email_header: Option<HeaderName>,
+    /// The header with their groups. What stands between two of them is for
+    /// [`GroupRules`](crate::claim_rules::GroupRules) to know.
+    groups_header: Option<HeaderName>,
 }
 
 impl HeaderProvider {
     /// Takes the settings.
-    pub fn new(settings: HeaderSettings) -> Self {
-        let issuer = format!("header:{}", settings.id);
-        Self { settings, issuer }
+    ///
+    /// # Errors
+    /// [`NoHeaderName`] when one of the headers cannot be one.
+    pub fn new(settings: HeaderSettings) -> Result<Self, NoHeaderName> {
+        let HeaderSettings {
+            id,
+            section,
+            secret,
+        } = settings;
+        let name = |key, text: &str| {
+            HeaderName::try_from(text).map_err(|_| NoHeaderName {
+                key,
+                text: text.to_owned(),
+            })
+        };
+        let optional =
+            |key, text: &Option<String>| text.as_ref().map(|text| name(key, text)).transpose();
+        let secret_header = name("secret_header", &section.secret_header)?;
+        Ok(Self {
+            issuer: format!("header:{id}"),
+            trusted_addresses: section.trusted_addresses.iter().map(|net| **net).collect(),
+            secret: secret.map(|secret| (secret_header, secret)),
+            user_header: name("user_header", &section.user_header)?,
+            email_header: optional("email_header", &section.email_header)?,
+            groups_header: optional("groups_header", &section.groups_header)?,
+            title: section.title.unwrap_or_else(|| id.to_string()),
+            id,
+        })
     }
 
     fn is_trusted(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
-        let settings = &self.settings;
         let peer = peer.to_canonical();
-        let mut networks = settings.trusted_addresses.iter();
+        let mut networks = self.trusted_addresses.iter();
         networks.any(|network| network.contains(&peer))
-            && settings.secret.as_ref().is_none_or(|(name, secret)| {
+            && self.secret.as_ref().is_none_or(|(name, secret)| {
                 // One of several could be the client's, but it would have to know the secret.
                 let mut sent = headers.get_all(name).iter();
                 sent.any(|value| value.to_str().is_ok_and(|sent| same(sent, secret.expose())))
@@ -61,7 +98,7 @@ impl HeaderProvider {
     }
 
     fn groups(&self, headers: &HeaderMap) -> Result<Option<Value>, IdentityError> {
-        let Some(name) = &self.settings.groups_header else {
+        let Some(name) = &self.groups_header else {
             return Ok(None);
         };
         // Proxies leave the header out for people without groups.
@@ -71,11 +108,11 @@ impl HeaderProvider {
 
 impl IdentityProvider for HeaderProvider {
     fn id(&self) -> &ProviderId {
-        &self.settings.id
+        &self.id
     }
 
     fn title(&self) -> &str {
-        &self.settings.title
+        &self.title
     }
 
     fn method(&self) -> LoginMethod<'_> {
@@ -93,31 +130,27 @@ impl HeaderLogin for HeaderProvider {
         peer: IpAddr,
         headers: &HeaderMap,
     ) -> Result<ExternalIdentity, IdentityError> {
-        let settings = &self.settings;
         if !self.is_trusted(peer, headers) {
-            return Err(if headers.contains_key(&settings.user_header) {
+            return Err(if headers.contains_key(&self.user_header) {
                 IdentityError::UntrustedProxy {
                     peer,
-                    header: settings.user_header.to_string(),
+                    header: self.user_header.to_string(),
                 }
             } else {
                 not_told(format!("the request came from {peer} and past the proxy"))
             });
         }
-        let user = one(headers, &settings.user_header)?.ok_or_else(|| {
+        let user = one(headers, &self.user_header)?.ok_or_else(|| {
             not_told(format!(
                 "the header `{}` is missing or empty",
-                settings.user_header
+                self.user_header
             ))
         })?;
-        let email = settings
-            .email_header
-            .as_ref()
-            .map(|name| one(headers, name));
+        let email = self.email_header.as_ref().map(|name| one(headers, name));
         let email = email.transpose()?.flatten();
         let groups = self.groups(headers)?;
         Ok(
-            ExternalIdentity::named(&settings.id, &self.issuer, user, Some(user), groups)
+            ExternalIdentity::named(&self.id, &self.issuer, user, Some(user), groups)
                 .with_text("email", email),
         )
     }
@@ -150,18 +183,19 @@ mod tests {
     use super::*;
 
     fn proxy(change: impl FnOnce(&mut HeaderSettings)) -> HeaderProvider {
-        let name = HeaderName::from_static;
+        let section = serde_json::from_value(json!({
+            "user_header": "x-remote-user",
+            "trusted_addresses": ["10.0.0.0/8"],
+            "email_header": "x-remote-email",
+            "groups_header": "x-remote-groups",
+        }));
         let mut settings = HeaderSettings {
             id: "sso".parse().expect("a valid id"),
-            title: "Institute".to_owned(),
-            trusted_addresses: vec!["10.0.0.0/8".parse().expect("a network")],
+            section: section.expect("a section"),
             secret: None,
-            user_header: name("x-remote-user"),
-            email_header: Some(name("x-remote-email")),
-            groups_header: Some(name("x-remote-groups")),
         };
         change(&mut settings);
-        HeaderProvider::new(settings)
+        HeaderProvider::new(settings).expect("these are names of headers")
     }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -218,8 +252,7 @@ mod tests {
     #[test]
     fn where_there_is_a_secret_the_address_alone_is_not_enough() {
         let proxy = proxy(|settings| {
-            let name = HeaderName::from_static("x-proxy-secret");
-            settings.secret = Some((name, Secret::new("eleven stars")));
+            settings.secret = Some(Secret::new("eleven stars"));
         });
         let ask = |pairs| proxy.identify(peer("10.0.0.1"), &headers(pairs));
 

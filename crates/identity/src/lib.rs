@@ -14,7 +14,7 @@
 //! What claims mean is read by [`claim_rules`], alike for all. Local accounts need the database and
 //! therefore live in the hub.
 //!
-//! May use `model` and `pam`.
+//! May use `model`, `pam` and `settings`.
 //!
 //! What holds everywhere: what a provider says is checked before anything of it is believed; requests to
 //! providers are bounded in time and size and follow no redirects; claims that are missing or unreadable are
@@ -42,10 +42,10 @@ pub use error::{CallbackProblem, IdentityError, TokenProblem};
 pub use exchange::{ExchangeRequest, TokenExchange};
 pub use external::{ExternalTokenMethod, ExternalTokens};
 pub use github::{GitHub, GitHubSettings};
-pub use header::{HeaderProvider, HeaderSettings};
+pub use header::{HeaderProvider, HeaderSettings, NoHeaderName};
 pub use identity::{Claims, ExternalIdentity, ServiceTokens, UpstreamTokens, claim_at};
 pub use issued::{IssuedToken, IssuedTokenProblem, NotIssued};
-pub use ldap::{LdapGroups, LdapLookup, LdapProvider, LdapSettings};
+pub use ldap::{LdapProvider, LdapSettings};
 pub use oidc::{OidcProvider, OidcSettings, http_client, http_client_trusting};
 pub use pam::{PamProvider, PamSettings};
 pub use provider::{

@@ -19,21 +19,15 @@ use crate::timeouts::in_time;
 /// How many checks go on at the same time; each is a process.
 const AT_ONCE: usize = 16;
 
-/// The settings of one PAM service.
+/// How a PAM service is used: the section of the configuration, and what is not in it.
 #[derive(Clone, Debug)]
 pub struct PamSettings {
     /// The provider's id in the configuration.
     pub id: ProviderId,
-    /// What people call these accounts.
-    pub title: String,
-    /// The PAM service: the name of a file in `/etc/pam.d`.
-    pub service: String,
+    /// What the operator wrote.
+    pub section: jansky_settings::PamProvider,
     /// The command line of the program that calls [`jansky_pam::helper::run`].
     pub helper: Vec<String>,
-    /// How long a check may take. PAM itself waits for seconds after a wrong password.
-    pub timeout: Duration,
-    /// How many wrong passwords per minute one name may have.
-    pub attempts_per_minute: u32,
 }
 
 /// A PAM service of this machine.
@@ -61,7 +55,7 @@ impl PamProvider {
         password: Option<String>,
     ) -> Result<ExternalIdentity, IdentityError> {
         let request = Request {
-            service: self.settings.service.clone(),
+            service: self.settings.section.service.clone(),
             name: name.to_owned(),
             password,
         };
@@ -75,7 +69,7 @@ impl PamProvider {
                 Err(error) => Err(unavailable(format!("could not ask PAM: {error}"))),
             }
         };
-        in_time(self.settings.timeout, "PAM", asking).await
+        in_time(*self.settings.section.timeout, "PAM", asking).await
     }
 
     async fn ask(&self, request: Request) -> std::io::Result<Outcome> {
@@ -125,7 +119,7 @@ impl IdentityProvider for PamProvider {
     }
 
     fn title(&self) -> &str {
-        &self.settings.title
+        &self.settings.section.title
     }
 
     fn method(&self) -> LoginMethod<'_> {
@@ -144,7 +138,7 @@ impl IdentityProvider for PamProvider {
 #[async_trait]
 impl FormLogin for PamProvider {
     fn attempts_per_minute(&self) -> u32 {
-        self.settings.attempts_per_minute
+        self.settings.section.attempts_per_minute
     }
 
     async fn verify(
@@ -178,13 +172,12 @@ mod tests {
     use super::*;
 
     fn provider(helper: &[&str]) -> PamProvider {
+        let mut section = jansky_settings::PamProvider::default();
+        section.timeout.0 = Duration::from_millis(500);
         PamProvider::new(PamSettings {
             id: "unix".parse().expect("a valid id"),
-            title: "Unix account".to_owned(),
-            service: "login".to_owned(),
-            helper: helper.iter().map(|&word| word.to_owned()).collect(),
-            timeout: Duration::from_millis(500),
-            attempts_per_minute: 10,
+            section,
+            helper: helper.iter().map(|word| (*word).to_owned()).collect(),
         })
     }
 

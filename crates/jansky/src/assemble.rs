@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use jansky_config::{
-    AdmissionKeys, AudienceSource, Config, GithubProvider, OidcProvider, Provider, UsernameCase,
+    AdmissionKeys, AudienceSource, Config, GithubProvider, OidcProvider, Provider, SecretSource,
+    UsernameCase,
 };
 use jansky_crypto::{Random, SystemRandom};
 use jansky_hub::{
@@ -13,10 +14,7 @@ use jansky_hub::{
     Parts, Role, Roles, RouteTable, ServiceClient, Settings, SignOutAtProvider, Source,
 };
 use jansky_identity::claim_rules::{EntitlementRules, GroupRules, HomeRules, NameRules};
-use jansky_identity::oidc::{
-    ClaimsSource, ClientAuthentication, ClientKey, ManualEndpoints, OidcKind, OidcSettings,
-    SecurityEventSettings,
-};
+use jansky_identity::oidc::{ClientKey, OidcKind, OidcSettings};
 use jansky_identity::{
     GitHub, GitHubSettings, HeaderProvider, HeaderSettings, LdapProvider, PamProvider, PamSettings,
 };
@@ -265,8 +263,7 @@ pub(crate) fn providers(
     for (id, provider) in &config.provider {
         let http = || authorities::http_client(id, provider);
         if let Some(oidc) = provider.oidc() {
-            let mut settings = oidc_settings(id, oidc)?;
-            settings.kind = oidc_kind(provider);
+            let settings = oidc_settings(id, oidc, oidc_kind(provider))?;
             let made = jansky_identity::OidcProvider::new(settings, http()?, Arc::clone(clock))
                 .with_context(|| format!("provider.{id} cannot be used"))?;
             providers.push(ConfiguredProvider {
@@ -281,7 +278,14 @@ pub(crate) fn providers(
             });
         }
         if let Provider::Github(github) = provider {
-            let made = GitHub::new(github_settings(id, github)?, http()?, Arc::clone(clock));
+            let secrets = github.client_secret.read();
+            let settings = GitHubSettings {
+                id: id.clone(),
+                section: GithubProvider::clone(github),
+                client_secrets: secrets
+                    .with_context(|| format!("provider.{id}.client_secret cannot be read"))?,
+            };
+            let made = GitHub::new(settings, http()?, Arc::clone(clock));
             providers.push(ConfiguredProvider {
                 provider: Arc::new(made),
                 rules: rules(config, provider),
@@ -296,11 +300,8 @@ pub(crate) fn providers(
         if let Provider::Pam(pam) = provider {
             let made = PamProvider::new(PamSettings {
                 id: id.clone(),
-                title: pam.title.clone(),
-                service: pam.service.clone(),
+                section: jansky_config::PamProvider::clone(pam),
                 helper: cli::ourselves(cli::PAM),
-                timeout: *pam.timeout,
-                attempts_per_minute: pam.attempts_per_minute,
             });
             providers.push(ConfiguredProvider::new(
                 Arc::new(made),
@@ -319,7 +320,14 @@ pub(crate) fn providers(
             ));
         }
         if let Provider::Header(header) = provider {
-            let made = HeaderProvider::new(header_settings(id, header)?);
+            let secret = header.secret.as_ref().map(SecretSource::read).transpose();
+            let settings = HeaderSettings {
+                id: id.clone(),
+                section: jansky_config::HeaderProvider::clone(header),
+                secret: secret.with_context(|| format!("provider.{id}.secret cannot be read"))?,
+            };
+            let made = HeaderProvider::new(settings)
+                .map_err(|wrong| anyhow::anyhow!("provider.{id}.{wrong}"))?;
             providers.push(ConfiguredProvider {
                 auto_login: header.auto_login,
                 ..ConfiguredProvider::new(Arc::new(made), rules(config, provider))
@@ -327,36 +335,6 @@ pub(crate) fn providers(
         }
     }
     Ok(providers)
-}
-
-fn header_settings(
-    id: &ProviderId,
-    header: &jansky_config::HeaderProvider,
-) -> anyhow::Result<HeaderSettings> {
-    let name = |key: &str, text: &str| {
-        http::HeaderName::try_from(text)
-            .with_context(|| format!("provider.{id}.{key}: `{text}` is not the name of a header"))
-    };
-    let optional =
-        |key: &str, text: &Option<String>| text.as_ref().map(|text| name(key, text)).transpose();
-    let secret = match &header.secret {
-        Some(source) => {
-            let secret = source
-                .read()
-                .with_context(|| format!("provider.{id}.secret cannot be read"))?;
-            Some((name("secret_header", &header.secret_header)?, secret))
-        }
-        None => None,
-    };
-    Ok(HeaderSettings {
-        id: id.clone(),
-        title: header.title.clone().unwrap_or_else(|| id.to_string()),
-        trusted_addresses: header.trusted_addresses.iter().map(|net| **net).collect(),
-        secret,
-        user_header: name("user_header", &header.user_header)?,
-        email_header: optional("email_header", &header.email_header)?,
-        groups_header: optional("groups_header", &header.groups_header)?,
-    })
 }
 
 fn as_written(url: Option<&jansky_config::Written<jansky_config::HttpUrl>>) -> Option<String> {
@@ -375,34 +353,14 @@ fn oidc_kind(provider: &Provider) -> OidcKind {
     }
 }
 
-fn github_settings(id: &ProviderId, github: &GithubProvider) -> anyhow::Result<GitHubSettings> {
-    let api = match &github.api_url {
-        Some(url) => url::Url::clone(url),
-        None => GitHub::usual_api(&github.url),
-    };
-    Ok(GitHubSettings {
-        id: id.clone(),
-        title: github.title.clone().unwrap_or_else(|| id.to_string()),
-        url: url::Url::clone(&github.url),
-        api,
-        client_id: github.client_id.clone(),
-        client_secrets: github
-            .client_secret
-            .read()
-            .with_context(|| format!("provider.{id}.client_secret cannot be read"))?,
-        scopes: github.scopes.clone(),
-        extra_authorize_parameters: github.extra_authorize_parameters.clone(),
-        hint_parameters: github.hint_parameters.clone(),
-        http_timeout: *github.http_timeout,
-    })
-}
-
-fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSettings> {
-    let issuer = oidc.issuer.as_written();
-    let mut settings = OidcSettings::new(id.clone(), issuer, oidc.client_id.clone());
-    if let Some(title) = &oidc.title {
-        settings.title.clone_from(title);
-    }
+/// What the section says, with the secrets and the key that it names.
+fn oidc_settings(
+    id: &ProviderId,
+    oidc: &OidcProvider,
+    kind: OidcKind,
+) -> anyhow::Result<OidcSettings> {
+    let mut settings = OidcSettings::of(id.clone(), oidc.clone());
+    settings.kind = kind;
     if let Some(secrets) = &oidc.client_secret {
         settings.client_secrets = secrets
             .read()
@@ -416,63 +374,14 @@ fn oidc_settings(id: &ProviderId, oidc: &OidcProvider) -> anyhow::Result<OidcSet
             .with_context(|| format!("provider.{id}.client_key cannot be used"))?;
         settings.client_key = Some(key);
     }
-    settings.client_authentication = oidc.client_authentication.map(|way| match way {
-        jansky_config::ClientAuthentication::Basic => ClientAuthentication::SecretBasic,
-        jansky_config::ClientAuthentication::Post => ClientAuthentication::SecretPost,
-        jansky_config::ClientAuthentication::PrivateKeyJwt => ClientAuthentication::PrivateKeyJwt,
-    });
-    settings.scopes.clone_from(&oidc.scopes);
-    settings.extra_authorize_parameters = oidc.authorize_parameters();
-    settings.hint_parameters.clone_from(&oidc.hint_parameters);
-    settings.pushed_authorization = oidc.pushed_authorization;
-    settings.exclude_services.clone_from(&oidc.exclude_services);
-    settings.endpoints = oidc.endpoints.as_ref().map(|by_hand| {
-        let plain = |url: &jansky_config::Written<jansky_config::HttpUrl>| url::Url::clone(url);
-        ManualEndpoints {
-            authorization: plain(&by_hand.authorization),
-            token: plain(&by_hand.token),
-            jwks: plain(&by_hand.jwks),
-            userinfo: by_hand.userinfo.as_ref().map(plain),
-            end_session: by_hand.end_session.as_ref().map(plain),
-            revocation: by_hand.revocation.as_ref().map(plain),
-            pushed_authorization: by_hand.pushed_authorization.as_ref().map(plain),
-        }
-    });
-    settings.leeway = *oidc.clock_leeway;
-    settings.http_timeout = *oidc.http_timeout;
-    settings.claims_source = match oidc.claims_source {
-        jansky_config::ClaimsSource::IdToken => ClaimsSource::IdToken,
-        jansky_config::ClaimsSource::Userinfo => ClaimsSource::UserInfo,
-        jansky_config::ClaimsSource::Both => ClaimsSource::Both,
-        jansky_config::ClaimsSource::Auto => ClaimsSource::Auto,
-    };
-    settings.allow_insecure_issuer = oidc.allow_insecure_issuer;
-    settings.security_events = match &oidc.security_events {
-        Some(events) => Some(security_events(id, events)?),
-        None => None,
-    };
-    Ok(settings)
-}
-
-fn security_events(
-    id: &ProviderId,
-    events: &jansky_config::SecurityEvents,
-) -> anyhow::Result<SecurityEventSettings> {
-    let authorization = match &events.authorization {
-        Some(source) => Some(source.read().with_context(|| {
+    let events = oidc.security_events.as_ref();
+    if let Some(source) = events.and_then(|events| events.authorization.as_ref()) {
+        let authorization = source.read().with_context(|| {
             format!("provider.{id}.security_events.authorization cannot be read")
-        })?),
-        None => None,
-    };
-    Ok(SecurityEventSettings {
-        audience: events.audience.clone(),
-        issuer: as_written(events.issuer.as_ref()),
-        jwks: match &events.jwks {
-            Some(url) => Some(url::Url::clone(url)),
-            None => None,
-        },
-        authorization,
-    })
+        })?;
+        settings.events_authorization = Some(authorization);
+    }
+    Ok(settings)
 }
 
 /// The rules for those who come from a provider.

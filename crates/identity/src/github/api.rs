@@ -96,7 +96,7 @@ impl GitHub {
         access: &Secret,
         page: Option<usize>,
     ) -> Result<T, IdentityError> {
-        let mut url = Self::below(&self.settings.api, path);
+        let mut url = Self::below(&self.api, path);
         if let Some(page) = page {
             url.query_pairs_mut()
                 .append_pair("per_page", &PAGE.to_string())
@@ -108,7 +108,7 @@ impl GitHub {
             .header(header::ACCEPT, "application/vnd.github+json")
             .header("x-github-api-version", "2022-11-28")
             .bearer_auth(access.expose());
-        let answer = send(path, request, self.settings.http_timeout).await?;
+        let answer = send(path, request, *self.settings.http_timeout).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             let context = format!("{path} endpoint does not accept the access token");
             return Err(IdentityError::InvalidGrant { context });

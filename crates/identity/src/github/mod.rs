@@ -3,12 +3,12 @@
 mod api;
 mod tokens;
 
-use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use jansky_model::{Clock, ProviderId, Secret};
+use jansky_settings::GithubProvider as Section;
 use reqwest::Client;
 use serde_json::{Value, json};
 use url::Url;
@@ -21,29 +21,24 @@ use crate::provider::{
     IdentityProvider, LoginMethod, ProviderStatus, RedirectLogin, UpstreamSession,
 };
 
-/// The settings of one GitHub, the public one or one's own.
+/// How a GitHub is used, the public one or one's own: the section of the configuration, and what was read
+/// for it.
 #[derive(Clone, Debug)]
 pub struct GitHubSettings {
     /// The provider's id in the configuration.
     pub id: ProviderId,
-    /// The text on its sign-in button.
-    pub title: String,
-    /// Where people go, such as `https://github.com`; also the issuer of its identities.
-    pub url: Url,
-    /// Where its API is, such as `https://api.github.com`.
-    pub api: Url,
-    /// Our name there.
-    pub client_id: String,
+    /// What the operator wrote.
+    pub section: Section,
     /// Our secrets there; the next is tried when one is refused.
     pub client_secrets: Vec<Secret>,
-    /// The scopes to ask for. With `read:org`, organizations and teams are groups.
-    pub scopes: Vec<String>,
-    /// Parameters added to every authorize request.
-    pub extra_authorize_parameters: BTreeMap<String, String>,
-    /// Names that one sign-in may add to its authorize request, such as `login`.
-    pub hint_parameters: Vec<String>,
-    /// How long one request may take.
-    pub http_timeout: Duration,
+}
+
+impl Deref for GitHubSettings {
+    type Target = Section;
+
+    fn deref(&self) -> &Section {
+        &self.section
+    }
 }
 
 /// The scope without which GitHub does not tell organizations and teams.
@@ -52,6 +47,8 @@ const READ_ORGANIZATIONS: &str = "read:org";
 /// GitHub, seen from us.
 pub struct GitHub {
     settings: GitHubSettings,
+    /// Where its API is, such as `https://api.github.com`.
+    api: Url,
     issuer: String,
     http: Client,
     clock: Arc<dyn Clock>,
@@ -61,8 +58,13 @@ impl GitHub {
     /// Takes the settings; contacts nobody.
     pub fn new(settings: GitHubSettings, http: Client, clock: Arc<dyn Clock>) -> Self {
         let issuer = settings.url.as_str().trim_end_matches('/').to_owned();
+        let api = match &settings.api_url {
+            Some(url) => Url::clone(url),
+            None => Self::usual_api(&settings.url),
+        };
         Self {
             settings,
+            api,
             issuer,
             http,
             clock,
@@ -70,7 +72,7 @@ impl GitHub {
     }
 
     /// The usual place of the API that belongs to `url`.
-    pub fn usual_api(url: &Url) -> Url {
+    fn usual_api(url: &Url) -> Url {
         let mut api = url.clone();
         let host = url.host_str().unwrap_or_default();
         if host == "github.com" || host.ends_with(".ghe.com") {
@@ -155,7 +157,10 @@ impl IdentityProvider for GitHub {
     }
 
     fn title(&self) -> &str {
-        &self.settings.title
+        self.settings
+            .title
+            .as_deref()
+            .unwrap_or(self.settings.id.as_str())
     }
 
     fn method(&self) -> LoginMethod<'_> {

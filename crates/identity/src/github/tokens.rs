@@ -53,7 +53,7 @@ impl GitHub {
             .post(url)
             .header(header::ACCEPT, "application/json")
             .form(&form);
-        let answer = send(ENDPOINT, request, self.settings.http_timeout).await?;
+        let answer = send(ENDPOINT, request, *self.settings.http_timeout).await?;
         let tokens: TokenAnswer =
             read_json(&answer.body).map_err(|reason| unreadable(&answer, reason))?;
         if let Some(code) = tokens.error {
@@ -82,10 +82,10 @@ impl GitHub {
         for secret in &self.settings.client_secrets {
             let request = self
                 .http
-                .delete(Self::below(&self.settings.api, &path))
+                .delete(Self::below(&self.api, &path))
                 .basic_auth(&self.settings.client_id, Some(secret.expose()))
                 .json(&json!({ "access_token": token.expose() }));
-            let answer = send(ENDPOINT, request, self.settings.http_timeout).await?;
+            let answer = send(ENDPOINT, request, *self.settings.http_timeout).await?;
             match answer.status {
                 StatusCode::UNAUTHORIZED => {}
                 // It says so of a token that it does not know: there is nothing to revoke.

@@ -40,7 +40,7 @@ impl Drop for Connection {
 impl Connection {
     pub(super) async fn open(settings: &LdapSettings) -> Result<Self, IdentityError> {
         let mut how = LdapConnSettings::new()
-            .set_conn_timeout(settings.timeout)
+            .set_conn_timeout(*settings.timeout)
             .set_starttls(settings.start_tls);
         if let Some(tls) = &settings.tls {
             how = how.set_config(tls.clone());

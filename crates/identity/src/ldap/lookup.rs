@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use ldap3::{Scope, ldap_escape};
 
 use super::connection::{Connection, misconfigured, not_shown};
-use super::{LdapLookup, LdapProvider, USERNAME};
+use super::{LdapProvider, Lookup, USERNAME};
 use crate::error::IdentityError;
 use crate::identity::ExternalIdentity;
 use crate::provider::PeopleLookup;
@@ -23,14 +23,14 @@ const ANYTHING: &str = "(objectClass=*)";
 #[async_trait]
 impl PeopleLookup for LdapProvider {
     async fn look_up(&self, subject: &str) -> Result<ExternalIdentity, IdentityError> {
-        let limit = self.settings.timeout;
+        let limit = *self.settings.timeout;
         in_time(limit, "directory", self.find_again(subject)).await
     }
 }
 
 impl LdapProvider {
     async fn find_again(&self, subject: &str) -> Result<ExternalIdentity, IdentityError> {
-        let LdapLookup::Search { base, filter, bind } = &self.settings.lookup else {
+        let Lookup::Search { base, filter, bind } = self.settings.lookup() else {
             let reason = "people are not searched, so they can only be looked up at a sign-in";
             return Err(misconfigured("no_search", reason));
         };
@@ -58,12 +58,12 @@ impl LdapProvider {
             found => found?,
         };
         let groups = self.groups(&mut connection, &person).await?;
-        if let Some(search) = &self.settings.groups
+        if let Some(search) = self.settings.group_search()
             && groups
                 .as_ref()
                 .is_some_and(std::collections::BTreeSet::is_empty)
         {
-            must_show(&mut connection, &search.base).await?;
+            must_show(&mut connection, search.base).await?;
         }
         self.identity(&person, groups.as_ref())
     }

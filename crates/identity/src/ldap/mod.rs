@@ -23,7 +23,8 @@ use crate::timeouts::in_time;
 
 use connection::{Connection, misconfigured, not_shown};
 use lookup::must_show;
-pub use settings::{LdapGroups, LdapLookup, LdapSettings};
+pub use settings::LdapSettings;
+use settings::Lookup;
 
 /// What stands for the name that was typed.
 const USERNAME: &str = "{username}";
@@ -51,7 +52,7 @@ impl LdapProvider {
     pub async fn check(&self) -> Result<(), IdentityError> {
         let asking = async {
             let mut connection = Connection::open(&self.settings).await?;
-            let LdapLookup::Search { base, bind, .. } = &self.settings.lookup else {
+            let Lookup::Search { base, bind, .. } = self.settings.lookup() else {
                 return Ok(());
             };
             if let Some((dn, password)) = bind {
@@ -59,7 +60,7 @@ impl LdapProvider {
             }
             must_show(&mut connection, base).await
         };
-        in_time(self.settings.timeout, "directory", asking).await
+        in_time(*self.settings.timeout, "directory", asking).await
     }
 
     async fn sign_in(
@@ -68,14 +69,14 @@ impl LdapProvider {
         password: &Secret,
     ) -> Result<ExternalIdentity, IdentityError> {
         let mut connection = Connection::open(&self.settings).await?;
-        let found = match &self.settings.lookup {
-            LdapLookup::Template(template) => {
+        let found = match self.settings.lookup() {
+            Lookup::Template(template) => {
                 let dn = template.replace(USERNAME, &dn_escape(name));
                 connection.prove(&dn, password).await?;
                 self.person(&mut connection, &dn, Scope::Base, "(objectClass=*)")
                     .await?
             }
-            LdapLookup::Search { base, filter, bind } => {
+            Lookup::Search { base, filter, bind } => {
                 if let Some((dn, password)) = bind {
                     connection.become_service(dn, password).await?;
                 }
@@ -108,7 +109,7 @@ impl LdapProvider {
             settings.email_attribute.as_str(),
             settings.name_attribute.as_str(),
         ];
-        if let Some(attribute) = &settings.member_of {
+        if let Some(attribute) = &settings.groups_from {
             wanted.push(attribute);
         }
         let mut found = match connection.search(base, scope, filter, &wanted).await? {
@@ -136,7 +137,7 @@ impl LdapProvider {
         person: &SearchEntry,
     ) -> Result<Option<BTreeSet<String>>, IdentityError> {
         let mut groups = None;
-        if let Some(attribute) = &self.settings.member_of {
+        if let Some(attribute) = &self.settings.groups_from {
             if is_binary(person, attribute) {
                 return Err(unreadable(attribute, "the person"));
             }
@@ -144,7 +145,7 @@ impl LdapProvider {
                 .get_or_insert_with(BTreeSet::new)
                 .extend(values(person, attribute).iter().cloned());
         }
-        if let Some(search) = &self.settings.groups {
+        if let Some(search) = self.settings.group_search() {
             let mut filter = search.filter.replace(DN, &ldap_escape(&*person.dn));
             if filter.contains(USERNAME) {
                 // Without the name the filter would find nothing, and nobody would be in any group.
@@ -153,14 +154,14 @@ impl LdapProvider {
                 let name = name.ok_or_else(|| unreadable(attribute, "the person"))?;
                 filter = filter.replace(USERNAME, &ldap_escape(name));
             }
-            let attributes = [search.attribute.as_str()];
+            let attributes = [search.attribute];
             let found = connection
-                .search(&search.base, Scope::Subtree, &filter, &attributes)
+                .search(search.base, Scope::Subtree, &filter, &attributes)
                 .await?;
             // A group whose name cannot be read is not the same as no group.
             let names = found.iter().flatten().map(|group| {
-                let name = first(group, &search.attribute).map(str::to_owned);
-                name.ok_or_else(|| unreadable(&search.attribute, "a group that was found"))
+                let name = first(group, search.attribute).map(str::to_owned);
+                name.ok_or_else(|| unreadable(search.attribute, "a group that was found"))
             });
             let names: BTreeSet<String> = names.collect::<Result<_, _>>()?;
             groups.get_or_insert_with(BTreeSet::new).extend(names);
@@ -208,7 +209,7 @@ impl IdentityProvider for LdapProvider {
 
     fn people(&self) -> Option<&dyn PeopleLookup> {
         // Without a search, only people themselves can bind, and only they know their password.
-        let can_search = matches!(self.settings.lookup, LdapLookup::Search { .. });
+        let can_search = matches!(self.settings.lookup(), Lookup::Search { .. });
         can_search.then_some(self)
     }
 }
@@ -228,7 +229,7 @@ impl FormLogin for LdapProvider {
             return Err(IdentityError::InvalidCredentials);
         }
         let signing_in = self.sign_in(name, password);
-        in_time(self.settings.timeout, "directory", signing_in).await
+        in_time(*self.settings.timeout, "directory", signing_in).await
     }
 }
 

@@ -1,55 +1,71 @@
 //! What an operator decides about a directory.
 
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jansky_model::{ProviderId, Secret};
+use jansky_settings::LdapProvider as Section;
 use rustls::ClientConfig;
 
 use super::{DN, USERNAME};
 
-/// The settings of one directory.
+/// How a directory is used: the section of the configuration, and what was read for it.
 #[derive(Clone)]
 pub struct LdapSettings {
     /// The provider's id in the configuration.
     pub id: ProviderId,
-    /// What people call these accounts.
-    pub title: String,
-    /// Where the server is: `ldaps://…` or `ldap://…`.
-    pub url: String,
-    /// Whether a connection by `ldap://` is encrypted before anything else (RFC 4511, 4.14).
-    pub start_tls: bool,
+    /// What the operator wrote.
+    pub section: Section,
     /// Whose certificates are believed; `None` for those that the system believes.
     pub tls: Option<Arc<ClientConfig>>,
-    /// How the entry of a person is found.
-    pub lookup: LdapLookup,
-    /// The attribute with the user name.
-    pub username_attribute: String,
-    /// The attribute that names a person for good, or `dn`.
-    pub subject_attribute: String,
-    /// The attribute with the e-mail address.
-    pub email_attribute: String,
-    /// The attribute with the name of the person.
-    pub name_attribute: String,
-    /// The attribute of a person with the names of their groups.
-    pub member_of: Option<String>,
-    /// How groups are found by a search.
-    pub groups: Option<LdapGroups>,
-    /// How long a sign-in may take.
-    pub timeout: Duration,
-    /// How many wrong passwords per minute one name may have.
-    pub attempts_per_minute: u32,
+    /// The password of the entry that searches.
+    pub bind_password: Option<Secret>,
+}
+
+impl Deref for LdapSettings {
+    type Target = Section;
+
+    fn deref(&self) -> &Section {
+        &self.section
+    }
+}
+
+impl DerefMut for LdapSettings {
+    fn deref_mut(&mut self) -> &mut Section {
+        &mut self.section
+    }
 }
 
 impl LdapSettings {
+    /// How the entry of a person is found.
+    pub(super) fn lookup(&self) -> Lookup<'_> {
+        if let Some(template) = &self.user_dn {
+            return Lookup::Template(template);
+        }
+        Lookup::Search {
+            base: self.search_base.as_deref().unwrap_or_default(),
+            filter: &self.search_filter,
+            bind: self.bind_dn.as_deref().zip(self.bind_password.as_ref()),
+        }
+    }
+
+    /// How groups are found by a search, if they are.
+    pub(super) fn group_search(&self) -> Option<GroupSearch<'_>> {
+        Some(GroupSearch {
+            base: self.groups_base.as_deref()?,
+            filter: &self.groups_filter,
+            attribute: &self.groups_name,
+        })
+    }
+
     /// A filter that nobody can read (RFC 4515), with the key that it is configured by.
     pub fn unreadable_filter(&self) -> Option<(&'static str, &str)> {
-        let people = match &self.lookup {
-            LdapLookup::Search { filter, .. } => Some(("search_filter", filter.as_str())),
-            LdapLookup::Template(_) => None,
+        let people = match self.lookup() {
+            Lookup::Search { filter, .. } => Some(("search_filter", filter)),
+            Lookup::Template(_) => None,
         };
-        let groups = self.groups.as_ref();
-        let groups = groups.map(|groups| ("groups_filter", groups.filter.as_str()));
+        let groups = self.group_search();
+        let groups = groups.map(|groups| ("groups_filter", groups.filter));
         let mut filters = people.into_iter().chain(groups);
         filters.find(|(_, filter)| {
             let filled = filter.replace(USERNAME, "x").replace(DN, "x");
@@ -59,29 +75,27 @@ impl LdapSettings {
 }
 
 /// How the entry of a person is found.
-#[derive(Clone)]
-pub enum LdapLookup {
+pub(super) enum Lookup<'a> {
     /// The name of the entry, in which `{username}` stands for what was typed.
-    Template(String),
+    Template(&'a str),
     /// By a search.
     Search {
         /// Below which entry.
-        base: String,
+        base: &'a str,
         /// With which filter, in which `{username}` stands for what was typed.
-        filter: String,
+        filter: &'a str,
         /// Name and password for the search; `None` where anybody may search.
-        bind: Option<(String, Secret)>,
+        bind: Option<(&'a str, &'a Secret)>,
     },
 }
 
 /// How the groups of a person are found by a search.
-#[derive(Clone, Debug)]
-pub struct LdapGroups {
+pub(super) struct GroupSearch<'a> {
     /// Below which entry.
-    pub base: String,
+    pub(super) base: &'a str,
     /// With which filter, in which `{dn}` stands for the person's entry and `{username}` for their
     /// name.
-    pub filter: String,
+    pub(super) filter: &'a str,
     /// The attribute with the name of a group.
-    pub attribute: String,
+    pub(super) attribute: &'a str,
 }

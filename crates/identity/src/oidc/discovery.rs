@@ -184,7 +184,7 @@ impl Failure {
     fn reason(&self, settings: &OidcSettings) -> String {
         match self {
             Self::Issuer(found) => {
-                let (expected, found) = (settings.issuer.clone(), found.clone());
+                let (expected, found) = (settings.issuer().to_owned(), found.clone());
                 IdentityError::IssuerMismatch { expected, found }.to_string()
             }
             Self::Other(reason) => reason.clone(),
@@ -200,7 +200,7 @@ impl Failure {
     ) -> ProviderStatus {
         match self {
             Self::Issuer(found) => ProviderStatus::IssuerMismatch {
-                expected: settings.issuer.clone(),
+                expected: settings.issuer().to_owned(),
                 found: found.clone(),
             },
             Self::Other(reason) => ProviderStatus::Unavailable {
@@ -216,9 +216,9 @@ impl Failure {
 }
 
 async fn ask(settings: &OidcSettings, http: &Client) -> Result<Metadata, Failure> {
-    let url = discovery_url(&settings.issuer)
+    let url = discovery_url(settings.issuer())
         .ok_or_else(|| Failure::Other("the issuer is not a URL".to_owned()))?;
-    let answer = match send(ENDPOINT, http.get(url), settings.http_timeout).await {
+    let answer = match send(ENDPOINT, http.get(url), *settings.http_timeout).await {
         Ok(answer) => answer,
         Err(error) => return Err(Failure::Other(with_causes(&error))),
     };

@@ -143,13 +143,12 @@ impl OidcProvider {
     }
 
     fn broker_url(&self, alias: &str) -> Result<Url, Failed> {
-        let unusable = || IdentityError::BadAnswer {
-            endpoint: ENDPOINT,
-            reason: "the issuer is no URL".to_owned(),
-        };
-        let mut url = Url::parse(&self.settings().issuer).map_err(|_| unusable())?;
+        let mut url = Url::clone(&self.settings().issuer);
         url.path_segments_mut()
-            .map_err(|()| unusable())?
+            .map_err(|()| IdentityError::BadAnswer {
+                endpoint: ENDPOINT,
+                reason: "the issuer is no URL".to_owned(),
+            })?
             .pop_if_empty()
             .extend(["broker", alias, "token"]);
         Ok(url)
@@ -176,7 +175,7 @@ impl OidcProvider {
             .header(header::ACCEPT, "application/json")
             .bearer_auth(subject_token.expose());
         let asked_at = self.clock.now();
-        let answer = send(ENDPOINT, request, self.settings().http_timeout).await?;
+        let answer = send(ENDPOINT, request, *self.settings().http_timeout).await?;
         if !answer.status.is_success() {
             return Err(refused_by_v1(alias, &answer));
         }

@@ -80,7 +80,11 @@ mod tests {
 
     fn parameters(kind: OidcKind, scopes: &[&str]) -> Vec<(&'static str, String)> {
         let id = "op".parse().expect("it is a provider id");
-        let mut settings = OidcSettings::new(id, "https://id.example.org", "jansky");
+        let mut settings = OidcSettings::new(
+            id,
+            "https://id.example.org".parse().expect("a URL"),
+            "jansky",
+        );
         settings.kind = kind;
         settings.scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
         settings.scope_parameters()

@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use jansky_settings::{Endpoints, HttpUrl, Written};
 use serde::Deserialize;
 use url::{Host, Url};
 
 use super::json::read_json;
-use super::settings::{ManualEndpoints, OidcSettings, SettingsProblem};
+use super::settings::{OidcSettings, SettingsProblem};
 use crate::error::clean;
 
 /// The parts of a provider's metadata that sign-in needs, checked.
@@ -87,7 +88,7 @@ impl Metadata {
         }
         // First only the issuer: a document of another provider is a mismatch whatever else it is.
         let name: Name = read_json(document).map_err(MetadataProblem::Malformed)?;
-        if name.issuer != settings.issuer {
+        if name.issuer != settings.issuer() {
             return Err(MetadataProblem::Issuer(name.issuer));
         }
         let document: DiscoveryDocument =
@@ -122,17 +123,18 @@ impl Metadata {
     /// Takes endpoints that the operator gave. They may be on any host, private ones included, but
     /// need TLS like all others.
     pub(crate) fn by_hand(
-        endpoints: &ManualEndpoints,
+        endpoints: &Endpoints,
         settings: &OidcSettings,
     ) -> Result<Self, Vec<SettingsProblem>> {
+        let plain = |url: &Written<HttpUrl>| Url::clone(url);
         let metadata = Self {
-            authorization: endpoints.authorization.clone(),
-            token: endpoints.token.clone(),
-            jwks: endpoints.jwks.clone(),
-            userinfo: endpoints.userinfo.clone(),
-            end_session: endpoints.end_session.clone(),
-            revocation: endpoints.revocation.clone(),
-            pushed_authorization: endpoints.pushed_authorization.clone(),
+            authorization: plain(&endpoints.authorization),
+            token: plain(&endpoints.token),
+            jwks: plain(&endpoints.jwks),
+            userinfo: endpoints.userinfo.as_ref().map(plain),
+            end_session: endpoints.end_session.as_ref().map(plain),
+            revocation: endpoints.revocation.as_ref().map(plain),
+            pushed_authorization: endpoints.pushed_authorization.as_ref().map(plain),
             requires_pushed_authorization: false,
             token_authentication: Vec::new(),
             sends_issuer: false,
@@ -335,7 +337,11 @@ mod tests {
     #[test]
     fn metadata_of_another_issuer_are_a_mismatch_whatever_else_they_hold() {
         let id = "op".parse().expect("it is a provider id");
-        let settings = OidcSettings::new(id, "https://id.example.org", "jansky");
+        let settings = OidcSettings::new(
+            id,
+            "https://id.example.org".parse().expect("a URL"),
+            "jansky",
+        );
 
         assert_eq!(
             Metadata::parse(br#"{"issuer": "https://id.example.org/"}"#, &settings),
@@ -348,7 +354,11 @@ mod tests {
     #[test]
     fn metadata_that_cannot_be_used_say_what_is_wrong_with_them() {
         let id = "op".parse().expect("it is a provider id");
-        let settings = OidcSettings::new(id, "https://id.example.org", "jansky");
+        let settings = OidcSettings::new(
+            id,
+            "https://id.example.org".parse().expect("a URL"),
+            "jansky",
+        );
         let issuer = r#""issuer": "https://id.example.org""#;
         let endpoint = r#""authorization_endpoint": "https://id.example.org/auth""#;
 
@@ -376,7 +386,11 @@ mod tests {
     #[test]
     fn what_is_null_is_not_there() {
         let id = "op".parse().expect("it is a provider id");
-        let settings = OidcSettings::new(id, "https://id.example.org", "jansky");
+        let settings = OidcSettings::new(
+            id,
+            "https://id.example.org".parse().expect("a URL"),
+            "jansky",
+        );
         let document = br#"{
             "issuer": "https://id.example.org",
             "authorization_endpoint": "https://id.example.org/auth",

@@ -28,6 +28,7 @@ pub(crate) use http::{Answer, send};
 pub use http::{http_client, http_client_trusting};
 pub use id_token::{Expectations, verify_id_token};
 pub(crate) use id_token::{same, token_claims};
+pub use jansky_settings::{ClaimsSource, ClientAuthentication, Endpoints, SecurityEvents};
 pub(crate) use json::read_json;
 pub(crate) use jws::{needed_text, time};
 pub use keys::Jwks;
@@ -37,7 +38,4 @@ pub use logout_token::{claimed_issuer, verify_logout_token};
 pub use metadata::{Metadata, MetadataProblem};
 pub use relying_party::OidcProvider;
 pub use security_event::verify_security_event;
-pub use settings::{
-    ClaimsSource, ClientAuthentication, InvalidSettings, ManualEndpoints, OidcSettings,
-    SecurityEventSettings, SettingsProblem, SigningAlgorithm,
-};
+pub use settings::{InvalidSettings, OidcSettings, SettingsProblem, SigningAlgorithm};

@@ -9,6 +9,7 @@ use reqwest::Client;
 use serde_json::Value;
 use url::Url;
 
+use super::ClaimsSource;
 use super::discovery::Discovery;
 use super::external::KnownWays;
 use super::http::send;
@@ -20,7 +21,7 @@ use super::logout_token::verify_logout_token;
 use super::metadata::Metadata;
 use super::security_event::verify_security_event;
 use super::service_account::ServiceTokenCache;
-use super::settings::{ClaimsSource, InvalidSettings, OidcSettings, SettingsProblem};
+use super::settings::{InvalidSettings, OidcSettings, SettingsProblem};
 use super::token_endpoint::{Caller, ClientCredentials};
 use crate::attempt::{CallbackQuery, LoginAttempt, code_challenge};
 use crate::error::{CallbackProblem, IdentityError, TokenProblem, clean};
@@ -90,7 +91,7 @@ impl OidcProvider {
         let discovery = match &settings.endpoints {
             None => Discovery::new(),
             Some(endpoints) => {
-                if settings.claims_source == ClaimsSource::UserInfo && endpoints.userinfo.is_none()
+                if settings.claims_source == ClaimsSource::Userinfo && endpoints.userinfo.is_none()
                 {
                     problems.push(SettingsProblem::NoUserinfoEndpoint);
                 }
@@ -156,7 +157,7 @@ impl OidcProvider {
         }
         // RFC 9207 2.4: before the rest of the answer, error or not, is looked at.
         match query.iss.as_deref() {
-            Some(issuer) if issuer != self.settings.issuer => {
+            Some(issuer) if issuer != self.settings.issuer() => {
                 return Err(CallbackProblem::WrongIssuer.into());
             }
             None if metadata.sends_issuer => return Err(CallbackProblem::MissingIssuer.into()),
@@ -194,12 +195,12 @@ impl OidcProvider {
     /// What every token of the provider must say.
     fn expectations(&self) -> Expectations<'_> {
         Expectations {
-            issuer: &self.settings.issuer,
+            issuer: self.settings.issuer(),
             client_id: &self.settings.client_id,
             nonce: None,
             access_token: None,
             algorithms: &self.settings.accepted_algorithms,
-            leeway: self.settings.leeway,
+            leeway: *self.settings.clock_leeway,
         }
     }
 
@@ -211,7 +212,7 @@ impl OidcProvider {
         KeySource {
             http: &self.http,
             url,
-            timeout: self.settings.http_timeout,
+            timeout: *self.settings.http_timeout,
             clock: &*self.clock,
         }
     }
@@ -234,9 +235,8 @@ impl OidcProvider {
             .extra
             .iter()
             .filter(|(name, _)| hints.contains(name));
-        let fixed = self
-            .settings
-            .extra_authorize_parameters
+        let fixed = self.settings.authorize_parameters();
+        let fixed = fixed
             .iter()
             .filter(|(name, _)| !(hints.contains(name) && attempt.extra.contains_key(*name)));
         let ours = [
@@ -268,11 +268,11 @@ impl OidcProvider {
         let wanted = match self.settings.claims_source {
             // A refresh may bring no ID token; userinfo is then the only place to look.
             ClaimsSource::IdToken => from_token.is_none(),
-            ClaimsSource::UserInfo | ClaimsSource::Both | ClaimsSource::Auto => true,
+            ClaimsSource::Userinfo | ClaimsSource::Both | ClaimsSource::Auto => true,
         };
         let url = match &metadata.userinfo {
             Some(url) if wanted => url,
-            None if self.settings.claims_source == ClaimsSource::UserInfo => {
+            None if self.settings.claims_source == ClaimsSource::Userinfo => {
                 let reason = "the provider has none, and claims are to come from it".to_owned();
                 return Err(IdentityError::BadAnswer {
                     endpoint: "userinfo",
@@ -284,7 +284,7 @@ impl OidcProvider {
         let fresh = self.userinfo(metadata, url, subject, &tokens.access);
         let fresh = fresh.await?;
         let mut claims = from_token.unwrap_or_default();
-        if self.settings.claims_source == ClaimsSource::UserInfo {
+        if self.settings.claims_source == ClaimsSource::Userinfo {
             claims.retain(|name, _| ABOUT_THE_TOKEN.contains(&name.as_str()));
         }
         let fresh = fresh
@@ -303,7 +303,7 @@ impl OidcProvider {
     ) -> ExternalIdentity {
         ExternalIdentity {
             provider: self.settings.id.clone(),
-            issuer: self.settings.issuer.clone(),
+            issuer: self.settings.issuer().to_owned(),
             subject,
             claims,
             tokens,
@@ -342,7 +342,7 @@ impl OidcProvider {
             .get(url.clone())
             .header(reqwest::header::ACCEPT, "application/json, application/jwt")
             .bearer_auth(access.expose());
-        let answer = send(ENDPOINT, request, self.settings.http_timeout).await?;
+        let answer = send(ENDPOINT, request, *self.settings.http_timeout).await?;
         answer.expect_success(ENDPOINT)?;
         let unusable = |reason: String| IdentityError::BadAnswer {
             endpoint: ENDPOINT,
@@ -381,7 +381,7 @@ impl IdentityProvider for OidcProvider {
     }
 
     fn title(&self) -> &str {
-        &self.settings.title
+        self.settings.title()
     }
 
     fn method(&self) -> LoginMethod<'_> {
@@ -578,7 +578,7 @@ impl UpstreamSession for OidcProvider {
 #[async_trait]
 impl LogoutReceiver for OidcProvider {
     fn issuer(&self) -> &str {
-        &self.settings.issuer
+        self.settings.issuer()
     }
 
     async fn receive(&self, token: &Secret) -> Result<LogoutNotice, IdentityError> {
@@ -596,13 +596,12 @@ impl LogoutReceiver for OidcProvider {
 impl SecurityEventReceiver for OidcProvider {
     fn issuer(&self) -> &str {
         let own = self.settings.security_events.as_ref();
-        own.and_then(|events| events.issuer.as_deref())
-            .unwrap_or(&self.settings.issuer)
+        own.and_then(|events| events.issuer.as_ref())
+            .map_or_else(|| self.settings.issuer(), |issuer| issuer.as_written())
     }
 
     fn admits(&self, authorization: Option<&Secret>) -> bool {
-        let own = self.settings.security_events.as_ref();
-        match own.and_then(|events| events.authorization.as_ref()) {
+        match &self.settings.events_authorization {
             Some(expected) => {
                 authorization.is_some_and(|found| same(found.expose(), expected.expose()))
             }
@@ -618,7 +617,7 @@ impl SecurityEventReceiver for OidcProvider {
             client_id: &events.audience,
             ..self.expectations()
         };
-        let about = &self.settings.issuer;
+        let about = self.settings.issuer();
         let check = |keys: &_| {
             verify_security_event(keys, &expected, about, token.expose(), self.clock.now())
         };

@@ -1,110 +1,94 @@
 //! What an operator decides about a provider, and which decisions are refused at once.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
-use std::time::Duration;
 
 use jansky_model::{ProviderId, Secret};
+use jansky_settings::{
+    ClientAuthentication, HttpUrl, OidcProvider as Section, PROTOCOL_PARAMETERS, SecurityEvents,
+    Written,
+};
 use jsonwebtoken::Algorithm;
-use url::Url;
 
 use super::client_key::ClientKey;
 use super::kind::OidcKind;
 
-/// The settings of one OpenID Connect provider.
+/// How an OpenID Connect provider is used: the section of the configuration, and what was read for it.
 #[derive(Clone, Debug)]
 pub struct OidcSettings {
     /// The provider's id in the configuration.
     pub id: ProviderId,
     /// Which provider it is, for what it does in its own way.
     pub kind: OidcKind,
-    /// The text on its sign-in button.
-    pub title: String,
-    /// The issuer, to the letter as the provider publishes it (a trailing `/` counts).
-    pub issuer: String,
-    /// Our name at the provider.
-    pub client_id: String,
+    /// What the operator wrote. Who may come in, and where claims stand, is for others to know.
+    pub section: Section,
     /// Our secrets at the provider, tried in order when it answers `invalid_client`, so that a
     /// secret can be changed without a gap. None for a public client.
     pub client_secrets: Vec<Secret>,
     /// Our private key at the provider, for [`ClientAuthentication::PrivateKeyJwt`].
     pub client_key: Option<ClientKey>,
-    /// How the secret is sent, or that a key is used; chosen from the provider's metadata if not given.
-    pub client_authentication: Option<ClientAuthentication>,
-    /// The scopes to ask for; must hold `openid`. `offline_access` asks for a refresh token that
-    /// outlives the session, in the way that the provider wants it asked.
-    pub scopes: Vec<String>,
-    /// Parameters added to every authorize request, such as `prompt` or `acr_values`.
-    pub extra_authorize_parameters: BTreeMap<String, String>,
-    /// Whether the parameters of a sign-in are sent to the provider beforehand (RFC 9126) when it
-    /// offers that. One that requires it gets it in any case.
-    pub pushed_authorization: bool,
-    /// Names that one sign-in may add to its authorize request (`kc_idp_hint`, `idp`,
-    /// `login_hint`); see [`LoginAttempt::extra`](crate::LoginAttempt::extra).
-    pub hint_parameters: Vec<String>,
-    /// Services whose tokens are thrown away when the provider sends them along (`other_tokens`).
-    pub exclude_services: Vec<String>,
-    /// Endpoints given by hand; discovery is not used then.
-    pub endpoints: Option<ManualEndpoints>,
-    /// How far the clocks may differ.
-    pub leeway: Duration,
-    /// How long one request to the provider may take.
-    pub http_timeout: Duration,
-    /// Where claims come from.
-    pub claims_source: ClaimsSource,
-    /// Accepts `http` for an issuer, and its endpoints, that are not on this machine.
-    pub allow_insecure_issuer: bool,
     /// The signature algorithms that ID tokens may have.
     pub accepted_algorithms: Vec<SigningAlgorithm>,
-    /// How the provider tells us of security events; `None` if it is not believed.
-    pub security_events: Option<SecurityEventSettings>,
+    /// The `Authorization` header that the transmitter of security events sends, to the letter; `None` if
+    /// its signature is enough.
+    pub events_authorization: Option<Secret>,
+}
+
+impl Deref for OidcSettings {
+    type Target = Section;
+
+    fn deref(&self) -> &Section {
+        &self.section
+    }
+}
+
+impl DerefMut for OidcSettings {
+    fn deref_mut(&mut self) -> &mut Section {
+        &mut self.section
+    }
 }
 
 impl OidcSettings {
-    /// Settings with the usual values: scopes `openid profile email`, claims from the ID token and
-    /// userinfo together, 10 seconds of leeway and of patience.
-    pub fn new(id: ProviderId, issuer: impl Into<String>, client_id: impl Into<String>) -> Self {
+    /// What a section says, before any secret or key of it was read.
+    pub fn of(id: ProviderId, section: Section) -> Self {
         Self {
-            title: id.to_string(),
             id,
             kind: OidcKind::Generic,
-            issuer: issuer.into(),
-            client_id: client_id.into(),
+            section,
             client_secrets: Vec::new(),
             client_key: None,
-            client_authentication: None,
-            scopes: ["openid", "profile", "email"].map(String::from).to_vec(),
-            extra_authorize_parameters: BTreeMap::new(),
-            pushed_authorization: true,
-            hint_parameters: Vec::new(),
-            exclude_services: Vec::new(),
-            endpoints: None,
-            leeway: Duration::from_secs(10),
-            http_timeout: Duration::from_secs(10),
-            claims_source: ClaimsSource::Both,
-            allow_insecure_issuer: false,
             accepted_algorithms: SigningAlgorithm::DEFAULT.to_vec(),
-            security_events: None,
+            events_authorization: None,
         }
+    }
+
+    /// A public client at this issuer, with every other key as it is when nobody writes it.
+    pub fn new(id: ProviderId, issuer: Written<HttpUrl>, client_id: impl Into<String>) -> Self {
+        Self::of(id, Section::new(issuer, client_id))
+    }
+
+    /// The text on its sign-in button.
+    pub fn title(&self) -> &str {
+        self.title.as_deref().unwrap_or(self.id.as_str())
+    }
+
+    /// The issuer, to the letter as the provider publishes it (a trailing `/` counts).
+    pub fn issuer(&self) -> &str {
+        self.issuer.as_written()
     }
 
     /// Finds everything that is wrong with the settings by themselves.
     pub(crate) fn problems(&self) -> Vec<SettingsProblem> {
         let mut problems = Vec::new();
-        match Url::parse(&self.issuer) {
-            Err(_) => problems.push(SettingsProblem::IssuerNotUrl(self.issuer.clone())),
-            Ok(url) if !super::metadata::is_plain(&url) => {
-                problems.push(SettingsProblem::IssuerNotUrl(self.issuer.clone()));
-            }
-            Ok(url) => {
-                let secure = url.scheme() == "https"
-                    || super::metadata::is_loopback(&url)
-                    || self.allow_insecure_issuer;
-                if !secure {
-                    problems.push(SettingsProblem::IssuerNotSecure(self.issuer.clone()));
-                }
-            }
+        let (issuer, url) = (self.issuer(), &**self.issuer);
+        if !super::metadata::is_plain(url) {
+            problems.push(SettingsProblem::IssuerNotUrl(issuer.to_owned()));
+        } else if url.scheme() != "https"
+            && !super::metadata::is_loopback(url)
+            && !self.allow_insecure_issuer
+        {
+            problems.push(SettingsProblem::IssuerNotSecure(issuer.to_owned()));
         }
         if self.client_id.is_empty() {
             problems.push(SettingsProblem::EmptyClientId);
@@ -123,13 +107,10 @@ impl OidcSettings {
             problems.push(SettingsProblem::NoAlgorithm);
         }
         if let Some(events) = &self.security_events {
-            problems.extend(events.problem(&self.issuer, self.allow_insecure_issuer));
+            problems.extend(event_problem(events, issuer, self.allow_insecure_issuer));
         }
-        let added = self
-            .extra_authorize_parameters
-            .keys()
-            .chain(&self.hint_parameters);
-        for name in added {
+        let fixed = self.authorize_parameters();
+        for name in fixed.keys().chain(&self.hint_parameters) {
             if PROTOCOL_PARAMETERS.contains(&name.as_str()) {
                 problems.push(SettingsProblem::ProtocolParameter(name.clone()));
             }
@@ -138,98 +119,27 @@ impl OidcSettings {
     }
 }
 
-/// Parameters of the authorize request that keep the sign-in safe and are therefore ours alone.
-const PROTOCOL_PARAMETERS: [&str; 12] = [
-    "client_id",
-    "client_secret",
-    "code_challenge",
-    "code_challenge_method",
-    "nonce",
-    "redirect_uri",
-    "request",
-    "request_uri",
-    "response_mode",
-    "response_type",
-    "scope",
-    "state",
-];
-
-/// Endpoints given by hand, for a provider without discovery.
-#[derive(Clone, Debug)]
-pub struct ManualEndpoints {
-    /// Where the browser goes.
-    pub authorization: Url,
-    /// Where codes become tokens.
-    pub token: Url,
-    /// The provider's public keys.
-    pub jwks: Url,
-    /// Where claims can be read with an access token.
-    pub userinfo: Option<Url>,
-    /// Where a session at the provider ends.
-    pub end_session: Option<Url>,
-    /// Where tokens are revoked.
-    pub revocation: Option<Url>,
-    /// Where the parameters of a sign-in are sent beforehand (RFC 9126).
-    pub pushed_authorization: Option<Url>,
-}
-
-/// The stream of security events of a provider (OpenID Shared Signals Framework 1.0), as it was
-/// agreed with its transmitter.
-#[derive(Clone, Debug)]
-pub struct SecurityEventSettings {
-    /// What the transmitter calls this hub: the `aud` of its tokens.
-    pub audience: String,
-    /// The `iss` of its tokens; `None` for the issuer of the provider.
-    pub issuer: Option<String>,
-    /// Where its keys are; `None` for those of the provider.
-    pub jwks: Option<Url>,
-    /// The `Authorization` header that it sends, to the letter; `None` if its signature is enough.
-    pub authorization: Option<Secret>,
-}
-
-impl SecurityEventSettings {
-    fn problem(&self, provider: &str, allow_insecure: bool) -> Option<SettingsProblem> {
-        if self.audience.is_empty() {
-            return Some(SettingsProblem::EmptyEventAudience);
-        }
-        let is_other = self.issuer.as_ref().is_some_and(|own| own != provider);
-        if is_other && self.jwks.is_none() {
-            return Some(SettingsProblem::NoEventKeys);
-        }
-        let url = self.jwks.as_ref()?;
-        let reason = super::metadata::refuse_transport(url, allow_insecure)?;
-        Some(SettingsProblem::Endpoint {
-            name: "security event keys",
-            url: url.to_string(),
-            reason,
-        })
+/// What is wrong with what was agreed about security events (OpenID Shared Signals Framework 1.0).
+fn event_problem(
+    events: &SecurityEvents,
+    provider: &str,
+    allow_insecure: bool,
+) -> Option<SettingsProblem> {
+    if events.audience.is_empty() {
+        return Some(SettingsProblem::EmptyEventAudience);
     }
-}
-
-/// How we prove to the provider who we are (OpenID Connect Core 9).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuthentication {
-    /// In the `Authorization` header.
-    SecretBasic,
-    /// In the form.
-    SecretPost,
-    /// Not at all: requests are signed with [`OidcSettings::client_key`].
-    PrivateKeyJwt,
-}
-
-/// Where claims come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimsSource {
-    /// Only from the ID token.
-    IdToken,
-    /// From the userinfo endpoint; only what an ID token says about itself comes from there.
-    UserInfo,
-    /// From both; where they differ userinfo wins, which is fresher. Without a userinfo endpoint
-    /// the same as [`ClaimsSource::IdToken`].
-    Both,
-    /// From both, but userinfo is asked after a sign-in only for those whose ID token, which is as
-    /// fresh then, lacks a claim.
-    Auto,
+    let issuer = events.issuer.as_ref();
+    let is_other = issuer.is_some_and(|own| own.as_written() != provider);
+    if is_other && events.jwks.is_none() {
+        return Some(SettingsProblem::NoEventKeys);
+    }
+    let url = events.jwks.as_ref()?;
+    let reason = super::metadata::refuse_transport(url, allow_insecure)?;
+    Some(SettingsProblem::Endpoint {
+        name: "security event keys",
+        url: url.to_string(),
+        reason,
+    })
 }
 
 /// A signature algorithm that an ID token may have.

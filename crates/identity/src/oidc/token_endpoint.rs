@@ -12,12 +12,13 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
+use super::ClientAuthentication;
 use super::client_key::ASSERTION_TYPE;
 use super::http::{Answer, send};
 use super::json::{fitting, read_json};
 use super::lifetime::{end_of, lifetime, moment};
 use super::metadata::Metadata;
-use super::settings::{ClientAuthentication, OidcSettings};
+use super::settings::OidcSettings;
 use crate::claim_rules::Reading;
 use crate::error::clean;
 use crate::issued::earlier;
@@ -278,12 +279,12 @@ impl Caller<'_> {
             .header(header::ACCEPT, "application/json");
         let mut names_us = form.iter().any(|(name, _)| *name == "client_id");
         match (secret, self.authentication()) {
-            (Some(secret), ClientAuthentication::SecretBasic) => {
+            (Some(secret), ClientAuthentication::Basic) => {
                 let value = basic(&self.settings.client_id, secret);
                 request = request.header(header::AUTHORIZATION, value);
                 names_us = true;
             }
-            (Some(secret), ClientAuthentication::SecretPost) => {
+            (Some(secret), ClientAuthentication::Post) => {
                 form.push(("client_secret", secret.expose()));
             }
             (Some(_), ClientAuthentication::PrivateKeyJwt) | (None, _) => {}
@@ -295,7 +296,7 @@ impl Caller<'_> {
             form.push(("client_assertion_type", ASSERTION_TYPE));
             form.push(("client_assertion", assertion.expose()));
         }
-        let answer = send(endpoint, request.form(&form), self.settings.http_timeout).await?;
+        let answer = send(endpoint, request.form(&form), *self.settings.http_timeout).await?;
         if answer.status.is_success() {
             return Ok(answer);
         }
@@ -311,9 +312,7 @@ impl Caller<'_> {
     fn assertion(&self) -> Option<Secret> {
         let key = self.settings.client_key.as_ref()?;
         let by_key = self.authentication() == ClientAuthentication::PrivateKeyJwt;
-        let OidcSettings {
-            client_id, issuer, ..
-        } = self.settings;
+        let (client_id, issuer) = (&self.settings.client_id, self.settings.issuer());
         by_key.then(|| key.assertion(client_id, issuer, self.clock.now()))
     }
 
@@ -326,9 +325,9 @@ impl Caller<'_> {
             if self.settings.client_key.is_some() {
                 ClientAuthentication::PrivateKeyJwt
             } else if !offers("client_secret_basic") && offers("client_secret_post") {
-                ClientAuthentication::SecretPost
+                ClientAuthentication::Post
             } else {
-                ClientAuthentication::SecretBasic
+                ClientAuthentication::Basic
             }
         })
     }

@@ -291,7 +291,7 @@ async fn an_endpoint_that_never_answers_is_a_timeout() {
         ("/jwks", "timeout"),
         ("/userinfo", "timeout"),
     ] {
-        let rig = Rig::with(|settings| settings.http_timeout = Duration::from_millis(300)).await;
+        let rig = Rig::with(|settings| settings.http_timeout.0 = Duration::from_millis(300)).await;
         rig.op.script().instead.insert(path, Instead::Silence);
 
         let error = rig.login().await.expect_err("nothing is answered");

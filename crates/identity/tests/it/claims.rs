@@ -10,7 +10,7 @@ use crate::rig::Rig;
 
 #[tokio::test]
 async fn userinfo_about_somebody_else_is_refused() {
-    for source in [ClaimsSource::UserInfo, ClaimsSource::Both] {
+    for source in [ClaimsSource::Userinfo, ClaimsSource::Both] {
         let rig = Rig::with(|settings| settings.claims_source = source).await;
         for other in [
             json!({ "sub": "subject-2" }),
@@ -66,7 +66,7 @@ async fn userinfo_comes_after_a_sign_in_when_somebody_asks_for_more() {
 /// What the operator reads of a userinfo answer that cannot be used.
 #[tokio::test]
 async fn userinfo_that_cannot_be_used_says_what_came_and_what_was_expected() {
-    let rig = Rig::with(|settings| settings.claims_source = ClaimsSource::UserInfo).await;
+    let rig = Rig::with(|settings| settings.claims_source = ClaimsSource::Userinfo).await;
     for (answer, expected) in [
         (
             json!({ "preferred_username": "canary" }),
@@ -98,7 +98,7 @@ async fn userinfo_that_cannot_be_used_says_what_came_and_what_was_expected() {
 
 #[tokio::test]
 async fn userinfo_may_be_signed_and_is_then_checked_like_any_token() {
-    let rig = Rig::with(|settings| settings.claims_source = ClaimsSource::UserInfo).await;
+    let rig = Rig::with(|settings| settings.claims_source = ClaimsSource::Userinfo).await;
     let header = json!({ "alg": "RS256", "kid": rig.op.script().keys[0].kid });
     let sign = |claims: Value| {
         let token = rig.op.script().keys[0].sign(&header, &claims);
@@ -151,7 +151,7 @@ async fn userinfo_may_be_signed_and_is_then_checked_like_any_token() {
 async fn the_settings_decide_where_claims_come_from() {
     for (source, requests, name, from_token, from_userinfo) in [
         (ClaimsSource::IdToken, 0, "river", true, false),
-        (ClaimsSource::UserInfo, 1, "kaylee", false, true),
+        (ClaimsSource::Userinfo, 1, "kaylee", false, true),
         (ClaimsSource::Both, 1, "kaylee", true, true),
     ] {
         let rig = Rig::with(|settings| settings.claims_source = source).await;

@@ -1,7 +1,6 @@
 //! GitHub, played by the scripted provider.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jansky_identity::{
     CallbackProblem, ExternalIdentity, GitHub, GitHubSettings, IdentityError,
@@ -9,7 +8,6 @@ use jansky_identity::{
 };
 use jansky_model::{ManualClock, Secret};
 use serde_json::{Value, json};
-use url::Url;
 
 use crate::rig::{REDIRECT_URI, attempt, manual_clock, query};
 use jansky_testing::provider::{Instead, ScriptedProvider};
@@ -69,18 +67,21 @@ impl FakeGitHub {
 }
 
 fn client(server: &ScriptedProvider, clock: &Arc<ManualClock>, scopes: &[&str]) -> GitHub {
-    let url = Url::parse(&server.issuer).expect("it is a URL");
+    let section = serde_json::from_value(json!({
+        "title": "GitHub",
+        "url": server.issuer,
+        "api_url": server.issuer,
+        "client_id": "jansky",
+        "client_secret": { "file": "/handed/over/below" },
+        "scopes": scopes,
+        "extra_authorize_parameters": { "allow_signup": "false" },
+        "hint_parameters": ["login"],
+        "http_timeout": "5s",
+    }));
     let settings = GitHubSettings {
         id: "github".parse().expect("it is a provider id"),
-        title: "GitHub".to_owned(),
-        api: url.clone(),
-        url,
-        client_id: "jansky".to_owned(),
+        section: section.expect("a section"),
         client_secrets: vec![Secret::new("canary-client-secret")],
-        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-        extra_authorize_parameters: [("allow_signup".to_owned(), "false".to_owned())].into(),
-        hint_parameters: vec!["login".to_owned()],
-        http_timeout: Duration::from_secs(5),
     };
     let http = http_client().expect("the client is made");
     GitHub::new(settings, http, Arc::clone(clock) as Arc<_>)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_identity::oidc::{ClientKey, OidcKind, OidcSettings};
+use jansky_identity::oidc::{ClaimsSource, ClientKey, OidcKind, OidcSettings};
 use jansky_identity::{
     ExternalIdentity, IdentityError, IdentityProvider as _, LogoutNotice, OidcProvider,
     RedirectLogin as _, RefreshOutcome,
@@ -23,8 +23,9 @@ use jansky_testing::signing::Key;
 pub(crate) fn client(id: &str) -> OidcSettings {
     let issuer = variable("JANSKY_TEST_KEYCLOAK_ISSUER");
     let name = "kc".parse().expect("it is a provider id");
-    let mut settings = OidcSettings::new(name, issuer, id);
+    let mut settings = OidcSettings::new(name, issuer.parse().expect("a URL"), id);
     settings.kind = OidcKind::Keycloak;
+    settings.claims_source = ClaimsSource::Both;
     settings.hint_parameters = vec!["kc_idp_hint".to_owned()];
     let secret = variable("JANSKY_TEST_KEYCLOAK_CLIENT_SECRET");
     settings.client_secrets = vec![Secret::new(secret)];

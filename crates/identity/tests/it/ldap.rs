@@ -1,11 +1,10 @@
 //! Sign-in against a real directory: Debian's slapd, as `tests/services/slapd` starts it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jansky_identity::{
-    ExternalIdentity, FormLogin as _, IdentityError, IdentityProvider as _, LdapGroups, LdapLookup,
-    LdapProvider, LdapSettings,
+    ExternalIdentity, FormLogin as _, IdentityError, IdentityProvider as _, LdapProvider,
+    LdapSettings,
 };
 use jansky_model::{Random as _, Secret};
 use jansky_testing::MachineRandom;
@@ -25,6 +24,17 @@ fn base() -> String {
     variable("JANSKY_TEST_LDAP_BASE")
 }
 
+/// How the entry of a person is found.
+#[derive(Clone)]
+enum LdapLookup {
+    Template(String),
+    Search {
+        base: String,
+        filter: String,
+        bind: Option<(String, Secret)>,
+    },
+}
+
 fn template() -> LdapLookup {
     LdapLookup::Template(format!("uid={{username}},ou=people,{}", base()))
 }
@@ -41,22 +51,26 @@ fn search() -> LdapLookup {
 }
 
 fn settings(lookup: LdapLookup) -> LdapSettings {
-    LdapSettings {
+    let section = serde_json::from_value(json!({
+        "title": "Institute",
+        "url": variable("JANSKY_TEST_LDAP_URL"),
+        "timeout": "20s",
+    }));
+    let mut settings = LdapSettings {
         id: "institute".parse().expect("a valid id"),
-        title: "Institute".to_owned(),
-        url: variable("JANSKY_TEST_LDAP_URL"),
-        start_tls: false,
+        section: section.expect("a section"),
         tls: None,
-        lookup,
-        username_attribute: "uid".to_owned(),
-        subject_attribute: "entryUUID".to_owned(),
-        email_attribute: "mail".to_owned(),
-        name_attribute: "cn".to_owned(),
-        member_of: None,
-        groups: None,
-        timeout: Duration::from_secs(20),
-        attempts_per_minute: 10,
+        bind_password: None,
+    };
+    match lookup {
+        LdapLookup::Template(template) => settings.user_dn = Some(template),
+        LdapLookup::Search { base, filter, bind } => {
+            settings.search_base = Some(base);
+            settings.search_filter = filter;
+            (settings.bind_dn, settings.bind_password) = bind.unzip();
+        }
     }
+    settings
 }
 
 fn directory(lookup: LdapLookup, change: impl FnOnce(&mut LdapSettings)) -> LdapProvider {
@@ -66,11 +80,7 @@ fn directory(lookup: LdapLookup, change: impl FnOnce(&mut LdapSettings)) -> Ldap
 }
 
 fn with_groups(settings: &mut LdapSettings) {
-    settings.groups = Some(LdapGroups {
-        base: format!("ou=groups,{}", base()),
-        filter: "(member={dn})".to_owned(),
-        attribute: "cn".to_owned(),
-    });
+    settings.groups_base = Some(format!("ou=groups,{}", base()));
 }
 
 async fn verify(
@@ -177,9 +187,7 @@ fn a_filter_that_nobody_can_read_is_found_before_somebody_signs_in() {
             bind: None,
         });
         with_groups(&mut settings);
-        if let Some(search) = &mut settings.groups {
-            search.filter = groups.to_owned();
-        }
+        settings.groups_filter = groups.to_owned();
         settings
     };
     let (people, groups) = ("(uid={username})", "(|(member={dn})(memberUid={username}))");
@@ -230,7 +238,7 @@ async fn what_is_typed_stays_a_name() {
 async fn groups_come_from_a_search_or_from_the_entry() {
     let searched = directory(search(), with_groups);
     let told = directory(search(), |settings| {
-        settings.member_of = Some("memberOf".to_owned());
+        settings.groups_from = Some("memberOf".to_owned());
     });
 
     let river = verify(&searched, "river", "right-river").await;
@@ -317,9 +325,7 @@ async fn a_person_is_looked_up_again_without_their_password() {
     change(member("delete"));
     let elsewhere = directory(only_staff, |settings| {
         with_groups(settings);
-        if let Some(groups) = &mut settings.groups {
-            groups.base = format!("ou=moved,{base}");
-        }
+        settings.groups_base = Some(format!("ou=moved,{base}"));
     });
     let elsewhere = elsewhere.people().expect("it searches");
     let unseen = elsewhere.look_up(&first.subject).await;
@@ -462,16 +468,12 @@ async fn a_directory_that_refuses_to_be_asked_says_of_nobody_that_they_are_gone(
 async fn groups_and_names_that_the_directory_does_not_show_are_not_none() {
     let nameless = directory(search(), |settings| {
         with_groups(settings);
-        if let Some(groups) = &mut settings.groups {
-            groups.attribute = "telexNumber".to_owned();
-        }
+        settings.groups_name = "telexNumber".to_owned();
     });
     let by_hidden_name = directory(search(), |settings| {
         with_groups(settings);
         settings.username_attribute = "telexNumber".to_owned();
-        if let Some(groups) = &mut settings.groups {
-            groups.filter = "(member=uid={username},ou=people)".to_owned();
-        }
+        settings.groups_filter = "(member=uid={username},ou=people)".to_owned();
     });
 
     for provider in [nameless, by_hidden_name] {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jansky_identity::oidc::ClaimsSource;
 use jansky_identity::{
     ExternalIdentity, IdentityError, IdentityProvider as _, LoginAttempt, OidcProvider,
     OidcSettings, RedirectLogin as _, http_client,
@@ -38,8 +39,9 @@ impl Real {
         let id = "real".parse().expect("it is a provider id");
         let issuer = variable(&format!("JANSKY_TEST_{prefix}_ISSUER"));
         let client_id = variable(&format!("JANSKY_TEST_{prefix}_CLIENT_ID"));
-        let mut settings = OidcSettings::new(id, issuer, client_id);
+        let mut settings = OidcSettings::new(id, issuer.parse().expect("a URL"), client_id);
         let secret = variable(&format!("JANSKY_TEST_{prefix}_CLIENT_SECRET"));
+        settings.claims_source = ClaimsSource::Both;
         settings.client_secrets = vec![Secret::new(secret)];
         Self {
             provider: relying_party(settings),

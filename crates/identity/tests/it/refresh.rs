@@ -53,7 +53,7 @@ async fn only_the_provider_can_end_a_session_and_only_about_the_grant() {
 
 #[tokio::test]
 async fn an_answer_that_never_comes_is_uncertain_and_a_closed_door_is_not() {
-    let silent = Rig::with(|settings| settings.http_timeout = Duration::from_millis(300)).await;
+    let silent = Rig::with(|settings| settings.http_timeout.0 = Duration::from_millis(300)).await;
     silent
         .op
         .script()

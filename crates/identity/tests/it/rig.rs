@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jansky_identity::oidc::ClaimsSource;
 use jansky_identity::{
     CallbackQuery, ExternalIdentity, IdentityError, IdentityProvider as _, LoginAttempt,
     OidcProvider, OidcSettings, RedirectLogin as _, http_client,
@@ -82,9 +83,10 @@ pub(crate) fn manual_clock() -> Arc<ManualClock> {
 
 pub(crate) fn settings(issuer: &str) -> OidcSettings {
     let id = "op".parse().expect("it is a provider id");
-    let mut settings = OidcSettings::new(id, issuer, CLIENT_ID);
+    let mut settings = OidcSettings::new(id, issuer.parse().expect("a URL"), CLIENT_ID);
+    settings.claims_source = ClaimsSource::Both;
     settings.client_secrets = vec![Secret::new(CLIENT_SECRET)];
-    settings.http_timeout = Duration::from_secs(5);
+    settings.http_timeout.0 = Duration::from_secs(5);
     settings
 }
 

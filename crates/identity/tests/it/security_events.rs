@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jansky_identity::claim_rules::Unreadable;
-use jansky_identity::oidc::SecurityEventSettings;
+use jansky_identity::oidc::SecurityEvents;
 use jansky_identity::{
     EventSubject, IdentityError, IdentityProvider as _, SecurityEvent, SecurityNotice, TokenProblem,
 };
@@ -24,13 +24,17 @@ async fn rig() -> Rig {
     rig_with(|_| {}).await
 }
 
-async fn rig_with(change: impl FnOnce(&mut SecurityEventSettings)) -> Rig {
-    let mut events = SecurityEventSettings {
+fn agreed() -> SecurityEvents {
+    SecurityEvents {
         audience: AUDIENCE.to_owned(),
         issuer: None,
         jwks: None,
         authorization: None,
-    };
+    }
+}
+
+async fn rig_with(change: impl FnOnce(&mut SecurityEvents)) -> Rig {
+    let mut events = agreed();
     change(&mut events);
     Rig::with(|settings| settings.security_events = Some(events)).await
 }
@@ -385,7 +389,7 @@ async fn a_transmitter_of_its_own_has_its_own_name_and_keys() {
         format!("{}/jwks", transmitter.op.issuer),
     );
     let rig = rig_with(|events| {
-        events.issuer = Some(issuer.clone());
+        events.issuer = Some(issuer.parse().expect("a URL"));
         events.jwks = Some(keys.parse().expect("a URL"));
     })
     .await;
@@ -413,7 +417,11 @@ async fn a_token_that_was_under_way_for_days_is_taken() {
 
 #[tokio::test]
 async fn the_header_that_was_agreed_is_asked_for() {
-    let rig = rig_with(|events| events.authorization = Some(Secret::new("Bearer agreed"))).await;
+    let rig = Rig::with(|settings| {
+        settings.security_events = Some(agreed());
+        settings.events_authorization = Some(Secret::new("Bearer agreed"));
+    })
+    .await;
     let receiver = rig.provider.security_event_receiver();
     let receiver = receiver.expect("it takes them");
 

@@ -19,7 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("settings", &["model"]),
     ("config", &["batch", "handover", "model", "settings"]),
     ("store", &["guard", "model"]),
-    ("identity", &["model", "pam"]),
+    ("identity", &["model", "pam", "settings"]),
     ("pam", &[]),
     // Formats of files, which know nothing of ours.
     ("votable", &[]),

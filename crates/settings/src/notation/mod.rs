@@ -15,6 +15,7 @@ mod url;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -62,6 +63,15 @@ impl<T> Deref for Written<T> {
 
     fn deref(&self) -> &T {
         &self.0
+    }
+}
+
+impl<T: Notation> FromStr for Written<T> {
+    /// Advice.
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        T::read(text).map(Self)
     }
 }
 

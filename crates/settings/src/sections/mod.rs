@@ -39,8 +39,8 @@ pub use self::issuer::{Client, Issuer, IssuerAlgorithm};
 pub use self::ldap::LdapProvider;
 pub use self::pam::PamProvider;
 pub use self::provider::{
-    ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider, Provider,
-    SecondFactor, SecurityEvents, SignOut, SignUp,
+    ClaimsSource, ClientAuthentication, Endpoints, LocalProvider, OidcProvider,
+    PROTOCOL_PARAMETERS, Provider, SecondFactor, SecurityEvents, SignOut, SignUp,
 };
 pub use self::role::Role;
 pub use self::spawner::{Cgroups, CommonSpawner, ProcessSpawner, RunAs, Spawner};

@@ -409,7 +409,30 @@ pub struct OidcProvider {
     pub security_events: Option<SecurityEvents>,
 }
 
+/// Parameters of the authorize request that keep the sign-in safe and are therefore ours alone: no key
+/// may set one.
+pub const PROTOCOL_PARAMETERS: [&str; 12] = [
+    "client_id",
+    "client_secret",
+    "code_challenge",
+    "code_challenge_method",
+    "nonce",
+    "redirect_uri",
+    "request",
+    "request_uri",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+];
+
 impl OidcProvider {
+    /// The provider at this issuer, with every other key as it is when nobody writes it.
+    pub fn new(issuer: Written<HttpUrl>, client_id: impl Into<String>) -> Self {
+        let needed = json!({ "issuer": issuer, "client_id": client_id.into() });
+        serde_json::from_value(needed).expect("every other key has a default")
+    }
+
     /// The parameters that every sign-in request gets: the extra ones and the hint.
     pub fn authorize_parameters(&self) -> BTreeMap<String, String> {
         let mut parameters = self.extra_authorize_parameters.clone();

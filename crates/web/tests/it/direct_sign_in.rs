@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jansky_hub::{AdmissionRules, ConfiguredProvider};
 use jansky_identity::{HeaderProvider, HeaderSettings};
+use serde_json::json;
 
 use crate::support::{Client, Directory, PASSWORD, Recipe, TestWeb, everybody};
 
@@ -173,14 +174,16 @@ async fn the_same_name_of_two_providers_is_not_the_same_person() {
 }
 
 fn with_proxy(recipe: &mut Recipe, trusted: &str) {
+    let section = serde_json::from_value(json!({
+        "title": "Institute",
+        "trusted_addresses": [trusted],
+        "user_header": "x-remote-user",
+        "groups_header": "x-remote-groups",
+    }));
     let settings = HeaderSettings {
         id: "sso".parse().expect("a valid id"),
-        title: "Institute".to_owned(),
-        trusted_addresses: vec![trusted.parse().expect("a network")],
+        section: section.expect("a section"),
         secret: None,
-        user_header: "x-remote-user".parse().expect("a name"),
-        email_header: None,
-        groups_header: Some("x-remote-groups".parse().expect("a name")),
     };
     let mut rules = AdmissionRules {
         allowed_groups: ["radio".to_owned()].into(),
@@ -190,7 +193,8 @@ fn with_proxy(recipe: &mut Recipe, trusted: &str) {
     };
     rules.groups.claims = vec!["groups".to_owned()];
     rules.groups.separator = Some(";".to_owned());
-    let provider = ConfiguredProvider::new(Arc::new(HeaderProvider::new(settings)), rules);
+    let provider = HeaderProvider::new(settings).expect("these are names of headers");
+    let provider = ConfiguredProvider::new(Arc::new(provider), rules);
     recipe.providers.push(provider);
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jansky_hub::{ConfiguredProvider, NoLongerAllowed};
-use jansky_identity::oidc::SecurityEventSettings;
+use jansky_identity::oidc::SecurityEvents;
 use jansky_model::Secret;
 use jansky_testing::{Instead, ScriptedProvider};
 use serde_json::{Value, json};
@@ -24,12 +24,13 @@ fn tells(home: &mut OpenId) {
     home.only_groups("crew", "officers");
     home.set_groups("subject-1", Some(&["crew", "officers"]));
     home.set_groups("subject-2", Some(&["crew"]));
-    home.settings.security_events = Some(SecurityEventSettings {
+    home.settings.security_events = Some(SecurityEvents {
         audience: AUDIENCE.to_owned(),
         issuer: None,
         jwks: None,
-        authorization: Some(Secret::new(AGREED)),
+        authorization: None,
     });
+    home.settings.events_authorization = Some(Secret::new(AGREED));
 }
 
 /// A provider that tells the hubs of a world.

@@ -59,7 +59,7 @@ async fn a_group_that_is_taken_away_is_noticed_long_before_the_token_ends() {
     for source in [
         ClaimsSource::Auto,
         ClaimsSource::Both,
-        ClaimsSource::UserInfo,
+        ClaimsSource::Userinfo,
         ClaimsSource::IdToken,
     ] {
         let scene = Scene::with(|home| home.settings.claims_source = source, |_| {}).await;

@@ -8,25 +8,9 @@ use super::Rules;
 use jansky_settings::notation::{HttpUrl, Written};
 use jansky_settings::{
     AdmissionKeys, ClaimsSource, ClientAuthentication, Config, GithubProvider, HeaderProvider,
-    LdapProvider, LocalProvider, OidcProvider, PamProvider, Provider, RunAs, SignUp, Spawner,
-    UsernameCase,
+    LdapProvider, LocalProvider, OidcProvider, PROTOCOL_PARAMETERS, PamProvider, Provider, RunAs,
+    SignUp, Spawner, UsernameCase,
 };
-
-/// Parameters of a sign-in request that keep it safe and are therefore ours alone.
-const PROTOCOL_PARAMETERS: [&str; 12] = [
-    "client_id",
-    "client_secret",
-    "code_challenge",
-    "code_challenge_method",
-    "nonce",
-    "redirect_uri",
-    "request",
-    "request_uri",
-    "response_mode",
-    "response_type",
-    "scope",
-    "state",
-];
 
 pub(super) fn check(config: &Config, rules: &mut Rules<'_, '_>) {
     if config.provider.is_empty() {
