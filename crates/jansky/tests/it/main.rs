@@ -17,6 +17,7 @@ mod house;
 mod lifecycle;
 mod processes;
 mod refusals;
+mod release;
 mod restart;
 mod secrets;
 mod streaming;
