@@ -12,7 +12,9 @@ use std::time::Duration;
 use jansky_crypto::Digest;
 use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
 use jansky_model::{Clock, ProviderId, ScopeSet, Timestamp, UserId};
-use jansky_store::{GrantState, Server, Session, Store, TokenId, TokenKind, User};
+use jansky_store::{
+    GrantState, Server, Session, Share, Store, StoreError, TokenId, TokenKind, User,
+};
 use moka::sync::Cache;
 
 use crate::action::Action;
@@ -145,10 +147,10 @@ impl Access {
             None => None,
         };
         let is_own = self.guards_tokens && token.kind == TokenKind::Api;
-        let owned = if is_own {
+        let (owned, is_whole) = if is_own {
             self.scopes_with_own_token(&user, &groups).await?
         } else {
-            self.scopes_of(&user, &groups).await?
+            (self.scopes_of(&user, &groups).await?, true)
         };
         let (scopes, members) = self
             .scopes_of_token(&token.scopes, &user, &owned, server.as_ref())
@@ -166,7 +168,9 @@ impl Access {
             members,
             whoami: std::sync::OnceLock::new(),
         });
-        self.remember(digest, &actor, changes, token.expires_at);
+        if is_whole {
+            self.remember(digest, &actor, changes, token.expires_at);
+        }
         Ok(Some(actor))
     }
 
@@ -282,32 +286,45 @@ impl Access {
     /// Everything that a user may do with a token that they made.
     ///
     /// Nobody sees which server such a token opens. So it opens those of its owner and those that are
-    /// shared with them, and the latter count as entered.
+    /// shared with them, and the latter count as entered. What cannot be recorded as entered, because the
+    /// database takes no changes, is not opened for now and takes nothing else away; then this is not all
+    /// that there is.
     async fn scopes_with_own_token(
         &self,
         user: &User,
         groups: &[String],
-    ) -> Result<ScopeSet, AccessError> {
+    ) -> Result<(ScopeSet, bool), AccessError> {
         let is_leaving = self.store.exclusion(user.id).await?.is_some();
         let mut scopes = self.roles.scopes(user, groups, is_leaving);
         without_entering_others(&mut scopes, user.name.as_str());
+        let mut is_whole = true;
         if !is_leaving {
-            let shares = self.store.shares_with_user(user.id).await?;
-            for share in &shares {
-                if let Some(server) = self.store.server(share.server_id).await?
-                    && let Some(start) = server.state.start()
-                    && server.user_id != user.id
-                {
-                    let now = self.clock.now();
-                    self.store
-                        .record_server_visit(&server, start, user, now)
-                        .await?;
-                    self.listener.forget(server.user_id);
+            let mut shares = Vec::new();
+            for share in self.store.shares_with_user(user.id).await? {
+                match self.enter(&share, user).await {
+                    Ok(()) => shares.push(share),
+                    Err(StoreError::Unavailable { .. }) => is_whole = false,
+                    Err(error) => return Err(error.into()),
                 }
             }
             scopes.merge(&shared_scopes(user, &shares));
         }
-        Ok(scopes)
+        Ok((scopes, is_whole))
+    }
+
+    /// Records that a user enters a server that is shared with them, if it is up.
+    async fn enter(&self, share: &Share, user: &User) -> Result<(), StoreError> {
+        if let Some(server) = self.store.server(share.server_id).await?
+            && let Some(start) = server.state.start()
+            && server.user_id != user.id
+        {
+            let now = self.clock.now();
+            self.store
+                .record_server_visit(&server, start, user, now)
+                .await?;
+            self.listener.forget(server.user_id);
+        }
+        Ok(())
     }
 
     /// What a token with these scopes allows at the moment, and who is in the groups that decide about
