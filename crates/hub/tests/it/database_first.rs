@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jansky_access::action::CreateUser;
-use jansky_hub::{Hub, HubError, Server, SharedActor, User};
-use jansky_model::{ServerName, ServerState};
+use jansky_access::action::{ChangeTokens, CreateUser, ShareServer};
+use jansky_hub::{Hub, HubError, NewApiToken, Server, SharePartner, SharedActor, User};
+use jansky_model::{Scope, ServerName, ServerState};
 use jansky_spawn::fake::{FakeBehaviour, FakeStart};
 use jansky_store::testing::Failing;
 use jansky_testing::hub::{OpenId, SOON, TestHub, World, until};
@@ -413,4 +413,40 @@ async fn a_prepared_account_is_made_with_whose_it_is_or_not_at_all() {
             }
         }
     }
+}
+
+/// Nobody enters a server without being on record, and a database that takes no changes takes nothing else
+/// away from whoever has a token.
+#[tokio::test]
+async fn a_token_goes_on_without_the_servers_that_it_cannot_be_recorded_to_enter() {
+    let world = World::new().await;
+    let hub = world.hub_with(|recipe| {
+        recipe.settings.broker.local_user_exposed_path = Some("tokens".to_owned());
+    });
+    let (river, _) = world.server_of("river").await;
+    let server = hub.settled(&hub.begin_start(&river).await).await;
+    let (wash, _) = world.server_of("wash").await;
+    let hub = &hub.hub;
+    let permit = hub.permit_of::<ShareServer>(server.clone());
+    let partner = SharePartner::User(wash.name.clone());
+    let shared = hub.servers.share(&permit, &partner, None).await;
+    shared.expect("it is shared");
+    let permit = hub.permit_of::<ChangeTokens>(wash.clone());
+    let made = hub.people.create_token(&permit, NewApiToken::default());
+    let (_, secret) = made.await.expect("it is made");
+    let may = async |owner: &User, server: &ServerName| {
+        let actor = hub.access().by_token(secret.expose()).await;
+        let actor = actor.expect("it reads").expect("it is good");
+        actor.may_on_server(Scope::ACCESS_SERVERS, &owner.name, server)
+    };
+
+    world.store.faults().begin(Failing::Changes, 0);
+    let during = (
+        may(&river, &server.name).await,
+        may(&wash, &server.name).await,
+    );
+    world.store.faults().end();
+
+    assert_eq!(during, (false, true), "only what is not on record");
+    assert!(may(&river, &server.name).await, "as soon as it is recorded");
 }
