@@ -120,13 +120,12 @@ pub use people::grants::{FreshToken, NoToken};
 pub use people::linking::Linked;
 pub use people::provider_events::EventRefusal;
 pub use people::second_factor::{
-    Finished, MissingStep, SecondFactorSetUp, SecondFactorState, SecondStepUnderWay, SetUpBrowser,
-    SignInProgress,
+    Finished, SecondFactorSetUp, SecondFactorState, SecondStepUnderWay, SetUpBrowser,
 };
-pub use people::sign_in::{
-    CallbackOutcome, CompletedSignIn, ConfiguredProvider, LOCAL_PROVIDER, NewBrowserSession,
-    ProviderRedirect, SignInClient,
+pub use people::sessions::{
+    CompletedSignIn, MissingStep, NewBrowserSession, SignInClient, SignInProgress,
 };
+pub use people::sign_in::{CallbackOutcome, ConfiguredProvider, LOCAL_PROVIDER, ProviderRedirect};
 pub use people::sign_ins::{GrantStatus, SignIns};
 pub use people::sign_out::{ProviderSignOut, SignOutAtProvider};
 pub use people::sign_up::{LONGEST_EMAIL, LONGEST_REASON, SignUpForm, SignedUp};

@@ -11,12 +11,16 @@ use jansky_crypto::dpop::{self, CheckedProof, Expected, ProofProblem};
 use jansky_crypto::token::{MAX_TOKEN_LENGTH, digest_text};
 use jansky_model::Timestamp;
 use jansky_store::{AgentSession, FreezeReason, Server, User};
+use serde_json::json;
+use tracing::error;
 
 use super::proofs::NonceProblem;
 use super::{BrokerError, ProofRefusal};
 use crate::broker::Broker;
 use crate::broker::server_visitors::ServerVisitors;
 use crate::shared::error::HubError;
+use crate::shared::record::{AuditEntry, Event};
+use crate::shared::request_context::network_of;
 
 /// How long a caller is remembered; also the bound after which a change is seen that nobody told of.
 const REMEMBERED_FOR: Duration = Duration::from_secs(30);
@@ -110,6 +114,37 @@ impl Broker {
         }
         self.take_proof(&proof)?;
         Ok(caller)
+    }
+
+    /// Writes down that somebody was refused, but not as often as anybody likes.
+    pub(super) async fn note_refusal(
+        &self,
+        presented: &AgentCredentials<'_>,
+        about: Option<&Agent>,
+        error: &BrokerError,
+    ) {
+        // To be asked for a nonce is how the protocol begins (RFC 9449 section 8).
+        let is_usual = matches!(error, BrokerError::Proof(ProofRefusal::Nonce));
+        let network = network_of(&presented.address.to_string());
+        if is_usual || self.refusals.check(&network).is_err() {
+            return;
+        }
+        let detail = json!({
+            "endpoint": presented.endpoint,
+            "address": presented.address.to_string(),
+            "key": about.map(|agent| &agent.session.thumbprint),
+        });
+        let event = AuditEntry {
+            event: Event::Refused,
+            actor: "unknown".to_owned(),
+            user: about.map(|agent| &agent.user),
+            server: about.map(|agent| &agent.server),
+            outcome: error.as_str(),
+            detail,
+        };
+        if let Err(error) = self.audit.write_audit(event).await {
+            error!(error = %error, "could not write a refusal down");
+        }
     }
 
     /// The agent with this session.

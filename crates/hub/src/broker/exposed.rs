@@ -16,7 +16,7 @@ use crate::broker::Broker;
 use crate::people::admitted_user::{AdmittedUser, NotAdmitted};
 use crate::shared::audience::{Audience, Source};
 use crate::shared::error::HubError;
-use crate::shared::record::AuditEntry;
+use crate::shared::record::{AuditEntry, Event};
 use jansky_access::action::SeeAuthState;
 use jansky_access::{Actor, Credential, Permit};
 
@@ -73,7 +73,7 @@ impl Broker {
         BrokerError::must_be_alone(&self.visitors_of(&server).await?)?;
         let user = self.people.must_be_admitted(user).await?;
         let name = user.name.as_str();
-        let login = self.login_exposed(name, user, "exposed_path", Some(&server));
+        let login = self.login_exposed(name, user, Event::ExposedPath, Some(&server));
         let login = login.await.map_err(explain)?;
         let mut exchanged = BTreeMap::new();
         for audience in &self.settings.broker.audiences {
@@ -123,7 +123,7 @@ impl Broker {
             name,
             &user,
             Some(server),
-            "exposed_path",
+            Event::ExposedPath,
             &audience.id,
             &token,
         )
@@ -146,7 +146,7 @@ impl Broker {
             Err(NotAdmitted::Excluded | NotAdmitted::SignInAgain(_)) => return Ok(None),
         };
         let name = by.name();
-        match self.login_exposed(name, user, "auth_state", None).await {
+        match self.login_exposed(name, user, Event::AuthState, None).await {
             Ok(token) => Ok(Some(token)),
             Err(NotObtained::Hub(error)) => Err(error),
             Err(_) => Ok(None),
@@ -157,7 +157,7 @@ impl Broker {
         self: &Arc<Self>,
         actor: &str,
         user: AdmittedUser<'_>,
-        event: &'static str,
+        event: Event,
         server: Option<&Server>,
     ) -> Result<ExposedToken, NotObtained> {
         let grant = self.grant_for(&user, None).await?;
@@ -181,7 +181,7 @@ impl Broker {
         actor: &str,
         user: &User,
         server: Option<&Server>,
-        event: &'static str,
+        event: Event,
         audience: &str,
         token: &ExposedToken,
     ) -> Result<(), HubError> {

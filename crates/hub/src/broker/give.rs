@@ -15,6 +15,7 @@ use super::check::look_at;
 use super::source::{NotObtained, ObtainedToken, RefusedReason, SourceRequest};
 use crate::broker::Broker;
 use crate::shared::audience::Audience;
+use crate::shared::record::{AuditEntry, Event};
 
 /// The least that an agent may be left with, whatever it asks for.
 const FLOOR: Duration = Duration::from_mins(1);
@@ -91,7 +92,16 @@ impl Broker {
             },
             outcome,
         );
-        self.note(agent, "token", outcome, detail).await?;
+        self.audit
+            .write_audit(AuditEntry {
+                event: Event::Token,
+                actor: "agent".to_owned(),
+                user: Some(&agent.user),
+                server: Some(&agent.server),
+                outcome,
+                detail,
+            })
+            .await?;
         let (_, held, _) = given?;
         Ok(GivenToken {
             expires_in: held.expires_at.since(now).as_secs(),

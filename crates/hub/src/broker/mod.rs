@@ -8,7 +8,6 @@
 //! its user change, in whichever process; see [`cache`].
 
 mod audience;
-mod audit;
 mod cache;
 mod caller;
 mod check;

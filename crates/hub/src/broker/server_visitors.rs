@@ -12,7 +12,7 @@ use tracing::info;
 
 use crate::broker::Broker;
 use crate::shared::error::HubError;
-use crate::shared::record::AuditEntry;
+use crate::shared::record::{AuditEntry, Event};
 
 /// Others than its owner at a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,7 +65,7 @@ impl Broker {
         let owner = self.store.user(server.user_id).await?;
         self.audit
             .write_audit(AuditEntry {
-                event: "entered",
+                event: Event::ServerEntered,
                 actor: who.name.to_string(),
                 user: owner.as_ref(),
                 server: Some(server),

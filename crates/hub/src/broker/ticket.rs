@@ -15,7 +15,7 @@ use super::BrokerError;
 use super::caller::AgentCredentials;
 use crate::broker::Broker;
 use crate::shared::error::HubError;
-use crate::shared::record::AuditEntry;
+use crate::shared::record::{AuditEntry, Event};
 
 /// How long a ticket works after the process of its server has begun.
 const AFTER_BEGINNING: Duration = Duration::from_mins(1);
@@ -115,13 +115,13 @@ impl Broker {
                 warn!(server.id = %server, "a ticket was used twice; the session is frozen");
                 self.access.forget(user_id);
                 let detail = json!({ "key": proof.thumbprint });
-                self.note_ticket(presented, server, user_id, "ticket_replay", detail)
+                self.note_ticket(presented, server, user_id, Event::TicketReplay, detail)
                     .await?;
                 return Err(BrokerError::InvalidTicket);
             }
             Enrolment::Late { server, user_id } => {
                 let detail = json!({ "key": proof.thumbprint, "why": "too_late" });
-                self.note_ticket(presented, server, user_id, "enroll", detail)
+                self.note_ticket(presented, server, user_id, Event::Enroll, detail)
                     .await?;
                 return Err(BrokerError::InvalidTicket);
             }
@@ -138,7 +138,7 @@ impl Broker {
             return Err(BrokerError::InvalidTicket);
         };
         let event = AuditEntry {
-            event: "enroll",
+            event: Event::Enroll,
             actor: "agent".to_owned(),
             user: Some(&user),
             server: Some(&server),
@@ -159,7 +159,7 @@ impl Broker {
         presented: &AgentCredentials<'_>,
         server: ServerId,
         user: UserId,
-        event: &'static str,
+        event: Event,
         mut detail: serde_json::Value,
     ) -> Result<(), HubError> {
         let server = self.store.server(server).await?;

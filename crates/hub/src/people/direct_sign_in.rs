@@ -1,5 +1,5 @@
-//! Sign-ins without a round trip of the browser: with a password that somebody else checks, or by
-//! the word of a reverse proxy.
+//! Sign-ins without a round trip of the browser: with a password, of a local account or one that somebody
+//! else checks, or by the word of a reverse proxy.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,20 +8,32 @@ use jansky_access::ProvenOwner;
 use jansky_identity::{ExternalIdentity, IdentityError, LoginMethod};
 use jansky_model::dn::compared;
 use jansky_model::{ProviderId, Secret, UserName};
+use jansky_store::User;
 use reqwest::header::HeaderMap;
+use serde_json::json;
 
 use crate::people::People;
-use crate::people::accounts::{PasswordCheck, counted};
-use crate::people::second_factor::MissingStep;
-use crate::people::sign_in::{CompletedSignIn, ConfiguredProvider, sign_in_error};
+use crate::people::sessions::{CompletedSignIn, MissingStep};
+use crate::people::sign_in::{ConfiguredProvider, sign_in_error};
 use crate::shared::error::HubError;
-use crate::shared::record::{SignInRefusal, reason_of};
+use crate::shared::record::{Event, OPERATOR, SignInRefusal, reason_of};
+use crate::shared::settings::SignUpRule;
 
 /// What somebody reads who typed a wrong name or a wrong password, wherever it was checked.
 const WRONG_PASSWORD: &str = "The user name or the password is wrong.";
 
 /// The longest name that a directory or the account database is asked about, in bytes.
 const LONGEST_NAME: usize = 255;
+
+/// What came of a name and a password.
+enum PasswordCheck {
+    /// They belong to this user.
+    Right(User),
+    /// They belong to somebody who waits for an administrator.
+    Waits,
+    /// They belong to nobody.
+    Wrong,
+}
 
 /// What came of a right name and password.
 pub enum PasswordSignIn {
@@ -224,6 +236,52 @@ impl People {
         Ok(ProvenOwner::new(&self.authority, found))
     }
 
+    /// Checks a name and a password; `address` is the client's and `browser` names one that has
+    /// signed in with this name before, both for the limit of attempts.
+    ///
+    /// The answer to a wrong name and to a wrong password is the same and takes as long. A second
+    /// factor is not asked for.
+    async fn check_password(
+        &self,
+        name: &str,
+        password: Secret,
+        address: &str,
+        browser: Option<&str>,
+    ) -> Result<PasswordCheck, HubError> {
+        let typed = counted(name);
+        self.throttle.check(&typed, address, browser)?;
+        let (mut known, mut waiting) = (None, None);
+        if let Ok(name) = UserName::normalize(&typed) {
+            known = self.store.password_hash(&name).await?;
+            if self.settings.sign_up == SignUpRule::Approval {
+                waiting = self.store.sign_up_hash(&name, self.clock.now()).await?;
+            }
+        }
+        let (user, hash) = known.unzip();
+        let waits = user.is_none() && waiting.is_some();
+        if !self.is_password(password, hash.or(waiting)).await? {
+            return Ok(PasswordCheck::Wrong);
+        }
+        if waits {
+            return Ok(PasswordCheck::Waits);
+        }
+        let Some(mut user) = user else {
+            return Ok(PasswordCheck::Wrong);
+        };
+        if !user.admin && self.settings.admin_users.contains(user.name.as_str()) {
+            self.store
+                .set_admin(user.id, true, self.clock.now())
+                .await?;
+            self.access.forget(user.id);
+            user.admin = true;
+            let detail = json!({ "key": "hub.admin_users" });
+            self.audit
+                .record_by(OPERATOR, Event::AdminGiven, Some(&user), detail)
+                .await?;
+        }
+        Ok(PasswordCheck::Right(user))
+    }
+
     async fn verify(
         &self,
         configured: &ConfiguredProvider,
@@ -294,5 +352,27 @@ impl People {
         let user = self.admit(configured, &identity, known).await?;
         let provider = configured.provider.id().clone();
         Ok(CompletedSignIn::at_provider(user, provider, identity, None))
+    }
+}
+
+/// A name as it was typed, in the form in which attempts with it are counted: all spellings of a name
+/// are one.
+fn counted(name: &str) -> String {
+    match UserName::normalize(name) {
+        Ok(name) => name.to_string(),
+        Err(_) => name.trim().to_lowercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_spellings_of_a_name_are_counted_as_one() {
+        for typed in ["j\u{fc}rgen", "ju\u{308}rgen", " JU\u{308}RGEN "] {
+            assert_eq!(counted(typed), "j\u{fc}rgen", "{typed:?}");
+        }
+        assert_eq!(counted(" A/B "), "a/b", "what is no name is counted, too");
     }
 }

@@ -117,15 +117,4 @@ impl People {
         }
         Ok(())
     }
-
-    /// Refuses whoever the rules no longer let in.
-    pub(crate) async fn must_be_allowed(&self, user: &User) -> Result<(), HubError> {
-        if self.store.exclusion(user.id).await?.is_none() {
-            return Ok(());
-        }
-        Err(HubError::forbidden(format!(
-            "The rules of this hub no longer let `{}` in, so nothing new can be started.",
-            user.name
-        )))
-    }
 }

@@ -130,17 +130,6 @@ impl People {
         Ok(())
     }
 
-    /// Ends all browser sessions of the caller but the one that they act in.
-    pub(crate) async fn end_other_sessions(&self, actor: &Actor) -> Result<(), HubError> {
-        let user = actor.user.id;
-        for session in self.store.sessions_of(user).await? {
-            if Some(session.session_id.as_str()) != actor.session_id() {
-                self.end_session(user, &session.session_id).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Makes the code of a link with which a user chooses a password, in the place of an earlier
     /// one.
     ///

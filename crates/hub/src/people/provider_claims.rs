@@ -43,10 +43,27 @@ impl People {
         })
     }
 
+    /// Records that somebody came in through a provider; with `decides` it says what rights they have.
+    pub(crate) async fn record_sign_in(
+        &self,
+        user: User,
+        provider: &ProviderId,
+        decides: bool,
+    ) -> Result<User, HubError> {
+        let now = self.clock.now();
+        self.store
+            .note_sign_in(user.id, provider, decides, now)
+            .await?;
+        if decides {
+            return Ok(user);
+        }
+        self.end_unfollowed_rights(user, provider).await
+    }
+
     /// Ends the rights of somebody who has just come in through a provider that says nothing about
     /// them, unless the one that they follow can still be asked. Otherwise a
     /// person who has left an institute would keep its groups by signing in with another account.
-    pub(crate) async fn end_unfollowed_rights(
+    async fn end_unfollowed_rights(
         &self,
         user: User,
         came_by: &ProviderId,

@@ -1,4 +1,4 @@
-//! From a person at a browser to a session: attempts, identities, sign-out.
+//! Signing in at a provider: a browser is sent there and comes back, and whoever it brings is admitted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,19 +9,17 @@ use jansky_identity::{
     CallbackQuery, ExternalIdentity, IdentityProvider, LoginAttempt, LoginMethod, RedirectLogin,
 };
 use jansky_model::{ProviderId, Secret, UserName};
-use jansky_store::{
-    Adoption, Identity, LoginAttemptRow, NewIdentity, NewSession, Rights, StoreError, User,
-};
+use jansky_store::{Adoption, Identity, LoginAttemptRow, NewIdentity, Rights, StoreError, User};
 use serde_json::json;
 use tracing::{info, warn};
 use url::Url;
 
 use crate::people::People;
 use crate::people::admission::{Admission, AdmissionRules};
-use crate::people::grants::provider_session;
 use crate::people::linking::Linked;
 use crate::people::provider_claims::warn_of_unreadable;
 use crate::people::reauthentication::Proof;
+use crate::people::sessions::CompletedSignIn;
 use crate::people::sign_out::SignOutAtProvider;
 use crate::shared::error::HubError;
 use crate::shared::record::{Event, SignInRefusal, reason_of, some_of};
@@ -69,23 +67,6 @@ impl ConfiguredProvider {
     }
 }
 
-/// The other end of a request with which somebody signs in.
-#[derive(Clone, Copy)]
-pub struct SignInClient<'a> {
-    /// The network address, for limits.
-    pub address: &'a str,
-    /// What the browser calls itself, if it does.
-    pub browser: Option<&'a str>,
-}
-
-/// A browser session that was just made.
-pub struct NewBrowserSession {
-    /// The value of the sign-in cookie; only its digest is kept.
-    pub cookie: Secret,
-    /// The public id, which is also the value of JupyterHub's session-id cookie.
-    pub session_id: String,
-}
-
 /// Where to send a browser so that a provider can ask who is there.
 pub struct ProviderRedirect {
     /// The provider's page.
@@ -94,65 +75,6 @@ pub struct ProviderRedirect {
     pub state: String,
     /// Ties the attempt to this browser; the value of a cookie.
     pub browser: Secret,
-}
-
-/// Somebody who has shown who they are, but for the second factor of a local account.
-///
-/// Only a check that was completed makes one, and [`People::enter`](crate::people::People::enter), which opens the session, takes it.
-pub struct CompletedSignIn {
-    user: User,
-    provider: ProviderId,
-    /// Where they wanted to go.
-    next: Option<String>,
-    /// What the provider said and gave; nothing for local accounts.
-    identity: Option<ExternalIdentity>,
-}
-
-impl CompletedSignIn {
-    /// Somebody whom a provider named and the rules let in.
-    pub(crate) const fn at_provider(
-        user: User,
-        provider: ProviderId,
-        identity: ExternalIdentity,
-        next: Option<String>,
-    ) -> Self {
-        Self {
-            user,
-            provider,
-            next,
-            identity: Some(identity),
-        }
-    }
-
-    /// Somebody with an account of our own, who has shown its password or made it just now.
-    pub(crate) const fn local(user: User, provider: ProviderId) -> Self {
-        Self {
-            user,
-            provider,
-            next: None,
-            identity: None,
-        }
-    }
-
-    /// The user.
-    pub const fn user(&self) -> &User {
-        &self.user
-    }
-
-    /// The provider they came from.
-    pub const fn provider(&self) -> &ProviderId {
-        &self.provider
-    }
-
-    /// Where they wanted to go when they left for the provider.
-    pub fn next(&self) -> Option<&str> {
-        self.next.as_deref()
-    }
-
-    /// Whether it is an account of our own.
-    pub const fn is_local(&self) -> bool {
-        self.identity.is_none()
-    }
 }
 
 /// What came of somebody's return from a provider.
@@ -408,7 +330,6 @@ impl People {
         known: Option<(Identity, User)>,
     ) -> Result<User, HubError> {
         let provider = configured.provider.id();
-        let now = self.clock.now();
         let user = known.as_ref().map(|(_, user)| user);
         let decision = self.decide(configured, identity, user).await?;
         warn_of_unreadable(provider, &decision);
@@ -431,14 +352,7 @@ impl People {
             }
         };
         let decides = admission.admin.is_some() || admission.groups.is_some();
-        self.store
-            .note_sign_in(user.id, provider, decides, now)
-            .await?;
-        let user = if decides {
-            user
-        } else {
-            self.end_unfollowed_rights(user, provider).await?
-        };
+        let user = self.record_sign_in(user, provider, decides).await?;
         self.apply_admission(&user, &admission).await
     }
 
@@ -609,70 +523,6 @@ impl People {
              operator to connect the two."
         )))
     }
-
-    /// Makes a browser session for somebody of whom nothing is missing. What a provider gave with
-    /// its word is kept with it, and so is what the `browser` calls itself.
-    pub(crate) async fn begin_session(
-        &self,
-        sign_in: &CompletedSignIn,
-        browser: Option<&str>,
-    ) -> Result<NewBrowserSession, HubError> {
-        let CompletedSignIn {
-            user,
-            provider,
-            identity,
-            ..
-        } = sign_in;
-        let identity = identity.as_ref();
-        let cookie = self.random.secret("");
-        let session_id = self.random.hex_id();
-        let now = self.clock.now();
-        let configured = self.providers.iter().find(|p| p.provider.id() == provider);
-        if identity.is_none() {
-            // An account of our own decides nothing about groups and the admin flag.
-            self.store
-                .note_sign_in(user.id, provider, false, now)
-                .await?;
-            self.end_unfollowed_rights(user.clone(), provider).await?;
-        }
-        let session = NewSession {
-            digest: digest(&cookie),
-            session_id: session_id.clone(),
-            user_id: user.id,
-            identity: identity.map(|who| (who.issuer.clone(), who.subject.clone())),
-            provider: provider.clone(),
-            created_at: now,
-            expires_at: now.plus(self.settings.session_lifetime),
-            provider_session: identity.and_then(provider_session),
-            grant_id: None,
-            id_token: identity
-                .and_then(|identity| identity.tokens.id_token.as_ref())
-                .map(|token| self.grants.seal_for_session(&session_id, token)),
-            browser: browser.map(presentable),
-        };
-        let detail = json!({ "provider": provider, "browser": session.browser });
-        let by = user.name.as_str();
-        let record = self.audit.record_of(by, Event::SignIn, user, detail);
-        match (identity, configured) {
-            (Some(identity), Some(configured)) if !identity.tokens.is_none() => {
-                let client_id = &configured.client_id;
-                self.grants
-                    .keep_with_session(user, session, identity, client_id, record)
-                    .await?;
-            }
-            _ => {
-                self.store.create_session(session, Some(record)).await?;
-            }
-        }
-        // The grant may have needed a new sign-in, which other sessions of it know.
-        self.thaw_user(user).await?;
-        let address = request_context::address().map(|address| address.to_canonical().to_string());
-        let address = address.unwrap_or_default();
-        info!(
-            client.address = %address, user.name = %user.name, provider.id = %provider, "signed in"
-        );
-        Ok(NewBrowserSession { cookie, session_id })
-    }
 }
 
 /// What stands behind the usual path in an address to come back to, if anything does.
@@ -680,13 +530,6 @@ fn callback_provider_of(redirect_uri: &str) -> Option<&str> {
     let path = redirect_uri.split(['?', '#']).next()?;
     let (_, callback_provider) = path.split_once("/hub/oauth_callback/")?;
     (!callback_provider.is_empty()).then_some(callback_provider)
-}
-
-/// What a browser calls itself, short enough and without control characters.
-fn presentable(browser: &str) -> String {
-    const LONGEST: usize = 300;
-    let plain = browser.chars().filter(|c| !c.is_control());
-    plain.take(LONGEST).collect()
 }
 
 fn redirect_login(configured: &ConfiguredProvider) -> Result<&dyn RedirectLogin, HubError> {

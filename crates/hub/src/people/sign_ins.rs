@@ -17,8 +17,8 @@ use jansky_access::action::{Action, DemandSignIn, ListUsers, SeeSignIns};
 use jansky_access::{Actor, OnBehalfOf, Permit};
 use jansky_model::scope::Target;
 
-/// What is written down in the audit trail, and as the outcome of a grant that an admin took back.
-const DEMANDED: &str = "sign_in_demanded";
+/// What is written down as the outcome of a grant that an admin took back.
+const DEMANDED: &str = Event::SignInDemanded.as_str();
 
 /// A grant, without its tokens.
 #[derive(Clone, Debug)]
@@ -140,25 +140,6 @@ impl People {
     /// Whether the caller is no longer let in by the rules, and until when their servers go on.
     pub async fn exclusion(&self, actor: &Actor) -> Result<Option<Exclusion>, HubError> {
         Ok(self.store.exclusion(actor.user.id).await?)
-    }
-
-    /// Ends another browser session of the caller.
-    pub async fn end_own_session(&self, actor: &Actor, session_id: &str) -> Result<(), HubError> {
-        let sessions = self.store.sessions_of(actor.user.id).await?;
-        if !sessions
-            .iter()
-            .any(|session| session.session_id == session_id)
-        {
-            return Err(HubError::not_found("You have no such session."));
-        }
-        let user = &actor.user;
-        let record = self
-            .audit
-            .record_of(user.name.as_str(), Event::SessionEnded, user, json!({}));
-        self.end_session_on_record(user.id, session_id, Some(record))
-            .await?;
-        info!(user.name = %user.name, "ended a session in another browser");
-        Ok(())
     }
 
     /// Makes somebody sign in again: their browsers lead to the sign-in page and nothing that a

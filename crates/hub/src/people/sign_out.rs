@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jansky_model::{Outage, Secret, UserId};
-use jansky_store::{FreezeReason, Grant, Record, Session, StoreError};
+use jansky_store::{FreezeReason, Grant, Session, StoreError};
 use serde_json::json;
 use tracing::{info, warn};
 use url::Url;
@@ -102,53 +102,6 @@ impl People {
                 }
             }
         }
-    }
-
-    /// Ends the caller's session and nothing else: the browser begins another one.
-    pub async fn leave_session(&self, actor: &Actor) -> Result<(), HubError> {
-        match actor.session_id() {
-            Some(session_id) => self.end_session(actor.user.id, session_id).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Ends a session in the database, in what is remembered, and at the running servers.
-    pub(crate) async fn end_session(&self, user: UserId, session_id: &str) -> Result<(), HubError> {
-        self.end_session_on_record(user, session_id, None).await
-    }
-
-    /// Ends a session, and puts that on record unless it had ended before.
-    pub(crate) async fn end_session_on_record(
-        &self,
-        user: UserId,
-        session_id: &str,
-        record: Option<Record>,
-    ) -> Result<(), HubError> {
-        let now = self.clock.now();
-        self.store.delete_session(session_id, now, record).await?;
-        self.ended.insert(session_id, now);
-        self.access.forget(user);
-        Ok(())
-    }
-
-    /// Ends all sessions of a user.
-    pub(crate) async fn end_sessions_of(&self, user: UserId) -> Result<(), HubError> {
-        self.end_sessions_on_record(user, None).await
-    }
-
-    /// Ends all sessions of a user, and puts on record why.
-    pub(crate) async fn end_sessions_on_record(
-        &self,
-        user: UserId,
-        record: Option<Record>,
-    ) -> Result<(), HubError> {
-        self.store.delete_second_steps_of(user).await?;
-        let now = self.clock.now();
-        for session_id in self.store.delete_sessions_of(user, now, record).await? {
-            self.ended.insert(&session_id, now);
-        }
-        self.access.forget(user);
-        Ok(())
     }
 
     /// The grant that goes with a session: the one behind it, unless others of `sessions` need it.

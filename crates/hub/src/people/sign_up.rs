@@ -9,10 +9,9 @@ use serde_json::json;
 use tracing::info;
 
 use crate::people::People;
-use crate::people::sign_in::CompletedSignIn;
+use crate::people::sessions::CompletedSignIn;
 use crate::people::throttle::PerAddress;
 use crate::shared::error::{FormError, HubError};
-use crate::shared::record::AccountChange;
 use crate::shared::record::Event;
 use crate::shared::settings::SignUpRule;
 use jansky_access::action::AnswerSignUps;
@@ -116,12 +115,12 @@ impl People {
             };
             info!(user.name = %user.name, "signed up");
             self.audit
-                .audit_account(AccountChange {
-                    event: "sign_up",
-                    actor: user.name.as_str(),
-                    user: Some(&user),
-                    detail: json!({ "address": address }),
-                })
+                .record_by(
+                    user.name.as_str(),
+                    Event::SignUp,
+                    Some(&user),
+                    json!({ "address": address }),
+                )
                 .await?;
             let made = CompletedSignIn::local(user, self.local_provider());
             return Ok(SignedUp::Account(Box::new(made)));
@@ -229,12 +228,7 @@ impl People {
         };
         info!(user.name = %user.name, actor = by.name(), "a sign-up was approved");
         self.audit
-            .audit_account(AccountChange {
-                event: "sign_up_approved",
-                actor: by.name(),
-                user: Some(&user),
-                detail: json!({}),
-            })
+            .record_by(by.name(), Event::SignUpApproved, Some(&user), json!({}))
             .await?;
         self.count_sign_ups().await?;
         Ok(user)
@@ -253,12 +247,12 @@ impl People {
         let name = self.store.refuse_sign_up(id).await?.ok_or_else(no_longer)?;
         info!(user.name = %name, actor = by.name(), "a sign-up was refused");
         self.audit
-            .audit_account(AccountChange {
-                event: "sign_up_refused",
-                actor: by.name(),
-                user: None,
-                detail: json!({ "name": name.as_str() }),
-            })
+            .record_by(
+                by.name(),
+                Event::SignUpRefused,
+                None,
+                json!({ "name": name.as_str() }),
+            )
             .await?;
         self.count_sign_ups().await?;
         Ok(name)

@@ -6,7 +6,7 @@ use jansky_model::{ProviderId, ScopeSet, UserName};
 use jansky_store::{Group, User};
 
 use crate::people::People;
-use crate::people::sign_in::{CompletedSignIn, NewBrowserSession};
+use crate::people::sessions::{CompletedSignIn, NewBrowserSession};
 use crate::shared::error::HubError;
 
 impl People {

@@ -1,7 +1,6 @@
 //! Servers: their start, their life and their stop, who shares them, and what they ask of the hub.
 
 pub(crate) mod activity;
-pub(crate) mod choices;
 pub(crate) mod credential_watch;
 pub(crate) mod ended_stays;
 pub(crate) mod environment;
@@ -14,6 +13,7 @@ pub(crate) mod routes;
 pub(crate) mod share_codes;
 pub(crate) mod shares;
 pub(crate) mod spawner_tokens;
+pub(crate) mod start;
 #[cfg(feature = "testing")]
 mod testing;
 pub(crate) mod tripwire;

@@ -5,10 +5,18 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jansky_model::{ProgressEvent, ServerId};
+use jansky_store::Server;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+
+use crate::servers::Servers;
+use crate::shared::error::HubError;
+
+/// Between two looks at a row that somebody else works on.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// The messages of a start, from the first one on.
 pub type Progress = watch::Receiver<Vec<ProgressEvent>>;
@@ -120,6 +128,36 @@ impl Operations {
         self.under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Servers {
+    /// Waits until nothing is under way for a server, at most for `patience`, and returns it as it
+    /// is then; `None` when it was removed meanwhile.
+    pub async fn settled(
+        &self,
+        server: &Server,
+        patience: Duration,
+    ) -> Result<Option<Server>, HubError> {
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let finished = self.operations.finished(server.id);
+            let in_time = tokio::time::timeout_at(deadline, finished).await.is_ok();
+            let current = self.store.server(server.id).await?;
+            let is_pending = current
+                .as_ref()
+                .is_some_and(|now| now.state.pending().is_some());
+            if !is_pending || !in_time || tokio::time::Instant::now() >= deadline {
+                return Ok(current);
+            }
+            // A stop waits for its turn, or another process has it.
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    /// The messages of a start that is under way in this process.
+    pub fn progress(&self, server: &Server) -> Option<Progress> {
+        self.operations.watch(server.id)
     }
 }
 

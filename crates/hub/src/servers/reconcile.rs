@@ -9,7 +9,7 @@ use jansky_store::Server;
 use tracing::{info, warn};
 
 use crate::servers::Servers;
-use crate::servers::lifecycle::server_token;
+use crate::servers::start::server_token;
 use crate::shared::error::HubError;
 
 /// What was found at start-up.

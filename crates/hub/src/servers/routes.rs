@@ -1,6 +1,10 @@
-//! The one interface through which the hub tells a proxy where servers are.
+//! Where servers are: their addresses, and the one interface through which the hub tells a proxy.
 
+use jansky_model::name::server_prefix;
 use jansky_model::{ServerId, Timestamp};
+use jansky_store::Server;
+
+use crate::servers::Servers;
 
 /// Where a server is.
 #[derive(Clone, Copy, Debug)]
@@ -30,4 +34,32 @@ pub trait RouteTable: Send + Sync {
 
     /// The servers that were used since this was last asked, and when.
     fn activity(&self) -> Vec<(ServerId, Timestamp)>;
+}
+
+impl Servers {
+    /// The path of a server, for example `/user/river/`.
+    pub fn server_path(&self, server: &Server) -> String {
+        server_prefix(&self.settings.base, &server.user, &server.name)
+    }
+
+    /// Where browsers find a server: its path, or a whole address where it has a host of its own.
+    pub fn server_url(&self, server: &Server) -> String {
+        self.settings.server_url(&server.user, &server.name)
+    }
+
+    /// Sends requests to a server.
+    pub(crate) fn add_route(&self, server: &Server, url: &str) {
+        self.routes.add(&ServerRoute {
+            path: &self.server_route(server),
+            url,
+            server: server.id,
+            user: server.user.as_str(),
+            server_name: server.name.as_str(),
+        });
+    }
+
+    /// The spec of the route to a server.
+    pub(crate) fn server_route(&self, server: &Server) -> String {
+        self.settings.server_route(&server.user, &server.name)
+    }
 }

@@ -10,7 +10,7 @@ use tracing::{error, warn};
 
 use crate::servers::Servers;
 use crate::shared::error::HubError;
-use crate::shared::record::AuditEntry;
+use crate::shared::record::{AuditEntry, Event};
 
 /// Who is written down as having frozen something.
 const ACTOR: &str = "tripwire";
@@ -56,7 +56,7 @@ impl Servers {
         let owner = self.store.user(server.user_id).await?;
         self.audit
             .write_audit(AuditEntry {
-                event: "tampering",
+                event: Event::Tampering,
                 actor: "unknown".to_owned(),
                 user: owner.as_ref(),
                 server: Some(&server),

@@ -6,8 +6,7 @@ use axum::response::{IntoResponse, Response};
 use jansky_hub::BrokerError;
 use serde_json::{Value, json};
 
-use super::agent;
-use super::answer::{answer, page};
+use super::{agent, answer, page};
 use crate::state::WebState;
 
 /// `GET /hub/broker/v1/audiences`

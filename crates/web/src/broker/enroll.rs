@@ -7,8 +7,7 @@ use jansky_hub::BrokerError;
 use jansky_model::Secret;
 use serde_json::json;
 
-use super::answer::answer;
-use super::presented;
+use super::{answer, presented};
 use crate::state::{Peer, WebState};
 use crate::visit::read_body;
 

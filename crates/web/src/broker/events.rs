@@ -12,8 +12,7 @@ use futures_util::stream;
 use jansky_hub::{AgentNotice, AgentWatch, BrokerError};
 use serde_json::json;
 
-use super::agent;
-use super::answer::answer;
+use super::{agent, answer};
 use crate::state::WebState;
 
 /// How often a comment shows that the stream lives.

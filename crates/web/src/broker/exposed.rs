@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use jansky_hub::{BrokerError, ExposedToken};
 use serde_json::{Map, Value, json};
 
-use super::answer::answer;
+use super::answer;
 use crate::state::WebState;
 
 /// `GET` at `broker.local_user_exposed_path`. Only the token of a server itself opens it, never a

@@ -8,8 +8,7 @@ use axum::response::{IntoResponse, Response};
 use jansky_hub::{BrokerError, TokenRequest};
 use serde_json::json;
 
-use super::agent;
-use super::answer::answer;
+use super::{agent, answer};
 use crate::state::WebState;
 use crate::visit::read_body;
 

@@ -100,7 +100,7 @@ const fn is_of_server(event: Event) -> bool {
             | Event::TicketReplay
             | Event::Tampering
             | Event::Refused
-            | Event::SignInProgress
+            | Event::ServerEntered
             | Event::Freeze
             | Event::Thaw
     )
@@ -188,7 +188,7 @@ fn words(event: Event, row: &AuditEvent, detail: &Value) -> String {
         Event::TicketReplay => "Somebody used the secret of a server's start a second time",
         Event::Tampering => "Somebody acted inside a server from outside",
         Event::Refused => "Token request refused",
-        Event::SignInProgress => "Somebody else entered the server: no tokens until its next start",
+        Event::ServerEntered => "Somebody else entered the server: no tokens until its next start",
         Event::Freeze => return format!("Tokens frozen: {}", of("reason").replace('_', " ")),
         Event::Thaw => "Tokens given again",
     };

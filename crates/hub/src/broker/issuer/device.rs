@@ -24,7 +24,7 @@ use crate::people::admitted_user::NotAdmitted;
 use crate::shared::audience::{Audience, Source};
 use crate::shared::error::HubError;
 use crate::shared::rate_limit::RateLimit;
-use crate::shared::record::AuditEntry;
+use crate::shared::record::{AuditEntry, Event};
 use crate::shared::request_context::network_of;
 use jansky_access::Actor;
 
@@ -341,7 +341,7 @@ impl Broker {
     ) -> Result<(), HubError> {
         self.audit
             .write_audit(AuditEntry {
-                event: "device_answer",
+                event: Event::DeviceAnswer,
                 actor: actor.user.name.to_string(),
                 user: Some(&actor.user),
                 server: None,
@@ -365,7 +365,7 @@ impl Broker {
         }
         self.audit
             .write_audit(AuditEntry {
-                event: "device_token",
+                event: Event::DeviceToken,
                 actor: "command line".to_owned(),
                 user: Some(user),
                 server: None,

@@ -110,6 +110,16 @@ impl People {
             .find(|p| *p.provider.id() == grant.provider)
     }
 
+    /// Whether servers of `user` may start: their provider still gives a token, and the rules let them in.
+    ///
+    /// # Errors
+    /// Those of [`demand_login_token`](Self::demand_login_token); [`HubError::Forbidden`] when the rules say no.
+    pub(crate) async fn may_start_servers(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
+        // The refresh may find out that the person may no longer be here, so it comes first.
+        self.demand_login_token(user).await?;
+        self.must_be_allowed(user).await
+    }
+
     /// Demands a token of the provider with which `user` signed in last that is good for as long as
     /// the operator wants at the start of a server, refreshing it if needed.
     ///
@@ -120,7 +130,7 @@ impl People {
     /// # Errors
     /// [`HubError::SignInAgain`] when only that helps, [`HubError::Unavailable`] when the provider
     /// does not answer and the token has ended.
-    pub(crate) async fn demand_login_token(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
+    async fn demand_login_token(self: &Arc<Self>, user: &User) -> Result<(), HubError> {
         let least = self.settings.token_lifetime_at_start;
         if least.is_zero() {
             return Ok(());
@@ -164,6 +174,17 @@ impl People {
                 )))
             }
         }
+    }
+
+    /// Refuses whoever the rules no longer let in.
+    async fn must_be_allowed(&self, user: &User) -> Result<(), HubError> {
+        if self.store.exclusion(user.id).await?.is_none() {
+            return Ok(());
+        }
+        Err(HubError::forbidden(format!(
+            "The rules of this hub no longer let `{}` in, so nothing new can be started.",
+            user.name
+        )))
     }
 
     /// Reads the claims again and does what they say about the user's rights.

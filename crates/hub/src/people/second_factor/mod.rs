@@ -21,11 +21,10 @@ use tracing::{info, warn};
 use crate::people::People;
 use crate::people::throttle::Throttle;
 use crate::shared::error::HubError;
-use crate::shared::record::AccountChange;
-use crate::shared::record::{SignInRefusal, reason_of};
+use crate::shared::record::{Event, SignInRefusal, reason_of};
 
 pub use set_up::{SecondFactorSetUp, SecondFactorState, SetUpBrowser};
-pub use step::{Finished, MissingStep, SecondStepUnderWay, SignInProgress};
+pub use step::{Finished, SecondStepUnderWay};
 
 const TABLE: &str = "second_factors";
 const COLUMN: &str = "secret";
@@ -167,12 +166,12 @@ impl People {
             info!(user.name = %user.name, "a recovery code was used");
             return self
                 .audit
-                .audit_account(AccountChange {
-                    event: "recovery_code",
-                    actor: user.name.as_str(),
-                    user: Some(user),
-                    detail: json!({ "address": address }),
-                })
+                .record_by(
+                    user.name.as_str(),
+                    Event::RecoveryCode,
+                    Some(user),
+                    json!({ "address": address }),
+                )
                 .await;
         }
         let secret = factors.open(&factor).ok_or_else(|| {

@@ -12,7 +12,7 @@ use tracing::info;
 use super::recovery;
 use crate::people::People;
 use crate::shared::error::{FormError, HubError};
-use crate::shared::record::AccountChange;
+use crate::shared::record::Event;
 use crate::shared::settings::SecondFactorRule;
 use jansky_access::action::ChangeUser;
 use jansky_access::{Actor, Permit};
@@ -179,7 +179,7 @@ impl People {
         }
         self.access.forget(user.id);
         info!(user.name = %user.name, "set a second factor up");
-        self.note_second_factor("second_factor_on", user.name.as_str(), user)
+        self.note_second_factor(Event::SecondFactorOn, user.name.as_str(), user)
             .await?;
         Ok(codes)
     }
@@ -228,7 +228,7 @@ impl People {
             self.end_sessions_of(user.id).await?;
         }
         info!(user.name = %user.name, "turned their second factor off");
-        self.note_second_factor("second_factor_off", user.name.as_str(), user)
+        self.note_second_factor(Event::SecondFactorOff, user.name.as_str(), user)
             .await?;
         if is_required {
             return Ok(Some(self.begin_step(user, None).await?));
@@ -256,7 +256,7 @@ impl People {
         self.store
             .replace_recovery_codes(factor.id, &digests)
             .await?;
-        self.note_second_factor("recovery_codes", user.name.as_str(), user)
+        self.note_second_factor(Event::RecoveryCodes, user.name.as_str(), user)
             .await?;
         Ok(codes)
     }
@@ -288,7 +288,7 @@ impl People {
             return Err(HubError::not_found("There is no second factor to reset."));
         }
         info!(user.name = %user.name, actor = by.name(), "a second factor was reset");
-        self.note_second_factor("second_factor_reset", by.name(), user)
+        self.note_second_factor(Event::SecondFactorReset, by.name(), user)
             .await
     }
 
@@ -301,17 +301,12 @@ impl People {
 
     async fn note_second_factor(
         &self,
-        event: &'static str,
+        event: Event,
         actor: &str,
         user: &User,
     ) -> Result<(), HubError> {
         self.audit
-            .audit_account(AccountChange {
-                event,
-                actor,
-                user: Some(user),
-                detail: json!({}),
-            })
+            .record_by(actor, event, Some(user), json!({}))
             .await
     }
 }

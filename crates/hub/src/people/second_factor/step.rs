@@ -11,30 +11,12 @@ use jansky_store::User;
 
 use super::SetUpBrowser;
 use crate::people::People;
+use crate::people::sessions::{CompletedSignIn, MissingStep, NewBrowserSession, SignInClient};
 use crate::people::sign_in::LOCAL_PROVIDER;
-use crate::people::sign_in::{CompletedSignIn, NewBrowserSession, SignInClient};
 use crate::shared::error::{FormError, HubError};
-use crate::shared::settings::SecondFactorRule;
 
 /// How long somebody may take; enough to install an app.
 pub(crate) const SECOND_STEP_LIFETIME: Duration = Duration::from_mins(15);
-
-/// What is missing beside the password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MissingStep {
-    /// A code.
-    Code,
-    /// A second factor.
-    SetUp,
-}
-
-/// What came of showing who one is.
-pub enum SignInProgress {
-    /// A browser session.
-    Session(NewBrowserSession),
-    /// Something is still missing; the value of the cookie that ties the step to the browser.
-    SecondStep(Secret),
-}
 
 /// Somebody between the password and the session.
 #[derive(Debug)]
@@ -58,55 +40,6 @@ pub struct Finished {
 }
 
 impl People {
-    /// What a user has to do beside typing their password.
-    pub(crate) async fn second_step_due(
-        &self,
-        user: &User,
-    ) -> Result<Option<MissingStep>, HubError> {
-        let rule = self.settings.second_factor;
-        if rule == SecondFactorRule::Off {
-            return Ok(None);
-        }
-        if self.store.has_second_factor(user.id).await? {
-            return Ok(Some(MissingStep::Code));
-        }
-        Ok((rule == SecondFactorRule::Required).then_some(MissingStep::SetUp))
-    }
-
-    /// Opens a browser session for a user who has proved who they are, or begins the second step of
-    /// a local account. A form that has asked for the code already brings it along as `otp`.
-    ///
-    /// # Errors
-    /// As `finish_second_step` for a code that was brought along.
-    pub async fn enter(
-        &self,
-        sign_in: CompletedSignIn,
-        otp: Option<&Secret>,
-        next: Option<&str>,
-        visitor: SignInClient<'_>,
-    ) -> Result<SignInProgress, HubError> {
-        let user = sign_in.user();
-        let due = if sign_in.is_local() {
-            self.second_step_due(user).await?
-        } else {
-            None
-        };
-        let otp = otp.filter(|code| !code.expose().trim().is_empty());
-        match (due, otp) {
-            (None, _) => {}
-            (Some(MissingStep::Code), Some(code)) => {
-                self.show_code(user, code, visitor.address).await?;
-            }
-            (Some(_), _) => {
-                return Ok(SignInProgress::SecondStep(
-                    self.begin_step(user, next).await?,
-                ));
-            }
-        }
-        let session = self.begin_session(&sign_in, visitor.browser).await?;
-        Ok(SignInProgress::Session(session))
-    }
-
     /// Begins the second step of somebody whose password was right; the value of the cookie that
     /// ties it to the browser.
     pub(crate) async fn begin_step(

@@ -136,7 +136,7 @@ events! {
     /// A request of an agent was refused.
     Refused = "refused",
     /// Somebody else than its owner entered a server, for the first time since its start.
-    SignInProgress = "entered",
+    ServerEntered = "entered",
     /// The tokens of a server were frozen.
     Freeze = "freeze",
     /// Tokens are given again.

@@ -11,8 +11,7 @@ use jansky_store::User;
 use serde_json::json;
 use tracing::{error, warn};
 
-use super::trail::AuditEntry;
-use super::{AuditTrail, Event, NOBODY};
+use super::{AuditEntry, AuditTrail, Event, NOBODY};
 use crate::shared::error::HubError;
 use crate::shared::request_context::{self, network_of};
 
@@ -154,7 +153,7 @@ impl AuditTrail {
             "sign-in refused"
         );
         let event = AuditEntry {
-            event: Event::SignInRefused.as_str(),
+            event: Event::SignInRefused,
             actor: NOBODY.to_owned(),
             user,
             server: None,
@@ -177,7 +176,7 @@ impl AuditTrail {
                 "further sign-ins refused"
             );
             let event = AuditEntry {
-                event: Event::SignInsRefused.as_str(),
+                event: Event::SignInsRefused,
                 actor: NOBODY.to_owned(),
                 user: None,
                 server: None,
