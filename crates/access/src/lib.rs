@@ -4,6 +4,7 @@
 //! - [`action`] lists everything that somebody can be allowed to do, each with the scopes that allow it.
 //! - A [`Permit`] says that somebody may do one of these to one thing. Only the check makes one, and
 //!   use cases take it as their argument, so none of them can be called without having asked.
+//! - A [`Detail`] is a part of something that not everybody is shown who may see the whole.
 //! - [`OnBehalfOf`] says in whose name something is done. Whoever runs the hub is bounded by nothing, and
 //!   proves to be that with the [`Authority`] of that hub, which it gives out when it is made.
 //!
@@ -34,6 +35,7 @@
 pub mod action;
 mod actor;
 mod callers;
+mod detail;
 mod entering;
 mod error;
 mod on_behalf_of;
@@ -45,6 +47,7 @@ pub use actor::{
     Actor, Credential, Members, SharedActor, access_scope, identify_scopes, shared_scopes,
 };
 pub use callers::{Access, Listener, REMEMBERED_FOR};
+pub use detail::Detail;
 pub use entering::without_entering_others;
 pub use error::{AccessError, missing};
 pub use on_behalf_of::{Authority, OnBehalfOf, ProvenOwner};

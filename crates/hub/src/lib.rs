@@ -86,8 +86,8 @@ use tokio_util::task::TaskTracker;
 
 // What the surfaces see of the layers below comes through here, so that they need no other crate.
 pub use jansky_access::{
-    Access, Action, Actor, Authority, Credential, Members, NewName, OnBehalfOf, Permit, Place,
-    ProvenOwner, REMEMBERED_FOR, Role, Roles, SharedActor, Subject, TheHub, action,
+    Access, Action, Actor, Authority, Credential, Detail, Members, NewName, OnBehalfOf, Permit,
+    Place, ProvenOwner, REMEMBERED_FOR, Role, Roles, SharedActor, Subject, TheHub, action,
 };
 pub use jansky_identity::{
     CallbackQuery, ExternalIdentity, LoginMethod, ProviderStatus, ServiceClient,

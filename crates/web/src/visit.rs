@@ -13,9 +13,10 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use http_body_util::LengthLimitError;
-use jansky_hub::{Actor, Credential, HubError, SharedActor};
+use jansky_hub::action::{Action as _, AnswerSignUps, OpenAdminPages};
+use jansky_hub::{Actor, Credential, HubError, OnBehalfOf, SharedActor};
 use jansky_model::scope::Target;
-use jansky_model::{ByteSize, Scope, Secret};
+use jansky_model::{ByteSize, Secret};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Url;
 
@@ -491,8 +492,9 @@ impl Visit {
 
     fn frame(&self, title: &str) -> Frame {
         let user = self.actor.as_deref().map(|actor| {
-            let may_administer = actor.may(Scope::ADMIN_UI, Target::Hub);
-            let may_approve = may_administer && actor.scopes.holds_unfiltered(Scope::ADMIN_USERS);
+            let by = OnBehalfOf::from(actor);
+            let may_administer = by.may(OpenAdminPages::SCOPES, Target::Hub);
+            let may_approve = may_administer && by.may(AnswerSignUps::SCOPES, Target::Hub);
             FrameUser {
                 name: actor.user.name.to_string(),
                 admin: actor.user.admin,

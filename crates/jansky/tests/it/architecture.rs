@@ -336,6 +336,33 @@ fn a_wrong_direction_of_modules_is_found() {
     );
 }
 
+/// The only sources of `web` that name scopes: the table of its calls, and what each is called for people.
+const NAMES_SCOPES: [&str; 2] = ["api/routes.rs", "scope_descriptions.rs"];
+
+#[test]
+fn no_surface_decides_by_itself_what_somebody_may_do_or_see() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../web/src");
+
+    let named = rust_files(&sources).into_iter().filter(|file| {
+        let text = std::fs::read_to_string(file).expect("a source is text");
+        text.lines().any(|line| {
+            let line = line.split("//").next().unwrap_or_default();
+            line.contains("Scope::") || line.contains("holds_unfiltered")
+        })
+    });
+    let named: Vec<String> = named
+        .map(|file| {
+            let inside = file.strip_prefix(&sources).expect("it was found there");
+            inside.display().to_string()
+        })
+        .collect();
+
+    assert_eq!(
+        named, NAMES_SCOPES,
+        "`access` decides: see its actions and details"
+    );
+}
+
 #[test]
 fn heavy_dependencies_stay_where_they_belong() {
     let needs = needs(&metadata());

@@ -4,9 +4,8 @@ use axum::Json;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
-use jansky_hub::AgentSession;
 use jansky_hub::action::{SeeServers, StopServer};
-use jansky_model::Scope;
+use jansky_hub::{AgentSession, Detail};
 use serde_json::{Value, json};
 
 use crate::api::ApiResult;
@@ -26,7 +25,7 @@ pub(crate) async fn list(visit: Visit, Path(name): Path<String>) -> ApiResult {
         .filter_map(|agent| {
             let server = servers.iter().find(|server| server.id == agent.server)?;
             actor
-                .may_on_server(Scope::READ_SERVERS, &user.name, &server.name)
+                .sees_of_server(Detail::Server, server)
                 .then(|| model(agent, server.name.as_str()))
         })
         .collect();

@@ -7,8 +7,7 @@ use axum::response::{IntoResponse, Response};
 use jansky_hub::action::{
     ChangeGroup, CreateGroup, CreateGroups, DeleteGroup, ListGroups, SeeGroup,
 };
-use jansky_hub::{Actor, Group, GroupQuery, HubError};
-use jansky_model::Scope;
+use jansky_hub::{Actor, Detail, Group, GroupQuery, HubError};
 use jansky_model::scope::Target;
 use serde_json::{Map, Value};
 
@@ -18,18 +17,18 @@ use crate::visit::Visit;
 
 /// A group, with what the caller may see of it.
 fn model(visit: &Visit, actor: &Actor, group: &Group, members: &[String]) -> Value {
-    let may = |scope| actor.may(scope, Target::Group(&group.name));
+    let sees = |detail| actor.sees(detail, Target::Group(&group.name));
     let mut model = Map::new();
     let mut put = |key: &str, value: Value| {
         model.insert(key.to_owned(), value);
     };
     put("kind", Value::from("group"));
     put("name", Value::from(group.name.as_str()));
-    if may(Scope::READ_GROUPS) {
+    if sees(Detail::GroupMembers) {
         put("users", Value::from(members));
         put("properties", group.properties.clone());
     }
-    if may(Scope::READ_ROLES_GROUPS) {
+    if sees(Detail::GroupRoles) {
         let roles = visit.web.hub.settings().roles.of_group(&group.name);
         put("roles", Value::from(roles));
     }

@@ -1,8 +1,7 @@
 //! Users, servers and tokens as the API shows them; what a caller may not see is left out.
 
-use jansky_hub::{Action, Actor, HubError, Permit};
+use jansky_hub::{Action, Actor, Detail, HubError, Permit};
 use jansky_hub::{Server, Token, User};
-use jansky_model::Scope;
 use jansky_model::scope::Target;
 use serde_json::{Map, Value, json};
 
@@ -40,7 +39,7 @@ pub(crate) fn server(visit: &Visit, actor: &Actor, server: &Server) -> Value {
         "progress_url": progress,
         "user_options": server.user_options,
     });
-    if actor.may_on_server(Scope::ADMIN_SERVER_STATE, &server.user, &server.name)
+    if actor.sees_of_server(Detail::ServerHandle, server)
         && let Some(fields) = model.as_object_mut()
     {
         let state = server.handle.clone().unwrap_or_else(|| json!({}));
@@ -66,7 +65,7 @@ pub(crate) fn user(visit: &Visit, actor: &Actor, parts: &UserParts<'_>) -> Value
         with_stopped,
     } = parts;
     let target = Target::User(user.name.as_str());
-    let may = |scope| actor.may(scope, target);
+    let sees = |detail| actor.sees(detail, target);
     let mut model = Map::new();
     let mut put = |key: &str, value: Value| {
         model.insert(key.to_owned(), value);
@@ -75,17 +74,17 @@ pub(crate) fn user(visit: &Visit, actor: &Actor, parts: &UserParts<'_>) -> Value
     put("name", json!(user.name));
     put("admin", json!(user.admin));
     put("user_info", Value::Null);
-    if may(Scope::READ_USERS_GROUPS) {
+    if sees(Detail::UserGroups) {
         put("groups", json!(groups));
     }
-    if may(Scope::READ_USERS_ACTIVITY) {
+    if sees(Detail::UserActivity) {
         put("last_activity", json!(user.last_activity_at));
     }
-    if may(Scope::READ_ROLES_USERS) || may(Scope::READ_USERS) {
+    if sees(Detail::UserRoles) {
         let roles = visit.web.hub.settings().roles.names(user, groups);
         put("roles", json!(roles));
     }
-    if may(Scope::READ_USERS) {
+    if sees(Detail::UserState) {
         let own = servers.iter().find(|server| server.name.is_default());
         let ready = own.filter(|server| server.state.is_ready());
         put(
@@ -98,24 +97,19 @@ pub(crate) fn user(visit: &Visit, actor: &Actor, parts: &UserParts<'_>) -> Value
         );
         put("created", json!(user.created_at));
     }
-    let may_see_servers =
-        may(Scope::READ_SERVERS) || servers.iter().any(|s| may_see_server(actor, s));
-    if may_see_servers {
+    let is_seen = |server: &&Server| actor.sees_of_server(Detail::Server, server);
+    if sees(Detail::Server) || servers.iter().any(|server| is_seen(&server)) {
         let shown = servers
             .iter()
             .filter(|s| *with_stopped || s.state.is_active())
-            .filter(|s| may_see_server(actor, s))
+            .filter(is_seen)
             .map(|s| (s.name.to_string(), server(visit, actor, s)));
         put("servers", Value::Object(shown.collect()));
     }
-    if may(Scope::ADMIN_USERS) {
+    if sees(Detail::UserAuthState) {
         put("auth_state", Value::Null);
     }
     Value::Object(model)
-}
-
-fn may_see_server(actor: &Actor, server: &Server) -> bool {
-    actor.may_on_server(Scope::READ_SERVERS, &server.user, &server.name)
 }
 
 /// A single user, read from the database.

@@ -5,13 +5,15 @@ use std::collections::HashMap;
 use axum::extract::{Path, Request};
 use axum::http::StatusCode;
 use axum::response::Response;
-use jansky_hub::action::{AnswerSignUps, ChangeUser, DemandSignIn, ListUsers, OpenAdminPages};
+use jansky_hub::action::{
+    AnswerSignUps, ChangeUser, DemandSignIn, ListUsers, OpenAdminPages, StopServer,
+};
 use jansky_hub::{
-    Action, Actor, AgentSession, HubError, LocalAccount, Permit, SecondFactorRule, Server, SignIns,
-    SignUpRule, User, UserQuery, UserSort,
+    Action, Actor, AgentSession, Detail, HubError, LocalAccount, OnBehalfOf, Permit,
+    SecondFactorRule, Server, SignIns, SignUpRule, User, UserQuery, UserSort,
 };
 use jansky_model::scope::Target;
-use jansky_model::{Scope, Secret, ServerState, UserId};
+use jansky_model::{Secret, ServerState, UserId};
 
 use crate::pages::account::grant_row;
 use crate::pages::{as_not_found, frozen, server_segments};
@@ -76,7 +78,7 @@ async fn show(visit: &Visit) -> PageResult {
             hub.broker.agents_of(actor, user).await?
         };
         // Whoever has a link for a password can become the user, so the caller must already be allowed to.
-        let may_help = actor.may(Scope::ADMIN_USERS, Target::User(user.name.as_str()))
+        let may_help = is_offered::<ChangeUser>(actor, Target::User(user.name.as_str()))
             && hub.privileges().can_become(actor, user).await?;
         let known = Known {
             user,
@@ -132,6 +134,11 @@ async fn further(visit: &Visit, actor: &Actor) -> Result<Vec<Link>, HubError> {
     Ok(links)
 }
 
+/// Whether a button for an action is shown; the use case asks again.
+fn is_offered<A: Action>(actor: &Actor, target: Target<'_>) -> bool {
+    OnBehalfOf::from(actor).may(A::SCOPES, target)
+}
+
 fn page_url(visit: &Visit, search: &str, offset: u32) -> String {
     let offset = offset.to_string();
     let pairs = [
@@ -170,9 +177,8 @@ fn row(visit: &Visit, actor: &Actor, known: &Known<'_>) -> AdminRow {
         agents,
     } = known;
     let name = user.name.as_str();
-    let may = |scope| actor.may(scope, Target::User(name));
-    // How somebody is signed in comes from identity providers, which this scope is about.
-    let may_see = may(Scope::ADMIN_AUTH_STATE);
+    let sees = |detail| actor.sees(detail, Target::User(name));
+    let may_see = sees(Detail::UserSignIns);
     let segment = user.name.escaped();
     let act = |what: &str| visit.hub_path(&format!("admin/users/{segment}/{what}"));
     // Somebody who was made here and never came can be invited with a link.
@@ -184,9 +190,7 @@ fn row(visit: &Visit, actor: &Actor, known: &Known<'_>) -> AdminRow {
     AdminRow {
         name: user.name.to_string(),
         admin: user.admin,
-        last_activity: user
-            .last_activity_at
-            .filter(|_| may(Scope::READ_USERS_ACTIVITY)),
+        last_activity: user.last_activity_at.filter(|_| sees(Detail::UserActivity)),
         signed_in: if may_see {
             through(visit, sign_ins)
         } else {
@@ -207,7 +211,7 @@ fn row(visit: &Visit, actor: &Actor, known: &Known<'_>) -> AdminRow {
         servers: servers
             .iter()
             .filter(|server| server.state.is_active())
-            .filter(|s| actor.may_on_server(Scope::READ_SERVERS, &s.user, &s.name))
+            .filter(|server| actor.sees_of_server(Detail::Server, server))
             .map(|server| AdminServer {
                 frozen: frozen::reason(agents, server)
                     .and_then(frozen::for_operator)
@@ -216,7 +220,8 @@ fn row(visit: &Visit, actor: &Actor, known: &Known<'_>) -> AdminRow {
             })
             .collect(),
         reauthenticate_action: (is_here && may_see).then(|| act("reauthenticate")),
-        sign_out_action: (is_here && may(Scope::ADMIN_USERS)).then(|| act("sign-out")),
+        sign_out_action: (is_here && is_offered::<ChangeUser>(actor, Target::User(name)))
+            .then(|| act("sign-out")),
         password_link_action: (may_help && (local.is_some() || is_new))
             .then(|| act("password-link")),
         reset_action: (may_help && has_factor).then(|| act("reset-second-factor")),
@@ -242,7 +247,8 @@ fn through(visit: &Visit, sign_ins: &SignIns) -> Vec<String> {
 
 fn admin_server(visit: &Visit, actor: &Actor, server: &Server) -> AdminServer {
     let segments = server_segments(server.user.as_str(), &server.name);
-    let may_stop = actor.may_on_server(Scope::DELETE_SERVERS, &server.user, &server.name);
+    let place = Target::Server(server.user.as_str(), server.name.as_str());
+    let may_stop = is_offered::<StopServer>(actor, place);
     let is_stopping = matches!(server.state, ServerState::Stopping { .. });
     AdminServer {
         title: visit.web.hub.servers.title_of(server),
