@@ -17,7 +17,6 @@ mod freeze;
 mod give;
 pub(crate) mod issuer;
 mod overview;
-mod proofs;
 pub(crate) mod server_visitors;
 mod source;
 mod ticket;
@@ -25,14 +24,14 @@ mod upstream;
 mod watch;
 
 use std::num::NonZeroU32;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use governor::Quota;
+use jansky_crypto::MacKey;
 use jansky_crypto::sealed::KeyRing;
-use jansky_crypto::{MacKey, Random};
-use jansky_model::{Clock, UserId};
-use jansky_store::Store;
+use jansky_model::UserId;
 
 pub use caller::{Agent, AgentCredentials, Proofs};
 pub use error::{BrokerError, ProofRefusal};
@@ -47,15 +46,10 @@ use crate::context::Context;
 use crate::people::People;
 use crate::people::grants::Breakers;
 use crate::shared::error::HubError;
-use crate::shared::metrics::Metrics;
 use crate::shared::rate_limit::RateLimit;
-use crate::shared::record::AuditTrail;
-use crate::shared::settings::Settings;
-use crate::shared::signals::Signals;
 use cache::BrokerCache;
+use caller::Nonces;
 use issuer::Issuer;
-use jansky_access::Access;
-use proofs::Nonces;
 
 /// How many refused requests of one network are written to the audit trail: so many at once, and then
 /// two in a minute, because anybody can send nonsense.
@@ -64,14 +58,7 @@ const REFUSALS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(2).unwrap();
 
 /// The broker. What begins something lasting needs it in an [`Arc`].
 pub struct Broker {
-    store: Arc<Store>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-    settings: Arc<Settings>,
-    access: Arc<Access>,
-    audit: Arc<AuditTrail>,
-    signals: Arc<Signals>,
-    metrics: Arc<Metrics>,
+    context: Context,
     people: Arc<People>,
     issuer: Issuer,
     cache: BrokerCache,
@@ -82,6 +69,14 @@ pub struct Broker {
     refusals: RateLimit<String>,
 }
 
+impl Deref for Broker {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
 impl Broker {
     pub(crate) fn new(context: Context, people: Arc<People>, keys: Arc<KeyRing>) -> Self {
         let Context {
@@ -89,39 +84,29 @@ impl Broker {
             clock,
             random,
             settings,
-            access,
-            audit,
             signals,
-            metrics,
             ..
-        } = context;
+        } = &context;
         let per_minute =
             NonZeroU32::new(settings.broker.requests_per_minute).unwrap_or(NonZeroU32::MIN);
         Self {
             issuer: Issuer::new(
-                Arc::clone(&store),
-                Arc::clone(&clock),
-                Arc::clone(&random),
+                Arc::clone(store),
+                Arc::clone(clock),
+                Arc::clone(random),
                 keys,
                 settings.issuer.clone(),
             ),
-            cache: BrokerCache::new(Arc::clone(&signals)),
+            cache: BrokerCache::new(Arc::clone(signals)),
             // Made for this process: a proof is good at one process only, which remembers it.
-            nonces: Nonces::new(MacKey::generate(&*random)),
+            nonces: Nonces::new(MacKey::generate(&**random)),
             breakers: Breakers::default(),
-            by_user: RateLimit::new(Quota::per_minute(per_minute), &clock),
+            by_user: RateLimit::new(Quota::per_minute(per_minute), clock),
             refusals: RateLimit::new(
                 Quota::per_minute(REFUSALS_PER_MINUTE).allow_burst(REFUSALS),
-                &clock,
+                clock,
             ),
-            store,
-            clock,
-            random,
-            settings,
-            access,
-            audit,
-            signals,
-            metrics,
+            context,
             people,
         }
     }
