@@ -1,4 +1,4 @@
-//! What the parts are given when they are made.
+//! What the parts have in common.
 
 use std::sync::Arc;
 
@@ -16,9 +16,10 @@ use crate::shared::settings::Settings;
 use crate::shared::signals::Signals;
 use jansky_access::{Access, Authority};
 
-/// What the parts have in common; each takes what it needs.
+/// What the parts have in common. Each is one of these with what is its own, so that `self.store` is the
+/// store in all of them.
 #[derive(Clone)]
-pub(crate) struct Context {
+pub struct Context {
     pub(crate) store: Arc<Store>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,

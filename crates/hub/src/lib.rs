@@ -72,6 +72,7 @@ mod shared;
 #[cfg(feature = "testing")]
 mod testing;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -232,22 +233,17 @@ pub struct Hub {
     pub broker: Arc<Broker>,
     /// The servers.
     pub servers: Arc<Servers>,
-    store: Arc<Store>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-    settings: Arc<Settings>,
-    access: Arc<Access>,
-    #[cfg(feature = "testing")]
-    authority: Authority,
-    privileges: Arc<Privileges>,
-    audit: Arc<AuditTrail>,
-    signals: Arc<Signals>,
-    ended: Arc<EndedSessions>,
-    metrics: Arc<Metrics>,
+    context: Context,
     spawner: Arc<dyn Spawner>,
     last_look: health::LastLook,
-    tasks: TaskTracker,
-    stopping: CancellationToken,
+}
+
+impl Deref for Hub {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
 }
 
 impl Hub {
@@ -272,41 +268,14 @@ impl Hub {
             parts.routes,
             parts.http,
         );
-        let Context {
-            store,
-            clock,
-            random,
-            settings,
-            access,
-            authority,
-            privileges,
-            audit,
-            signals,
-            ended,
-            metrics,
-            tasks,
-            stopping,
-        } = context;
+        let authority = context.authority.clone();
         let hub = Arc::new(Self {
             people,
             broker,
             servers: Arc::new(servers),
-            store,
-            clock,
-            random,
-            settings,
-            access,
-            #[cfg(feature = "testing")]
-            authority: authority.clone(),
-            privileges,
-            audit,
-            signals,
-            ended,
-            metrics,
+            context,
             spawner: parts.spawner,
             last_look: health::LastLook::default(),
-            tasks,
-            stopping,
         });
         (hub, authority)
     }
@@ -356,7 +325,7 @@ impl Hub {
     }
 
     /// The sessions that have ended a short while ago.
-    pub const fn ended_sessions(&self) -> &Arc<EndedSessions> {
+    pub fn ended_sessions(&self) -> &Arc<EndedSessions> {
         &self.ended
     }
 
@@ -366,7 +335,7 @@ impl Hub {
     }
 
     /// Cancelled when the hub shuts down; long answers end then.
-    pub const fn stopping(&self) -> &CancellationToken {
+    pub fn stopping(&self) -> &CancellationToken {
         &self.stopping
     }
 

@@ -12,7 +12,7 @@ use crate::shared::error::HubError;
 
 impl Hub {
     /// The authority over this hub.
-    pub const fn operator(&self) -> &Authority {
+    pub fn operator(&self) -> &Authority {
         &self.authority
     }
 

@@ -34,28 +34,19 @@ pub(crate) mod tokens;
 pub(crate) mod users;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
-use jansky_crypto::Random;
 use jansky_crypto::sealed::KeyRing;
 use jansky_identity::LoginMethod;
 use jansky_model::{Clock, ProviderId};
-use jansky_store::Store;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::context::Context;
-use crate::privileges::Privileges;
-use crate::shared::ended::EndedSessions;
 use crate::shared::error::HubError;
-use crate::shared::record::AuditTrail;
-use crate::shared::settings::Settings;
-use crate::shared::signals::Signals;
 use admitted_user::RecentAdmissions;
 use grants::Grants;
 use hashing::Hashing;
-use jansky_access::{Access, Authority};
 use proxy_headers::ProxyHeaders;
 use second_factor::SecondFactors;
 use sign_in::ConfiguredProvider;
@@ -67,18 +58,7 @@ const EVENTS_AT_ONCE: usize = 4;
 
 /// The people. What begins something lasting needs them in an [`Arc`].
 pub struct People {
-    store: Arc<Store>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-    settings: Arc<Settings>,
-    access: Arc<Access>,
-    authority: Authority,
-    privileges: Arc<Privileges>,
-    audit: Arc<AuditTrail>,
-    signals: Arc<Signals>,
-    ended: Arc<EndedSessions>,
-    tasks: TaskTracker,
-    stopping: CancellationToken,
+    context: Context,
     providers: Vec<ConfiguredProvider>,
     local_accounts: Option<ProviderId>,
     hashing: Hashing,
@@ -94,6 +74,14 @@ pub struct People {
     throttles: BTreeMap<ProviderId, Throttle>,
 }
 
+impl Deref for People {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
 impl People {
     pub(crate) fn new(
         context: Context,
@@ -106,53 +94,34 @@ impl People {
             clock,
             random,
             settings,
-            access,
-            authority,
-            privileges,
-            audit,
-            signals,
-            ended,
-            tasks,
-            stopping,
             ..
-        } = context;
+        } = &context;
         Self {
-            hashing: Hashing::new(Arc::clone(&random)),
+            hashing: Hashing::new(Arc::clone(random)),
             grants: Grants::new(
-                Arc::clone(&store),
-                Arc::clone(&clock),
-                Arc::clone(&random),
+                Arc::clone(store),
+                Arc::clone(clock),
+                Arc::clone(random),
                 Arc::clone(keys),
             ),
             confirmed: RecentAdmissions::default(),
             second_factors: SecondFactors::new(
-                Arc::clone(&store),
-                Arc::clone(&clock),
-                Arc::clone(&random),
+                Arc::clone(store),
+                Arc::clone(clock),
+                Arc::clone(random),
                 Arc::clone(keys),
                 settings.sign_in_attempts_per_minute,
             ),
-            sign_ups: SignUps::new(&clock),
+            sign_ups: SignUps::new(clock),
             proxy_headers: ProxyHeaders::default(),
             event_permits: Semaphore::new(EVENTS_AT_ONCE),
-            invalid_tokens: InvalidTokenThrottle::new(&clock),
-            throttle: Throttle::new(settings.sign_in_attempts_per_minute, &clock),
+            invalid_tokens: InvalidTokenThrottle::new(clock),
+            throttle: Throttle::new(settings.sign_in_attempts_per_minute, clock),
             throttles: providers
                 .iter()
-                .filter_map(|configured| throttle_of(configured, &clock))
+                .filter_map(|configured| throttle_of(configured, clock))
                 .collect(),
-            store,
-            clock,
-            random,
-            settings,
-            access,
-            authority,
-            privileges,
-            audit,
-            signals,
-            ended,
-            tasks,
-            stopping,
+            context,
             providers,
             local_accounts,
         }

@@ -19,43 +19,22 @@ mod testing;
 pub(crate) mod tripwire;
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 
-use jansky_crypto::Random;
-use jansky_model::{Clock, ServerId};
+use jansky_model::ServerId;
 use jansky_spawn::Spawner;
-use jansky_store::Store;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::broker::Broker;
 use crate::context::Context;
 use crate::people::People;
-use crate::privileges::Privileges;
-use crate::shared::ended::EndedSessions;
-use crate::shared::metrics::Metrics;
-use crate::shared::record::AuditTrail;
-use crate::shared::settings::Settings;
-use crate::shared::signals::Signals;
 use credential_watch::CredentialWatches;
-use jansky_access::Access;
 use operations::Operations;
 use routes::RouteTable;
 
 /// The servers. What begins something lasting needs them in an [`Arc`].
 pub struct Servers {
-    store: Arc<Store>,
-    clock: Arc<dyn Clock>,
-    random: Arc<dyn Random>,
-    settings: Arc<Settings>,
-    access: Arc<Access>,
-    privileges: Arc<Privileges>,
-    audit: Arc<AuditTrail>,
-    signals: Arc<Signals>,
-    ended: Arc<EndedSessions>,
-    metrics: Arc<Metrics>,
-    tasks: TaskTracker,
-    stopping: CancellationToken,
+    context: Context,
     people: Arc<People>,
     broker: Arc<Broker>,
     spawner: Arc<dyn Spawner>,
@@ -64,6 +43,14 @@ pub struct Servers {
     operations: Arc<Operations>,
     credential_watches: CredentialWatches,
     missing: Mutex<BTreeSet<ServerId>>,
+}
+
+impl Deref for Servers {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
 }
 
 impl Servers {
@@ -75,34 +62,8 @@ impl Servers {
         routes: Arc<dyn RouteTable>,
         http: reqwest::Client,
     ) -> Self {
-        let Context {
-            store,
-            clock,
-            random,
-            settings,
-            access,
-            privileges,
-            audit,
-            signals,
-            ended,
-            metrics,
-            tasks,
-            stopping,
-            ..
-        } = context;
         Self {
-            store,
-            clock,
-            random,
-            settings,
-            access,
-            privileges,
-            audit,
-            signals,
-            ended,
-            metrics,
-            tasks,
-            stopping,
+            context,
             people,
             broker,
             spawner,
