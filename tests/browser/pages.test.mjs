@@ -144,7 +144,7 @@ describe("every page", () => {
     ["light", 320],
     ["dark", 1280],
   ]) {
-    test(`fits, obeys the policy and is accessible (${scheme}, ${width} px)`, async () => {
+    const everyPage = async () => {
       assert.ok(names.length > 40, `${names.length} samples`);
       const page = await openPage(browser, {
         colorScheme: scheme,
@@ -167,7 +167,9 @@ describe("every page", () => {
         }
       }
       await page.context().close();
-    });
+    };
+    const name = `fits, obeys the policy and is accessible (${scheme}, ${width} px)`;
+    test(name, everyPage, { seconds: 600 });
   }
 
   test("begins with a link to the content", async () => {
@@ -214,7 +216,8 @@ describe("a start", () => {
       streams = stream ? [stream] : [];
       const page = await open("pending");
       await until("it did not reload", () => {
-        return requests.filter((request) => request === "GET /pending").length === 2;
+        // A page that is refused again reloads again.
+        return requests.filter((request) => request === "GET /pending").length >= 2;
       });
       await page.context().close();
     }
