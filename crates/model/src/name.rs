@@ -300,15 +300,16 @@ pub fn server_prefix(base: &str, user: &UserName, server: &ServerName) -> String
 }
 
 /// The OAuth client id of a server, which is also the name of the cookie it sets.
+///
+/// Different servers have different ones. JupyterHub writes a hyphen between the two names, and so `lab` of
+/// `u` is the default server of `u-lab` there. Here it is a sign that [`quote`] never leaves in a name and
+/// that may stand in the name of a cookie.
 pub fn server_client_id(user: &UserName, server: &ServerName) -> String {
+    let user = quote(user.as_str());
     if server.is_default() {
-        format!("jupyterhub-user-{}", quote(user.as_str()))
+        format!("jupyterhub-user-{user}")
     } else {
-        format!(
-            "jupyterhub-user-{}-{}",
-            quote(user.as_str()),
-            quote(server.as_str())
-        )
+        format!("jupyterhub-user-{user}!{server}")
     }
 }
 
@@ -341,8 +342,28 @@ mod tests {
         );
         assert_eq!(
             server_client_id(&user, &server),
-            "jupyterhub-user-al%40ex%20b-gpu"
+            "jupyterhub-user-al%40ex%20b!gpu"
         );
+    }
+
+    #[test]
+    fn no_two_servers_have_one_client_id() {
+        let users = ["u", "u-lab", "u-lab-x", "u!lab", "u%21lab", "U", "u.lab"];
+        let servers = ["", "lab", "x", "lab-x"];
+        let mut seen = std::collections::BTreeMap::new();
+        for user in users.iter().filter_map(|user| user.parse().ok()) {
+            for server in servers.map(|server| server.parse().expect("a server name")) {
+                let id = server_client_id(&user, &server);
+                // Also the name of a cookie (RFC 6265 section 4.1.1).
+                assert!(
+                    id.bytes()
+                        .all(|b| b.is_ascii_graphic() && !br#"()<>@,;:\"/[]?={}"#.contains(&b)),
+                    "{id}"
+                );
+                let other = seen.insert(id, (user.clone(), server.clone()));
+                assert_eq!(other, None, "{user} {server}");
+            }
+        }
     }
 
     #[test]

@@ -70,6 +70,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "lean_sign_ins",
         include_str!("../migrations/0016_lean_sign_ins.sql"),
     ),
+    (
+        17,
+        "client_ids",
+        include_str!("../migrations/0017_client_ids.sql"),
+    ),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -3,6 +3,7 @@
 //! Every change of a server's state is a compare-and-set on its `version` that goes through
 //! [`ServerState::next`], so of several who decide on the same reading exactly one succeeds.
 
+use jansky_model::name::server_client_id;
 use jansky_model::{
     ServerEvent, ServerId, ServerName, ServerState, StartId, Timestamp, UserId, UserName,
 };
@@ -462,11 +463,17 @@ impl Store {
         }
         let mut changed = Vec::new();
         if !state.is_active() {
-            let ended = sql("UPDATE servers SET handle = NULL, started_at = NULL,
+            // One that ran under a client id of an earlier version gets that of this one.
+            let ended = sql(
+                "UPDATE servers SET handle = NULL, started_at = NULL, client_id = $3,
                      last_activity_at = CASE WHEN last_activity_at > $2
                          THEN last_activity_at ELSE $2 END
-                 WHERE id = $1");
-            transaction.execute(ended.bind(id).bind(at)).await?;
+                 WHERE id = $1",
+            );
+            let client_id = server_client_id(&server.user, &server.name);
+            transaction
+                .execute(ended.bind(id).bind(at).bind(&client_id))
+                .await?;
             end_agent(&mut transaction, id, at).await?;
             changed = revoke(&mut transaction, id, &server.client_id).await?;
             changed.push(server.user_id);

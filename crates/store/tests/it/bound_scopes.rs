@@ -49,7 +49,7 @@ async fn a_token_follows_what_its_scopes_were_given_for(store: TestStore) {
     assert_eq!(scopes_of(&store, "t").await, scopes);
     store.add_session(wash.id, "s").await;
     let code = Code {
-        client_id: "jupyterhub-user-river-gpu".to_owned(),
+        client_id: "jupyterhub-user-river!gpu".to_owned(),
         user_id: wash.id,
         session_id: "s".to_owned(),
         redirect_uri: "/".to_owned(),

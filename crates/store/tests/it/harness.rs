@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use jansky_model::name::server_client_id;
 use jansky_model::{ProviderId, ServerName, Timestamp, UserId, UserName};
 use jansky_store::{
     Code, Digest, LoginAttemptRow, NewServer, NewSession, NewToken, Server, Store, TokenKind, User,
@@ -96,7 +97,7 @@ impl TestStore {
         let new = NewServer {
             user_id: owner.id,
             name: server_name(name),
-            client_id: format!("jupyterhub-user-{}-{name}", owner.name),
+            client_id: server_client_id(&owner.name, &server_name(name)),
             display_name: String::new(),
             user_options: serde_json::json!({}),
             created_at: at(0),

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use jansky_model::ServerEvent;
 use jansky_store::{Store, StoreError, UserQuery};
 use sqlx::AssertSqlSafe;
 use tokio::io::AsyncReadExt as _;
@@ -379,7 +380,14 @@ fn first_version(identity: &str, bytes: &str, collation: &str) -> String {
          INSERT INTO schema_migrations (version, name) VALUES (1, 'initial');
          INSERT INTO users (name, name_folded, admin, created_at) VALUES ('river', 'river', 0, 0);
          INSERT INTO sessions (session_id, digest, user_id, provider, created_at, expires_at)
-         SELECT 's1', '', id, 'local', 0, 1 FROM users;"
+         SELECT 's1', '', id, 'local', 0, 1 FROM users;
+         INSERT INTO servers (user_id, name, display_name, state, start_id, spawner, user_options,
+             client_id, created_at, starts, version)
+         SELECT id, 'gpu', '', 'starting', 1, '', 'null', 'jupyterhub-user-river-gpu', 0, 1, 1 FROM users
+         UNION ALL SELECT id, 'my-lab', '', 'stopped', NULL, '', 'null', 'jupyterhub-user-river-my-lab', 0, 1, 1
+         FROM users
+         UNION ALL SELECT id, '', '', 'stopped', NULL, '', 'null', 'jupyterhub-user-river', 0, 0, 0 FROM users;
+         UPDATE servers SET state_since = 0 WHERE name = 'gpu';"
     )
 }
 
@@ -392,6 +400,27 @@ async fn is_signed_in(store: &Store) {
     assert_eq!(sessions[0].provider_session, None);
     assert_eq!(sessions[0].grant_id, None);
     assert_eq!(store.last_change().await.expect("an answer"), 0);
+    let servers = store.servers_of(river).await.expect("read");
+    let clients: Vec<&str> = servers.iter().map(|s| s.client_id.as_str()).collect();
+    // What runs keeps the id that it knows.
+    assert_eq!(
+        clients,
+        [
+            "jupyterhub-user-river",
+            "jupyterhub-user-river-gpu",
+            "jupyterhub-user-river!my-lab"
+        ]
+    );
+    let gpu = &servers[1];
+    let stopped = store
+        .apply_event(gpu.id, gpu.version, ServerEvent::Stop, at(1))
+        .await
+        .expect("it is to stop");
+    let stopped = store
+        .apply_event(gpu.id, stopped.version, ServerEvent::Gone, at(2))
+        .await
+        .expect("it has stopped");
+    assert_eq!(stopped.client_id, "jupyterhub-user-river!gpu");
 }
 
 #[tokio::test]

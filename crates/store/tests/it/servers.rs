@@ -126,7 +126,7 @@ async fn names_and_clients_of_servers_are_given_once(store: TestStore) {
 
     let same_name = store.create_server(&new(river.id, "gpu", "other")).await;
     let same_client = store
-        .create_server(&new(wash.id, "gpu", "jupyterhub-user-river-gpu"))
+        .create_server(&new(wash.id, "gpu", "jupyterhub-user-river!gpu"))
         .await;
     let of_nobody = store.create_server(&new(UserId(999), "", "other")).await;
 

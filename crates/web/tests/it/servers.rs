@@ -1,5 +1,6 @@
 //! Servers over the API.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jansky_spawn::fake::{FakeBehaviour, FakeStart};
@@ -99,7 +100,7 @@ async fn a_server_gets_the_environment_that_the_contract_names() {
     let value = |name: &str| starts[0].environment[name].expose().to_owned();
     assert_eq!(
         value("JUPYTERHUB_CLIENT_ID"),
-        "jupyterhub-user-river%40x-gpu"
+        "jupyterhub-user-river%40x!gpu"
     );
     assert_eq!(value("JUPYTERHUB_SERVICE_PREFIX"), "/sky/user/river@x/gpu/");
     assert_eq!(value("JUPYTERHUB_API_URL"), "http://hub:8081/sky/hub/api");
@@ -305,6 +306,29 @@ async fn a_named_server_is_made_changed_started_and_removed() {
 }
 
 #[tokio::test]
+async fn a_named_server_keeps_nobody_from_a_server_of_their_own() {
+    let hub = TestWeb::new().await;
+    for (user, name) in [
+        ("u", "lab"),
+        ("u-lab", ""),
+        ("u", "lab-x"),
+        ("u-lab", "x"),
+        ("u-lab-x", ""),
+    ] {
+        let person = hub.token(user, &["inherit"]).await;
+        let path = format!("/hub/api/users/{user}/servers/{name}");
+
+        person.api("POST", &path, None).await.must_be(201);
+    }
+    let starts = hub.spawner.starts();
+    let clients: BTreeSet<&str> = starts
+        .iter()
+        .map(|spec| spec.environment["JUPYTERHUB_CLIENT_ID"].expose())
+        .collect();
+    assert_eq!(clients.len(), 5, "{clients:?}");
+}
+
+#[tokio::test]
 async fn a_renamed_server_answers_under_its_new_name() {
     let hub = TestWeb::new().await;
     let river = hub.token("river", &["inherit"]).await;
@@ -325,7 +349,7 @@ async fn a_renamed_server_answers_under_its_new_name() {
         .must_be(201);
     let starts = hub.spawner.starts();
     let client = starts[0].environment["JUPYTERHUB_CLIENT_ID"].expose();
-    assert_eq!(client, "jupyterhub-user-river-tpu");
+    assert_eq!(client, "jupyterhub-user-river!tpu");
 }
 
 #[tokio::test]
