@@ -20,7 +20,7 @@ pub use sections::{
     ClientAuthentication, CommonSpawner, Config, ContainerRemoval, Database, DescribedImage,
     DockerSpawner, Endpoints, FirecrestSpawner, GithubProvider, HeaderProvider, Hub,
     IdentityBrokerMode, Issuer, IssuerAlgorithm, LdapProvider, LocalProvider, Log, LogFormat,
-    NoLongerAllowed, OfferedImage, OidcProvider, PROTOCOL_PARAMETERS, PamProvider, ProcessSpawner,
-    Provider, Proxy, Pull, Reach, Role, RunAs, SecondFactor, SecurityEvents, Session, SignOut,
-    SignUp, Spawner, Tls, Tripwire, UsernameCase, VolumeEntry,
+    Meeting, NoLongerAllowed, OfferedImage, OidcProvider, PROTOCOL_PARAMETERS, PamProvider,
+    ProcessSpawner, Provider, Proxy, Pull, Reach, Role, RunAs, SecondFactor, SecurityEvents,
+    Session, SignOut, SignUp, Spawner, Tls, Tripwire, UsernameCase, VolumeEntry,
 };

@@ -142,22 +142,22 @@ fn mounts(settings: &DockerSettings, spec: &ServerSpec) -> Result<Vec<Mount>, Sp
         let volume = VolumeEntry::read(entry).map_err(|advice| {
             SpawnError::refused(format!("spawner.volumes: `{entry}`: {advice}"))
         })?;
-        let template = volume.source;
-        let (typ, source) = if template.starts_with('/') {
+        let (typ, source) = if volume.is_path() {
             // Of this machine. Names that could leave their directory are refused.
             let user = spec.user.as_str();
-            if template.contains("{username}") && (user.starts_with('.') || user.contains('\\')) {
+            if volume.has_username() && (user.starts_with('.') || user.contains('\\')) {
                 return Err(SpawnError::refused(format!(
-                    "the user name `{user}` cannot be a part of the path `{template}`"
+                    "the user name `{user}` cannot be a part of the path `{}`",
+                    volume.source
                 )));
             }
-            let path = filled(template, user, spec.name.as_str());
+            let path = volume.filled(user, spec.name.as_str());
             (MountType::BIND, path)
         } else {
             // Of the engine. Characters that cannot stand in the name of a volume are escaped.
             let user = escaped(spec.user.as_str());
             let server = escaped(spec.name.as_str());
-            (MountType::VOLUME, filled(template, &user, &server))
+            (MountType::VOLUME, volume.filled(&user, &server))
         };
         mounts.push(Mount {
             target: Some(volume.target.to_owned()),
@@ -168,16 +168,6 @@ fn mounts(settings: &DockerSettings, spec: &ServerSpec) -> Result<Vec<Mount>, Sp
         });
     }
     Ok(mounts)
-}
-
-fn filled(template: &str, user: &str, server: &str) -> String {
-    // In one pass, so that a user called `{servername}` is nothing special.
-    let mut parts = template.split("{username}").map(|part| {
-        // The default server has no name.
-        part.replace("{servername}", server)
-    });
-    let first = parts.next().unwrap_or_default();
-    parts.fold(first, |filled, part| filled + user + &part)
 }
 
 fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
@@ -288,7 +278,7 @@ mod tests {
     fn volumes_are_named_after_users_and_paths_cannot_be_left() {
         let mut settings = settings();
         settings.agent = Agent::InImage(vec!["agent".to_owned()]);
-        settings.volumes = ["home-{username}-{servername}:/x", "/srv/{username}/data:/x"]
+        settings.volumes = ["home-{username}.{servername}:/x", "/srv/{username}/data:/x"]
             .map(str::to_owned)
             .to_vec();
         let sources = |user: &str| {
@@ -299,7 +289,7 @@ mod tests {
 
         assert_eq!(
             sources("r@x"),
-            Some(vec!["home-r_40x-".to_owned(), "/srv/r@x/data".to_owned()])
+            Some(vec!["home-r_40x.".to_owned(), "/srv/r@x/data".to_owned()])
         );
         assert_eq!(
             sources("{servername}").map(|all| all[1].clone()),

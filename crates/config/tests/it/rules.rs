@@ -451,6 +451,18 @@ fn settings_of_containers_that_cannot_work_are_refused() {
             "volumes = [\"/var/run/docker.sock:/var/run/docker.sock\"]",
             "spawner.volumes: found `/var/run/docker.sock:/var/run/docker.sock`, a socket",
         ),
+        (
+            "volumes = [\"x-{username}-{servername}:/x\"]",
+            "spawner.volumes: found `x-{username}-{servername}:/x`",
+        ),
+        (
+            "volumes = [\"home-{username}:/x\", \"home-{username}-data:/y\"]",
+            "spawner.volumes: found `home-{username}` beside `home-{username}-data`",
+        ),
+        (
+            "volumes = [\"/data/shared:/y:ro\", \"/data/{username}:/x\"]",
+            "spawner.volumes: found `/data/shared` beside `/data/{username}`",
+        ),
         ("user = \"jovyan\"", "spawner.user: found `jovyan`"),
         (
             "extra_hosts = [\"archive\"]",

@@ -81,7 +81,9 @@ pub struct DockerSpawner {
 
     /// What is mounted into each container, as `source:target` or `source:target:ro`. A source that
     /// begins with `/` is a path of this machine, any other is a volume of the engine, which is made
-    /// when it does not exist and is never removed. `{username}` and `{servername}` are replaced.
+    /// when it does not exist and is never removed. `{username}` and `{servername}` are replaced: in a
+    /// path by the name as it is, in a volume with `_` and two hexadecimal digits for each byte that is
+    /// no letter, digit or hyphen.
     #[schemars(extend("examples" = [["jansky-home-{username}:/home/jovyan", "/data/archive:/data:ro"]]))]
     pub volumes: Vec<String>,
 
@@ -267,57 +269,6 @@ impl OfferedImage {
     }
 }
 
-/// One entry of `spawner.volumes`, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VolumeEntry<'a> {
-    /// The path or the name of the volume.
-    pub source: &'a str,
-    /// Where it is inside of the container.
-    pub target: &'a str,
-    /// Whether it can only be read.
-    pub read_only: bool,
-}
-
-impl<'a> VolumeEntry<'a> {
-    /// Takes an entry apart; the error is advice.
-    pub fn read(entry: &'a str) -> Result<Self, &'static str> {
-        let mut parts = entry.split(':');
-        let (Some(source), Some(target), mode, None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
-            return Err("write \"source:target\" or \"source:target:ro\"");
-        };
-        let read_only = match mode {
-            None | Some("rw") => false,
-            Some("ro") => true,
-            Some(_) => return Err("what follows the second \":\" can only be \"ro\" or \"rw\""),
-        };
-        let is_outside = |path: &str| path.split('/').any(|part| part == "..");
-        if !target.starts_with('/') || is_outside(target) {
-            return Err("the target must begin with \"/\" and be without \"..\"");
-        }
-        if source.is_empty() || is_outside(source) {
-            return Err("the source must be a path without \"..\" or the name of a volume");
-        }
-        if source
-            .replace("{username}", "")
-            .replace("{servername}", "")
-            .contains(['{', '}'])
-        {
-            return Err("only `{username}` and `{servername}` are replaced");
-        }
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_.-{}".contains(c);
-        if !source.starts_with('/') && !source.chars().all(plain) {
-            return Err("the name of a volume has only letters, digits, \"_\", \".\" and \"-\"");
-        }
-        Ok(Self {
-            source,
-            target,
-            read_only,
-        })
-    }
-}
-
 /// When images are fetched from their registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -370,29 +321,6 @@ pub enum ContainerRemoval {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_entry_of_volumes_is_taken_apart() {
-        let entry = VolumeEntry::read("/data:/mnt/data:ro").expect("right");
-
-        assert_eq!(
-            (entry.source, entry.target, entry.read_only),
-            ("/data", "/mnt/data", true)
-        );
-        for wrong in [
-            "data",
-            "a:b",
-            "a:/b:rx",
-            "a:/b:ro:z",
-            "/a/../b:/c",
-            "a:/b/..",
-            ":/b",
-            "a b:/c",
-            "x-{user}:/c",
-        ] {
-            assert!(VolumeEntry::read(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn the_only_image_is_the_default() {

@@ -17,6 +17,7 @@ mod provider;
 mod role;
 mod spawner;
 mod transport;
+mod volumes;
 
 use std::collections::BTreeMap;
 
@@ -29,7 +30,6 @@ pub use self::admission::{AdmissionKeys, UsernameCase};
 pub use self::audience::{Audience, AudienceSource, Broker, IdentityBrokerMode};
 pub use self::docker::{
     ContainerRemoval, DescribedImage, DockerSpawner, OfferedImage, Pull, Reach, Tripwire,
-    VolumeEntry,
 };
 pub use self::firecrest::FirecrestSpawner;
 pub use self::github::GithubProvider;
@@ -45,6 +45,7 @@ pub use self::provider::{
 pub use self::role::Role;
 pub use self::spawner::{Cgroups, CommonSpawner, ProcessSpawner, RunAs, Spawner};
 pub use self::transport::{Log, LogFormat, Proxy, Tls};
+pub use self::volumes::{Meeting, VolumeEntry};
 
 use crate::notation::{HttpUrl, Notation, SecretError};
 

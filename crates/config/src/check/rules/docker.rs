@@ -6,7 +6,7 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use super::Rules;
-use jansky_settings::{Config, DockerSpawner, VolumeEntry};
+use jansky_settings::{Config, DockerSpawner, Meeting, VolumeEntry};
 
 pub(super) fn check(docker: &DockerSpawner, config: &Config, rules: &mut Rules<'_, '_>) {
     host(docker, rules);
@@ -146,6 +146,39 @@ fn volumes(docker: &DockerSpawner, rules: &mut Rules<'_, '_>) {
                  out",
             ),
             Ok(_) => {}
+        }
+    }
+    shared_volumes(docker, rules);
+}
+
+/// What one person has under their name another one must not get under theirs.
+fn shared_volumes(docker: &DockerSpawner, rules: &mut Rules<'_, '_>) {
+    let key = &["spawner", "volumes"];
+    let entries = || {
+        docker
+            .volumes
+            .iter()
+            .filter_map(|entry| VolumeEntry::read(entry).ok())
+    };
+    let pairs = entries()
+        .enumerate()
+        .flat_map(|(at, one)| entries().skip(at + 1).map(move |other| (one, other)));
+    for (one, other) in pairs {
+        let found = format!("`{}` beside `{}`", one.source, other.source);
+        match one.meets(&other).or_else(|| other.meets(&one)) {
+            Some(Meeting::OfPeople) => rules.error(
+                key,
+                &found,
+                "what one person has under their name another one would get under theirs: begin the two \
+                 differently, for example \"home-{username}\" and \"data-{username}\"",
+            ),
+            Some(Meeting::OfAName) => rules.warning(
+                key,
+                &found,
+                "whoever has the right name gets what is meant for all: write them so that no name makes \
+                 them the same, for example \"/data/homes/{username}\" and \"/data/shared\"",
+            ),
+            None => {}
         }
     }
 }
