@@ -311,6 +311,13 @@ impl Privileges {
         let name = &name
             .for_account()
             .map_err(|error| HubError::invalid(error.to_string()))?;
+        let belongings = self.belongings(name).await?;
+        if !belongings.is_empty() {
+            return Err(HubError::forbidden(format!(
+                "You may not give the name `{name}`, to which {} belongs: only administrators may.",
+                belongings.join(" and ")
+            )));
+        }
         let text = name.as_str();
         let is_own = renamed.is_some_and(|user| user.id == actor.user.id);
         let mut theirs = self.holdings_of_name(name);
@@ -350,6 +357,15 @@ impl Privileges {
             }
         }
         Ok(())
+    }
+
+    /// What belongs to whoever has a name, because of the machine or of somebody who had it.
+    pub(crate) async fn belongings(&self, name: &UserName) -> Result<Vec<String>, HubError> {
+        let found = self.spawner.belongings(name).await;
+        found.map_err(|error| HubError::Unavailable {
+            message: format!("the spawner could not say what belongs to `{name}`: {error}"),
+            source: Some(Box::new(error)),
+        })
     }
 
     /// Refuses to give a server a name for which the caller holds more than for the server.

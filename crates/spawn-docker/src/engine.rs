@@ -13,8 +13,8 @@ use bollard::models::{
 use bollard::query_parameters::{
     AttachContainerOptions, CreateContainerOptions, CreateImageOptions, EventsOptions,
     InspectContainerOptions, InspectNetworkOptions, KillContainerOptions, ListContainersOptions,
-    LogsOptions, RemoveContainerOptions, RenameContainerOptions, StartContainerOptions,
-    StopContainerOptions,
+    ListVolumesOptions, LogsOptions, RemoveContainerOptions, RenameContainerOptions,
+    StartContainerOptions, StopContainerOptions,
 };
 use futures_util::{Stream, StreamExt};
 use tokio::sync::Mutex;
@@ -318,6 +318,17 @@ impl Engine {
         };
         let docker = self.docker().await?;
         Ok(docker.create_image(Some(options), None, None))
+    }
+
+    /// The names of all volumes in which a text stands.
+    pub(crate) async fn volumes_with(&self, text: &str) -> Result<Vec<String>, SpawnError> {
+        let options = ListVolumesOptions {
+            filters: Some(HashMap::from([("name".to_owned(), vec![text.to_owned()])])),
+        };
+        let listed = self.docker().await?.list_volumes(Some(options)).await;
+        let listed = listed.map_err(|error| self.unavailable("list its volumes", error))?;
+        let volumes = listed.volumes.unwrap_or_default();
+        Ok(volumes.into_iter().map(|volume| volume.name).collect())
     }
 
     pub(crate) async fn network(&self, name: &str) -> Result<Option<NetworkInspect>, SpawnError> {

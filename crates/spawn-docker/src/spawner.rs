@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use bollard::errors::Error;
 use bollard::models::ContainerCreateBody;
 use futures_util::StreamExt;
-use jansky_model::{Outage, ProgressEvent, Secret, ServerId, StartId};
-use jansky_settings::{Pull, Tripwire as TripwireRule};
+use jansky_model::{Outage, ProgressEvent, Secret, ServerId, StartId, UserName};
+use jansky_settings::{Pull, Tripwire as TripwireRule, VolumeEntry};
 use jansky_spawn::{
     Choice, Finding, FoundServer, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
     Spawner, Started, StopMode, Tampering,
@@ -583,6 +583,33 @@ impl Spawner for DockerSpawner {
             self.engine.remove(&id).await?;
         }
         Ok(())
+    }
+
+    async fn belongings(&self, name: &UserName) -> Result<Vec<String>, SpawnError> {
+        let user = names::escaped(name.as_str());
+        let mut belongings = Vec::new();
+        let mut volumes = None;
+        for entry in &self.settings.volumes {
+            let Ok(volume) = VolumeEntry::read(entry) else {
+                continue;
+            };
+            if !volume.has_username() {
+                continue;
+            }
+            if volume.is_path() {
+                // The engine does not say what is there, and may be on another machine.
+                let path = volume.source.replace("{username}", name.as_str());
+                belongings.push(format!("the directory `{path}`"));
+                continue;
+            }
+            if volumes.is_none() {
+                volumes = Some(self.engine.volumes_with(&user).await?);
+            }
+            let of_user = volumes.iter().flatten();
+            let of_user = of_user.filter(|found| volume.is_of(&user, found));
+            belongings.extend(of_user.map(|found| format!("the volume `{found}`")));
+        }
+        Ok(belongings)
     }
 
     async fn check(&self) -> Vec<Finding> {

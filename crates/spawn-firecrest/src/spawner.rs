@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jansky_batch::{Life, Marker, end_in_words, job_name, life};
-use jansky_model::{Secret, ServerId};
+use jansky_model::{Secret, ServerId, UserName};
 use jansky_spawn::{
     Finding, FoundServer, NoToken, PollStatus, ProgressSink, ServerSpec, SpawnError, SpawnHandle,
     Spawner, Started, StopMode, UserTokens,
@@ -249,6 +249,11 @@ impl Spawner for FirecrestSpawner {
     async fn remove(&self, _server: ServerId) -> Result<(), SpawnError> {
         // What a job leaves goes when it is stopped; the rest is the person's.
         Ok(())
+    }
+
+    async fn belongings(&self, _: &UserName) -> Result<Vec<String>, SpawnError> {
+        // The account on the cluster is that of the token, whatever somebody is called here.
+        Ok(Vec::new())
     }
 
     async fn check(&self) -> Vec<Finding> {

@@ -4,13 +4,13 @@
 //! What goes wrong is decided by [`FakeBehaviour`], which can be changed between two calls. It must
 //! be used within a tokio runtime.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jansky_model::{ProgressEvent, ServerId, StartId};
+use jansky_model::{ProgressEvent, ServerId, StartId, UserName};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,6 +43,8 @@ pub struct FakeBehaviour {
     pub log: String,
     /// What people may choose.
     pub choices: Vec<Choice>,
+    /// Names to which something belongs.
+    pub taken_names: BTreeSet<String>,
 }
 
 /// How the starts of a [`FakeSpawner`] turn out.
@@ -295,6 +297,14 @@ impl Spawner for FakeSpawner {
     async fn remove(&self, server: ServerId) -> Result<(), SpawnError> {
         self.inner().servers.retain(|key, _| key.0 != server);
         Ok(())
+    }
+
+    async fn belongings(&self, name: &UserName) -> Result<Vec<String>, SpawnError> {
+        let is_taken = self.inner().behaviour.taken_names.contains(name.as_str());
+        Ok(is_taken
+            .then(|| format!("the files of `{name}`"))
+            .into_iter()
+            .collect())
     }
 
     async fn check(&self) -> Vec<Finding> {

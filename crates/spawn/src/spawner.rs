@@ -93,6 +93,14 @@ pub trait Spawner: Send + Sync {
     /// [`SpawnError::Unavailable`] when something could not be removed.
     async fn remove(&self, server: ServerId) -> Result<(), SpawnError>;
 
+    /// What a server would find that is the first of somebody with this name, in words such as ``the Unix
+    /// account `river` ``: what the machine or an earlier person of that name left behind. Only
+    /// administrators give such a name.
+    ///
+    /// # Errors
+    /// [`SpawnError::Unavailable`] when it could not be found out.
+    async fn belongings(&self, name: &UserName) -> Result<Vec<String>, SpawnError>;
+
     /// Looks whether servers could be started, without starting one.
     async fn check(&self) -> Vec<Finding>;
 

@@ -100,6 +100,9 @@ impl People {
         if rule == SignUpRule::Open && self.is_name_in_rules(&name, true) {
             return Err(taken());
         }
+        if rule == SignUpRule::Open && !self.privileges.belongings(&name).await?.is_empty() {
+            return Err(taken());
+        }
         self.name_for_account(&name, OnBehalfOf::Operator(&self.authority), None)
             .await
             .map_err(|error| match error {

@@ -2,6 +2,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use jansky_model::ByteSize;
 use jansky_settings::Written;
+use jansky_spawn::Spawner as _;
 
 use crate::bench::{Bench, SERVER, end_of, get, until};
 
@@ -99,4 +100,34 @@ print(file.stat().st_size, flush=True)
     let owner = std::fs::metadata(place).expect("it is there").uid();
     assert_eq!(owner, 1000, "a volume belongs to the user of the image");
     bench.engine_bytes("DELETE", &format!("/volumes/{name}?force=1"));
+}
+
+#[tokio::test]
+async fn a_volume_that_is_left_belongs_to_the_name_in_it() {
+    let mut bench = Bench::python(SERVER);
+    let instance = bench.settings.instance.clone();
+    bench.settings.volumes = vec![
+        format!("{instance}-{{username}}.{{servername}}:/work"),
+        "/data:/data:ro".to_owned(),
+    ];
+    let volume = format!("{instance}-r_40x.lab");
+    let body = serde_json::json!({ "Name": volume });
+    bench.engine_with("POST", "/volumes/create", &body);
+    let spawner = bench.spawner();
+    let belongings = async |name: &str| {
+        let name = name.parse().expect("a user name");
+        let found = spawner.belongings(&name).await;
+        found.expect("the engine answers")
+    };
+
+    assert_eq!(belongings("r@x").await, [format!("the volume `{volume}`")]);
+    for name in ["r", "x", "wash"] {
+        assert_eq!(belongings(name).await, Vec::<String>::new(), "{name}");
+    }
+    bench.settings.volumes = vec!["/data/{username}:/data".to_owned()];
+    let wash = "wash".parse().expect("a user name");
+    let spawner = bench.spawner();
+    let by_path = spawner.belongings(&wash).await.expect("no question");
+    assert_eq!(by_path, ["the directory `/data/wash`"]);
+    bench.engine_bytes("DELETE", &format!("/volumes/{volume}?force=1"));
 }

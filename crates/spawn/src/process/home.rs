@@ -60,6 +60,23 @@ impl Home {
     }
 }
 
+impl Home {
+    /// The first directory that is a user's own; `None` where the account says where it is.
+    pub(crate) fn own_directory(policy: &HomePolicy, user: &UserName) -> Option<PathBuf> {
+        let HomePolicy::Directory { root, template } = policy else {
+            return None;
+        };
+        let parts: Vec<_> = Path::new(template)
+            .iter()
+            .map(|part| part.to_string_lossy())
+            .collect();
+        let own = parts.iter().position(|part| part.contains(USERNAME))?;
+        let names = parts.iter().take(own + 1);
+        let names = names.map(|part| part.replace(USERNAME, user.as_str()));
+        Some(names.fold(root.clone(), |path, name| path.join(name)))
+    }
+}
+
 /// Whether a template leads to a directory of the user's own below the root.
 pub(crate) fn check_template(template: &str) -> Result<(), String> {
     let inside = Path::new(template)

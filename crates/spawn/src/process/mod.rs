@@ -5,6 +5,7 @@
 //! found by control group, inherited marker or descent.
 
 mod account;
+mod belongings;
 mod cgroup;
 mod check;
 mod family;
@@ -25,7 +26,7 @@ use std::process::ExitStatus;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use jansky_model::{ProgressEvent, ServerId, StartId};
+use jansky_model::{ProgressEvent, ServerId, StartId, UserName};
 use rustix::process::Signal;
 use tokio::process::Child;
 use tracing::{info, warn};
@@ -309,6 +310,12 @@ impl Spawner for ProcessSpawner {
             })
         })
         .await
+    }
+
+    async fn belongings(&self, name: &UserName) -> Result<Vec<String>, SpawnError> {
+        let name = name.clone();
+        self.blocking(move |machine| belongings::of(&machine.settings, &name))
+            .await
     }
 
     async fn check(&self) -> Vec<Finding> {

@@ -2,6 +2,7 @@
 //! than that.
 
 use jansky_hub::Role;
+use jansky_spawn::fake::FakeBehaviour;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Client, TestWeb};
@@ -81,6 +82,64 @@ async fn a_name_that_the_configuration_makes_an_administrator_is_given_by_admini
     renamed.await.must_be(200);
     let zoe = hub.token("zoe", &["inherit"]).await;
     zoe.api("POST", "/hub/api/users/boss", None)
+        .await
+        .must_be(201);
+}
+
+/// With an account of the machine, a directory or a volume comes what is in it.
+#[tokio::test]
+async fn a_name_to_which_something_belongs_is_given_by_administrators_only() {
+    let (hub, mallory) = hub_of(&["admin:users", "list:users", "delete:users", "servers"]).await;
+    let taken = ["river", "machine", "gone", "tam"].map(str::to_owned);
+    hub.spawner.behave(FakeBehaviour {
+        taken_names: taken.into(),
+        ..FakeBehaviour::default()
+    });
+    // Who had the name is out of the way.
+    mallory
+        .api(
+            "PATCH",
+            "/hub/api/users/river",
+            Some(json!({ "name": "away" })),
+        )
+        .await
+        .must_be(200);
+
+    for (method, path, body) in [
+        (
+            "PATCH",
+            "/hub/api/users/mallory",
+            json!({ "name": "river" }),
+        ),
+        ("PATCH", "/hub/api/users/away", json!({ "name": "machine" })),
+        ("POST", "/hub/api/users/gone", json!({})),
+        (
+            "POST",
+            "/hub/api/users",
+            json!({ "usernames": ["new", "tam"] }),
+        ),
+    ] {
+        let refused = mallory.api(method, path, Some(body)).await.must_be(403);
+        let words = refusal(&refused);
+        assert!(words.contains("only administrators may"), "{path}: {words}");
+    }
+    for name in ["river", "machine", "gone", "tam"] {
+        let user = hub.hub.people.user(name).await.expect("read");
+        assert!(user.is_none(), "{name}");
+    }
+    // A token of an administrator for this alone is one for this alone.
+    let narrow = hub.token("zoe", &["admin:users"]).await;
+    narrow
+        .api("POST", "/hub/api/users/gone", None)
+        .await
+        .must_be(403);
+    let zoe = hub.token("zoe", &["inherit"]).await;
+    zoe.api("POST", "/hub/api/users/gone", None)
+        .await
+        .must_be(201);
+    // A name that nobody had is everybody's.
+    mallory
+        .api("POST", "/hub/api/users/fresh", None)
         .await
         .must_be(201);
 }
