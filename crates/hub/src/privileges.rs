@@ -218,6 +218,29 @@ impl Privileges {
         }
     }
 
+    /// Whether whoever reads what a provider gave to `user` holds as much as they do, by the credential
+    /// in use: it speaks for them at the services that they may use. Their own servers and tokens
+    /// do not count.
+    pub(crate) async fn holds_as_much(
+        &self,
+        by: OnBehalfOf<'_>,
+        user: &User,
+    ) -> Result<bool, HubError> {
+        let OnBehalfOf::Actor(actor) = by else {
+            return Ok(true);
+        };
+        if actor.user.id == user.id {
+            return Ok(true);
+        }
+        let mut theirs = self.holdings_of_user(user).await?;
+        theirs.forget_about(user.name.as_str());
+        let groups = self.store.groups_of(user.id).await?;
+        theirs.others = self.others(|rules| rules.allow(user, &groups), |_| false);
+        let mine = self.holdings_of_actor(actor);
+        let is_member = |group: &str, name: &str| actor.is_member(group, name);
+        Ok(theirs.beyond(&mine, &is_member).is_none())
+    }
+
     /// Whether `may_become` lets the caller pass, for pages that offer it.
     pub async fn can_become(&self, actor: &Actor, user: &User) -> Result<bool, HubError> {
         match self.may_become(actor.into(), user).await {

@@ -131,13 +131,14 @@ impl Broker {
         Ok(Some(token))
     }
 
-    /// What `auth_state` of a user shows to the caller; `None` when nothing can be shown.
+    /// What `auth_state` of a user shows to the caller; `None` when nothing can be shown, or when the user
+    /// holds more than the caller.
     pub async fn auth_state(
         self: &Arc<Self>,
         permit: &Permit<'_, SeeAuthState>,
     ) -> Result<Option<ExposedToken>, HubError> {
         let (by, user) = permit.parts();
-        if !self.settings.broker.auth_state {
+        if !self.settings.broker.auth_state || !self.privileges.holds_as_much(by, user).await? {
             return Ok(None);
         }
         let user = match self.people.must_be_admitted(user).await {

@@ -173,8 +173,9 @@ pub struct Broker {
     pub local_user_exposed_path: Option<String>,
 
     /// For programs written for JupyterHub: shows the access token of the sign-in in `auth_state` of
-    /// `GET /hub/api/users/{name}` to whoever holds the scope `admin:auth_state`. Refresh tokens and
-    /// ID tokens are never shown.
+    /// `GET /hub/api/users/{name}` to whoever holds the scope `admin:auth_state`, which `admin:users`
+    /// contains as in JupyterHub. It is `null` for people who hold rights over others, or get tokens for
+    /// services, that the token in use does not have. Refresh tokens and ID tokens are never shown.
     #[schemars(example = true)]
     pub auth_state: bool,
 }

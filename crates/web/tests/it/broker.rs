@@ -948,6 +948,37 @@ async fn auth_state_is_shown_only_when_the_operator_wants_it_and_to_who_may() {
     assert!(outcomes.contains(&("auth_state".to_owned(), "ok".to_owned())));
 }
 
+/// `admin:users` contains `admin:auth_state`, as in JupyterHub.
+#[tokio::test]
+async fn auth_state_of_somebody_who_holds_more_is_not_shown() {
+    let scene = Scene::with(|recipe| {
+        recipe.settings.broker.auth_state = true;
+        let desk = Role {
+            scopes: vec!["admin:users".to_owned()],
+            users: ["kaylee".to_owned(), "mal".to_owned()].into(),
+            ..Role::default()
+        };
+        recipe.settings.roles.0.insert("desk".to_owned(), desk);
+    })
+    .await;
+    let river = scene.sign_in("river").await;
+    scene.sign_in("kaylee").await;
+    scene.hub.user("mal").await;
+    scene.hub.admin("zoe").await;
+    let shown = async |who: &str| {
+        let reader = scene.hub.token(who, &["inherit"]).await;
+        let found = reader.get("/hub/api/users/river").await.must_be(200);
+        !found.json()["auth_state"].is_null()
+    };
+
+    assert!(shown("kaylee").await, "she gets what river gets");
+    assert!(!shown("mal").await, "he gets no tokens for `club`");
+    let (store, now) = (scene.hub.hub.store(), scene.hub.clock.now());
+    store.set_admin(river.id, true, now).await.expect("river");
+    assert!(!shown("kaylee").await, "river is an administrator");
+    assert!(shown("zoe").await, "so is zoe");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_who_expires_in_the_same_second_causes_one_refresh_each() {
     const PEOPLE: usize = 25;
