@@ -3,9 +3,10 @@
 use jansky_model::{Timestamp, UserId};
 
 use crate::bound_scopes::{bind, name};
+use crate::changes::{USER_CHANGED, record_change};
 use crate::statement::sql;
 use crate::tokens::insert_token;
-use crate::{Digest, NewToken, Store, StoreError, Token};
+use crate::{Digest, NewToken, Store, StoreError, Token, TokenId};
 
 /// The PKCE challenge that a client sent (RFC 7636 4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,12 +64,12 @@ impl Store {
         transaction.commit().await
     }
 
-    /// Looks at a code, if it is not expired, without using it up.
+    /// Looks at a code, if it is neither used nor expired, without using it up.
     pub async fn code(&self, digest: &Digest, now: Timestamp) -> Result<Option<Code>, StoreError> {
         let statement = sql(
             "SELECT client_id, user_id, session_id, redirect_uri, scopes,
                  challenge, challenge_method, expires_at
-             FROM codes WHERE digest = $1 AND expires_at > $2",
+             FROM codes WHERE digest = $1 AND expires_at > $2 AND token_id IS NULL",
         )
         .bind(digest)
         .bind(now);
@@ -109,14 +110,44 @@ impl Store {
         )
         .bind(digest);
         transaction.execute(hold).await?;
-        let statement = sql("DELETE FROM codes WHERE digest = $1 AND expires_at > $2")
-            .bind(digest)
-            .bind(token.created_at);
-        if transaction.execute(statement).await? == 0 {
+        let claim = sql("UPDATE codes SET token_id = 0
+             WHERE digest = $1 AND expires_at > $2 AND token_id IS NULL")
+        .bind(digest)
+        .bind(token.created_at);
+        if transaction.execute(claim).await? == 0 {
             return Ok(None);
         }
         let token = insert_token(&mut transaction, token).await?;
+        let used = sql("UPDATE codes SET token_id = $2 WHERE digest = $1");
+        transaction
+            .execute(used.bind(digest).bind(token.id))
+            .await?;
         transaction.commit().await?;
         Ok(Some(token))
+    }
+
+    /// Ends a code, and the token that it was exchanged for (RFC 6749 4.1.2). Says whose token that was.
+    pub async fn burn_code(
+        &self,
+        digest: &Digest,
+        at: Timestamp,
+    ) -> Result<Option<UserId>, StoreError> {
+        let mut transaction = self.db.begin().await?;
+        let code = sql("DELETE FROM codes WHERE digest = $1 RETURNING token_id").bind(digest);
+        let token = match transaction.fetch_optional(code).await? {
+            Some(row) => row.get_optional::<TokenId>("token_id")?,
+            None => None,
+        };
+        let mut owner = None;
+        if let Some(token) = token {
+            let token = sql("DELETE FROM tokens WHERE id = $1 RETURNING user_id").bind(token);
+            if let Some(row) = transaction.fetch_optional(token).await? {
+                let user: UserId = row.get("user_id")?;
+                record_change(&mut transaction, USER_CHANGED, user.0, at).await?;
+                owner = Some(user);
+            }
+        }
+        transaction.commit().await?;
+        Ok(owner)
     }
 }

@@ -75,6 +75,11 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
         "client_ids",
         include_str!("../migrations/0017_client_ids.sql"),
     ),
+    (
+        18,
+        "used_codes",
+        include_str!("../migrations/0018_used_codes.sql"),
+    ),
 ];
 
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jansky_crypto::digest;
 use jansky_crypto::token::{digest_text, equal, s256};
-use jansky_model::{Scope, Secret};
-use jansky_store::{Challenge, Code, NewToken, Server, TokenKind};
+use jansky_model::{Scope, Secret, Timestamp};
+use jansky_store::{Challenge, Code, Digest, NewToken, Server, TokenKind};
 
 use crate::servers::Servers;
 use crate::shared::error::HubError;
@@ -252,7 +252,9 @@ impl Servers {
             .any(|token| scopes.iter().all(|scope| token.scopes.contains(scope))))
     }
 
-    /// Exchanges a code for a token.
+    /// Exchanges a code for a token. A code that is tried again, by another client, or with a wrong redirect
+    /// address or verifier brings nothing any more, and ends the token that it brought (RFC 6749 section
+    /// 4.1.2).
     pub async fn exchange_code(&self, request: TokenExchange) -> Result<TokenResponse, TokenError> {
         let now = self.clock.now();
         let client_id = request
@@ -283,13 +285,33 @@ impl Servers {
         }
         let code = request
             .code
+            .as_ref()
             .ok_or(TokenError::InvalidRequest("Missing code parameter."))?;
-        let code_digest = digest(&code);
+        let code_digest = digest(code);
+        let redeemed = self.redeem(&server, &request, &code_digest, now).await;
+        if let Err(TokenError::InvalidGrant(_) | TokenError::InvalidRequest(_)) = &redeemed {
+            // Somebody else may have the code: nobody gets anything for it any more, and what was given
+            // for it ends.
+            if let Some(user) = self.store.burn_code(&code_digest, now).await? {
+                self.access.forget(user);
+            }
+        }
+        redeemed
+    }
+
+    /// Exchanges a code for a token, for a client that is who it says.
+    async fn redeem(
+        &self,
+        server: &Server,
+        request: &TokenExchange,
+        code_digest: &Digest,
+        now: Timestamp,
+    ) -> Result<TokenResponse, TokenError> {
         let invalid = TokenError::InvalidGrant("The code is unknown, was used or has expired.");
-        let Some(row) = self.store.code(&code_digest, now).await? else {
+        let Some(row) = self.store.code(code_digest, now).await? else {
             return Err(invalid);
         };
-        if row.client_id != client_id {
+        if row.client_id != server.client_id {
             return Err(invalid);
         }
         if request
@@ -315,14 +337,14 @@ impl Servers {
             kind: TokenKind::OAuth,
             user_id: row.user_id,
             server_id: None,
-            client_id: Some(client_id.to_owned()),
+            client_id: Some(server.client_id.clone()),
             session_id: Some(row.session_id).filter(|id| !id.is_empty()),
             scopes: row.scopes.clone(),
             note: format!("Server of {}", server.user),
             created_at: now,
             expires_at: Some(now.plus(lifetime)),
         };
-        match self.store.redeem_code(&code_digest, token).await? {
+        match self.store.redeem_code(code_digest, token).await? {
             Some(_) => Ok(TokenResponse {
                 access_token,
                 lifetime,

@@ -16,6 +16,7 @@ on_both! {
     an_expired_session_is_not_found_and_purged_with_its_tokens,
     a_code_can_be_looked_at_until_it_expires,
     a_code_is_redeemed_exactly_once,
+    a_code_that_is_burnt_ends_what_was_given_for_it,
     a_code_cannot_be_redeemed_after_its_session,
     a_session_that_ends_during_a_redemption_leaves_no_token,
     a_sign_in_is_taken_exactly_once,
@@ -241,6 +242,34 @@ async fn a_code_is_redeemed_exactly_once(store: TestStore) {
         store.tokens_of(river.id, at(1)).await.expect("read"),
         winners
     );
+}
+
+async fn a_code_that_is_burnt_ends_what_was_given_for_it(store: TestStore) {
+    let river = store.add_user("river").await;
+    store.add_session(river.id, "s1").await;
+    for seed in ["used", "unused"] {
+        store.add_code(seed, &code(river.id, "s1")).await;
+    }
+    let other = store
+        .create_token(oauth_token("other", river.id, "s1"))
+        .await
+        .expect("a token");
+    let token = oauth_token("token", river.id, "s1");
+    let redeemed = store.redeem_code(&digest("used"), token).await;
+    assert!(redeemed.expect("an answer").is_some());
+    let used = store.code(&digest("used"), at(1)).await;
+    assert_eq!(used.expect("an answer"), None);
+
+    for (seed, owner) in [("unused", None), ("used", Some(river.id)), ("used", None)] {
+        let burnt = store.burn_code(&digest(seed), at(1)).await;
+
+        assert_eq!(burnt.expect("an answer"), owner, "{seed}");
+        let token = oauth_token("late", river.id, "s1");
+        let late = store.redeem_code(&digest(seed), token).await;
+        assert_eq!(late.expect("an answer"), None);
+    }
+    let left = store.tokens_of(river.id, at(1)).await.expect("read");
+    assert_eq!(left, [other]);
 }
 
 async fn a_code_cannot_be_redeemed_after_its_session(store: TestStore) {

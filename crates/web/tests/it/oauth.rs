@@ -228,7 +228,7 @@ async fn other_mistakes_are_sent_back_to_the_server() {
 }
 
 #[tokio::test]
-async fn a_code_is_good_for_one_token_and_a_mistake_does_not_use_it_up() {
+async fn a_code_is_good_for_one_token_and_what_does_not_try_it_leaves_it_alone() {
     let hub = TestWeb::new().await;
     let browser = hub.browser("river").await;
     hub.start("river").await;
@@ -237,23 +237,12 @@ async fn a_code_is_good_for_one_token_and_a_mistake_does_not_use_it_up() {
     let verifier = ("code_verifier", Some(VERIFIER));
 
     for (fields, status, error) in [
-        (vec![code], 400, "invalid_request"),
-        (
-            vec![code, ("code_verifier", Some("wrong"))],
-            400,
-            "invalid_grant",
-        ),
         (
             vec![("code", Some("unknown")), verifier],
             400,
             "invalid_grant",
         ),
         (vec![("code", None), verifier], 400, "invalid_request"),
-        (
-            vec![code, verifier, ("redirect_uri", Some("/other"))],
-            400,
-            "invalid_request",
-        ),
         (
             vec![code, verifier, ("grant_type", Some("password"))],
             400,
@@ -293,9 +282,42 @@ async fn a_code_is_good_for_one_token_and_a_mistake_does_not_use_it_up() {
             assert_eq!(challenge, "Bearer error=\"invalid_client\"");
         }
     }
-    exchange(&hub, &[code, verifier]).await.must_be(200);
+    let granted = exchange(&hub, &[code, verifier]).await.must_be(200).json();
+    let visitor = hub.bearer(granted["access_token"].as_str().expect("a token"));
+    visitor.get("/hub/api/user").await.must_be(200);
+
     let again = exchange(&hub, &[code, verifier]).await.must_be(400);
+
     assert_eq!(again.json()["error"], "invalid_grant");
+    // Who has the code may have the token, too (RFC 6749 section 4.1.2).
+    visitor.get("/hub/api/user").await.must_be(403);
+}
+
+#[tokio::test]
+async fn a_code_that_is_tried_wrongly_is_good_for_nothing() {
+    let hub = TestWeb::new().await;
+    let browser = hub.browser("river").await;
+    hub.start("river").await;
+    let verifier = ("code_verifier", Some(VERIFIER));
+
+    for (fields, error) in [
+        (vec![], "invalid_request"),
+        (vec![("code_verifier", Some("wrong"))], "invalid_grant"),
+        (
+            vec![verifier, ("redirect_uri", Some("/other"))],
+            "invalid_request",
+        ),
+    ] {
+        let code = code(&browser, &PKCE).await;
+        let code = ("code", Some(code.as_str()));
+        let wrong = [vec![code], fields.clone()].concat();
+        let answer = exchange(&hub, &wrong).await.must_be(400);
+        assert_eq!(answer.json()["error"], error, "{fields:?}");
+
+        let late = exchange(&hub, &[code, verifier]).await.must_be(400);
+
+        assert_eq!(late.json()["error"], "invalid_grant", "{fields:?}");
+    }
 }
 
 #[tokio::test]
@@ -322,16 +344,20 @@ async fn another_server_cannot_redeem_a_code_or_use_the_secret() {
     let code = ("code", Some(code.as_str()));
     let with_wash_secret = exchange(&hub, &[code]).await.must_be(401);
     assert_eq!(with_wash_secret.json()["error"], "invalid_client");
-    let as_wash = [code, ("client_id", Some("jupyterhub-user-wash"))];
-    let answer = exchange(&hub, &as_wash).await.must_be(400);
-    assert_eq!(answer.json()["error"], "invalid_grant");
     let api_token = hub.new_token("river", &["inherit"]).await;
     exchange(&hub, &[code, ("client_secret", Some(&api_token))])
         .await
         .must_be(401);
-    exchange(&hub, &[code, ("client_secret", Some(&river_secret))])
-        .await
-        .must_be(200);
+    let as_river = ("client_secret", Some(river_secret.as_str()));
+    exchange(&hub, &[code, as_river]).await.must_be(200);
+
+    // One that another server has come by is good for neither.
+    let stolen = self::code(&browser, &[]).await;
+    let stolen = ("code", Some(stolen.as_str()));
+    let as_wash = [stolen, ("client_id", Some("jupyterhub-user-wash"))];
+    let answer = exchange(&hub, &as_wash).await.must_be(400);
+    assert_eq!(answer.json()["error"], "invalid_grant");
+    exchange(&hub, &[stolen, as_river]).await.must_be(400);
 }
 
 #[tokio::test]
