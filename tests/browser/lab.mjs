@@ -17,17 +17,17 @@ export async function createNotebook(page) {
 /** Opens a console beside what is open and waits until its kernel listens. */
 export async function openConsole(page) {
   await fromLauncher(page, "Console", "Python 3 (ipykernel)");
-  await page
-    .locator(`${CONSOLE} .jp-CodeConsole-promptCell .cm-content`)
-    .waitFor({ timeout: 60_000 });
+  await turnToConsole(page);
   await connected(page);
 }
 
-/** Runs code in the open console, which shows nothing of it. */
+/** Runs code in the console, which shows nothing of it. */
 export async function runInConsole(page, code) {
+  await turnToConsole(page);
   await connected(page);
-  const content = page.locator(`${CONSOLE} .jp-CodeConsole-promptCell .cm-content`);
+  const content = page.locator(CONSOLE_PROMPT);
   await until("the console does not take the code", async () => {
+    await turnToConsole(page);
     await content.click({ timeout: 2000 });
     await page.keyboard.press("Control+a");
     await page.keyboard.insertText(code);
@@ -198,7 +198,8 @@ export function api(page, path) {
 }
 
 const NOTEBOOK = ".jp-NotebookPanel:not(.lm-mod-hidden)";
-const CONSOLE = ".jp-ConsolePanel:not(.lm-mod-hidden)";
+const CONSOLE_PROMPT =
+  ".jp-ConsolePanel:not(.lm-mod-hidden) .jp-CodeConsole-promptCell .cm-content";
 const TERMINAL = ".jp-MainAreaWidget:not(.lm-mod-hidden) .jp-Terminal";
 const CELLS = `${NOTEBOOK} .jp-CodeCell`;
 const TAB = ".lm-DockPanel-tabBar .lm-TabBar-tab.lm-mod-current";
@@ -234,6 +235,14 @@ async function connected(page) {
     const name = await page.locator(`${TAB} .lm-TabBar-tabLabel`).innerText();
     const session = (await api(page, "sessions")).find((session) => session.name === name);
     return session?.kernel.connections > 0 && session.kernel.execution_state === "idle";
+  });
+}
+
+// JupyterLab may turn to the notebook again, as it does while it restores a page.
+function turnToConsole(page) {
+  return until("there is no console", async () => {
+    await turnTo(page, "Console 1");
+    return page.locator(CONSOLE_PROMPT).isVisible();
   });
 }
 

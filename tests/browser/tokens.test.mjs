@@ -228,7 +228,6 @@ print(os.environ["JANSKY_AGENT_SOCKET"])`;
     await screenshot(page, "tokens-3-again-dark");
     await lab.save(page);
 
-    await lab.turnTo(page, "Console 1");
     await lab.runInConsole(page, 'open("console", "w").write(dish + " again")');
     await until("the console does nothing", () => written("console") === "9.5 again");
 
