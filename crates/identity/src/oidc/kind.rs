@@ -82,7 +82,7 @@ mod tests {
         let id = "op".parse().expect("it is a provider id");
         let mut settings = OidcSettings::new(
             id,
-            "https://id.example.org".parse().expect("a URL"),
+            &"https://id.example.org".parse().expect("a URL"),
             "jansky",
         );
         settings.kind = kind;

@@ -339,7 +339,7 @@ mod tests {
         let id = "op".parse().expect("it is a provider id");
         let settings = OidcSettings::new(
             id,
-            "https://id.example.org".parse().expect("a URL"),
+            &"https://id.example.org".parse().expect("a URL"),
             "jansky",
         );
 
@@ -356,7 +356,7 @@ mod tests {
         let id = "op".parse().expect("it is a provider id");
         let settings = OidcSettings::new(
             id,
-            "https://id.example.org".parse().expect("a URL"),
+            &"https://id.example.org".parse().expect("a URL"),
             "jansky",
         );
         let issuer = r#""issuer": "https://id.example.org""#;
@@ -388,7 +388,7 @@ mod tests {
         let id = "op".parse().expect("it is a provider id");
         let settings = OidcSettings::new(
             id,
-            "https://id.example.org".parse().expect("a URL"),
+            &"https://id.example.org".parse().expect("a URL"),
             "jansky",
         );
         let document = br#"{

@@ -64,7 +64,7 @@ impl OidcSettings {
     }
 
     /// A public client at this issuer, with every other key as it is when nobody writes it.
-    pub fn new(id: ProviderId, issuer: Written<HttpUrl>, client_id: impl Into<String>) -> Self {
+    pub fn new(id: ProviderId, issuer: &Written<HttpUrl>, client_id: impl Into<String>) -> Self {
         Self::of(id, Section::new(issuer, client_id))
     }
 

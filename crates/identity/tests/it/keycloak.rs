@@ -23,7 +23,7 @@ use jansky_testing::signing::Key;
 pub(crate) fn client(id: &str) -> OidcSettings {
     let issuer = variable("JANSKY_TEST_KEYCLOAK_ISSUER");
     let name = "kc".parse().expect("it is a provider id");
-    let mut settings = OidcSettings::new(name, issuer.parse().expect("a URL"), id);
+    let mut settings = OidcSettings::new(name, &issuer.parse().expect("a URL"), id);
     settings.kind = OidcKind::Keycloak;
     settings.claims_source = ClaimsSource::Both;
     settings.hint_parameters = vec!["kc_idp_hint".to_owned()];

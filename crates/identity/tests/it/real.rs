@@ -39,7 +39,7 @@ impl Real {
         let id = "real".parse().expect("it is a provider id");
         let issuer = variable(&format!("JANSKY_TEST_{prefix}_ISSUER"));
         let client_id = variable(&format!("JANSKY_TEST_{prefix}_CLIENT_ID"));
-        let mut settings = OidcSettings::new(id, issuer.parse().expect("a URL"), client_id);
+        let mut settings = OidcSettings::new(id, &issuer.parse().expect("a URL"), client_id);
         let secret = variable(&format!("JANSKY_TEST_{prefix}_CLIENT_SECRET"));
         settings.claims_source = ClaimsSource::Both;
         settings.client_secrets = vec![Secret::new(secret)];

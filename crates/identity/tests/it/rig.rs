@@ -83,7 +83,7 @@ pub(crate) fn manual_clock() -> Arc<ManualClock> {
 
 pub(crate) fn settings(issuer: &str) -> OidcSettings {
     let id = "op".parse().expect("it is a provider id");
-    let mut settings = OidcSettings::new(id, issuer.parse().expect("a URL"), CLIENT_ID);
+    let mut settings = OidcSettings::new(id, &issuer.parse().expect("a URL"), CLIENT_ID);
     settings.claims_source = ClaimsSource::Both;
     settings.client_secrets = vec![Secret::new(CLIENT_SECRET)];
     settings.http_timeout.0 = Duration::from_secs(5);

@@ -428,7 +428,7 @@ pub const PROTOCOL_PARAMETERS: [&str; 12] = [
 
 impl OidcProvider {
     /// The provider at this issuer, with every other key as it is when nobody writes it.
-    pub fn new(issuer: Written<HttpUrl>, client_id: impl Into<String>) -> Self {
+    pub fn new(issuer: &Written<HttpUrl>, client_id: impl Into<String>) -> Self {
         let needed = json!({ "issuer": issuer, "client_id": client_id.into() });
         serde_json::from_value(needed).expect("every other key has a default")
     }

@@ -37,7 +37,7 @@ impl OpenId {
         let op = ScriptedProvider::start(Arc::clone(&world.clock) as _).await;
         op.script().people.push(Person::new("subject-2", "wash"));
         let id = id.parse().expect("a valid id");
-        let mut settings = OidcSettings::new(id, op.issuer.parse().expect("a URL"), CLIENT_ID);
+        let mut settings = OidcSettings::new(id, &op.issuer.parse().expect("a URL"), CLIENT_ID);
         settings.client_secrets = vec![Secret::new(CLIENT_SECRET)];
         settings.claims_source = ClaimsSource::Auto;
         Self {

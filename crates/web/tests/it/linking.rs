@@ -432,12 +432,12 @@ struct TwoWays {
 
 impl TwoWays {
     async fn new() -> Self {
-        let Scene { hub, home, other } = Scene::of(|home, other| {
+        let scene = Scene::of(|home, other| {
             home.only_groups("/radio", "/operators");
             home.set_groups("subject-1", Some(&["/radio", "/operators"]));
             other.rules.groups.claims = Vec::new();
-        })
-        .await;
+        });
+        let Scene { hub, home, other } = Box::pin(scene).await;
         let browser = hub.browser_at(&home, "subject-1").await;
         browser.link_at(&other, "subject-2").await.must_be(302);
         let two = Self {
