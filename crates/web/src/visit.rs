@@ -126,6 +126,7 @@ impl FromRequestParts<WebState> for Visit {
                 &parts.headers,
                 query,
                 is_unsaid_believed(web, actor.as_deref()),
+                &[],
                 expected,
             );
             if let Err(message) = checked {
@@ -266,6 +267,7 @@ impl Visit {
                 &self.headers,
                 self.uri.query(),
                 is_unsaid_believed(&self.web, Some(actor)),
+                &self.own_addresses(),
                 || self.xsrf(),
             )
             .map_err(HubError::forbidden)?;
@@ -293,7 +295,7 @@ impl Visit {
         let expected = self.xsrf();
         let is_sent = sent.is_some_and(|sent| jansky_crypto::token::equal(&sent, &expected));
         let is_by_person = xsrf::is_navigation(&self.headers);
-        is_sent && is_by_person && !xsrf::is_from_elsewhere(&self.headers)
+        is_sent && is_by_person && !self.is_from_elsewhere()
     }
 
     /// The prefix of the hub's pages.
@@ -317,6 +319,16 @@ impl Visit {
             return url.clone();
         }
         self.request_origin()
+    }
+
+    /// Whether the browser says that a page of another origin caused the request.
+    pub(crate) fn is_from_elsewhere(&self) -> bool {
+        xsrf::is_from_elsewhere(&self.headers, &self.own_addresses())
+    }
+
+    /// The addresses at which the browser may see the hub.
+    fn own_addresses(&self) -> [Url; 2] {
+        [self.origin(), self.request_origin()]
     }
 
     /// Scheme, host and port that this very request was sent to.

@@ -6,9 +6,11 @@
 //! user's server, which may share the origin, cannot plant one of its own. It must not be able to read
 //! it either, so pages are shown to persons alone: see [`check`].
 
+use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, Method};
 use jansky_crypto::Random;
 use jansky_hub::Actor;
+use url::Url;
 
 use crate::state::Web;
 
@@ -136,10 +138,21 @@ pub(crate) fn is_navigation(headers: &HeaderMap) -> bool {
     Sender::of(headers) != Sender::Page
 }
 
-/// Whether the browser says that a page of another origin caused the request.
-pub(crate) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
-    let site = headers.get("sec-fetch-site");
-    site.is_some_and(|site| site != "same-origin" && site != "none")
+/// Whether the browser says that a page of another origin caused the request: with Fetch Metadata, or with
+/// `Origin` if it is older or the connection is not secure. `own` are the addresses at which it may see the
+/// hub. A page that hides its origin is none of ours.
+pub(crate) fn is_from_elsewhere(headers: &HeaderMap, own: &[Url]) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site != "same-origin" && site != "none";
+    }
+    let Some(origin) = headers.get(ORIGIN) else {
+        return false;
+    };
+    let told = origin.to_str().ok().and_then(|told| Url::parse(told).ok());
+    // Not the scheme: TLS may end before us.
+    let is_own =
+        |own: &Url, told: &Url| (own.host_str(), own.port()) == (told.host_str(), told.port());
+    !told.is_some_and(|told| own.iter().any(|own| is_own(own, &told)))
 }
 
 /// Checks the token of a request that came with a cookie, in words for programs when it fails.
@@ -149,12 +162,13 @@ pub(crate) fn check(
     headers: &HeaderMap,
     query: Option<&str>,
     is_unsaid_believed: bool,
+    own: &[Url],
     expected: impl FnOnce() -> String,
 ) -> Result<(), &'static str> {
     if !is_needed(surface, method, headers, is_unsaid_believed) {
         return Ok(());
     }
-    if !method.is_safe() && is_from_elsewhere(headers) {
+    if !method.is_safe() && is_from_elsewhere(headers, own) {
         return Err("the request comes from a page of another site");
     }
     match sent(headers, query) {
@@ -273,9 +287,33 @@ mod tests {
             let sent = headers(&[("sec-fetch-site", site), ("x-xsrftoken", "t")]);
             let expected = || "t".to_owned();
             let post = Method::POST;
-            let checked = check(Surface::Api, &post, &sent, None, false, expected);
+            let checked = check(Surface::Api, &post, &sent, None, false, &[], expected);
             assert_eq!(checked.is_ok(), passes, "{site}");
         }
+    }
+
+    #[test]
+    fn a_browser_that_says_only_the_origin_is_believed_when_it_is_ours() {
+        let own = ["https://hub.test/jansky/", "http://127.0.0.1:8000/"]
+            .map(|own| Url::parse(own).expect("a URL"));
+        for (origin, is_ours) in [
+            ("https://hub.test", true),
+            // TLS ends before us.
+            ("http://hub.test", true),
+            ("http://127.0.0.1:8000", true),
+            ("https://hub.test:8443", false),
+            ("https://river.hub.test", false),
+            ("https://hub.test.evil.test", false),
+            ("http://127.0.0.1:8001", false),
+            ("null", false),
+            ("", false),
+        ] {
+            let sent = headers(&[("origin", origin)]);
+            assert_eq!(!is_from_elsewhere(&sent, &own), is_ours, "{origin:?}");
+        }
+        assert!(!is_from_elsewhere(&headers(&[]), &own), "a program");
+        let newer = headers(&[("origin", "null"), ("sec-fetch-site", "same-origin")]);
+        assert!(!is_from_elsewhere(&newer, &own));
     }
 
     #[test]

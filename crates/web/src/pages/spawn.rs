@@ -16,7 +16,6 @@ use crate::views::{
     StoppingPage,
 };
 use crate::visit::{PageResult, Refusal, Visit, redirect};
-use crate::xsrf;
 
 /// How long a page waits for an immediate failure before it shows progress.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
@@ -50,7 +49,7 @@ pub(crate) async fn get(visit: Visit, Path(path): Path<ServerPath>) -> Response 
         let permit = find::<StartServer>(&visit, actor, &path).await?;
         let next = visit.query("next").and_then(|next| visit.next(&next));
         // A page of another origin may lead here, but not start anything.
-        if xsrf::is_from_elsewhere(&visit.headers) {
+        if visit.is_from_elsewhere() {
             return Ok(not_running(&visit, permit.on(), StatusCode::OK, next));
         }
         let options = options_from(visit.query_pairs());

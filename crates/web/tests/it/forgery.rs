@@ -130,6 +130,33 @@ async fn a_browser_that_says_nothing_about_its_requests_is_shown_nothing_but_why
     browser.call("GET", "/hub/home").send().await.must_be(200);
 }
 
+/// A page of a neighbour can plant the cookie of a visitor and the token that goes with it, and sign a
+/// person in as somebody else; old browsers, and all of them without TLS, say only where a form comes from.
+#[tokio::test]
+async fn a_sign_in_form_of_another_origin_is_refused_where_the_browser_says_no_more() {
+    let hub = TestWeb::new().await;
+    hub.account("river").await;
+    let fields = [("username", "river"), ("password", PASSWORD)];
+    for (origin, status) in [
+        ("https://elsewhere.test", 403),
+        ("null", 403),
+        ("http://127.0.0.1:9", 403),
+        ("http://hub.test", 302),
+    ] {
+        let browser = hub.anonymous();
+        let xsrf = browser.xsrf().await;
+        let mut form = fields.to_vec();
+        form.push(("_xsrf", &xsrf));
+        let call = browser.call("POST", "/hub/login").form(&form);
+        let call = call.header("host", "hub.test").header("origin", origin);
+        let answer = call.send().await.must_be(status);
+        assert_eq!(
+            answer.cookie("jupyterhub-session-id").is_empty(),
+            status == 403
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_token_cannot_be_read_from_the_cookie_by_a_script() {
     let hub = TestWeb::new().await;
